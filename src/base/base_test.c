@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/pb.h"
+#include "base/test.h"
+
+TEST(arena_gives_aligned_memory_until_its_limit) {
+    struct mem_budget budget = { .limit = 1 << 20 };
+    struct arena a;
+    arena_init(&a, 64 << 10, &budget);
+    size_t got = 0;
+    for (char *p; (p = arena_alloc(&a, 100)) != NULL; got++) {
+        CHECK(((uintptr_t)p & 15) == 0);
+        memset(p, 1, 100);
+    }
+    CHECK(got > 300 && got < 640 && a.failed && a.used <= 64 << 10);
+    CHECK_U64(budget.used, a.used);
+    arena_fini(&a);
+    CHECK_U64(budget.used, 0);
+}
+
+TEST(arena_respects_the_shared_budget) {
+    struct mem_budget budget = { .limit = 8 << 10 };
+    struct arena a;
+    arena_init(&a, SIZE_MAX, &budget);
+    CHECK(arena_alloc(&a, 4000) != NULL);
+    CHECK(arena_alloc(&a, 9000) == NULL);
+    arena_fini(&a);
+    CHECK_U64(budget.used, 0);
+}
+
+TEST(arena_reset_can_be_used_again) {
+    struct arena a;
+    arena_init(&a, 1 << 20, NULL);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 1000; i++) CHECK(ARENA_NEW(&a, uint64_t) != NULL);
+        arena_reset(&a);
+    }
+    arena_fini(&a);
+}
+
+TEST(buf_keeps_its_content_when_an_append_fails) {
+    struct buf b;
+    buf_init(&b, 8);
+    buf_str(&b, STR("abcdef"));
+    buf_str(&b, STR("ghi"));
+    CHECK(b.failed);
+    CHECK_STR(buf_view(&b), STR("abcdef"));
+    buf_fini(&b);
+}
+
+TEST(str_numbers_stop_at_their_edges) {
+    static const struct {
+        const char *text;
+        bool is_u64, is_i64;
+        const char *why;
+    } rows[] = {
+        { "0", true, true, "zero" },
+        { "18446744073709551615", true, false, "the largest u64" },
+        { "18446744073709551616", false, false, "one more" },
+        { "9223372036854775807", true, true, "the largest i64" },
+        { "-9223372036854775808", false, true, "the smallest i64" },
+        { "-9223372036854775809", false, false, "one less" },
+        { "", false, false, "nothing" },
+        { "1 ", false, false, "a space" },
+        { "+1", false, false, "a plus" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint64_t u;
+        int64_t s;
+        struct str text = test_exact(str_of(rows[i].text));
+        CHECK(str_u64(text, &u) == rows[i].is_u64);
+        CHECK(str_i64(text, &s) == rows[i].is_i64);
+    }
+}
+
+TEST(str_utf8_is_what_unicode_says) {
+    CHECK(str_is_utf8(test_exact(STR("plain ascii text, longer than eight bytes"))));
+    CHECK(str_is_utf8(test_exact(STR("gr\xc3\xbc\xc3\x9f\xe2\x82\xac\xf0\x9f\x98\x80"))));
+    CHECK(!str_is_utf8(test_exact(STR("\xc0\x80"))));         // overlong
+    CHECK(!str_is_utf8(test_exact(STR("\xed\xa0\x80"))));     // surrogate
+    CHECK(!str_is_utf8(test_exact(STR("\xf4\x90\x80\x80")))); // above U+10FFFF
+    CHECK(!str_is_utf8(test_exact(STR("12345678\xe2\x82")))); // cut short
+}
+
+TEST(hex_goes_round) {
+    uint8_t in[16], out[16];
+    char text[32];
+    for (size_t i = 0; i < sizeof in; i++) in[i] = (uint8_t)test_rand();
+    hex_encode(in, sizeof in, text);
+    CHECK(hex_decode((struct str) { text, 32 }, out, 16));
+    CHECK(memcmp(in, out, 16) == 0);
+    CHECK(!hex_decode(STR("0g"), out, 1));
+    CHECK(!hex_decode(STR("0"), out, 1));
+}
+
+TEST(varint_goes_round_and_stops_at_ten_bytes) {
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    uint64_t values[1000];
+    for (size_t i = 0; i < 1000; i++) {
+        values[i] = test_rand() >> test_below(64);
+        wr_varint(&b, values[i]);
+        wr_zigzag(&b, (int64_t)values[i]);
+    }
+    struct reader r = reader_of(buf_view(&b));
+    for (size_t i = 0; i < 1000; i++) {
+        CHECK_U64(rd_varint(&r), values[i]);
+        CHECK_U64((uint64_t)rd_zigzag(&r), values[i]);
+    }
+    CHECK(!r.bad && rd_left(&r) == 0);
+    r = reader_of(test_exact(STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02")));
+    CHECK(rd_varint(&r) == 0 && r.bad);
+    r = reader_of(test_exact(STR("\x80")));
+    CHECK(rd_varint(&r) == 0 && r.bad);
+    buf_fini(&b);
+}
+
+TEST(pb_nested_lengths_of_every_size) {
+    for (size_t n = 0; n < 70000; n = n * 3 + 1) {
+        struct buf b;
+        buf_init(&b, 1 << 20);
+        size_t mark = pb_begin(&b, 3);
+        for (size_t i = 0; i < n; i++) buf_char(&b, (char)i);
+        pb_end(&b, mark);
+        pb_varint(&b, 4, n);
+        struct reader r = reader_of(test_exact(buf_view(&b)));
+        struct pb_field f;
+        CHECK(pb_next(&r, &f) && f.number == 3 && f.wire == PB_BYTES && f.bytes.len == n);
+        for (size_t i = 0; i < n; i++) CHECK(f.bytes.ptr[i] == (char)i);
+        CHECK(pb_next(&r, &f) && f.number == 4 && f.value == n);
+        CHECK(!pb_next(&r, &f) && !r.bad);
+        buf_fini(&b);
+    }
+}
+
+TEST(pb_groups_are_skipped_and_damage_is_seen) {
+    struct pb_field f;
+    struct reader r = reader_of(test_exact(STR("\x0b\x10\x01\x0c\x10\x07")));
+    CHECK(pb_next(&r, &f) && f.wire == PB_GROUP);
+    CHECK(pb_next(&r, &f) && f.number == 2 && f.value == 7);
+    r = reader_of(test_exact(STR("\x0b\x10\x01")));
+    CHECK(!pb_next(&r, &f) && r.bad); // the group never ends
+    r = reader_of(test_exact(STR("\x0a\x05"
+                                 "abc")));
+    CHECK(!pb_next(&r, &f) && r.bad); // bytes longer than the input
+    r = reader_of(test_exact(STR("\x00\x01")));
+    CHECK(!pb_next(&r, &f) && r.bad); // field number 0
+}
+
+TEST(crc32c_known_answers) {
+    CHECK_U64(crc32c(0, "123456789", 9), 0xe3069283); // RFC 3720, and every table of check values
+    uint8_t zeros[32] = { 0 };
+    CHECK_U64(crc32c(0, zeros, 32), 0x8a9136aa); // RFC 3720, B.4
+    CHECK_U64(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xe3069283);
+}
+
+static bool eq_u64(const void *ctx, uint32_t i, const void *key) {
+    return ((const uint64_t *)ctx)[i] == *(const uint64_t *)key;
+}
+static uint64_t rehash_u64(const void *ctx, uint32_t i) {
+    return hash_u64(((const uint64_t *)ctx)[i]);
+}
+
+TEST(map_finds_what_was_put) {
+    uint64_t keys[5000];
+    struct map m;
+    map_init(&m, 5000);
+    for (uint32_t i = 0; i < 5000; i++) {
+        keys[i] = test_rand();
+        CHECK(map_get(&m, hash_u64(keys[i]), eq_u64, keys, &keys[i]) == MAP_NONE);
+        CHECK_OK(map_put(&m, hash_u64(keys[i]), i, rehash_u64, keys));
+    }
+    for (uint32_t i = 0; i < 5000; i++) CHECK_U64(map_get(&m, hash_u64(keys[i]), eq_u64, keys, &keys[i]), i);
+    CHECK(map_put(&m, 1, 1, rehash_u64, keys) == ERR_LIMIT);
+    map_fini(&m);
+}
+
+TEST(allocation_failure_leaves_the_map_whole) {
+    uint64_t keys[100];
+    struct map m;
+    map_init(&m, 1000);
+    for (uint32_t i = 0; i < 100; i++) {
+        keys[i] = i * 7919;
+        mem_fail_at(1, false);
+        enum err e = map_put(&m, hash_u64(keys[i]), i, rehash_u64, keys);
+        mem_fail_at(0, false);
+        if (e != ERR_OK) CHECK_OK(map_put(&m, hash_u64(keys[i]), i, rehash_u64, keys));
+        for (uint32_t k = 0; k <= i; k++)
+            CHECK_U64(map_get(&m, hash_u64(keys[k]), eq_u64, keys, &keys[k]), k);
+    }
+    map_fini(&m);
+}

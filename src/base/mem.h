@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only door to the heap, and the arenas on top of it. thread: any, except where said.
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/err.h"
+
+// NULL when the memory is not to be had; never aborts. n = 0 gives a unique pointer.
+void *mem_alloc(size_t n) __attribute__((malloc, alloc_size(1)));
+void *mem_zalloc(size_t n) __attribute__((malloc, alloc_size(1)));
+void *mem_realloc(void *p, size_t n) __attribute__((alloc_size(2)));
+void mem_free(void *p);
+
+// Tests only: the n-th allocation from now (1 = the next) and, when `keep`, all after it fail.
+// 0 switches this off. mem_fail_seen() is the number of allocations since the last call.
+void mem_fail_at(uint64_t n, bool keep);
+uint64_t mem_fail_seen(void);
+
+// Bytes that a unit of work may hold; units share one by pointing to the same budget.
+struct mem_budget {
+    _Atomic uint64_t used;
+    uint64_t limit; // 0 = unlimited
+};
+
+// false (and nothing taken) when n more bytes would go past the limit.
+NODISCARD bool mem_budget_take(struct mem_budget *b, uint64_t n);
+void mem_budget_give(struct mem_budget *b, uint64_t n);
+
+// An arena: objects of one lifetime, freed together. Allocation bumps a pointer inside chunks.
+// Memory is 16-byte aligned and NOT zeroed. A failed allocation returns NULL and sticks in
+// `failed`, so straight-line code may check once at the end. thread: one at a time.
+struct arena_chunk;
+struct arena {
+    char *pos, *end;
+    struct arena_chunk *chunks;
+    struct mem_budget *budget; // may be NULL
+    size_t used;               // bytes of all chunks
+    size_t limit;              // of `used`; beyond it allocations fail
+    bool failed;
+};
+
+void arena_init(struct arena *a, size_t limit_bytes, struct mem_budget *budget);
+void arena_fini(struct arena *a);
+void arena_reset(struct arena *a); // empty again; keeps the newest chunk
+void *arena_slow_(struct arena *a, size_t n);
+
+static inline void *arena_alloc(struct arena *a, size_t n) {
+    size_t need = (n + 15) & ~(size_t)15;
+    if (need < n || (size_t)(a->end - a->pos) < need || need == 0) return arena_slow_(a, n);
+    void *p = a->pos;
+    a->pos += need;
+    return p;
+}
+static inline void *arena_zalloc(struct arena *a, size_t n) {
+    void *p = arena_alloc(a, n);
+    return p ? memset(p, 0, n) : NULL;
+}
+// An array of n objects of `size` bytes; checks the product.
+void *arena_array(struct arena *a, size_t n, size_t size);
+void *arena_copy(struct arena *a, const void *src, size_t n);
+#define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))
+#define ARENA_ARRAY(a, n, type) ((type *)arena_array((a), (n), sizeof(type)))
+
+// Moves ownership out of a variable that a cleanup attribute watches.
+#define TAKE(p) \
+    ({ \
+        __typeof__(p) take_ = (p); \
+        (p) = NULL; \
+        take_; \
+    })

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/str.h"
+
+#include <stdio.h>
+
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+bool str_eq_nocase(struct str a, struct str b) {
+    if (a.len != b.len) return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (lower(a.ptr[i]) != lower(b.ptr[i])) return false;
+    return true;
+}
+
+int str_cmp(struct str a, struct str b) {
+    size_t n = a.len < b.len ? a.len : b.len;
+    int c = n ? memcmp(a.ptr, b.ptr, n) : 0;
+    return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+ptrdiff_t str_find(struct str s, char c) {
+    const char *p = s.len ? memchr(s.ptr, c, s.len) : NULL;
+    return p ? p - s.ptr : -1;
+}
+
+struct str str_trim(struct str s) {
+    while (s.len && (*s.ptr == ' ' || *s.ptr == '\t')) s.ptr++, s.len--;
+    while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t')) s.len--;
+    return s;
+}
+
+struct str str_dup(struct arena *a, struct str s) {
+    char *p = arena_copy(a, s.ptr, s.len);
+    return (struct str) { p, p ? s.len : 0 };
+}
+
+char *str_z(struct arena *a, struct str s) {
+    char *p = arena_alloc(a, s.len + 1);
+    if (!p) return NULL;
+    if (s.len) memcpy(p, s.ptr, s.len);
+    p[s.len] = '\0';
+    return p;
+}
+
+struct str str_fmt(struct arena *a, const char *fmt, ...) {
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    char *p = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
+    if (p) (void)vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return (struct str) { p, p ? (size_t)n : 0 };
+}
+
+bool str_cut(struct str s, char c, struct str *head, struct str *tail) {
+    ptrdiff_t i = str_find(s, c);
+    *head = i < 0 ? s : str_sub(s, 0, (size_t)i);
+    *tail = i < 0 ? STR("") : str_sub(s, (size_t)i + 1, s.len);
+    return i >= 0;
+}
+
+// Length of the UTF-8 sequence at p (n bytes left), or 0 when it is not well-formed (Unicode 15,
+// table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
+static size_t utf8_len(const unsigned char *p, size_t n) {
+    unsigned char c = p[0];
+    if (c < 0x80) return 1;
+    if (c < 0xc2 || c > 0xf4) return 0;
+    size_t len = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    if (n < len) return 0;
+    unsigned char low = 0x80, high = 0xbf;
+    if (c == 0xe0) low = 0xa0;
+    if (c == 0xed) high = 0x9f;
+    if (c == 0xf0) low = 0x90;
+    if (c == 0xf4) high = 0x8f;
+    if (p[1] < low || p[1] > high) return 0;
+    for (size_t i = 2; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    return len;
+}
+
+bool str_is_utf8(struct str s) {
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    size_t i = 0;
+    while (i < s.len) {
+        while (s.len - i >= 8) { // eight ASCII bytes at a time: nearly all text there is
+            uint64_t w;
+            memcpy(&w, p + i, 8);
+            if (w & 0x8080808080808080u) break;
+            i += 8;
+        }
+        if (i >= s.len) break;
+        size_t n = utf8_len(p + i, s.len - i);
+        if (n == 0) return false;
+        i += n;
+    }
+    return true;
+}
+
+bool str_u64(struct str s, uint64_t *out) {
+    uint64_t v = 0;
+    if (s.len == 0) return false;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned d = (unsigned char)s.ptr[i] - (unsigned)'0';
+        if (d > 9 || __builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, d, &v)) return false;
+    }
+    *out = v;
+    return true;
+}
+
+bool str_i64(struct str s, int64_t *out) {
+    bool neg = s.len && s.ptr[0] == '-';
+    uint64_t v;
+    if (!str_u64(neg ? str_sub(s, 1, s.len) : s, &v)) return false;
+    if (v > (uint64_t)INT64_MAX + (neg ? 1 : 0)) return false;
+    *out = neg ? (int64_t)(0 - v) : (int64_t)v;
+    return true;
+}
+
+void hex_encode(const void *src, size_t n, char *out) {
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *p = src;
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = digits[p[i] >> 4];
+        out[2 * i + 1] = digits[p[i] & 15];
+    }
+}
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    c = lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool hex_decode(struct str s, void *out, size_t n) {
+    unsigned char *p = out;
+    if (s.len != 2 * n) return false;
+    for (size_t i = 0; i < n; i++) {
+        int high = hex_value(s.ptr[2 * i]), low = hex_value(s.ptr[2 * i + 1]);
+        if (high < 0 || low < 0) return false;
+        p[i] = (unsigned char)(high << 4 | low);
+    }
+    return true;
+}
+
+void buf_init(struct buf *b, size_t limit_bytes) {
+    *b = (struct buf) { .limit = limit_bytes };
+}
+
+void buf_fini(struct buf *b) {
+    mem_free(b->ptr);
+    *b = (struct buf) { .limit = b->limit };
+}
+
+bool buf_reserve(struct buf *b, size_t extra) {
+    if (b->failed) return false;
+    if (extra <= b->cap - b->len) return true;
+    size_t need;
+    if (__builtin_add_overflow(b->len, extra, &need) || need > b->limit) {
+        b->failed = true;
+        return false;
+    }
+    size_t cap = b->cap < 64 ? 64 : b->cap + b->cap / 2;
+    if (cap < need) cap = need;
+    if (cap > b->limit) cap = b->limit;
+    char *p = mem_realloc(b->ptr, cap);
+    if (!p) {
+        b->failed = true;
+        return false;
+    }
+    b->ptr = p;
+    b->cap = cap;
+    return true;
+}
+
+void buf_add(struct buf *b, const void *src, size_t n) {
+    if (!buf_reserve(b, n)) return;
+    if (n) memcpy(b->ptr + b->len, src, n);
+    b->len += n;
+}
+
+void buf_str(struct buf *b, struct str s) {
+    buf_add(b, s.ptr, s.len);
+}
+
+void buf_char(struct buf *b, char c) {
+    if (buf_reserve(b, 1)) b->ptr[b->len++] = c;
+}
+
+void buf_fmt(struct buf *b, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    if (n >= 0 && buf_reserve(b, (size_t)n + 1)) {
+        (void)vsnprintf(b->ptr + b->len, (size_t)n + 1, fmt, again);
+        b->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+void buf_u64(struct buf *b, uint64_t v) {
+    char tmp[20];
+    size_t i = sizeof tmp;
+    do {
+        tmp[--i] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    buf_add(b, tmp + i, sizeof tmp - i);
+}
+
+char *buf_take(struct buf *b, size_t *out_len) {
+    char *p = b->ptr;
+    if (out_len) *out_len = b->len;
+    *b = (struct buf) { .limit = b->limit };
+    return p;
+}

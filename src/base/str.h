@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Borrowed slices of bytes (struct str) and the growing buffer that owns its bytes (struct buf).
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+// A slice by value. Not NUL-terminated; the bytes belong to somebody else.
+struct str {
+    const char *ptr;
+    size_t len;
+};
+
+#define STR(lit) ((struct str) { "" lit, sizeof(lit) - 1 })
+#define STR_ARG(s) (int)(s).len, (s).ptr // for "%.*s"
+
+static inline struct str str_of(const char *z) {
+    return (struct str) { z, z ? strlen(z) : 0 };
+}
+static inline bool str_eq(struct str a, struct str b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+static inline struct str str_sub(struct str s, size_t from, size_t len) {
+    if (from > s.len) from = s.len;
+    if (len > s.len - from) len = s.len - from;
+    return (struct str) { s.ptr + from, len };
+}
+static inline bool str_starts(struct str s, struct str prefix) {
+    return s.len >= prefix.len && str_eq(str_sub(s, 0, prefix.len), prefix);
+}
+static inline bool str_ends(struct str s, struct str tail) {
+    return s.len >= tail.len && str_eq(str_sub(s, s.len - tail.len, tail.len), tail);
+}
+bool str_eq_nocase(struct str a, struct str b); // ASCII only
+int str_cmp(struct str a, struct str b);        // byte order; the shorter first
+ptrdiff_t str_find(struct str s, char c);       // index, or -1
+struct str str_trim(struct str s);              // without spaces and tabs at both ends
+struct str str_dup(struct arena *a, struct str s);
+char *str_z(struct arena *a, struct str s); // NUL-terminated copy
+struct str str_fmt(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+// Cuts s at the first c: *head before it, *tail after it. Without a c: head = s, tail = "", false.
+bool str_cut(struct str s, char c, struct str *head, struct str *tail);
+bool str_is_utf8(struct str s); // well-formed UTF-8, as Unicode defines it
+// Decimal digits only, no sign, no overflow.
+NODISCARD bool str_u64(struct str s, uint64_t *out);
+NODISCARD bool str_i64(struct str s, int64_t *out); // with an optional '-'
+
+// Lower-case hex of n bytes into out (2n chars, no NUL).
+void hex_encode(const void *src, size_t n, char *out);
+// Exactly 2n hex digits (either case) into n bytes; false if any is not one.
+NODISCARD bool hex_decode(struct str s, void *out, size_t n);
+
+// A buffer that grows up to a limit. An append that cannot be done sets `failed`, which sticks,
+// and leaves the content as it was. thread: one at a time.
+struct buf {
+    char *ptr;
+    size_t len, cap;
+    size_t limit;
+    bool failed;
+};
+
+void buf_init(struct buf *b, size_t limit_bytes);
+void buf_fini(struct buf *b);
+static inline void buf_reset(struct buf *b) {
+    b->len = 0;
+    b->failed = false;
+}
+bool buf_reserve(struct buf *b, size_t extra); // room for `extra` more bytes
+void buf_add(struct buf *b, const void *src, size_t n);
+void buf_str(struct buf *b, struct str s);
+void buf_char(struct buf *b, char c);
+void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void buf_u64(struct buf *b, uint64_t v); // decimal
+static inline struct str buf_view(const struct buf *b) {
+    return (struct str) { b->ptr, b->len };
+}
+// Hands the bytes (to be freed with mem_free) to the caller; the buffer is empty afterwards.
+char *buf_take(struct buf *b, size_t *out_len);
