@@ -88,7 +88,7 @@ TEST(hex_goes_round) {
     char text[32];
     for (size_t i = 0; i < sizeof in; i++) in[i] = (uint8_t)test_rand();
     hex_encode(in, sizeof in, text);
-    CHECK(hex_decode((struct str) { text, 32 }, out, 16));
+    CHECK(hex_decode((struct str){ text, 32 }, out, 16));
     CHECK(memcmp(in, out, 16) == 0);
     CHECK(!hex_decode(STR("0g"), out, 1));
     CHECK(!hex_decode(STR("0"), out, 1));

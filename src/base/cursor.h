@@ -12,7 +12,7 @@ struct reader {
 };
 
 static inline struct reader reader_of(struct str s) {
-    return (struct reader) { (const uint8_t *)s.ptr, (const uint8_t *)s.ptr + s.len, false };
+    return (struct reader){ (const uint8_t *)s.ptr, (const uint8_t *)s.ptr + s.len, false };
 }
 static inline size_t rd_left(const struct reader *r) {
     return (size_t)(r->end - r->pos);
@@ -51,7 +51,7 @@ static inline uint64_t rd_u64le(struct reader *r) {
 }
 static inline struct str rd_bytes(struct reader *r, size_t n) {
     const uint8_t *p = rd_take_(r, n);
-    return (struct str) { (const char *)p, p ? n : 0 };
+    return (struct str){ (const char *)p, p ? n : 0 };
 }
 uint64_t rd_varint_slow_(struct reader *r);
 // Base-128 varint of up to 10 bytes (protobuf, Thrift). Longer or cut short: bad.

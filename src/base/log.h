@@ -15,9 +15,9 @@ struct log_field {
     uint64_t num;
     struct str text;
 };
-#define KV_U64(k, v) ((struct log_field) { .key = (k), .kind = LOG_KV_U64, .num = (uint64_t)(v) })
-#define KV_I64(k, v) ((struct log_field) { .key = (k), .kind = LOG_KV_I64, .num = (uint64_t)(int64_t)(v) })
-#define KV_STR(k, v) ((struct log_field) { .key = (k), .kind = LOG_KV_STR, .text = (v) })
+#define KV_U64(k, v) ((struct log_field){ .key = (k), .kind = LOG_KV_U64, .num = (uint64_t)(v) })
+#define KV_I64(k, v) ((struct log_field){ .key = (k), .kind = LOG_KV_I64, .num = (uint64_t)(int64_t)(v) })
+#define KV_STR(k, v) ((struct log_field){ .key = (k), .kind = LOG_KV_STR, .text = (v) })
 #define KV_Z(k, v) KV_STR((k), str_of(v))
 
 void log_level_set(enum log_level level);

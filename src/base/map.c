@@ -4,12 +4,12 @@
 enum { SLOTS_MIN = 16 };
 
 void map_init(struct map *m, uint32_t limit_entries) {
-    *m = (struct map) { .limit = limit_entries };
+    *m = (struct map){ .limit = limit_entries };
 }
 
 void map_fini(struct map *m) {
     mem_free(m->slots);
-    *m = (struct map) { .limit = m->limit };
+    *m = (struct map){ .limit = m->limit };
 }
 
 void map_reset(struct map *m) {
@@ -30,7 +30,7 @@ uint32_t map_get(const struct map *m, uint64_t hash, map_eq *eq, const void *ctx
 static void place(struct map_slot *slots, uint32_t mask, uint64_t hash, uint32_t index) {
     uint32_t i = (uint32_t)hash & mask;
     while (slots[i].index != MAP_NONE) i = (i + 1) & mask;
-    slots[i] = (struct map_slot) { (uint32_t)(hash >> 32), index };
+    slots[i] = (struct map_slot){ (uint32_t)(hash >> 32), index };
 }
 
 enum err map_put(struct map *m, uint64_t hash, uint32_t index,

@@ -75,7 +75,7 @@ struct arena_chunk {
 enum { CHUNK_MIN = 4 << 10, CHUNK_MAX = 1 << 20 };
 
 void arena_init(struct arena *a, size_t limit_bytes, struct mem_budget *budget) {
-    *a = (struct arena) { .limit = limit_bytes, .budget = budget };
+    *a = (struct arena){ .limit = limit_bytes, .budget = budget };
 }
 
 static void chunk_free(struct arena *a, struct arena_chunk *c) {

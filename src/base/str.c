@@ -33,7 +33,7 @@ struct str str_trim(struct str s) {
 
 struct str str_dup(struct arena *a, struct str s) {
     char *p = arena_copy(a, s.ptr, s.len);
-    return (struct str) { p, p ? s.len : 0 };
+    return (struct str){ p, p ? s.len : 0 };
 }
 
 char *str_z(struct arena *a, struct str s) {
@@ -53,7 +53,7 @@ struct str str_fmt(struct arena *a, const char *fmt, ...) {
     char *p = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
     if (p) (void)vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
-    return (struct str) { p, p ? (size_t)n : 0 };
+    return (struct str){ p, p ? (size_t)n : 0 };
 }
 
 bool str_cut(struct str s, char c, struct str *head, struct str *tail) {
@@ -147,12 +147,12 @@ bool hex_decode(struct str s, void *out, size_t n) {
 }
 
 void buf_init(struct buf *b, size_t limit_bytes) {
-    *b = (struct buf) { .limit = limit_bytes };
+    *b = (struct buf){ .limit = limit_bytes };
 }
 
 void buf_fini(struct buf *b) {
     mem_free(b->ptr);
-    *b = (struct buf) { .limit = b->limit };
+    *b = (struct buf){ .limit = b->limit };
 }
 
 bool buf_reserve(struct buf *b, size_t extra) {
@@ -217,6 +217,6 @@ void buf_u64(struct buf *b, uint64_t v) {
 char *buf_take(struct buf *b, size_t *out_len) {
     char *p = b->ptr;
     if (out_len) *out_len = b->len;
-    *b = (struct buf) { .limit = b->limit };
+    *b = (struct buf){ .limit = b->limit };
     return p;
 }

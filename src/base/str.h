@@ -17,11 +17,11 @@ struct str {
     size_t len;
 };
 
-#define STR(lit) ((struct str) { "" lit, sizeof(lit) - 1 })
+#define STR(lit) ((struct str){ "" lit, sizeof(lit) - 1 })
 #define STR_ARG(s) (int)(s).len, (s).ptr // for "%.*s"
 
 static inline struct str str_of(const char *z) {
-    return (struct str) { z, z ? strlen(z) : 0 };
+    return (struct str){ z, z ? strlen(z) : 0 };
 }
 static inline bool str_eq(struct str a, struct str b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
@@ -29,7 +29,7 @@ static inline bool str_eq(struct str a, struct str b) {
 static inline struct str str_sub(struct str s, size_t from, size_t len) {
     if (from > s.len) from = s.len;
     if (len > s.len - from) len = s.len - from;
-    return (struct str) { s.ptr + from, len };
+    return (struct str){ s.ptr + from, len };
 }
 static inline bool str_starts(struct str s, struct str prefix) {
     return s.len >= prefix.len && str_eq(str_sub(s, 0, prefix.len), prefix);
@@ -78,7 +78,7 @@ void buf_char(struct buf *b, char c);
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_u64(struct buf *b, uint64_t v); // decimal
 static inline struct str buf_view(const struct buf *b) {
-    return (struct str) { b->ptr, b->len };
+    return (struct str){ b->ptr, b->len };
 }
 // Hands the bytes (to be freed with mem_free) to the caller; the buffer is empty afterwards.
 char *buf_take(struct buf *b, size_t *out_len);

@@ -73,7 +73,7 @@ struct str test_exact(struct str s) {
     if (!p || n_exact == sizeof exact / sizeof *exact) test_fail(__FILE__, __LINE__, "test_exact");
     if (s.len) memcpy(p, s.ptr, s.len);
     exact[n_exact++] = p;
-    return (struct str) { p, s.len };
+    return (struct str){ p, s.len };
 }
 
 static bool matches(const char *name, int n_patterns, char **patterns) {
