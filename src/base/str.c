@@ -63,14 +63,14 @@ bool str_cut(struct str s, char c, struct str *head, struct str *tail) {
     return i >= 0;
 }
 
-// Length of the UTF-8 sequence at p (n bytes left), or 0 when it is not well-formed (Unicode 15,
-// table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
-static size_t utf8_len(const unsigned char *p, size_t n) {
+// Unicode 15, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF.
+size_t str_utf8_len(struct str s) {
+    const unsigned char *p = (const unsigned char *)s.ptr;
     unsigned char c = p[0];
     if (c < 0x80) return 1;
     if (c < 0xc2 || c > 0xf4) return 0;
     size_t len = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-    if (n < len) return 0;
+    if (s.len < len) return 0;
     unsigned char low = 0x80, high = 0xbf;
     if (c == 0xe0) low = 0xa0;
     if (c == 0xed) high = 0x9f;
@@ -93,7 +93,7 @@ bool str_is_utf8(struct str s) {
             i += 8;
         }
         if (i >= s.len) break;
-        size_t n = utf8_len(p + i, s.len - i);
+        size_t n = str_utf8_len(str_sub(s, i, s.len));
         if (n == 0) return false;
         i += n;
     }

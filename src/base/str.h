@@ -47,6 +47,8 @@ struct str str_fmt(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 // Cuts s at the first c: *head before it, *tail after it. Without a c: head = s, tail = "", false.
 bool str_cut(struct str s, char c, struct str *head, struct str *tail);
 bool str_is_utf8(struct str s); // well-formed UTF-8, as Unicode defines it
+// Length of the well-formed UTF-8 sequence at the start of s (not empty), or 0 when there is none.
+size_t str_utf8_len(struct str s);
 // Decimal digits only, no sign, no overflow.
 NODISCARD bool str_u64(struct str s, uint64_t *out);
 NODISCARD bool str_i64(struct str s, int64_t *out); // with an optional '-'

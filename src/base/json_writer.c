@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/json_internal.h"
+
+static inline void separate(struct json_writer *w) {
+    if (w->comma) buf_char(w->out, ',');
+    w->comma = true;
+}
+
+void jw_object(struct json_writer *w) {
+    separate(w);
+    buf_char(w->out, '{');
+    w->comma = false;
+}
+
+void jw_object_end(struct json_writer *w) {
+    buf_char(w->out, '}');
+    w->comma = true;
+}
+
+void jw_array(struct json_writer *w) {
+    separate(w);
+    buf_char(w->out, '[');
+    w->comma = false;
+}
+
+void jw_array_end(struct json_writer *w) {
+    buf_char(w->out, ']');
+    w->comma = true;
+}
+
+static void escape(struct buf *out, unsigned char c) {
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    const char *at = c ? strchr(from, c) : NULL;
+    if (at) {
+        char two[] = { '\\', to[at - from] };
+        buf_add(out, two, 2);
+    } else {
+        char six[] = "\\u00xx";
+        hex_encode(&c, 1, six + 4);
+        buf_add(out, six, 6);
+    }
+}
+
+static void quoted(struct buf *out, struct str s) {
+    if (s.len == 0) s = STR(""); // its pointer may be NULL
+    const char *p = s.ptr, *end = p + s.len;
+    if (!buf_reserve(out, s.len + 2)) return;
+    buf_char(out, '"');
+    while (p < end) {
+        const char *stop = json_plain_run(p, end);
+        buf_add(out, p, (size_t)(stop - p));
+        p = stop;
+        if (p == end) break;
+        size_t n = (unsigned char)*p < 0x80 ? 0 : str_utf8_len((struct str){ p, (size_t)(end - p) });
+        if (n)
+            buf_add(out, p, n);
+        else if ((unsigned char)*p < 0x80)
+            escape(out, (unsigned char)*p);
+        else
+            buf_str(out, STR("\xef\xbf\xbd"));
+        p += n ? n : 1;
+    }
+    buf_char(out, '"');
+}
+
+void jw_key(struct json_writer *w, struct str key) {
+    separate(w);
+    quoted(w->out, key);
+    buf_char(w->out, ':');
+    w->comma = false;
+}
+
+void jw_str(struct json_writer *w, struct str s) {
+    separate(w);
+    quoted(w->out, s);
+}
+
+void jw_raw(struct json_writer *w, struct str json) {
+    separate(w);
+    buf_str(w->out, json);
+}
+
+static void add_i64(struct buf *out, int64_t v) {
+    if (v < 0) buf_char(out, '-');
+    buf_u64(out, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+void jw_u64(struct json_writer *w, uint64_t v) {
+    separate(w);
+    buf_u64(w->out, v);
+}
+
+void jw_i64(struct json_writer *w, int64_t v) {
+    separate(w);
+    add_i64(w->out, v);
+}
+
+void jw_u64_str(struct json_writer *w, uint64_t v) {
+    separate(w);
+    buf_char(w->out, '"');
+    buf_u64(w->out, v);
+    buf_char(w->out, '"');
+}
+
+void jw_i64_str(struct json_writer *w, int64_t v) {
+    separate(w);
+    buf_char(w->out, '"');
+    add_i64(w->out, v);
+    buf_char(w->out, '"');
+}
+
+void jw_bool(struct json_writer *w, bool v) {
+    jw_raw(w, v ? STR("true") : STR("false"));
+}
+
+void jw_null(struct json_writer *w) {
+    jw_raw(w, STR("null"));
+}
+
+// v > 0 as `digits` (17 at most, without trailing zeros) times 10^exponent of the first digit:
+// the fewest of 15, 16 or 17 digits that read back as v (1 to 17 where doubles lie less dense). The decimal
+// point of the locale, which may be any byte, is dropped.
+static int shortest(double v, char digits[18], int *out_exponent) {
+    for (int precision = v < DBL_MIN ? 1 : 15;; precision++) {
+        char text[40], again[40];
+        (void)snprintf(text, sizeof text, "%.*e", precision - 1, v);
+        int n = 0;
+        const char *p = text;
+        for (; *p != 'e'; p++)
+            if (*p >= '0' && *p <= '9' && n < 17) digits[n++] = *p;
+        int64_t exponent = 0;
+        struct str tail = str_of(p[1] == '+' ? p + 2 : p + 1);
+        ASSERT(str_i64(tail, &exponent));
+        (void)snprintf(again, sizeof again, "%.*se%d", n, digits, (int)exponent - n + 1);
+        double back = 0;
+        bool same = json_f64(str_of(again), &back) && back == v;
+        if (!same && precision < 17) continue;
+        while (n > 1 && digits[n - 1] == '0') n--;
+        *out_exponent = (int)exponent;
+        return n;
+    }
+}
+
+static void zeros(struct buf *out, int n) {
+    for (; n > 0; n--) buf_char(out, '0');
+}
+
+// The layout that Go and JavaScript share: plain from 1e-6 up to 1e21, with an exponent outside.
+static void add_positive(struct buf *out, double v) {
+    char d[18];
+    int e, n = shortest(v, d, &e);
+    if (e < -6 || e >= 21) {
+        buf_char(out, d[0]);
+        if (n > 1) buf_char(out, '.');
+        buf_add(out, d + 1, (size_t)n - 1);
+        buf_fmt(out, "e%c%d", e < 0 ? '-' : '+', e < 0 ? -e : e);
+    } else if (e < 0) {
+        buf_str(out, STR("0."));
+        zeros(out, -e - 1);
+        buf_add(out, d, (size_t)n);
+    } else {
+        int whole = e + 1 < n ? e + 1 : n;
+        buf_add(out, d, (size_t)whole);
+        zeros(out, e + 1 - n);
+        if (n > whole) buf_char(out, '.');
+        buf_add(out, d + whole, (size_t)(n - whole));
+    }
+}
+
+static void nonfinite(struct json_writer *w, double v) {
+    const char *name = isnan(v) ? "NaN" : v < 0 ? "-Infinity" : "Infinity";
+    if (w->nonfinite_string)
+        jw_str(w, str_of(name));
+    else
+        jw_null(w);
+}
+
+void jw_f64(struct json_writer *w, double v) {
+    if (!isfinite(v)) {
+        nonfinite(w, v);
+        return;
+    }
+    separate(w);
+    if (signbit(v)) buf_char(w->out, '-');
+    v = fabs(v);
+    if (v < 9007199254740992.0 && (double)(uint64_t)v == v)
+        buf_u64(w->out, (uint64_t)v);
+    else
+        add_positive(w->out, v);
+}
