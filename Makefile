@@ -160,7 +160,7 @@ fresh:
 	@tests/fresh/run
 build/tools/replay: bench/replay.c | build/pkg.mk
 	@mkdir -p $(@D)
-	@$(CCACHE) gcc -std=gnu17 -O2 -g -Wall -Wextra -Werror $< -o $@ -ldeflate -lpthread
+	@$(CCACHE) gcc -std=gnu17 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror $< -o $@ -ldeflate -lpthread
 bench: build build/tools/replay
 	@bench/run $(BENCH_FLAGS)
 shots: build $(NODE_STAMPS)
