@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // The file system behind a vtable, so that tests can put a disk in its place that loses, tears and
 // reorders what was not synced. The only callers of open(2) and its relatives are in this folder.
-// Paths are NUL-terminated. Errors: ERR_NOT_FOUND, ERR_EXISTS, ERR_LIMIT (disk full), ERR_IO,
-// ERR_NOMEM. thread: any, but a file is written by one thread at a time.
+// Paths are NUL-terminated. Errors: ERR_NOT_FOUND, ERR_EXISTS (also: a folder that is not empty),
+// ERR_LIMIT (disk full), ERR_INVALID (a name too long), ERR_IO, ERR_NOMEM.
+// thread: any, but a file is written by one thread at a time.
 #pragma once
 
 #include <sys/uio.h>
 
 #include "base/str.h"
 
+enum { DISK_PATH_MAX = 4096 }; // with the NUL
+
 struct disk;
 struct disk_file;
 
 enum disk_open {
     DISK_READ,   // must exist
+    DISK_WRITE,  // must exist; to read and to write
     DISK_CREATE, // created empty; ERR_EXISTS if it is there
 };
 
@@ -52,3 +56,9 @@ struct disk {
 
 // The real file system; one object, never freed.
 struct disk *disk_real(void);
+
+// Creates a folder and the parents that are missing, and syncs every folder that got an entry, and
+// the parent of `path` in any case (whoever created it before may have died before the sync).
+NODISCARD enum err disk_make_dir(struct disk *d, const char *path);
+// The folder of a path, into out (DISK_PATH_MAX bytes): "a/b" gives "a", "b" gives ".", "/b" "/".
+void disk_parent(const char *path, char *out);
