@@ -33,7 +33,7 @@ void wr_u64le(struct buf *b, uint64_t v) {
     buf_add(b, &v, sizeof v);
 }
 
-void wr_varint(struct buf *b, uint64_t v) {
+void wr_varint_slow_(struct buf *b, uint64_t v) {
     uint8_t tmp[10];
     size_t n = 0;
     while (v >= 0x80) {

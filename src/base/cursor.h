@@ -68,7 +68,13 @@ void wr_u8(struct buf *b, uint8_t v);
 void wr_u16le(struct buf *b, uint16_t v);
 void wr_u32le(struct buf *b, uint32_t v);
 void wr_u64le(struct buf *b, uint64_t v);
-void wr_varint(struct buf *b, uint64_t v);
+void wr_varint_slow_(struct buf *b, uint64_t v);
+static inline void wr_varint(struct buf *b, uint64_t v) {
+    if (__builtin_expect(v < 0x80, 1))
+        buf_char(b, (char)v);
+    else
+        wr_varint_slow_(b, v);
+}
 void wr_zigzag(struct buf *b, int64_t v);
 
 static inline size_t varint_size(uint64_t v) {

@@ -117,12 +117,9 @@ static size_t escape_len(const char *p, const char *end) {
     return pair ? 12 : 0;
 }
 
-// Reads a string whose opening quote is at pos; the caller says what token it is.
-static bool string(struct json *j) {
-    const char *p = ++j->pos;
-    j->escaped = false;
-    for (;;) {
-        p = json_plain_run(p, j->end);
+// The rest of a string from its first character that needs care, at p.
+static bool string_rest(struct json *j, const char *p) {
+    for (;; p = json_plain_run(p, j->end)) {
         if (p == j->end) return unexpected(j, p, "the end of a string"), false;
         unsigned char c = (unsigned char)*p;
         if (c == '"') break;
@@ -139,6 +136,16 @@ static bool string(struct json *j) {
         p += n;
     }
     j->text = (struct str){ j->pos, (size_t)(p - j->pos) };
+    j->pos = p + 1;
+    return true;
+}
+
+// Reads a string whose opening quote is at pos; the caller says what token it is.
+static inline bool string(struct json *j) {
+    const char *begin = ++j->pos, *p = json_plain_run(begin, j->end);
+    j->escaped = false;
+    if (__builtin_expect(p == j->end || *p != '"', 0)) return string_rest(j, p);
+    j->text = (struct str){ begin, (size_t)(p - begin) };
     j->pos = p + 1;
     return true;
 }

@@ -45,26 +45,39 @@ static void escape(struct buf *out, unsigned char c) {
     }
 }
 
-static void quoted(struct buf *out, struct str s) {
-    if (s.len == 0) s = STR(""); // its pointer may be NULL
-    const char *p = s.ptr, *end = p + s.len;
-    if (!buf_reserve(out, s.len + 2)) return;
-    buf_char(out, '"');
+// The rest [p, end) of a string, from its first character that needs care.
+static void quoted_rest(struct buf *out, const char *p, const char *end) {
     while (p < end) {
         const char *stop = json_plain_run(p, end);
         buf_add(out, p, (size_t)(stop - p));
         p = stop;
         if (p == end) break;
-        size_t n = (unsigned char)*p < 0x80 ? 0 : str_utf8_len((struct str){ p, (size_t)(end - p) });
+        bool ascii = (unsigned char)*p < 0x80;
+        size_t n = ascii ? 0 : str_utf8_len((struct str){ p, (size_t)(end - p) });
         if (n)
             buf_add(out, p, n);
-        else if ((unsigned char)*p < 0x80)
+        else if (ascii)
             escape(out, (unsigned char)*p);
         else
             buf_str(out, STR("\xef\xbf\xbd"));
         p += n ? n : 1;
     }
     buf_char(out, '"');
+}
+
+static void quoted(struct buf *out, struct str s) {
+    if (s.len == 0) s = STR(""); // its pointer may be NULL
+    const char *end = s.ptr + s.len, *stop = json_plain_run(s.ptr, end);
+    size_t n = (size_t)(stop - s.ptr);
+    if (!buf_reserve(out, s.len + 2)) return;
+    char *at = out->ptr + out->len;
+    at[0] = '"';
+    memcpy(at + 1, s.ptr, n);
+    out->len += n + 1;
+    if (stop == end)
+        out->ptr[out->len++] = '"'; // nearly always
+    else
+        quoted_rest(out, stop, end);
 }
 
 void jw_key(struct json_writer *w, struct str key) {

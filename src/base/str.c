@@ -129,19 +129,22 @@ void hex_encode(const void *src, size_t n, char *out) {
     }
 }
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+// The value of a digit plus one; 0 for what is none. A table, because the digits of an id are random
+// and branches on them would be guessed wrong half of the time.
+static const uint8_t hex_values[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 bool hex_decode(struct str s, void *out, size_t n) {
     unsigned char *p = out;
     if (s.len != 2 * n) return false;
     for (size_t i = 0; i < n; i++) {
-        int high = hex_value(s.ptr[2 * i]), low = hex_value(s.ptr[2 * i + 1]);
-        if (high < 0 || low < 0) return false;
-        p[i] = (unsigned char)(high << 4 | low);
+        unsigned high = hex_values[(unsigned char)s.ptr[2 * i]],
+                 low = hex_values[(unsigned char)s.ptr[2 * i + 1]];
+        if (high == 0 || low == 0) return false;
+        p[i] = (unsigned char)((high - 1) << 4 | (low - 1));
     }
     return true;
 }
@@ -186,7 +189,7 @@ void buf_str(struct buf *b, struct str s) {
     buf_add(b, s.ptr, s.len);
 }
 
-void buf_char(struct buf *b, char c) {
+void buf_char_slow_(struct buf *b, char c) {
     if (buf_reserve(b, 1)) b->ptr[b->len++] = c;
 }
 

@@ -76,7 +76,13 @@ static inline void buf_reset(struct buf *b) {
 bool buf_reserve(struct buf *b, size_t extra); // room for `extra` more bytes
 void buf_add(struct buf *b, const void *src, size_t n);
 void buf_str(struct buf *b, struct str s);
-void buf_char(struct buf *b, char c);
+void buf_char_slow_(struct buf *b, char c);
+static inline void buf_char(struct buf *b, char c) {
+    if (__builtin_expect(b->len < b->cap && !b->failed, 1))
+        b->ptr[b->len++] = c;
+    else
+        buf_char_slow_(b, c);
+}
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_u64(struct buf *b, uint64_t v); // decimal
 static inline struct str buf_view(const struct buf *b) {
