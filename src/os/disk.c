@@ -34,12 +34,13 @@ enum err disk_make_dir(struct disk *d, const char *path) {
     int missing;
     TRY(count_missing(d, path, &missing));
     TRY(d->ops->mkdir(d, path));
-    char at[DISK_PATH_MAX];
+    char at[DISK_PATH_MAX], above[DISK_PATH_MAX];
     memcpy(at, path, strlen(path) + 1);
-    // From the inside out: an entry that is durable in a folder that is not is no loss.
-    for (int i = 0; i < missing || i == 0; i++) {
-        disk_parent(at, at);
-        TRY(d->ops->sync_dir(d, at));
+    for (int i = 0;; i++) { // from the inside out
+        disk_parent(at, above);
+        if (strcmp(at, above) == 0) return ERR_OK;
+        enum err e = d->ops->sync_dir(d, above);
+        if (e != ERR_OK) return i == 0 || i < missing ? e : ERR_OK;
+        memcpy(at, above, sizeof at);
     }
-    return ERR_OK;
 }

@@ -57,8 +57,9 @@ struct disk {
 // The real file system; one object, never freed.
 struct disk *disk_real(void);
 
-// Creates a folder and the parents that are missing, and syncs every folder that got an entry, and
-// the parent of `path` in any case (whoever created it before may have died before the sync).
+// Creates a folder and the parents that are missing, durably. Every folder above is synced: who
+// made them may have died before the sync. (Above those made here and the parent of `path`, as far
+// as this process may open them.)
 NODISCARD enum err disk_make_dir(struct disk *d, const char *path);
 // The folder of a path, into out (DISK_PATH_MAX bytes): "a/b" gives "a", "b" gives ".", "/b" "/".
 void disk_parent(const char *path, char *out);
