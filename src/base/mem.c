@@ -110,25 +110,32 @@ void arena_reset(struct arena *a) {
     if (RED_ZONE) a->end = a->pos; // every allocation goes the slow way, to get its red zone
 }
 
+// A chunk of `size` bytes, counted everywhere; NULL past a limit.
+static struct arena_chunk *chunk_new(struct arena *a, size_t size) {
+    if (a->used + size < size || a->used + size > a->limit) return NULL;
+    if (a->budget && !mem_budget_take(a->budget, size)) return NULL;
+    struct arena_chunk *c = mem_alloc(size);
+    if (!c) {
+        if (a->budget) mem_budget_give(a->budget, size);
+        return NULL;
+    }
+    c->size = size;
+    a->used += size;
+    return c;
+}
+
 static bool chunk_add(struct arena *a, size_t need) {
     size_t want = a->used < CHUNK_MIN ? CHUNK_MIN : a->used > CHUNK_MAX ? CHUNK_MAX : a->used;
     size_t least = need + sizeof(struct arena_chunk);
     if (least < need) return false;
-    size_t size = want > least && !RED_ZONE ? want : least;
-    if (a->used + size > a->limit) size = least;
-    if (a->used + size < size || a->used + size > a->limit) return false;
-    if (a->budget && !mem_budget_take(a->budget, size)) return false;
-    struct arena_chunk *c = mem_alloc(size);
-    if (!c) {
-        if (a->budget) mem_budget_give(a->budget, size);
-        return false;
-    }
-    c->size = size;
-    a->used += size;
+    struct arena_chunk *c = NULL;
+    if (want > least && !RED_ZONE) c = chunk_new(a, want);
+    if (!c) c = chunk_new(a, least);
+    if (!c) return false;
     c->next = a->chunks;
     a->chunks = c;
     a->pos = c->data;
-    a->end = (char *)c + size;
+    a->end = (char *)c + c->size;
     return true;
 }
 
@@ -145,8 +152,22 @@ void *arena_slow_(struct arena *a, size_t n) {
     return c->data;
 }
 #else
+// A large object gets a chunk of its own behind the current one, whose rest stays in use.
+static void *large_alloc(struct arena *a, size_t need) {
+    struct arena_chunk *c = chunk_new(a, need + sizeof *c);
+    if (!c) {
+        a->failed = true;
+        return NULL;
+    }
+    c->next = a->chunks->next;
+    a->chunks->next = c;
+    return c->data;
+}
+
 void *arena_slow_(struct arena *a, size_t n) {
     size_t need = n ? (n + 15) & ~(size_t)15 : 16;
+    if (need >= CHUNK_MAX / 8 && need < SIZE_MAX / 2 && a->chunks && (size_t)(a->end - a->pos) < need)
+        return large_alloc(a, need);
     if (need < n || ((size_t)(a->end - a->pos) < need && !chunk_add(a, need))) {
         a->failed = true;
         return NULL;
@@ -164,6 +185,16 @@ void *arena_array(struct arena *a, size_t n, size_t size) {
         return NULL;
     }
     return arena_alloc(a, bytes);
+}
+
+// Bytes are taken from the end of the chunk, so that they cost no padding; the start stays aligned.
+void *arena_bytes(struct arena *a, const void *src, size_t n) {
+    if (RED_ZONE || (size_t)(a->end - a->pos) < n) {
+        void *p = arena_slow_(a, n);
+        return p ? memcpy(p, src, n) : NULL;
+    }
+    a->end -= n;
+    return memcpy(a->end, src, n);
 }
 
 void *arena_copy(struct arena *a, const void *src, size_t n) {

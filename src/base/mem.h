@@ -60,6 +60,8 @@ static inline void *arena_zalloc(struct arena *a, size_t n) {
     void *p = arena_alloc(a, n);
     return p ? memset(p, 0, n) : NULL;
 }
+// A copy of n bytes without alignment, so that short strings lie tight.
+void *arena_bytes(struct arena *a, const void *src, size_t n);
 // An array of n objects of `size` bytes; checks the product.
 void *arena_array(struct arena *a, size_t n, size_t size);
 void *arena_copy(struct arena *a, const void *src, size_t n);

@@ -25,7 +25,7 @@ static void group_skip(struct reader *r, uint32_t number, int depth) {
     }
 }
 
-bool pb_next(struct reader *r, struct pb_field *out) {
+bool pb_next_slow_(struct reader *r, struct pb_field *out) {
     if (r->bad || r->pos == r->end) return false;
     uint64_t tag = rd_varint(r);
     if (tag >> 3 == 0 || tag >> 3 > (1u << 29) - 1) r->bad = true;

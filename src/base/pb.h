@@ -14,9 +14,31 @@ struct pb_field {
     struct str bytes; // PB_BYTES: a slice of the input
 };
 
+bool pb_next_slow_(struct reader *r, struct pb_field *out);
+
 // Reads the next field. false at the end of the message or on damage (then r->bad is set).
 // A group is skipped whole and reported with wire PB_GROUP and no content.
-bool pb_next(struct reader *r, struct pb_field *out);
+static inline bool pb_next(struct reader *r, struct pb_field *out) {
+    const uint8_t *p = r->pos;
+    if (__builtin_expect(r->end - p >= 2, 1)) { // a short tag with a short length or value: most fields
+        uint8_t tag = p[0], v = p[1];
+        if (tag >= 8 && tag < 0x80 && v < 0x80) {
+            out->number = tag >> 3;
+            out->wire = (enum pb_wire)(tag & 7);
+            if ((tag & 7) == PB_BYTES && v <= r->end - p - 2) {
+                out->bytes = (struct str){ (const char *)p + 2, v };
+                r->pos = p + 2 + v;
+                return true;
+            }
+            if ((tag & 7) == PB_VARINT) {
+                out->value = v;
+                r->pos = p + 2;
+                return true;
+            }
+        }
+    }
+    return pb_next_slow_(r, out);
+}
 
 static inline int64_t pb_int64(const struct pb_field *f) {
     return (int64_t)f->value;

@@ -40,9 +40,16 @@ void test_u64(uint64_t got, uint64_t want, const char *file, int line, const cha
     test_fail(file, line, what);
 }
 
+// Long texts are shown from a little before their first difference on.
 void test_str(struct str got, struct str want, const char *file, int line, const char *what) {
+    enum { BEFORE = 120, SHOWN = 400 };
+    size_t same = 0;
     if (str_eq(got, want)) return;
-    printf("# got      \"%.*s\"\n# expected \"%.*s\"\n", STR_ARG(got), STR_ARG(want));
+    while (same < got.len && same < want.len && got.ptr[same] == want.ptr[same]) same++;
+    size_t from = same > BEFORE ? same - BEFORE : 0;
+    struct str g = str_sub(got, from, SHOWN), w = str_sub(want, from, SHOWN);
+    printf("# first difference at byte %zu\n# got      \"%.*s\"\n# expected \"%.*s\"\n", same, STR_ARG(g),
+           STR_ARG(w));
     test_fail(file, line, what);
 }
 

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "block/open.h"
+
+#include "block/columns.h"
+#include "parquet/bloom.h"
+#include "span/canon.h"
+#include "span/wire.h"
+
+enum { OPEN_BYTES_MAX = 512 << 20, DECODER_BYTES_MAX = 256 << 20 };
+
+// --- life ----------------------------------------------------------------------------------------
+
+enum err block_new(struct object_store *store, struct str tenant, const struct block_meta *meta,
+                   struct block **out) {
+    struct block *b = mem_zalloc(sizeof *b);
+    if (!b) return ERR_NOMEM;
+    b->store = store;
+    b->tenant = tenant;
+    b->meta = *meta;
+    b->refs = 1;
+    pthread_mutex_init(&b->lock, NULL);
+    arena_init(&b->arena, OPEN_BYTES_MAX, NULL);
+    *out = b;
+    return ERR_OK;
+}
+
+struct block *block_ref(struct block *b) {
+    atomic_fetch_add(&b->refs, 1);
+    return b;
+}
+
+static enum err remove_one(void *ctx, struct str key, uint64_t size) {
+    struct object_store *s = ctx;
+    (void)size;
+    return s->ops->remove(s, key);
+}
+
+void block_remove_files(struct object_store *store, struct str tenant, const char *id) {
+    char prefix[BLOCK_KEY_MAX];
+    block_prefix(prefix, tenant, id);
+    // What cannot be removed now is found, uncommitted, at the next start.
+    enum err ignored = store->ops->list(store, str_of(prefix), STR(""), store, remove_one);
+    (void)ignored;
+}
+
+static void close_files(struct block *b) {
+    struct in_file *files[] = { &b->spans,     &b->traces, &b->events, &b->links,
+                                &b->resources, &b->scopes, &b->large,  &b->split };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) pq_reader_close(TAKE(files[i]->pq));
+}
+
+void block_unref(struct block *b) {
+    if (!b || atomic_fetch_sub(&b->refs, 1) != 1) return;
+    close_files(b);
+    if (b->dead) block_remove_files(b->store, b->tenant, b->meta.id);
+    arena_fini(&b->arena);
+    pthread_mutex_destroy(&b->lock);
+    mem_free(b);
+}
+
+const struct block_meta *block_meta(const struct block *b) {
+    return &b->meta;
+}
+
+void block_mark_dead(struct block *b) {
+    b->dead = true;
+}
+
+enum err block_scan_init(struct block_scan *s, struct mem_budget *budget) {
+    *s = (struct block_scan){ .decoder = pq_decoder_new(DECODER_BYTES_MAX) };
+    arena_init(&s->arena, SIZE_MAX, budget);
+    return s->decoder ? ERR_OK : ERR_NOMEM;
+}
+
+void block_scan_fini(struct block_scan *s) {
+    pq_decoder_free(s->decoder);
+    arena_fini(&s->arena);
+}
+
+// --- opening ---------------------------------------------------------------------------------------
+
+static enum err file_read(void *ctx, uint64_t off, void *dst, size_t n) {
+    struct in_file *f = ctx;
+    return f->block->store->ops->read(f->block->store, str_of(f->key), off, dst, n);
+}
+
+static enum err file_open(struct block *b, struct in_file *f, const char *name, bool may_lack) {
+    struct pq_source source = { file_read, f, 0 };
+    struct err_ctx ctx = { 0 };
+    f->block = b;
+    block_key(f->key, b->tenant, b->meta.id, name);
+    enum err e = b->store->ops->size(b->store, str_of(f->key), &source.size);
+    if (e == ERR_NOT_FOUND && may_lack) return ERR_OK;
+    TRY(e);
+    struct pq_reader_opts opts = { .budget = NULL };
+    return pq_reader_open(&source, &opts, &f->pq, &ctx);
+}
+
+static enum err attr_defs(struct block *b, struct in_file *f, size_t n_fixed, struct str scope,
+                          struct attr_def **out, uint32_t *out_n) {
+    *out_n = 0;
+    if (!f->pq) return ERR_OK;
+    if (f->pq->n_columns < n_fixed) return ERR_CORRUPT;
+    *out = ARENA_ARRAY(&b->arena, f->pq->n_columns, struct attr_def);
+    if (!*out) return ERR_NOMEM;
+    for (size_t i = n_fixed; i < f->pq->n_columns; i++) {
+        struct attr_def *d = &(*out)[(*out_n)++];
+        d->column = i;
+        if (!column_name_read(&b->arena, f->pq->columns[i].name, scope, &d->key, &d->type))
+            return ERR_CORRUPT;
+        if (f->pq->columns[i].type != attr_column_def(STR(""), d->type).type) return ERR_CORRUPT;
+    }
+    return ERR_OK;
+}
+
+static struct str service_of(struct str resource) {
+    struct str message, url, key, any;
+    canon_entity_split(resource, &message, &url);
+    struct reader r = reader_of(message);
+    for (struct pb_field f; pb_next(&r, &f);) {
+        if (f.number != RESOURCE_ATTRIBUTE || f.wire != PB_BYTES) continue;
+        if (!attr_kv(f.bytes, &key, &any)) continue;
+        struct attr_value v = attr_value_of(any);
+        if (str_eq(key, STR("service.name")) && v.type == ATTR_STRING) return v.text;
+    }
+    return STR("");
+}
+
+static enum err load_entities(struct block *b, struct block_scan *s, struct in_file *f, bool services,
+                              struct span_entity **out, uint32_t *out_n) {
+    struct pq_vector v;
+    const struct str *bytes;
+    uint32_t n = 0;
+    if (f->pq->n_rows > RESOURCES_MAX || f->pq->n_columns < NC_COUNT) return ERR_CORRUPT;
+    *out = ARENA_ARRAY(&b->arena, f->pq->n_rows + 1, struct span_entity);
+    if (!*out) return ERR_NOMEM;
+    for (size_t g = 0; g < f->pq->n_groups; g++) {
+        TRY(scan_read(f, s, g, NC_OTLP, 0, f->pq->groups[g].n_rows, &v));
+        TRY(vector_strs(&v, &s->arena, &bytes));
+        for (uint32_t i = 0; i < v.n_values; i++) {
+            struct str copy = str_dup(&b->arena, bytes[i]);
+            if (!copy.ptr) return ERR_NOMEM;
+            (*out)[n++] = (struct span_entity){ copy, services ? service_of(copy) : STR("") };
+        }
+    }
+    *out_n = n;
+    return ERR_OK;
+}
+
+static enum err load_split(struct block *b, struct block_scan *s) {
+    struct pq_vector v;
+    const uint8_t *ids;
+    if (!b->split.pq || b->split.pq->n_groups == 0) return ERR_OK;
+    if (b->split.pq->n_groups != 1 || b->split.pq->columns[0].fixed_len != 16) return ERR_CORRUPT;
+    TRY(scan_read(&b->split, s, 0, 0, 0, b->split.pq->groups[0].n_rows, &v));
+    TRY(vector_fixed(&v, &s->arena, 16, &ids));
+    b->split_ids = arena_copy(&b->arena, ids, v.n_values * 16ull);
+    b->n_split = v.n_values;
+    return b->split_ids ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err load_bloom(struct block *b, size_t group, struct bloom_bits *out) {
+    struct pq_range range = b->traces.pq->groups[group].chunks[TC_TRACE_ID].bloom;
+    size_t size, head;
+    if (range.len == 0) return ERR_OK;
+    uint8_t *bytes = arena_alloc(&b->arena, range.len);
+    if (!bytes) return ERR_NOMEM;
+    TRY(file_read(&b->traces, range.off, bytes, range.len));
+    TRY(bloom_head_read((struct str){ (const char *)bytes, range.len }, &size, &head));
+    if (size > range.len - head) return ERR_CORRUPT;
+    *out = (struct bloom_bits){ bytes + head, size };
+    return ERR_OK;
+}
+
+static enum err check_shape(const struct block *b) {
+    const struct pq_reader *s = b->spans.pq, *t = b->traces.pq;
+    if (t->n_columns < TC_COUNT || s->n_columns < SC_COUNT || t->n_groups != s->n_groups) return ERR_CORRUPT;
+    if (b->events.pq && b->events.pq->n_groups != s->n_groups) return ERR_CORRUPT;
+    if (b->links.pq && b->links.pq->n_groups != s->n_groups) return ERR_CORRUPT;
+    if (s->columns[SC_TRACE_ID].fixed_len != 16 || s->columns[SC_SPAN_ID].fixed_len != 8) return ERR_CORRUPT;
+    return t->columns[TC_TRACE_ID].fixed_len == 16 ? ERR_OK : ERR_CORRUPT;
+}
+
+static enum err open_files(struct block *b, struct block_scan *s) {
+    TRY(file_open(b, &b->spans, "spans", false));
+    TRY(file_open(b, &b->traces, "traces", false));
+    TRY(file_open(b, &b->events, "events", true));
+    TRY(file_open(b, &b->links, "links", true));
+    TRY(file_open(b, &b->resources, "resources", false));
+    TRY(file_open(b, &b->scopes, "scopes", false));
+    TRY(file_open(b, &b->large, "large", true));
+    TRY(file_open(b, &b->split, "split", true));
+    TRY(check_shape(b));
+    TRY(attr_defs(b, &b->spans, SC_COUNT, STR("span"), &b->span_attrs, &b->n_span_attrs));
+    TRY(attr_defs(b, &b->events, EC_COUNT, STR("event"), &b->event_attrs, &b->n_event_attrs));
+    TRY(attr_defs(b, &b->links, LC_COUNT, STR("link"), &b->link_attrs, &b->n_link_attrs));
+    TRY(load_entities(b, s, &b->resources, true, &b->resource, &b->n_resources));
+    TRY(load_entities(b, s, &b->scopes, false, &b->scope, &b->n_scopes));
+    b->blooms = arena_zalloc(&b->arena, (b->traces.pq->n_groups + 1) * sizeof *b->blooms);
+    if (!b->blooms) return ERR_NOMEM;
+    for (size_t g = 0; g < b->traces.pq->n_groups; g++) TRY(load_bloom(b, g, &b->blooms[g]));
+    return load_split(b, s);
+}
+
+enum err block_open(struct block *b, struct block_scan *s) {
+    if (atomic_load_explicit(&b->is_open, memory_order_acquire)) return ERR_OK;
+    pthread_mutex_lock(&b->lock);
+    enum err e = ERR_OK;
+    if (!b->is_open) {
+        e = open_files(b, s);
+        if (e != ERR_OK) { // as if never tried, so that a passing trouble passes
+            close_files(b);
+            arena_fini(&b->arena);
+            arena_init(&b->arena, OPEN_BYTES_MAX, NULL);
+        }
+        atomic_store_explicit(&b->is_open, e == ERR_OK, memory_order_release);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return e;
+}
+
+// --- traces ------------------------------------------------------------------------------------------
+
+uint32_t block_n_groups(struct block *b) {
+    return (uint32_t)b->spans.pq->n_groups;
+}
+
+static bool bloom_has(const struct bloom_bits *f, uint64_t hash) {
+    return !f->bits || bloom_test(f->bits + bloom_block(f->size, hash), hash);
+}
+
+enum err block_may_hold(struct block *b, struct block_scan *s, const uint8_t id[16], bool *out) {
+    TRY(block_open(b, s));
+    uint64_t hash = hash_xxh64(id, 16);
+    *out = false;
+    for (size_t g = 0; g < b->traces.pq->n_groups && !*out; g++) *out = bloom_has(&b->blooms[g], hash);
+    return ERR_OK;
+}
+
+static enum err find_in_group(struct block *b, struct block_scan *s, uint32_t g, const uint8_t id[16],
+                              struct block_run *out, bool *found) {
+    struct pq_vector v;
+    const uint8_t *ids;
+    const int32_t *first, *rows;
+    uint32_t n = b->traces.pq->groups[g].n_rows, i = 0;
+    *found = false;
+    TRY(scan_read(&b->traces, s, g, TC_TRACE_ID, 0, n, &v));
+    TRY(vector_fixed(&v, &s->arena, 16, &ids));
+    while (i < n && memcmp(ids + 16ull * i, id, 16) != 0) i++;
+    if (i == n) return ERR_OK;
+    TRY(scan_read(&b->traces, s, g, TC_FIRST_ROW, i, i + 1, &v));
+    TRY(vector_i32(&v, &s->arena, &first));
+    TRY(scan_read(&b->traces, s, g, TC_ROWS, i, i + 1, &v));
+    TRY(vector_i32(&v, &s->arena, &rows));
+    uint32_t n_spans = b->spans.pq->groups[g].n_rows;
+    *out = (struct block_run){ g, (uint32_t)first[0], (uint32_t)rows[0] };
+    if (out->first > n_spans || out->n > n_spans - out->first) return ERR_CORRUPT;
+    *found = true;
+    return ERR_OK;
+}
+
+enum err block_find(struct block *b, struct block_scan *s, const uint8_t id[16], struct block_run *out,
+                    uint32_t *out_n) {
+    TRY(block_open(b, s));
+    uint64_t hash = hash_xxh64(id, 16);
+    *out_n = 0;
+    for (uint32_t g = 0; g < b->traces.pq->n_groups; g++) {
+        bool found;
+        if (!bloom_has(&b->blooms[g], hash)) continue;
+        if (*out_n == BLOCK_RUNS_MAX) return ERR_LIMIT;
+        arena_reset(&s->arena);
+        TRY(find_in_group(b, s, g, id, &out[*out_n], &found));
+        *out_n += found;
+    }
+    return ERR_OK;
+}
+
+enum err block_split(struct block *b, struct block_scan *s, const uint8_t **out_ids, uint32_t *out_n) {
+    TRY(block_open(b, s));
+    *out_ids = b->split_ids;
+    *out_n = b->n_split;
+    return ERR_OK;
+}
+
+// Spreads the values of an optional text column over all rows; has[i] = false where there is none.
+static enum err spread_text(struct block *b, struct block_scan *s, uint32_t g, size_t column, uint32_t n,
+                            const struct str **out, bool *has) {
+    struct pq_vector v;
+    const struct str *strs;
+    struct str *flat = ARENA_ARRAY(&s->arena, n + 1ull, struct str);
+    if (!flat) return ERR_NOMEM;
+    TRY(scan_read(&b->traces, s, g, column, 0, n, &v));
+    TRY(vector_strs(&v, &s->arena, &strs));
+    for (uint32_t i = 0; i < n; i++) {
+        flat[i] = STR("");
+        has[i] = false;
+    }
+    for (uint32_t i = 0; i < v.n_values; i++) {
+        uint32_t row = v.rows ? v.rows[i] : i;
+        flat[row] = strs[i];
+        has[row] = true;
+    }
+    *out = flat;
+    return ERR_OK;
+}
+
+enum err block_read_traces(struct block *b, struct block_scan *s, uint32_t g, struct block_traces *out) {
+    struct pq_vector v;
+    TRY(block_open(b, s));
+    if (g >= b->traces.pq->n_groups) return ERR_CORRUPT;
+    arena_reset(&s->arena);
+    struct in_file *f = &b->traces;
+    uint32_t n = f->pq->groups[g].n_rows;
+    *out = (struct block_traces){ .n = n };
+    bool *has = ARENA_ARRAY(&s->arena, n + 1ull, bool);
+    if (!has) return ERR_NOMEM;
+    TRY(scan_read(f, s, g, TC_TRACE_ID, 0, n, &v));
+    TRY(vector_fixed(&v, &s->arena, 16, &out->id));
+    TRY(scan_read(f, s, g, TC_ROWS, 0, n, &v));
+    TRY(vector_i32(&v, &s->arena, &out->rows));
+    TRY(scan_read(f, s, g, TC_ERRORS, 0, n, &v));
+    TRY(vector_i32(&v, &s->arena, &out->errors));
+    TRY(scan_read(f, s, g, TC_START, 0, n, &v));
+    TRY(vector_i64(&v, &s->arena, &out->start_ns));
+    TRY(scan_read(f, s, g, TC_DURATION, 0, n, &v));
+    TRY(vector_i64(&v, &s->arena, &out->duration_ns));
+    TRY(scan_read(f, s, g, TC_LONGEST, 0, n, &v));
+    TRY(vector_i64(&v, &s->arena, &out->longest_ns));
+    TRY(spread_text(b, s, g, TC_ROOT_SERVICE, n, &out->root_service, has));
+    TRY(spread_text(b, s, g, TC_ROOT_NAME, n, &out->root_name, has));
+    out->has_root = has;
+    TRY(scan_read(f, s, g, TC_SERVICES, 0, n, &v));
+    return vector_strs(&v, &s->arena, &out->services);
+}

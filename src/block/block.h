@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// A block that was written: opened when first asked, shared by any number of queries, and removed
+// from the store when it is dead and nobody holds it any more.
+// thread: any; what a query needs for itself is in its struct block_scan.
+#pragma once
+
+#include "block/meta.h"
+#include "object/object.h"
+#include "parquet/parquet.h"
+#include "span/table.h"
+
+struct block;
+
+// One reference is the caller's. No I/O. tenant and store outlive the block.
+NODISCARD enum err block_new(struct object_store *store, struct str tenant, const struct block_meta *meta,
+                             struct block **out);
+struct block *block_ref(struct block *b);
+void block_unref(struct block *b); // NULL is fine
+const struct block_meta *block_meta(const struct block *b);
+// No view will name it again: its files go with the last reference.
+void block_mark_dead(struct block *b);
+// Removes the files of a block, as far as they are there.
+void block_remove_files(struct object_store *store, struct str tenant, const char *id);
+
+// What one query holds while it reads blocks. thread: one at a time.
+struct block_scan {
+    struct pq_decoder *decoder;
+    struct arena arena; // of one block; reset by each call below that says so
+    uint64_t bytes_read;
+};
+NODISCARD enum err block_scan_init(struct block_scan *s, struct mem_budget *budget);
+void block_scan_fini(struct block_scan *s);
+
+// A trace's rows within a row group.
+struct block_run {
+    uint32_t group, first, n;
+};
+enum { BLOCK_RUNS_MAX = 64 }; // a trace in more row groups of one block than this: ERR_LIMIT
+
+// Where the trace is; *out_n = 0: not here. Resets the arena.
+NODISCARD enum err block_find(struct block *b, struct block_scan *s, const uint8_t id[16],
+                              struct block_run *out, uint32_t *out_n);
+// false only if the trace is surely not here. From memory after the first call.
+NODISCARD enum err block_may_hold(struct block *b, struct block_scan *s, const uint8_t id[16], bool *out);
+
+// Appends rows [first, first + n) of a row group to a table (which is not published). Resets the
+// arena. ERR_CORRUPT when the block contradicts itself.
+NODISCARD enum err block_load(struct block *b, struct block_scan *s, uint32_t group, uint32_t first,
+                              uint32_t n, struct span_table *dst);
+
+uint32_t block_n_groups(struct block *b); // after a successful call of any of these
+
+// What a search sees of the traces of a row group, without touching spans.
+struct block_traces {
+    uint32_t n;
+    const uint8_t *id; // 16 bytes each
+    const int32_t *rows, *errors;
+    const int64_t *start_ns, *duration_ns, *longest_ns;
+    const struct str *root_service, *root_name; // "" and has_root = false: none was seen
+    const bool *has_root;
+    const struct str *services; // {"name":[spans,errors],…}
+};
+// Resets the arena, where the arrays are.
+NODISCARD enum err block_read_traces(struct block *b, struct block_scan *s, uint32_t group,
+                                     struct block_traces *out);
+// The trace ids of split.parquet: n ids, in the memory of the block; n = 0: none.
+NODISCARD enum err block_split(struct block *b, struct block_scan *s, const uint8_t **out_ids,
+                               uint32_t *out_n);
+// Opens the files, so that later calls meet no missing ones.
+NODISCARD enum err block_open(struct block *b, struct block_scan *s);

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside `block` only: the state of a block that is being written, shared by the files' builders.
+#pragma once
+
+#include "block/file.h"
+#include "block/gather.h"
+
+struct build {
+    const struct block_write_opts *opts;
+    const struct span_table *t;
+    struct order order;
+    uint32_t *inverse;        // table row -> position in the order, SPAN_NONE = left out
+    struct arena arena;       // of the block
+    struct arena group_arena; // of the row group
+    struct out_file spans, traces, events, links;
+    bool has_events, has_links;
+    struct column_choice span_attrs, event_attrs, link_attrs;
+    struct column_choice resource_attrs;
+    // values over LARGE_VALUE_BYTES, by hash, each once
+    struct large_value {
+        uint8_t hash[16];
+        struct str bytes;
+    } * large;
+    uint32_t n_large, cap_large;
+    struct rest_sink rest;
+    struct time_range main, outliers;
+};
+
+// The row group at hand.
+struct group {
+    const struct order_group *order;
+    const uint32_t *rows; // of the table, by position
+    uint32_t n;
+    uint32_t *place; // per table row: position in the group, or >= n
+};
+
+NODISCARD enum err spans_open(struct build *b);
+NODISCARD enum err spans_group(struct build *b, const struct group *g);
+NODISCARD enum err traces_open(struct build *b);
+NODISCARD enum err traces_group(struct build *b, const struct group *g);
+NODISCARD enum err events_open(struct build *b);
+NODISCARD enum err events_group(struct build *b, const struct group *g);
+NODISCARD enum err links_open(struct build *b);
+NODISCARD enum err links_group(struct build *b, const struct group *g);
+// Writes resources.parquet, scopes.parquet and, where there is something, large.parquet and
+// split.parquet; adds their sizes to *bytes.
+NODISCARD enum err entities_write(struct build *b, uint64_t *bytes);
+NODISCARD enum err large_write(struct build *b, uint64_t *bytes);
+NODISCARD enum err split_write(struct build *b, uint64_t *bytes);
+
+// Opens file `name` with the fixed columns, then those of the choice.
+NODISCARD enum err build_open(struct build *b, struct out_file *f, const char *name,
+                              const struct pq_column *fixed, const struct pq_column_opts *opts,
+                              size_t n_fixed, const struct attr_table *attrs,
+                              const struct column_choice *choice);
+// Writes the attribute columns from number `first` on.
+NODISCARD enum err build_attrs(struct build *b, struct out_file *f, size_t first, struct gather *g,
+                               const struct attr_table *attrs, const struct column_choice *choice);

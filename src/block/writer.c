@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "block/build.h"
+
+#include <stdlib.h>
+
+enum { FIXED_COLUMNS_MAX = 32 };
+
+enum err build_open(struct build *b, struct out_file *f, const char *name, const struct pq_column *fixed,
+                    const struct pq_column_opts *opts, size_t n_fixed, const struct attr_table *attrs,
+                    const struct column_choice *choice) {
+    struct pq_column c[FIXED_COLUMNS_MAX + BLOCK_COLUMNS_MAX];
+    struct pq_column_opts o[FIXED_COLUMNS_MAX + BLOCK_COLUMNS_MAX] = { 0 };
+    char key[BLOCK_KEY_MAX];
+    size_t n = n_fixed;
+    ASSERT(n_fixed <= FIXED_COLUMNS_MAX);
+    for (size_t i = 0; i < n_fixed; i++) {
+        c[i] = fixed[i];
+        o[i] = opts[i];
+    }
+    for (uint32_t i = 0; choice && i < choice->n; i++, n++)
+        c[n] = attr_column_def(choice->name[i], attrs_column(attrs, choice->column[i])->type);
+    block_key(key, b->opts->tenant, b->opts->id, name);
+    return out_file_open(f, b->opts->store, key, c, o, n, b->opts->version);
+}
+
+enum err build_attrs(struct build *b, struct out_file *f, size_t first, struct gather *g,
+                     const struct attr_table *attrs, const struct column_choice *choice) {
+    (void)b;
+    for (uint32_t i = 0; i < choice->n; i++) {
+        struct pq_values v;
+        TRY(gather_column(g, attrs_column(attrs, choice->column[i]), &v));
+        if (v.n_values > 0) TRY(pq_column_write(f->pq, first + i, &v));
+    }
+    return ERR_OK;
+}
+
+// --- values over 64 KiB ----------------------------------------------------------------------------
+
+// A reference is a hash of the value; two values with one hash get two references by counting on.
+static enum err keep_large(void *ctx, struct str any, uint8_t out_hash[16]) {
+    struct build *b = ctx;
+    uint64_t h[2] = { hash_xxh64(any.ptr, any.len), any.len };
+    for (uint32_t i = 0; i < b->n_large; i++) {
+        if (memcmp(b->large[i].hash, h, sizeof h) != 0) continue;
+        memcpy(out_hash, h, sizeof h);
+        if (str_eq(b->large[i].bytes, any)) return ERR_OK;
+        h[0]++;
+        i = UINT32_MAX; // from the start again
+    }
+    memcpy(out_hash, h, sizeof h);
+    if (b->n_large == b->cap_large) {
+        uint32_t cap = b->cap_large ? b->cap_large * 2 : 16;
+        struct large_value *more = ARENA_ARRAY(&b->arena, cap, struct large_value);
+        if (!more) return ERR_NOMEM;
+        if (b->n_large) memcpy(more, b->large, b->n_large * sizeof *more);
+        b->large = more;
+        b->cap_large = cap;
+    }
+    struct large_value *v = &b->large[b->n_large];
+    memcpy(v->hash, h, sizeof h);
+    v->bytes = str_dup(&b->arena, any);
+    if (!v->bytes.ptr) return ERR_NOMEM;
+    b->n_large++;
+    return ERR_OK;
+}
+
+// --- the block ---------------------------------------------------------------------------------------
+
+static enum err plan(struct build *b) {
+    const struct span_table *t = b->t;
+    const struct block_write_opts *o = b->opts;
+    TRY(order_make(t, o->n_rows, o->received_ns, o->received_ctx, &b->arena, &b->order));
+    b->inverse = ARENA_ARRAY(&b->arena, o->n_rows + 1ull, uint32_t);
+    if (!b->inverse) return ERR_NOMEM;
+    for (uint32_t i = 0; i < o->n_rows; i++) b->inverse[i] = SPAN_NONE;
+    for (uint32_t i = 0; i < b->order.n_rows; i++) b->inverse[b->order.rows[i]] = i;
+    b->has_events = t->events.n > 0;
+    b->has_links = t->links.n > 0;
+    TRY(column_choose(&t->attrs, STR("span"), BLOCK_COLUMNS_MAX, &b->arena, &b->span_attrs));
+    TRY(column_choose(&t->events.attrs, STR("event"), BLOCK_COLUMNS_MAX, &b->arena, &b->event_attrs));
+    return column_choose(&t->links.attrs, STR("link"), BLOCK_COLUMNS_MAX, &b->arena, &b->link_attrs);
+}
+
+static enum err write_group(struct build *b, const struct order_group *og) {
+    struct group g = { og, b->order.rows + og->first, og->n, NULL };
+    arena_reset(&b->group_arena);
+    g.place = ARENA_ARRAY(&b->group_arena, b->opts->n_rows + 1ull, uint32_t);
+    if (!g.place) return ERR_NOMEM;
+    for (uint32_t i = 0; i < b->opts->n_rows; i++) // far past the group, by wrapping, for other groups' rows
+        g.place[i] = b->inverse[i] == SPAN_NONE ? SPAN_NONE : b->inverse[i] - og->first;
+    TRY(spans_group(b, &g));
+    TRY(traces_group(b, &g));
+    if (b->has_events) TRY(events_group(b, &g));
+    return b->has_links ? links_group(b, &g) : ERR_OK;
+}
+
+static enum err write_files(struct build *b, uint64_t *bytes) {
+    TRY(spans_open(b));
+    TRY(traces_open(b));
+    if (b->has_events) TRY(events_open(b));
+    if (b->has_links) TRY(links_open(b));
+    for (uint32_t i = 0; i < b->order.n_groups; i++) TRY(write_group(b, &b->order.groups[i]));
+    struct out_file *files[] = { &b->spans, &b->traces, &b->events, &b->links };
+    for (int i = 0; i < 4; i++) {
+        if (!files[i]->pq) continue;
+        TRY(out_file_finish(files[i]));
+        *bytes += files[i]->bytes;
+    }
+    TRY(entities_write(b, bytes));
+    TRY(large_write(b, bytes));
+    return split_write(b, bytes);
+}
+
+static enum err remove_one(void *ctx, struct str key, uint64_t size) {
+    struct object_store *s = ctx;
+    (void)size;
+    return s->ops->remove(s, key);
+}
+
+// What an uncommitted block left goes away now or when the store is opened next.
+static void clean_up(struct build *b) {
+    char prefix[BLOCK_KEY_MAX];
+    struct object_store *s = b->opts->store;
+    out_file_abort(&b->spans);
+    out_file_abort(&b->traces);
+    out_file_abort(&b->events);
+    out_file_abort(&b->links);
+    block_prefix(prefix, b->opts->tenant, b->opts->id);
+    enum err ignored = s->ops->list(s, str_of(prefix), STR(""), s, remove_one);
+    (void)ignored;
+}
+
+enum err block_write(const struct block_write_opts *opts, struct block_meta *out) {
+    struct build b = { .opts = opts, .t = opts->table, .main = TIME_RANGE_NONE, .outliers = TIME_RANGE_NONE };
+    uint64_t bytes = 0;
+    b.rest = (struct rest_sink){ keep_large, &b };
+    arena_init(&b.arena, SIZE_MAX, opts->budget);
+    arena_init(&b.group_arena, SIZE_MAX, opts->budget);
+    enum err e = plan(&b);
+    if (e == ERR_OK) e = write_files(&b, &bytes);
+    if (e != ERR_OK)
+        clean_up(&b);
+    else {
+        *out = (struct block_meta){ .level = opts->level,
+                                    .format = BLOCK_FORMAT,
+                                    .n_spans = b.order.n_rows,
+                                    .n_traces = b.order.n_runs,
+                                    .bytes = bytes,
+                                    .main = b.main,
+                                    .outliers = b.outliers,
+                                    .received = opts->received };
+        memcpy(out->id, opts->id, sizeof out->id);
+    }
+    arena_fini(&b.group_arena);
+    arena_fini(&b.arena);
+    return e;
+}

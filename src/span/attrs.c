@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "span/attrs.h"
+
+#include "span/wire.h"
+
+enum { KEYS_MAX = 1 << 20 };
+
+void attrs_init(struct attr_table *t, struct arena *a) {
+    *t = (struct attr_table){ .arena = a, .guess = MAP_NONE };
+    map_init(&t->key_map, KEYS_MAX);
+    dict_init(&t->shapes, a);
+}
+
+void attrs_fini(struct attr_table *t) {
+    for (uint32_t i = 0; i < t->n_columns; i++) dict_fini(&attrs_column(t, i)->dict);
+    map_fini(&t->key_map);
+    dict_fini(&t->shapes);
+}
+
+static struct attr_key *key_at(const struct attr_table *t, uint32_t i) {
+    return (struct attr_key *)segvec_at(&t->keys, i, sizeof(struct attr_key));
+}
+
+static bool key_eq(const void *ctx, uint32_t index, const void *key) {
+    return str_eq(key_at(ctx, index)->name, *(const struct str *)key);
+}
+
+static uint64_t key_rehash(const void *ctx, uint32_t index) {
+    return hash_str(key_at(ctx, index)->name);
+}
+
+static enum err key_new(struct attr_table *t, struct str name, uint64_t hash, uint32_t *out_key) {
+    if (!segvec_room(&t->keys, t->arena, t->n_keys, sizeof(struct attr_key))) return ERR_NOMEM;
+    struct attr_key *k = key_at(t, t->n_keys);
+    *k = (struct attr_key){ .next_guess = MAP_NONE };
+    for (int i = 0; i < ATTR_TYPE_COUNT; i++) k->column[i] = MAP_NONE;
+    if (name.len) {
+        k->name = (struct str){ arena_bytes(t->arena, name.ptr, name.len), name.len };
+        if (!k->name.ptr) return ERR_NOMEM;
+    }
+    TRY(map_put(&t->key_map, hash, t->n_keys, key_rehash, t));
+    *out_key = t->n_keys++;
+    return ERR_OK;
+}
+
+// An SDK sends the same keys in the same order, so the key that followed the previous one last
+// time is tried first: a comparison of bytes instead of a hash and a probe.
+enum err attrs_key(struct attr_table *t, struct str name, uint32_t *out_key) {
+    uint32_t guess = t->guess == MAP_NONE ? MAP_NONE : key_at(t, t->guess)->next_guess;
+    if (guess != MAP_NONE && str_eq(key_at(t, guess)->name, name)) {
+        *out_key = t->guess = guess;
+        return ERR_OK;
+    }
+    uint64_t hash = hash_str(name);
+    uint32_t found = map_get(&t->key_map, hash, key_eq, t, &name);
+    if (found == MAP_NONE) TRY(key_new(t, name, hash, &found));
+    if (t->guess != MAP_NONE) key_at(t, t->guess)->next_guess = found;
+    *out_key = t->guess = found;
+    return ERR_OK;
+}
+
+// The column of (key, type), made on first use; MAP_NONE when there are too many.
+static enum err column_of(struct attr_table *t, uint32_t key, enum attr_type type, uint32_t *out) {
+    struct attr_key *k = key_at(t, key);
+    uint32_t n = t->n_columns;
+    *out = k->column[type];
+    if (*out != MAP_NONE || n == ATTR_COLUMNS_MAX) return ERR_OK;
+    if (!segvec_room(&t->columns, t->arena, n, sizeof(struct attr_column))) return ERR_NOMEM;
+    struct attr_column *c = attrs_column(t, n);
+    memset(c, 0, sizeof *c);
+    c->key = k->name;
+    c->type = type;
+    dict_init(&c->dict, t->arena);
+    *out = k->column[type] = n;
+    atomic_store_explicit(&t->n_columns, n + 1, memory_order_release);
+    return ERR_OK;
+}
+
+static enum err column_add(struct attr_column *c, struct arena *a, uint32_t row, const struct attr_value *v) {
+    uint32_t n = c->n, id = (uint32_t)v->bits;
+    bool wide = c->type == ATTR_INT || c->type == ATTR_FLOAT;
+    if (!segvec_room(&c->rows, a, n, sizeof(uint32_t))) return ERR_NOMEM;
+    if (!segvec_room(&c->vals, a, n, wide ? sizeof(uint64_t) : sizeof(uint32_t))) return ERR_NOMEM;
+    if (c->type == ATTR_STRING || c->type == ATTR_ANY) {
+        TRY(dict_put(&c->dict, v->text, &id));
+        if (v->text.len > c->longest) c->longest = v->text.len;
+    }
+    SEG_AT(&c->rows, n, uint32_t) = row;
+    if (wide)
+        SEG_AT(&c->vals, n, uint64_t) = v->bits;
+    else
+        SEG_AT(&c->vals, n, uint32_t) = id;
+    atomic_store_explicit(&c->n, n + 1, memory_order_release);
+    return ERR_OK;
+}
+
+bool attr_kv(struct str kv, struct str *key, struct str *any) {
+    struct reader r = reader_of(kv);
+    struct pb_field f;
+    int n_values = 0;
+    *key = *any = STR("");
+    while (pb_next(&r, &f)) {
+        if (f.wire != PB_BYTES) continue;
+        if (f.number == KV_KEY) *key = f.bytes;
+        if (f.number != KV_VALUE) continue;
+        *any = f.bytes;
+        n_values++;
+    }
+    return n_values == 1;
+}
+
+struct attr_value attr_value_of(struct str any) {
+    struct attr_value v = { .type = ATTR_ANY, .text = any };
+    struct reader r = reader_of(any);
+    struct pb_field f;
+    while (pb_next(&r, &f)) { // of a oneof the last member counts
+        if (f.number == ANY_STRING && f.wire == PB_BYTES)
+            v = (struct attr_value){ .type = ATTR_STRING, .text = f.bytes };
+        else if (f.number == ANY_INT && f.wire == PB_VARINT)
+            v = (struct attr_value){ .type = ATTR_INT, .bits = f.value };
+        else if (f.number == ANY_DOUBLE && f.wire == PB_FIXED64)
+            v = (struct attr_value){ .type = ATTR_FLOAT, .bits = f.value };
+        else if (f.number == ANY_BOOL && f.wire == PB_VARINT)
+            v = (struct attr_value){ .type = ATTR_BOOL, .bits = f.value != 0 };
+        else if (f.wire == PB_BYTES && f.number >= ANY_ARRAY && f.number <= ANY_BYTES)
+            v = (struct attr_value){ .type = ATTR_ANY, .text = any };
+    }
+    return v;
+}
+
+void attr_value_write(struct buf *out, const struct attr_value *v) {
+    switch (v->type) {
+    case ATTR_STRING: pb_bytes(out, ANY_STRING, v->text); break;
+    case ATTR_INT: pb_varint(out, ANY_INT, v->bits); break;
+    case ATTR_FLOAT: pb_fixed64(out, ANY_DOUBLE, v->bits); break;
+    case ATTR_BOOL: pb_varint(out, ANY_BOOL, v->bits); break;
+    case ATTR_ANY:
+    default: buf_str(out, v->text);
+    }
+}
+
+void attr_kv_write(struct buf *out, uint32_t number, struct str key, const struct attr_value *v) {
+    size_t outer = pb_begin(out, number);
+    pb_bytes(out, KV_KEY, key);
+    size_t inner = pb_begin(out, KV_VALUE);
+    attr_value_write(out, v);
+    pb_end(out, inner);
+    pb_end(out, outer);
+}
+
+void attr_scratch_init(struct attr_scratch *s) {
+    *s = (struct attr_scratch){ 0 };
+    buf_init(&s->rest, SIZE_MAX);
+}
+
+void attr_scratch_fini(struct attr_scratch *s) {
+    mem_free(s->in);
+    buf_fini(&s->rest);
+}
+
+static enum err scratch_room(struct attr_scratch *s, uint32_t n) {
+    if (n <= s->cap) return ERR_OK;
+    struct attr_in *more = mem_realloc(s->in, (size_t)n * 2 * sizeof *more);
+    if (!more) return ERR_NOMEM;
+    s->in = more;
+    s->cap = n * 2;
+    return ERR_OK;
+}
+
+enum err attrs_collect(struct attr_table *t, const struct str *kvs, uint32_t n, struct attr_scratch *s,
+                       uint32_t *out_n) {
+    uint32_t found = 0;
+    TRY(scratch_room(s, n));
+    t->guess = MAP_NONE;
+    for (uint32_t i = 0; i < n; i++) {
+        struct str key, any;
+        if (!attr_kv(kvs[i], &key, &any)) {
+            pb_bytes(&s->rest, REST_ATTRIBUTE, kvs[i]);
+            continue;
+        }
+        struct attr_in *in = &s->in[found++];
+        in->raw = kvs[i];
+        in->value = attr_value_of(any);
+        TRY(attrs_key(t, key, &in->key));
+    }
+    *out_n = found;
+    return ERR_OK;
+}
+
+// Marks the keys that stand more than once in the row.
+static void mark_twins(struct attr_table *t, uint32_t row, const struct attr_in *in, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        struct attr_key *k = key_at(t, in[i].key);
+        if (k->row_stamp == row + 1) k->twin_stamp = row + 1;
+        k->row_stamp = row + 1;
+    }
+}
+
+static enum err rest_add(struct attr_table *t, uint32_t row, struct buf *rest) {
+    uint32_t n = t->n_rest;
+    if (rest->failed || !segvec_room(&t->rest_row, t->arena, n, sizeof(uint32_t)) ||
+        !segvec_room(&t->rest_val, t->arena, n, sizeof(struct str)))
+        return ERR_NOMEM;
+    struct str copy = str_dup(t->arena, buf_view(rest));
+    if (!copy.ptr) return ERR_NOMEM;
+    SEG_AT(&t->rest_row, n, uint32_t) = row;
+    SEG_AT(&t->rest_val, n, struct str) = copy;
+    atomic_store_explicit(&t->n_rest, n + 1, memory_order_release);
+    return ERR_OK;
+}
+
+enum err attrs_add(struct attr_table *t, uint32_t row, const struct attr_in *in, uint32_t n,
+                   struct buf *rest) {
+    uint16_t shape[ATTR_ROW_MAX];
+    uint32_t n_shape = 0, shape_id;
+    mark_twins(t, row, in, n);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t col = MAP_NONE;
+        bool fits = n_shape < ATTR_ROW_MAX && key_at(t, in[i].key)->twin_stamp != row + 1 &&
+                    (in[i].value.type != ATTR_STRING || str_is_utf8(in[i].value.text));
+        if (fits) TRY(column_of(t, in[i].key, in[i].value.type, &col));
+        if (col == MAP_NONE) {
+            if (in[i].raw.ptr)
+                pb_bytes(rest, REST_ATTRIBUTE, in[i].raw);
+            else
+                attr_kv_write(rest, REST_ATTRIBUTE, key_at(t, in[i].key)->name, &in[i].value);
+            continue;
+        }
+        TRY(column_add(attrs_column(t, col), t->arena, row, &in[i].value));
+        shape[n_shape++] = (uint16_t)col;
+    }
+    if (rest->len || rest->failed) TRY(rest_add(t, row, rest));
+    if (!segvec_room(&t->shape, t->arena, row, sizeof(uint32_t))) return ERR_NOMEM;
+    TRY(dict_put(&t->shapes, (struct str){ (const char *)shape, n_shape * sizeof *shape }, &shape_id));
+    SEG_AT(&t->shape, row, uint32_t) = shape_id;
+    return ERR_OK;
+}
+
+struct attr_value attr_column_value(const struct attr_column *c, uint32_t i) {
+    struct attr_value v = { .type = c->type };
+    if (c->type == ATTR_INT || c->type == ATTR_FLOAT)
+        v.bits = SEG_AT(&c->vals, i, uint64_t);
+    else
+        v.bits = SEG_AT(&c->vals, i, uint32_t);
+    if (c->type == ATTR_STRING || c->type == ATTR_ANY) v.text = dict_get(&c->dict, (uint32_t)v.bits);
+    return v;
+}
+
+uint32_t attr_column_find(const struct attr_column *c, uint32_t n, uint32_t row) {
+    return segvec_find_u32(&c->rows, n, row);
+}
+
+struct str attrs_rest(const struct attr_table *t, uint32_t row) {
+    uint32_t n = atomic_load_explicit(&t->n_rest, memory_order_acquire);
+    uint32_t i = segvec_find_u32(&t->rest_row, n, row);
+    return i < n && SEG_AT(&t->rest_row, i, uint32_t) == row ? SEG_AT(&t->rest_val, i, struct str) : STR("");
+}

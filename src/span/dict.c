@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "span/dict.h"
+
+// A dictionary judges itself after this many values; it gives up when most of them were new.
+enum { JUDGE_AFTER = 8192, JUDGE_NEW_PERCENT = 80, DICT_MAX = 1 << 28 };
+
+void dict_init(struct dict *d, struct arena *a) {
+    *d = (struct dict){ .arena = a };
+    map_init(&d->map, DICT_MAX);
+}
+
+void dict_fini(struct dict *d) {
+    map_fini(&d->map);
+}
+
+static bool eq(const void *ctx, uint32_t index, const void *key) {
+    return str_eq(dict_get(ctx, index), *(const struct str *)key);
+}
+
+static uint64_t rehash(const void *ctx, uint32_t index) {
+    return hash_str(dict_get(ctx, index));
+}
+
+static void judge(struct dict *d) {
+    if (++d->n_lookups < JUDGE_AFTER) return;
+    if ((d->n - d->n_at_judge) * 100ull >= (uint64_t)d->n_lookups * JUDGE_NEW_PERCENT) {
+        d->appending = true;
+        map_fini(&d->map);
+    }
+    d->n_lookups = 0;
+    d->n_at_judge = d->n;
+}
+
+enum err dict_put(struct dict *d, struct str s, uint32_t *out_id) {
+    uint64_t hash = 0;
+    if (!d->appending) {
+        hash = hash_str(s);
+        uint32_t found = map_get(&d->map, hash, eq, d, &s);
+        if (found != MAP_NONE) {
+            d->n_lookups++;
+            *out_id = found;
+            return ERR_OK;
+        }
+    }
+    if (d->n == DICT_MAX) return ERR_LIMIT;
+    if (!segvec_room(&d->strs, d->arena, d->n, sizeof(struct str))) return ERR_NOMEM;
+    struct str copy = { NULL, s.len };
+    if (s.len > 0) {
+        copy.ptr = arena_bytes(d->arena, s.ptr, s.len);
+        if (!copy.ptr) return ERR_NOMEM;
+    }
+    SEG_AT(&d->strs, d->n, struct str) = copy;
+    if (!d->appending) TRY(map_put(&d->map, hash, d->n, rehash, d));
+    *out_id = d->n++;
+    if (!d->appending) judge(d);
+    return ERR_OK;
+}

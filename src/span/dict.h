@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// A dictionary of strings: equal strings get one id, as long as that pays. A dictionary that finds
+// nearly every value new (request ids) stops looking and appends; then equal strings may have
+// several ids, which is never wrong: an id names one string, a string may have many ids.
+// thread: one writer; readers of ids that were published to them.
+#pragma once
+
+#include "base/map.h"
+#include "span/segvec.h"
+
+struct dict {
+    struct arena *arena;
+    struct map map;
+    struct segvec strs; // struct str
+    uint32_t n;
+    uint32_t n_lookups; // since the dictionary last judged itself
+    uint32_t n_at_judge;
+    bool appending; // stopped looking
+};
+
+void dict_init(struct dict *d, struct arena *a);
+void dict_fini(struct dict *d);
+// The id of s, whose bytes are copied when they are new. ERR_NOMEM, ERR_LIMIT.
+NODISCARD enum err dict_put(struct dict *d, struct str s, uint32_t *out_id);
+static inline struct str dict_get(const struct dict *d, uint32_t id) {
+    return SEG_AT(&d->strs, id, struct str);
+}

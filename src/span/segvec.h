@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// A vector whose elements never move: segments of 64, 128, 256 … elements. One writer appends,
+// any reader may read an element that was published to it (the count travels beside, with release
+// and acquire), without a lock. The memory is an arena's.
+#pragma once
+
+#include "base/mem.h"
+
+enum { SEGVEC_FIRST = 64, SEGVEC_SEGS = 26 }; // room for 2^32 elements
+
+struct segvec {
+    char *seg[SEGVEC_SEGS];
+};
+
+static inline unsigned segvec_seg(uint32_t i) {
+    return 57u - (unsigned)__builtin_clzll((uint64_t)i + SEGVEC_FIRST);
+}
+static inline uint32_t segvec_seg_first(unsigned seg) { // index of a segment's first element
+    return (uint32_t)(((uint64_t)SEGVEC_FIRST << seg) - SEGVEC_FIRST);
+}
+static inline uint32_t segvec_seg_len(unsigned seg) {
+    return (uint32_t)SEGVEC_FIRST << seg;
+}
+static inline void *segvec_at(const struct segvec *v, uint32_t i, size_t size) {
+    unsigned seg = segvec_seg(i);
+    return v->seg[seg] + (size_t)(i - segvec_seg_first(seg)) * size;
+}
+// Makes element i addressable; appends go in order, so at most one segment is missing.
+NODISCARD static inline bool segvec_room(struct segvec *v, struct arena *a, uint32_t i, size_t size) {
+    unsigned seg = segvec_seg(i);
+    if (__builtin_expect(v->seg[seg] != NULL, 1)) return true;
+    v->seg[seg] = arena_array(a, segvec_seg_len(seg), size);
+    return v->seg[seg] != NULL;
+}
+
+#define SEG_AT(v, i, type) (*(type *)segvec_at((v), (i), sizeof(type)))
+
+// The first of n ascending u32 elements that is >= x; n if none is.
+static inline uint32_t segvec_find_u32(const struct segvec *v, uint32_t n, uint32_t x) {
+    uint32_t low = 0, high = n;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (SEG_AT(v, mid, uint32_t) < x)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
