@@ -201,9 +201,10 @@ void pq_reader_close(struct pq_reader *r);                                     /
 size_t pq_reader_column(const struct pq_reader *r, struct str name);           // SIZE_MAX = there is none
 bool pq_reader_kv(const struct pq_reader *r, struct str key, struct str *out); // false = there is none
 
-// What a thread needs to unpack pages; reused for any number of readers and chunks.
+// What a thread needs to unpack pages; reused for any number of readers and chunks. Its buffers take
+// at most memory_max bytes (0 = 512 MiB); a page that needs more gives ERR_LIMIT.
 struct pq_decoder;
-struct pq_decoder *pq_decoder_new(void); // NULL = no memory
+struct pq_decoder *pq_decoder_new(size_t memory_max); // NULL = no memory
 void pq_decoder_free(struct pq_decoder *d);
 // Why the last call with this decoder failed; "" when there is nothing to say.
 const char *pq_decoder_why(const struct pq_decoder *d);

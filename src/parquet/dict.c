@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "parquet/dict.h"
+
+#include "base/cursor.h"
+
+union stats_value values_at(const struct values *v, size_t i) {
+    union stats_value out = { 0 };
+    if (v->strs)
+        out.s = v->strs[i];
+    else if (v->fixed)
+        out.s = (struct str){ (const char *)v->fixed + i * v->column->fixed_len, v->column->fixed_len };
+    else if (v->i64)
+        out.i = v->i64[i];
+    else if (v->i32)
+        out.i = v->column->logical == PQ_UNSIGNED ? (int64_t)(uint32_t)v->i32[i] : v->i32[i];
+    else if (v->f64)
+        out.f = v->f64[i];
+    else
+        out.i = v->bools[i] != 0;
+    return out;
+}
+
+struct str values_bytes(const struct values *v, size_t i, char *tmp) {
+    union stats_value x = values_at(v, i);
+    if (v->strs || v->fixed) return x.s;
+    memcpy(tmp, &x, 8);
+    return (struct str){ tmp, v->i32 ? 4 : 8 };
+}
+
+void values_write(const struct values *v, size_t i, struct buf *out) {
+    char tmp[8];
+    struct str s = values_bytes(v, i, tmp);
+    if (v->column->type == PQ_BYTE_ARRAY) wr_u32le(out, (uint32_t)s.len);
+    buf_str(out, s);
+}
+
+void dict_init(struct dict *d) {
+    *d = (struct dict){ 0 };
+    map_init(&d->map, UINT32_MAX - 1);
+}
+
+void dict_fini(struct dict *d) {
+    scratch_fini(&d->codes_mem);
+    scratch_fini(&d->used_mem);
+    scratch_fini(&d->remap_mem);
+    map_fini(&d->map);
+}
+
+// Bytes of entry i of a source in the dictionary page; 0 when it may not be there.
+static inline uint64_t entry_bytes(const struct values *v, size_t i) {
+    uint32_t width = pq_width(v->column);
+    if (!v->strs) return width;
+    if (v->column->type == PQ_FIXED) return v->strs[i].len == width ? width : 0;
+    return v->strs[i].len <= PQ_VALUE_MAX ? 4 + v->strs[i].len : 0;
+}
+
+// The numbers that the caller's codes got; grown with DICT_NONE in what is new.
+static uint32_t *remap_of(struct dict *d, size_t n) {
+    if (n <= d->n_remap) return d->remap_mem.ptr;
+    d->n_remap = 0;
+    uint32_t *p = scratch_get(&d->remap_mem, n, sizeof *p);
+    if (!p) return NULL;
+    d->n_remap = d->remap_mem.cap / sizeof *p;
+    memset(p, 0xff, d->n_remap * sizeof *p);
+    return p;
+}
+
+static bool make_room(struct dict *d, size_t n_values, size_t n_entries) {
+    d->codes = scratch_get(&d->codes_mem, n_values, sizeof *d->codes);
+    d->used = scratch_get(&d->used_mem, n_entries, sizeof *d->used);
+    d->n = 0;
+    d->bytes = 0;
+    d->fits = true;
+    return d->codes && d->used;
+}
+
+enum err dict_from_codes(struct dict *d, const struct pq_column *c, const struct pq_values *v,
+                         uint64_t max_bytes) {
+    d->source = (struct values){ .column = c, .i32 = v->dict_i32, .i64 = v->dict_i64, .strs = v->dict };
+    uint32_t *remap = remap_of(d, v->n_dict);
+    size_t entries = v->n_dict < v->n_values ? v->n_dict : v->n_values;
+    if (!make_room(d, v->n_values, entries) || !remap) return ERR_NOMEM;
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < v->n_values; i++) {
+        uint32_t code = v->codes[i];
+        if (code >= v->n_dict) {
+            e = ERR_INVALID;
+            break;
+        }
+        if (remap[code] == (uint32_t)DICT_NONE) {
+            uint64_t bytes = entry_bytes(&d->source, code);
+            if (bytes == 0) e = ERR_INVALID;
+            d->bytes += bytes;
+            d->fits = d->bytes <= max_bytes;
+            if (e || !d->fits) break;
+            d->used[d->n] = code;
+            remap[code] = d->n++;
+        }
+        d->codes[i] = remap[code];
+    }
+    for (uint32_t k = 0; k < d->n; k++) remap[d->used[k]] = (uint32_t)DICT_NONE;
+    return e;
+}
+
+// --- from values: by hash ------------------------------------------------------------------------
+
+static const uint8_t *flat_base(const struct values *v) {
+    return v->i32   ? (const uint8_t *)v->i32
+           : v->i64 ? (const uint8_t *)v->i64
+           : v->f64 ? (const uint8_t *)v->f64
+                    : v->fixed;
+}
+
+static uint64_t hash_of(const struct values *v, size_t i) {
+    uint32_t width = pq_width(v->column);
+    if (v->strs) return hash_str(v->strs[i]);
+    const uint8_t *p = flat_base(v) + i * width;
+    uint64_t word = 0;
+    if (width > 8) return hash_bytes(p, width);
+    memcpy(&word, p, width);
+    return hash_u64(word ^ 0x9e3779b97f4a7c15u);
+}
+
+static uint64_t rehash(const void *ctx, uint32_t index) {
+    const struct dict *d = ctx;
+    return hash_of(&d->source, d->used[index]);
+}
+
+static bool is_equal(const void *ctx, uint32_t index, const void *key) {
+    const struct dict *d = ctx;
+    size_t i = *(const size_t *)key, k = d->used[index];
+    if (d->source.strs) return str_eq(d->source.strs[i], d->source.strs[k]);
+    uint32_t width = pq_width(d->source.column);
+    const uint8_t *base = flat_base(&d->source);
+    if (width == 8) return memcmp(base + i * 8, base + k * 8, 8) == 0;
+    return memcmp(base + i * width, base + k * width, width) == 0;
+}
+
+enum err dict_from_values(struct dict *d, const struct values *v, size_t n, uint64_t max_bytes,
+                          bool give_up) {
+    enum { TRIAL = 2048 }; // values after which half must have been seen before
+    if (!make_room(d, n, n)) return ERR_NOMEM;
+    d->source = *v;
+    map_reset(&d->map);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t hash = hash_of(v, i);
+        uint32_t k = map_get(&d->map, hash, is_equal, d, &i);
+        if (k == MAP_NONE) {
+            d->bytes += entry_bytes(v, i);
+            d->fits = d->bytes <= max_bytes && !(give_up && i >= TRIAL && d->n > i / 2);
+            if (!d->fits) return ERR_OK;
+            k = d->n;
+            d->used[d->n++] = (uint32_t)i;
+            TRY(map_put(&d->map, hash, k, rehash, d));
+        }
+        d->codes[i] = k;
+    }
+    return ERR_OK;
+}
+
+void dict_write(const struct dict *d, struct buf *out) {
+    for (uint32_t k = 0; k < d->n; k++) values_write(&d->source, d->used[k], out);
+}
