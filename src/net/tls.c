@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <limits.h>
+#include <stdio.h>
+
+struct tls_server {
+    SSL_CTX *ctx;
+};
+struct tls {
+    SSL *ssl;
+};
+
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                           const unsigned char *in, unsigned in_len, void *arg) {
+    static const unsigned char ours[] = "\x02h2\x08http/1.1";
+    (void)ssl, (void)arg;
+    unsigned char *chosen;
+    int rc = SSL_select_next_proto(&chosen, out_len, ours, sizeof ours - 1, in, in_len);
+    *out = chosen;
+    return rc == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static const char *last_error(void) {
+    unsigned long code = ERR_peek_last_error();
+    const char *text = code ? ERR_reason_error_string(code) : NULL;
+    return text ? text : "unknown cause";
+}
+
+static enum err load(SSL_CTX *c, const char *cert, const char *key, const char *ca, struct err_ctx *ctx) {
+    if (SSL_CTX_use_certificate_chain_file(c, cert) != 1)
+        return err_set(ctx, ERR_INVALID, "certificate %.120s: %s", cert, last_error());
+    if (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) != 1)
+        return err_set(ctx, ERR_INVALID, "key %.120s: %s", key, last_error());
+    if (SSL_CTX_check_private_key(c) != 1)
+        return err_set(ctx, ERR_INVALID, "key %.120s does not fit the certificate", key);
+    if (!ca) return ERR_OK;
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca);
+    if (!names || SSL_CTX_load_verify_file(c, ca) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return err_set(ctx, ERR_INVALID, "client CA %.120s: %s", ca, last_error());
+    }
+    SSL_CTX_set_client_CA_list(c, names);
+    SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return ERR_OK;
+}
+
+// Read-ahead: one system call fetches several records. Idle connections keep no record buffers.
+static void tune(SSL_CTX *c) {
+    SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
+    SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                            SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(c, 1);
+    SSL_CTX_set_default_read_buffer_len(c, 64 << 10);
+    SSL_CTX_set_session_id_context(c, (const unsigned char *)"takt", 4);
+    SSL_CTX_set_alpn_select_cb(c, choose_protocol, NULL);
+}
+
+enum err tls_server_new(const char *cert_file, const char *key_file, const char *client_ca_file,
+                        struct tls_server **out, struct err_ctx *ctx) {
+    struct tls_server *s = mem_zalloc(sizeof *s);
+    if (!s) return ERR_NOMEM;
+    ERR_clear_error();
+    s->ctx = SSL_CTX_new(TLS_server_method());
+    enum err e = s->ctx ? load(s->ctx, cert_file, key_file, client_ca_file, ctx) : ERR_NOMEM;
+    ERR_clear_error();
+    if (e != ERR_OK) {
+        tls_server_free(s);
+        return e;
+    }
+    tune(s->ctx);
+    *out = s;
+    return ERR_OK;
+}
+
+void tls_server_free(struct tls_server *s) {
+    if (!s) return;
+    SSL_CTX_free(s->ctx);
+    mem_free(s);
+}
+
+struct tls *tls_new(struct tls_server *s, int fd) {
+    struct tls *t = mem_zalloc(sizeof *t);
+    if (!t) return NULL;
+    t->ssl = SSL_new(s->ctx);
+    if (!t->ssl || SSL_set_fd(t->ssl, fd) != 1) {
+        ERR_clear_error();
+        tls_free(t);
+        return NULL;
+    }
+    SSL_set_accept_state(t->ssl);
+    return t;
+}
+
+void tls_free(struct tls *t) {
+    if (!t) return;
+    SSL_free(t->ssl);
+    mem_free(t);
+}
+
+static enum err result(struct tls *t, int rc) {
+    switch (SSL_get_error(t->ssl, rc)) {
+    case SSL_ERROR_NONE: return ERR_OK;
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE: return ERR_AGAIN;
+    case SSL_ERROR_ZERO_RETURN: return ERR_CANCELED;
+    default: return ERR_IO;
+    }
+}
+
+enum err tls_handshake(struct tls *t, char *text, size_t n_text) {
+    ERR_clear_error();
+    enum err e = result(t, SSL_do_handshake(t->ssl));
+    if (e == ERR_OK || e == ERR_AGAIN) return e;
+    (void)snprintf(text, n_text, "%s", ERR_peek_last_error() ? last_error() : "the client hung up");
+    ERR_clear_error();
+    return ERR_INVALID;
+}
+
+static struct str protocol(const struct tls *t) {
+    const unsigned char *p;
+    unsigned n;
+    SSL_get0_alpn_selected(t->ssl, &p, &n);
+    return (struct str){ (const char *)p, n };
+}
+
+bool tls_is_h2(const struct tls *t) {
+    return str_eq(protocol(t), STR("h2"));
+}
+
+bool tls_is_h1(const struct tls *t) {
+    return str_eq(protocol(t), STR("http/1.1"));
+}
+
+// A connection cut without close_notify shows as an error here; the caller treats both alike.
+enum err tls_recv(struct tls *t, void *dst, size_t n, size_t *out_n) {
+    ERR_clear_error();
+    int rc = SSL_read(t->ssl, dst, n > INT_MAX ? INT_MAX : (int)n);
+    enum err e = result(t, rc);
+    if (e == ERR_CANCELED) {
+        *out_n = 0;
+        return ERR_OK;
+    }
+    if (e == ERR_OK) *out_n = (size_t)rc;
+    return e;
+}
+
+enum err tls_send(struct tls *t, const void *src, size_t n, size_t *out_n) {
+    ERR_clear_error();
+    int rc = SSL_write(t->ssl, src, n > INT_MAX ? INT_MAX : (int)n);
+    enum err e = result(t, rc);
+    if (e == ERR_OK) *out_n = (size_t)rc;
+    return e == ERR_CANCELED ? ERR_IO : e;
+}
+
+void tls_goodbye(struct tls *t) {
+    ERR_clear_error();
+    if (SSL_is_init_finished(t->ssl)) (void)SSL_shutdown(t->ssl);
+    ERR_clear_error();
+}
