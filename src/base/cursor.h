@@ -12,6 +12,7 @@ struct reader {
 };
 
 static inline struct reader reader_of(struct str s) {
+    if (!s.ptr) s = STR(""); // arithmetic on NULL is not defined
     return (struct reader){ (const uint8_t *)s.ptr, (const uint8_t *)s.ptr + s.len, false };
 }
 static inline size_t rd_left(const struct reader *r) {
