@@ -86,7 +86,8 @@ define folder_rules
 $(B)/lib$(1).a: $(call objs,$(filter src/$(1)/%,$(LIB_SRC)))
 	@echo "  $(V): src/$(1)"
 	@rm -f $$@ && ar rcs $$@ $$^
-$(B)/test/$(1): $(call objs,$(filter src/$(1)/%,$(TEST_SRC))) $(B)/obj/base/test.o $(call lib_of,$(call links,$(1)))
+$(B)/test/$(1): $(call objs,$(filter src/$(1)/%,$(TEST_SRC))) $(B)/obj/base/test.o \
+		$(if $(filter api,$(call links,$(1))),$(B)/obj/assets-off.o) $(call lib_of,$(call links,$(1)))
 	@mkdir -p $$(@D)
 	@$(CC) $(LDFLAGS) $$(filter %.o,$$^) $$(filter %.a,$$^) $$(LIBS) -o $$@
 endef
@@ -107,9 +108,21 @@ $(B)/bench/$(patsubst %.c,%,$(notdir $(1))): $(call objs,$(1)) $(call lib_of,$(c
 endef
 $(foreach s,$(FUZZ_SRC) $(BENCH_SRC),$(eval $(call program_rules,$(s))))
 
+# --- the web app, inside the binary -------------------------------------------------------------
+ui/dist/.stamp: $(wildcard ui/*.mjs ui/*.html ui/*.svg ui/src/*/*) ui/node_modules/.stamp
+	@echo "  the web app"
+	@node ui/build.mjs && touch $@
+build/assets-on.c: ui/dist/.stamp
+build/assets-off.c: ui/off/index.html
+build/assets-on.c build/assets-off.c: tools/assets
+	@tools/assets $(if $(findstring on.c,$@),ui/dist,ui/off) $@
+$(B)/obj/assets-%.o: build/assets-%.c | build/pkg.mk
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -c $< -o $@
+
 # --- the program --------------------------------------------------------------------------------
 build: $(SETUP) $(if $(wildcard src/app/main.c),$(B)/takt $(if $(filter release,$(V)),build/takt))
-$(B)/takt: $(call objs,src/app/main.c) $(call lib_of,$(call links,app))
+$(B)/takt: $(call objs,src/app/main.c) $(B)/obj/assets-$(UI).o $(call lib_of,$(call links,app))
 	@echo "  $(V): takt"
 	@$(CC) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
 build/takt: build/release/takt

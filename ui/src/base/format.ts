@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Numbers and bytes as people read them.
+
+// 5,213: the same in every browser, whatever its language.
+export const count = (n: number): string => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ',');
+
+export function bytes(n: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let i = 0;
+  while (n >= 1000 && i < units.length - 1) n /= 1000, i++;
+  return `${i && n < 99.5 ? n.toFixed(1) : Math.round(n)} ${units[i]}`;
+}
+
+export const plural = (n: number, one: string, many = one + 's'): string => `${count(n)} ${n === 1 ? one : many}`;
+
+// A name from outside, for one line: invisible and direction-changing characters are shown as
+// what they are, so that a hostile name cannot dress up as another.
+export function visible(text: string, max = 300): string {
+  const cut = text.length > max ? text.slice(0, max) + '…' : text;
+  return cut.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (c) =>
+    c === '\n' ? '↵' : c === '\t' ? '→' : c < ' ' ? String.fromCharCode(0x2400 + c.charCodeAt(0)) : '·',
+  );
+}
