@@ -26,9 +26,9 @@ static void write_logical(struct thrift_out *t, const struct pq_column *c) {
     thrift_struct(t, ELEM_LOGICAL);
     if (c->logical == PQ_STRING) {
         thrift_empty(t, LOGICAL_STRING);
-    } else if (c->logical == PQ_TIMESTAMP_NS) {
+    } else if (c->logical == PQ_TIMESTAMP_NS || c->logical == PQ_NAIVE_NS) {
         thrift_struct(t, LOGICAL_TIMESTAMP);
-        thrift_bool(t, TIMESTAMP_UTC, true);
+        thrift_bool(t, TIMESTAMP_UTC, c->logical == PQ_TIMESTAMP_NS);
         thrift_struct(t, TIMESTAMP_UNIT);
         thrift_empty(t, UNIT_NANOS);
         thrift_end(t);

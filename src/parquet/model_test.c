@@ -207,7 +207,7 @@ static struct pq_column random_column(struct model *m, size_t i) {
     if (c.type == PQ_FIXED) c.fixed_len = (uint32_t)test_below(20) + 1;
     if (c.type == PQ_BYTE_ARRAY && test_below(2)) c.logical = PQ_STRING;
     if (c.type == PQ_INT32 || c.type == PQ_INT64) c.logical = test_below(2) ? PQ_UNSIGNED : PQ_SIGNED;
-    if (c.type == PQ_INT64 && test_below(3) == 0) c.logical = PQ_TIMESTAMP_NS;
+    if (c.type == PQ_INT64 && test_below(3) == 0) c.logical = test_below(2) ? PQ_TIMESTAMP_NS : PQ_NAIVE_NS;
     c.name = str_fmt(&m->arena, "span.key-%zu.ä:int", i);
     return c;
 }

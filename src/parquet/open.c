@@ -64,7 +64,8 @@ static enum pq_logical read_timestamp(struct reader *r, const struct thrift_fiel
             thrift_skip(r, &f);
         }
     }
-    return nanos && utc ? PQ_TIMESTAMP_NS : PQ_OTHER;
+    if (!nanos) return PQ_OTHER;
+    return utc ? PQ_TIMESTAMP_NS : PQ_NAIVE_NS;
 }
 
 static void read_logical(struct reader *r, const struct thrift_field *outer, struct element *e) {

@@ -37,6 +37,7 @@ enum pq_logical {
     PQ_TIMESTAMP_NS, // INT64: nanoseconds since 1970, UTC
     PQ_SIGNED,       // INT32, INT64: an integer of the type's width
     PQ_UNSIGNED,     // INT32, INT64: unsigned, in statistics too
+    PQ_NAIVE_NS,     // INT64: as PQ_TIMESTAMP_NS, but of no zone (DuckDB keeps all digits of this one)
     PQ_OTHER,        // readers only: something else, kept by nobody
 };
 

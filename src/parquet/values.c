@@ -127,7 +127,8 @@ enum err page_values(struct chunk *k, struct page_plan *p, uint32_t number) {
     size_t at = p->first_value, n = p->n_values;
     p->minmax.any = false;
     if (k->has_dict) return dict_codes(k, p, number);
-    if (n == 0) return ERR_OK;
+    if (k->shape.n_values == 0) return ERR_OK; // none in the chunk: PLAIN, of nothing
+    // In a page without values too the encoding's header is written: DuckDB wants to see it.
     if (!k->opts->no_min_max) minmax_of(k, p);
     if (v->bools) return bools(k, v->bools + at, n);
     if (k->encoding == FMT_DELTA_LENGTH) return delta_strs(k, v->strs + at, n);

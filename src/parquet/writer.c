@@ -20,7 +20,8 @@ static bool logical_fits(const struct pq_column *c) {
     switch (c->logical) {
     case PQ_PLAIN_TYPE: return true;
     case PQ_STRING: return c->type == PQ_BYTE_ARRAY;
-    case PQ_TIMESTAMP_NS: return c->type == PQ_INT64;
+    case PQ_TIMESTAMP_NS:
+    case PQ_NAIVE_NS: return c->type == PQ_INT64;
     case PQ_SIGNED:
     case PQ_UNSIGNED: return c->type == PQ_INT32 || c->type == PQ_INT64;
     case PQ_OTHER:
