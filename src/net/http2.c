@@ -9,7 +9,6 @@
 #include "net/net_internal.h"
 
 #include <nghttp2/nghttp2.h>
-#include <stdio.h>
 
 static struct exch *exch_of(nghttp2_session *session, int32_t stream_id) {
     return nghttp2_session_get_stream_user_data(session, stream_id);
@@ -189,8 +188,12 @@ static void nv_add(struct nv_list *l, struct str name, struct str value) {
 }
 
 static void nv_number(struct nv_list *l, struct str name, uint64_t v, char text[static 24]) {
-    int n = snprintf(text, 24, "%llu", (unsigned long long)v);
-    nv_add(l, name, (struct str){ text, (size_t)n });
+    char *p = text + 24;
+    do {
+        *--p = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    nv_add(l, name, (struct str){ p, (size_t)(text + 24 - p) });
 }
 
 static void nv_grpc(struct nv_list *l, const struct exch *x, char text[static 24]) {

@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { ROUNDS = 4 }; // per turn, before the kernel is asked again
+enum {
+    ROUNDS = 4, // per turn, before the kernel is asked again
+    DATE_LEN = 29,
+};
 
 static __thread struct loop *current;
 
@@ -240,18 +243,16 @@ void loop_end(struct loop *l) {
     current = NULL;
 }
 
+// Looked at four times a second at most: a date that is a quarter of a second late is none too old.
 struct str loop_date(struct loop *l) {
-    uint64_t now_s = clock_unix_ns(l->server->clock) / 1000000000u;
-    if (now_s != l->date_s || l->date[0] == '\0') {
-        static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-        time_t t = (time_t)now_s;
-        struct tm tm;
-        (void)gmtime_r(&t, &tm);
-        (void)snprintf(l->date, sizeof l->date, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
-                       days + 3 * tm.tm_wday, (unsigned)tm.tm_mday % 100, months + 3 * tm.tm_mon,
-                       (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100,
-                       (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
-        l->date_s = now_s;
-    }
-    return str_of(l->date);
+    static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    if (l->date[0] && l->now_ns < l->date_until_ns) return (struct str){ l->date, DATE_LEN };
+    l->date_until_ns = l->now_ns + 250000000u;
+    time_t t = (time_t)(clock_unix_ns(l->server->clock) / 1000000000u);
+    struct tm tm;
+    (void)gmtime_r(&t, &tm);
+    (void)snprintf(l->date, sizeof l->date, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * tm.tm_wday,
+                   (unsigned)tm.tm_mday % 100, months + 3 * tm.tm_mon, (unsigned)(tm.tm_year + 1900) % 10000,
+                   (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
+    return (struct str){ l->date, DATE_LEN };
 }

@@ -97,7 +97,7 @@ struct loop {
     _Atomic uint32_t n_conns;
     uint8_t *scratch;
     struct buf out;
-    uint64_t date_s; // of `date`
+    uint64_t date_until_ns; // when `date` is to be looked at again
     char date[32];
     struct counters counters[LISTENERS_MAX];
 

@@ -5,6 +5,7 @@ void timers_init(struct timers *ts) {
     for (int i = 0; i < TIMER_KIND_COUNT; i++) {
         struct timer *h = &ts->heads[i];
         *h = (struct timer){ .prev = h, .next = h };
+        ts->after_ns[i] = 0;
     }
 }
 

@@ -32,7 +32,7 @@ struct timers {
     uint64_t after_ns[TIMER_KIND_COUNT];
 };
 
-void timers_init(struct timers *ts);
+void timers_init(struct timers *ts); // the durations are 0, to be set by the caller
 // Sets or moves the deadline: now + the duration of the kind.
 void timer_arm(struct timers *ts, struct timer *t, enum timer_kind kind, uint64_t now_ns);
 void timer_disarm(struct timer *t);                  // nothing happens when it is not armed
