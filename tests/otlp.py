@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OTLP traces as plain dictionaries, from and to protobuf and from JSON: a second implementation that
+tests compare Takt's with. Slow, generic, driven by the table below.
+
+Names are those of OTLP/JSON; ids are hex text, bytes are bytes, integers int. What is empty or zero is
+left out, except inside values, where an absent kind differs from a zero one."""
+import base64
+import struct
+
+# message: {field number: (name, type, repeated)}; types in capitals are messages of this table.
+SCHEMA = {
+    "Request": {1: ("resourceSpans", "ResourceSpans", True)},
+    "TraceByIDResponse": {1: ("trace", "Request", False), 2: ("metrics", "Metrics", False),
+                          3: ("status", "enum", False), 4: ("message", "string", False)},
+    "Metrics": {1: ("inspectedBytes", "uint64", False)},
+    "ResourceSpans": {1: ("resource", "Resource", False), 2: ("scopeSpans", "ScopeSpans", True),
+                      3: ("schemaUrl", "string", False)},
+    "Resource": {1: ("attributes", "KeyValue", True), 2: ("droppedAttributesCount", "uint32", False)},
+    "ScopeSpans": {1: ("scope", "Scope", False), 2: ("spans", "Span", True), 3: ("schemaUrl", "string", False)},
+    "Scope": {1: ("name", "string", False), 2: ("version", "string", False), 3: ("attributes", "KeyValue", True),
+              4: ("droppedAttributesCount", "uint32", False)},
+    "Span": {1: ("traceId", "id", False), 2: ("spanId", "id", False), 3: ("traceState", "string", False),
+             4: ("parentSpanId", "id", False), 5: ("name", "string", False), 6: ("kind", "enum", False),
+             7: ("startTimeUnixNano", "fixed64", False), 8: ("endTimeUnixNano", "fixed64", False),
+             9: ("attributes", "KeyValue", True), 10: ("droppedAttributesCount", "uint32", False),
+             11: ("events", "Event", True), 12: ("droppedEventsCount", "uint32", False),
+             13: ("links", "Link", True), 14: ("droppedLinksCount", "uint32", False),
+             15: ("status", "Status", False), 16: ("flags", "fixed32", False)},
+    "Event": {1: ("timeUnixNano", "fixed64", False), 2: ("name", "string", False),
+              3: ("attributes", "KeyValue", True), 4: ("droppedAttributesCount", "uint32", False)},
+    "Link": {1: ("traceId", "id", False), 2: ("spanId", "id", False), 3: ("traceState", "string", False),
+             4: ("attributes", "KeyValue", True), 5: ("droppedAttributesCount", "uint32", False),
+             6: ("flags", "fixed32", False)},
+    "Status": {2: ("message", "string", False), 3: ("code", "enum", False)},
+    "KeyValue": {1: ("key", "string", False), 2: ("value", "AnyValue", False)},
+    "AnyValue": {1: ("stringValue", "string", False), 2: ("boolValue", "bool", False),
+                 3: ("intValue", "int64", False), 4: ("doubleValue", "double", False),
+                 5: ("arrayValue", "ArrayValue", False), 6: ("kvlistValue", "KeyValueList", False),
+                 7: ("bytesValue", "bytes", False)},
+    "ArrayValue": {1: ("values", "AnyValue", True)},
+    "KeyValueList": {1: ("values", "KeyValue", True)},
+}
+ENUMS = {"SPAN_KIND_UNSPECIFIED": 0, "SPAN_KIND_INTERNAL": 1, "SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3,
+         "SPAN_KIND_PRODUCER": 4, "SPAN_KIND_CONSUMER": 5, "STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1,
+         "STATUS_CODE_ERROR": 2, "COMPLETE": 0, "PARTIAL": 1}
+WIRE = {"fixed64": 1, "double": 1, "fixed32": 5, "string": 2, "bytes": 2, "id": 2}
+
+
+def _read_varint(data, at):
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+
+
+def _varint(n):
+    out = bytearray()
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def _scalar_of(kind, raw):
+    if kind == "string":
+        return raw.decode()
+    if kind == "id":
+        return raw.hex()
+    if kind == "bool":
+        return bool(raw)
+    if kind == "int64":
+        return raw - (1 << 64) if raw >> 63 else raw
+    if kind == "double":
+        return struct.unpack("<d", struct.pack("<Q", raw))[0]
+    return raw
+
+
+def decode(data, message="Request"):
+    """Protobuf to a dictionary."""
+    out, at = {}, 0
+    while at < len(data):
+        tag, at = _read_varint(data, at)
+        number, wire = tag >> 3, tag & 7
+        if wire == 0:
+            raw, at = _read_varint(data, at)
+        elif wire == 1:
+            raw, at = struct.unpack_from("<Q", data, at)[0], at + 8
+        elif wire == 5:
+            raw, at = struct.unpack_from("<I", data, at)[0], at + 4
+        elif wire == 2:
+            size, at = _read_varint(data, at)
+            raw, at = bytes(data[at:at + size]), at + size
+            if len(raw) < size:
+                raise ValueError("cut short")
+        else:
+            raise ValueError(f"wire type {wire}")
+        if number not in SCHEMA[message]:
+            raise ValueError(f"{message} has no field {number}")
+        name, kind, repeated = SCHEMA[message][number]
+        value = decode(raw, kind) if kind in SCHEMA else _scalar_of(kind, raw)
+        if repeated:
+            out.setdefault(name, []).append(value)
+        else:
+            out[name] = value
+    return out
+
+
+def _encode_one(number, kind, value):
+    if kind in SCHEMA:
+        raw = encode(value, kind)
+        return _varint(number << 3 | 2) + _varint(len(raw)) + raw
+    wire = WIRE.get(kind, 0)
+    head = _varint(number << 3 | wire)
+    if kind == "double":
+        return head + struct.pack("<d", value)
+    if wire == 1:
+        return head + struct.pack("<Q", value)
+    if wire == 5:
+        return head + struct.pack("<I", value)
+    if wire == 2:
+        raw = value.encode() if kind == "string" else bytes.fromhex(value) if kind == "id" else value
+        return head + _varint(len(raw)) + raw
+    return head + _varint(int(value) & (1 << 64) - 1)
+
+
+def encode(obj, message="Request"):
+    """A dictionary to protobuf."""
+    out = b""
+    for number, (name, kind, repeated) in SCHEMA[message].items():
+        if name in obj:
+            values = obj[name] if repeated else [obj[name]]
+            out += b"".join(_encode_one(number, kind, value) for value in values)
+    return out
+
+
+def _id_of_json(text):
+    """Hex as OTLP/JSON has it, or base64 as Tempo's JSON has it."""
+    is_hex = len(text) in (16, 32) and all(c in "0123456789abcdefABCDEF" for c in text)
+    return text.lower() if is_hex else base64.b64decode(text).hex()
+
+
+def from_json(obj, message="Request"):
+    """Parsed JSON (OTLP/JSON, or what the API answers) to a dictionary."""
+    names = {name: (kind, repeated) for name, kind, repeated in SCHEMA[message].values()}
+    out = {}
+    for name, value in obj.items():
+        if name not in names:
+            raise ValueError(f"{message} has no field {name!r}")
+        kind, repeated = names[name]
+        if value is None:
+            continue
+        out[name] = [_from_json_one(v, kind) for v in value] if repeated else _from_json_one(value, kind)
+    return out
+
+
+def _from_json_one(value, kind):
+    if kind in SCHEMA:
+        return from_json(value, kind)
+    if kind == "id":
+        return _id_of_json(value)
+    if kind == "bytes":
+        return base64.b64decode(value)
+    if kind == "enum":
+        return ENUMS[value] if isinstance(value, str) else value
+    if kind == "double":
+        return float(value)
+    return int(value) if kind in ("int64", "uint64", "uint32", "fixed64", "fixed32") else value
+
+
+def _freeze_value(value):
+    if not value:
+        return ("none",)
+    (kind, v), = value.items()
+    if kind == "arrayValue":
+        return kind, tuple(_freeze_value(x) for x in v.get("values", []))
+    if kind == "kvlistValue":
+        return kind, tuple((x.get("key", ""), _freeze_value(x.get("value"))) for x in v.get("values", []))
+    if kind == "doubleValue":
+        return kind, struct.pack("<d", v)  # the bits: NaN is equal to itself here
+    return kind, v
+
+
+def _freeze(obj, ordered_attributes=True):
+    """A message as nested tuples, without empty and zero fields."""
+    out = []
+    for name, value in sorted(obj.items()):
+        if name == "attributes":
+            pairs = [(a.get("key", ""), _freeze_value(a.get("value"))) for a in value]
+            value = tuple(pairs if ordered_attributes else sorted(pairs, key=repr))
+        elif isinstance(value, list):
+            value = tuple(_freeze(v) for v in value)
+        elif isinstance(value, dict):
+            value = _freeze(value)
+        if value not in (0, "", (), b""):
+            out.append((name, value))
+    return tuple(out)
+
+
+def canonical(request):
+    """The spans of a request as a sorted list of comparable values, each with its resource and scope.
+    The order of attributes within a span does not count; that of events and links does."""
+    spans = []
+    for rs in request.get("resourceSpans", []):
+        resource = (_freeze(rs.get("resource", {})), rs.get("schemaUrl", ""))
+        for ss in rs.get("scopeSpans", []):
+            scope = (_freeze(ss.get("scope", {})), ss.get("schemaUrl", ""))
+            spans += [(_freeze(span, ordered_attributes=False), resource, scope) for span in ss.get("spans", [])]
+    return sorted(spans, key=repr)
+
+
+def difference(want, got):
+    """"" when two requests hold the same spans, otherwise what differs, in a few lines."""
+    want, got = canonical(want), canonical(got)
+    lines = [f"sent {len(want)} spans, got {len(got)}"] if len(want) != len(got) else []
+    lines += [f"only sent: {x!r}" for x in want if x not in got][:2]
+    lines += [f"only got:  {x!r}" for x in got if x not in want][:2]
+    return "\n".join(lines)
