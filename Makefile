@@ -62,8 +62,8 @@ DEPS_app := $(filter-out app,$(FOLDERS))
 # What a folder links: itself, all below it, and base. Libraries above their users, for the linker.
 closure = $(1) $(foreach d,$(filter $(FOLDERS),$(DEPS_$(1))),$(call closure,$(d)))
 links = $(filter $(call closure,$(1)) base,$(LINK_ORDER))
-LINK_ORDER := app api slo delivery vcs query ingest load otlp net facts block parquet wal object exec traceql \
-	span stats http os base
+LINK_ORDER := app config api slo delivery vcs query ingest load otlp net facts block parquet wal object exec \
+	traceql span stats http os base
 lib_of = $(foreach f,$(1),$(B)/lib$(f).a)
 objs = $(patsubst src/%.c,$(B)/obj/%.o,$(1))
 folder_of = $(word 2,$(subst /, ,$(1)))
