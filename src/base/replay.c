@@ -48,7 +48,10 @@ int main(int argc, char **argv) {
     int n_names = scandir(argv[1], &names, NULL, alphasort), n = 0, failed = 0;
     for (int i = 0; i < n_names; i++) {
         const char *name = names[i]->d_name;
-        if (name[0] == '.') continue;
+        if (name[0] == '.') {
+            free(names[i]);
+            continue;
+        }
         char path[4096];
         (void)snprintf(path, sizeof path, "%s/%s", argv[1], name);
         printf("# %s\n", path); // named before it runs: a crash ends the program here
@@ -60,6 +63,7 @@ int main(int argc, char **argv) {
         free(data);
         free(names[i]);
     }
+    free(names);
     printf("1..%d\n", n);
     return failed || n == 0;
 }
