@@ -253,7 +253,8 @@ class Trace:
         service, pod, parent_id, parent_start_ns, parent_ns = self.servers[
             -1 - dice.skewed(len(self.servers), 1.7)]
         start_ns = parent_start_ns + int(parent_ns * dice.unit() * 0.85)
-        duration_ns = int((parent_start_ns + parent_ns - start_ns) * (0.08 + 0.85 * dice.unit() ** 1.5)) + 1000
+        left_ns = parent_start_ns + parent_ns - start_ns
+        duration_ns = int(left_ns * (0.08 + 0.85 * dice.unit() ** 1.5)) + 1000
         what = dice.unit()
         failed = self.bad and dice.unit() < 0.32
         room_for_two = self.n_spans + 2 <= self.n_wanted

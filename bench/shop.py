@@ -43,7 +43,8 @@ NAMES = list(SERVICES)
 NOUNS = {name: nouns.split() for name, (nouns, _, _) in SERVICES.items()}
 CALLS = {name: calls.split() for name, (_, calls, _) in SERVICES.items()}
 DATABASE = {name: database for name, (_, _, database) in SERVICES.items()}
-HTTP_SERVICES = set("frontend-web mobile-bff api-gateway auth search review checkout order user-profile".split())
+HTTP_SERVICES = set("frontend-web mobile-bff api-gateway auth search review checkout order "
+                    "user-profile".split())
 
 # topic: the service that consumes it.
 TOPICS = {

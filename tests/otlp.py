@@ -16,9 +16,10 @@ SCHEMA = {
     "ResourceSpans": {1: ("resource", "Resource", False), 2: ("scopeSpans", "ScopeSpans", True),
                       3: ("schemaUrl", "string", False)},
     "Resource": {1: ("attributes", "KeyValue", True), 2: ("droppedAttributesCount", "uint32", False)},
-    "ScopeSpans": {1: ("scope", "Scope", False), 2: ("spans", "Span", True), 3: ("schemaUrl", "string", False)},
-    "Scope": {1: ("name", "string", False), 2: ("version", "string", False), 3: ("attributes", "KeyValue", True),
-              4: ("droppedAttributesCount", "uint32", False)},
+    "ScopeSpans": {1: ("scope", "Scope", False), 2: ("spans", "Span", True),
+                   3: ("schemaUrl", "string", False)},
+    "Scope": {1: ("name", "string", False), 2: ("version", "string", False),
+              3: ("attributes", "KeyValue", True), 4: ("droppedAttributesCount", "uint32", False)},
     "Span": {1: ("traceId", "id", False), 2: ("spanId", "id", False), 3: ("traceState", "string", False),
              4: ("parentSpanId", "id", False), 5: ("name", "string", False), 6: ("kind", "enum", False),
              7: ("startTimeUnixNano", "fixed64", False), 8: ("endTimeUnixNano", "fixed64", False),
@@ -209,7 +210,8 @@ def canonical(request):
         resource = (_freeze(rs.get("resource", {})), rs.get("schemaUrl", ""))
         for ss in rs.get("scopeSpans", []):
             scope = (_freeze(ss.get("scope", {})), ss.get("schemaUrl", ""))
-            spans += [(_freeze(span, ordered_attributes=False), resource, scope) for span in ss.get("spans", [])]
+            for span in ss.get("spans", []):
+                spans.append((_freeze(span, ordered_attributes=False), resource, scope))
     return sorted(spans, key=repr)
 
 

@@ -130,7 +130,8 @@ class Server:
         return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
 
     def bytes_written(self):
-        return int(re.search(r"^write_bytes: (\d+)", Path(f"/proc/{self.process.pid}/io").read_text(), re.M)[1])
+        io = Path(f"/proc/{self.process.pid}/io").read_text()
+        return int(re.search(r"^write_bytes: (\d+)", io, re.M)[1])
 
     def stop(self, timeout_s=30):
         """SIGTERM; returns (exit code, seconds)."""
