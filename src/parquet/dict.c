@@ -43,6 +43,8 @@ void dict_fini(struct dict *d) {
     scratch_fini(&d->codes_mem);
     scratch_fini(&d->used_mem);
     scratch_fini(&d->remap_mem);
+    scratch_fini(&d->ranks_mem);
+    scratch_fini(&d->keys_mem);
     map_fini(&d->map);
 }
 
@@ -71,7 +73,20 @@ static bool make_room(struct dict *d, size_t n_values, size_t n_entries) {
     d->n = 0;
     d->bytes = 0;
     d->fits = true;
+    d->ranks = d->by_rank = NULL;
     return d->codes && d->used;
+}
+
+// Gives a code of the caller's the next number, if the page has room for its value.
+static __attribute__((noinline)) enum err add_entry(struct dict *d, uint32_t code, uint64_t max_bytes) {
+    uint64_t bytes = entry_bytes(&d->source, code);
+    if (bytes == 0) return ERR_INVALID;
+    d->bytes += bytes;
+    d->fits = d->bytes <= max_bytes;
+    if (!d->fits) return ERR_OK;
+    d->used[d->n] = code;
+    ((uint32_t *)d->remap_mem.ptr)[code] = d->n++;
+    return ERR_OK;
 }
 
 enum err dict_from_codes(struct dict *d, const struct pq_column *c, const struct pq_values *v,
@@ -81,22 +96,17 @@ enum err dict_from_codes(struct dict *d, const struct pq_column *c, const struct
     size_t entries = v->n_dict < v->n_values ? v->n_dict : v->n_values;
     if (!make_room(d, v->n_values, entries) || !remap) return ERR_NOMEM;
     enum err e = ERR_OK;
-    for (size_t i = 0; i < v->n_values; i++) {
-        uint32_t code = v->codes[i];
-        if (code >= v->n_dict) {
+    const uint32_t *codes = v->codes;
+    const size_t n = v->n_values, n_dict = v->n_dict;
+    uint32_t *out = d->codes;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t code = codes[i];
+        if (code >= n_dict) {
             e = ERR_INVALID;
             break;
         }
-        if (remap[code] == (uint32_t)DICT_NONE) {
-            uint64_t bytes = entry_bytes(&d->source, code);
-            if (bytes == 0) e = ERR_INVALID;
-            d->bytes += bytes;
-            d->fits = d->bytes <= max_bytes;
-            if (e || !d->fits) break;
-            d->used[d->n] = code;
-            remap[code] = d->n++;
-        }
-        d->codes[i] = remap[code];
+        if (remap[code] == (uint32_t)DICT_NONE && ((e = add_entry(d, code, max_bytes)) || !d->fits)) break;
+        out[i] = remap[code];
     }
     for (uint32_t k = 0; k < d->n; k++) remap[d->used[k]] = (uint32_t)DICT_NONE;
     return e;
@@ -143,6 +153,10 @@ enum err dict_from_values(struct dict *d, const struct values *v, size_t n, uint
     d->source = *v;
     map_reset(&d->map);
     for (size_t i = 0; i < n; i++) {
+        if (i && is_equal(d, d->codes[i - 1], &i)) { // values often come in runs
+            d->codes[i] = d->codes[i - 1];
+            continue;
+        }
         uint64_t hash = hash_of(v, i);
         uint32_t k = map_get(&d->map, hash, is_equal, d, &i);
         if (k == MAP_NONE) {
@@ -154,6 +168,55 @@ enum err dict_from_values(struct dict *d, const struct values *v, size_t n, uint
             TRY(map_put(&d->map, hash, k, rehash, d));
         }
         d->codes[i] = k;
+    }
+    return ERR_OK;
+}
+
+// --- order ---------------------------------------------------------------------------------------
+
+struct sort_key {
+    uint64_t key; // sorts as the value does, as far as it goes
+    uint32_t entry;
+};
+
+static inline bool is_after(const struct dict *d, const struct sort_key *a, const struct sort_key *b) {
+    if (a->key != b->key) return a->key > b->key;
+    if (!d->source.strs && !d->source.fixed) return false;
+    union stats_value x = values_at(&d->source, d->used[a->entry]),
+                      y = values_at(&d->source, d->used[b->entry]);
+    return str_cmp(x.s, y.s) > 0;
+}
+
+// Merges the sorted runs [at, mid) and [mid, end) of `from` into `to`.
+static void merge(const struct dict *d, const struct sort_key *from, size_t at, size_t mid, size_t end,
+                  struct sort_key *to) {
+    size_t a = at, b = mid;
+    for (size_t i = at; i < end; i++) {
+        bool second = a == mid || (b < end && is_after(d, &from[a], &from[b]));
+        to[i] = from[second ? b++ : a++];
+    }
+}
+
+enum err dict_rank(struct dict *d) {
+    size_t n = d->n;
+    struct sort_key *keys = scratch_get(&d->keys_mem, n * 2, sizeof *keys), *other = keys + n;
+    uint32_t *ranks = scratch_get(&d->ranks_mem, n * 2, sizeof *ranks);
+    if (!keys || !ranks) return ERR_NOMEM;
+    enum stats_order order = stats_order_of(d->source.column);
+    for (uint32_t k = 0; k < n; k++)
+        keys[k] = (struct sort_key){ stats_key(order, values_at(&d->source, d->used[k])), k };
+    for (size_t run = 1; run < n; run *= 2) {
+        for (size_t at = 0; at < n; at += run * 2)
+            merge(d, keys, at, at + run < n ? at + run : n, at + run * 2 < n ? at + run * 2 : n, other);
+        struct sort_key *swap = keys;
+        keys = other;
+        other = swap;
+    }
+    d->ranks = ranks;
+    d->by_rank = ranks + n;
+    for (uint32_t place = 0; place < n; place++) {
+        d->by_rank[place] = keys[place].entry;
+        ranks[keys[place].entry] = place;
     }
     return ERR_OK;
 }

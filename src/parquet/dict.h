@@ -29,8 +29,10 @@ struct dict {
     uint32_t n;      // entries
     uint64_t bytes;  // of the page, PLAIN
     bool fits;
+    // Set by dict_rank: the place of each entry in the order of values, and the entry at each place.
+    uint32_t *ranks, *by_rank;
     // private
-    struct scratch codes_mem, used_mem, remap_mem;
+    struct scratch codes_mem, used_mem, remap_mem, ranks_mem, keys_mem;
     size_t n_remap; // of remap_mem that are initialised; all are DICT_NONE between uses
     struct map map;
 };
@@ -45,6 +47,8 @@ NODISCARD enum err dict_from_codes(struct dict *d, const struct pq_column *c, co
                                    uint64_t max_bytes);
 NODISCARD enum err dict_from_values(struct dict *d, const struct values *v, size_t n, uint64_t max_bytes,
                                     bool give_up);
+// Sorts the entries (not of DOUBLE, whose NaN have no place).
+NODISCARD enum err dict_rank(struct dict *d);
 // Appends the dictionary page's body.
 void dict_write(const struct dict *d, struct buf *out);
 // Appends one value in PLAIN encoding.

@@ -125,6 +125,18 @@ static enum err try_codes(struct chunk *k, const struct pq_values *v) {
     return k->has_dict ? ERR_OK : flatten(k, v);
 }
 
+// Pages get their bounds from ranks of entries, unless there are too many entries to sort.
+static enum err prepare_bounds(struct chunk *k, size_t n_values) {
+    struct dict *d = &k->w->dict;
+    if (k->opts->no_min_max) return ERR_OK;
+    bool sorting_pays = (uint64_t)d->n * bit_width(d->n) <= n_values;
+    if (sorting_pays && k->column->type != PQ_DOUBLE) return dict_rank(d);
+    uint32_t *stamps = scratch_get(&k->w->stamps, d->n, sizeof *stamps);
+    if (!stamps) return ERR_NOMEM;
+    memset(stamps, 0, d->n * sizeof *stamps);
+    return ERR_OK;
+}
+
 static enum err choose(struct chunk *k, const struct pq_values *v) {
     k->values = (struct values){ k->column, v->i32, v->i64, v->f64, v->bools, v->fixed, v->strs };
     k->encoding = plain_choice(k);
@@ -138,13 +150,10 @@ static enum err choose(struct chunk *k, const struct pq_values *v) {
         k->encoding = FMT_RLE_DICT;
         s->value_bits = bit_width(k->w->dict.n);
         if (k->w->dict.bytes > PQ_PAGE_MAX) return ERR_INVALID;
-        uint32_t *stamps = scratch_get(&k->w->stamps, k->w->dict.n, sizeof *stamps);
-        if (!stamps) return ERR_NOMEM;
-        memset(stamps, 0, k->w->dict.n * sizeof *stamps);
-    } else {
-        s->value_bits = k->values.bools ? 1 : pq_width(k->column) * 8;
-        s->strs = k->values.strs;
+        return prepare_bounds(k, v->n_values);
     }
+    s->value_bits = k->values.bools ? 1 : pq_width(k->column) * 8;
+    s->strs = k->values.strs;
     return ERR_OK;
 }
 

@@ -159,15 +159,17 @@ static void set_values(struct model *m, const struct pq_column *c, struct model_
 // The same as codes: a dictionary of all values in another order, with some that do not occur.
 static void set_codes(struct model *m, const struct pq_column *c, struct model_chunk *k, struct str *bytes) {
     size_t n = k->v.n_values, n_dict = n / 3 + 1 + test_below(50);
+    if (c->type == PQ_FIXED && c->fixed_len == 1 && n_dict > 256) n_dict = 256;
     struct str *dict = ARENA_ARRAY(&m->arena, n_dict, struct str);
     uint32_t *codes = ARENA_ARRAY(&m->arena, n, uint32_t);
-    for (size_t i = 0; i < n_dict; i++) // all different
-        for (bool again = true; again;) {
-            dict[i] = draw_value(m, c, c->type == PQ_BYTE_ARRAY ? KIND_ASCENDING : KIND_RANDOM, i);
-            again = false;
-            if (n_dict < 200)
-                for (size_t j = 0; j < i; j++) again = again || str_eq(dict[i], dict[j]);
-        }
+    for (size_t i = 0; i < n_dict; i++) {
+        char wide[PQ_FIXED_MAX] = { 0 };
+        uint64_t number = (i + 1) * 0x9e3779b97f4a7c15u; // odd: all different in any of its low bytes
+        memcpy(wide, &number, sizeof number);
+        size_t len = c->type == PQ_INT32 ? 4 : c->type == PQ_INT64 ? 8 : c->fixed_len;
+        dict[i] = c->type == PQ_BYTE_ARRAY ? draw_bytes(m, KIND_ASCENDING, i)
+                                           : str_dup(&m->arena, (struct str){ wide, len });
+    }
     for (size_t i = 0; i < n; i++) {
         codes[i] = (uint32_t)test_below(n_dict);
         bytes[i] = dict[codes[i]];

@@ -115,7 +115,7 @@ struct pq_values {
     const uint8_t *bools; // 0 or 1 each
     const uint8_t *fixed; // n_values * fixed_len bytes
     const struct str *strs;
-    // Or as codes into a dictionary, which may hold values that do not occur, and some twice:
+    // Or as codes into a dictionary of different values, of which not all need occur:
     const uint32_t *codes;  // each < n_dict
     const struct str *dict; // BYTE_ARRAY and FIXED
     const int32_t *dict_i32;

@@ -17,6 +17,11 @@ static inline uint64_t key_of(struct str s) {
     return __builtin_bswap64(key);
 }
 
+uint64_t stats_key(enum stats_order order, union stats_value v) {
+    if (order == STATS_BYTES) return key_of(v.s);
+    return (uint64_t)v.i ^ (order == STATS_SIGNED ? (uint64_t)1 << 63 : 0);
+}
+
 static void add_bytes(struct minmax *m, struct str s) {
     uint64_t key = key_of(s);
     if (!m->any) {

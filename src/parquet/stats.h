@@ -21,6 +21,9 @@ struct minmax {
 
 enum stats_order stats_order_of(const struct pq_column *c);
 
+// A number that sorts as the value does, as far as 8 bytes tell; not for doubles.
+uint64_t stats_key(enum stats_order order, union stats_value v);
+
 void minmax_add(struct minmax *m, enum stats_order order, union stats_value v);
 void minmax_merge(struct minmax *m, enum stats_order order, const struct minmax *from);
 void minmax_i32(struct minmax *m, enum stats_order order, const int32_t *v, size_t n);

@@ -29,8 +29,24 @@ enum err page_levels(struct chunk *k, const struct page_plan *p) {
     return done(out);
 }
 
-// Bounds of the entries that occur in a page: each is compared once, not once per value.
-static void dict_minmax(struct chunk *k, struct page_plan *p, uint32_t number) {
+// Bounds of a page by the ranks of its entries.
+static void rank_minmax(struct chunk *k, struct page_plan *p) {
+    const struct dict *d = &k->w->dict;
+    const uint32_t *codes = d->codes + p->first_value, *ranks = d->ranks;
+    enum stats_order order = stats_order_of(k->column);
+    uint32_t lo = UINT32_MAX, hi = 0;
+    for (size_t i = 0; i < p->n_values; i++) {
+        uint32_t rank = ranks[codes[i]];
+        lo = rank < lo ? rank : lo;
+        hi = rank > hi ? rank : hi;
+    }
+    if (p->n_values == 0) return;
+    minmax_add(&p->minmax, order, values_at(&d->source, d->used[d->by_rank[lo]]));
+    minmax_add(&p->minmax, order, values_at(&d->source, d->used[d->by_rank[hi]]));
+}
+
+// The same where sorting would cost more: each entry that occurs is compared, once.
+static void stamp_minmax(struct chunk *k, struct page_plan *p, uint32_t number) {
     const struct dict *d = &k->w->dict;
     const uint32_t *codes = d->codes + p->first_value;
     uint32_t *stamps = k->w->stamps.ptr;
@@ -51,7 +67,10 @@ static enum err dict_codes(struct chunk *k, struct page_plan *p, uint32_t number
     unsigned width = bit_width(any);
     wr_u8(out, (uint8_t)width);
     rle_encode(out, codes, p->n_values, width);
-    if (!k->opts->no_min_max) dict_minmax(k, p, number);
+    if (k->w->dict.ranks)
+        rank_minmax(k, p);
+    else if (!k->opts->no_min_max)
+        stamp_minmax(k, p, number);
     return done(out);
 }
 
