@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Colours of services. Twelve hues without red, which is kept for errors. A service keeps its
-// colour from page to page, because the colour follows from its name; where two services of one
-// view would share one, the later takes the next that is free.
+// colour, because the colour follows from its name; where two services of one view would share
+// one, the later takes the next that is free, and keeps it while the app is open.
 
 // [light, dark]: at least 3:1 against the background, as bars and dots need.
 export const palette: readonly (readonly [string, string])[] = [
@@ -28,15 +28,19 @@ function hash(text: string): number {
 
 export const colourOf = (name: string): number => hash(name) % palette.length;
 
+const before = new Map<string, number>();
+
 // The colours of a view's services, told apart as long as there are colours left.
-export function coloursOf(names: readonly string[]): Map<string, number> {
+export function coloursOf(names: readonly string[], known = before): Map<string, number> {
   const out = new Map<string, number>();
   const used = new Set<number>();
-  for (const name of [...new Set(names)].sort()) {
-    let c = colourOf(name);
+  const sorted = [...new Set(names)].sort();
+  for (const name of [...sorted.filter((n) => known.has(n)), ...sorted.filter((n) => !known.has(n))]) {
+    let c = known.get(name) ?? colourOf(name);
     if (used.size < palette.length) while (used.has(c)) c = (c + 1) % palette.length;
     used.add(c);
     out.set(name, c);
+    if (!known.has(name)) known.set(name, c);
   }
   return out;
 }

@@ -16,6 +16,7 @@ export const plural = (n: number, one: string, many = one + 's'): string => `${c
 // A name from outside, for one line: invisible and direction-changing characters are shown as
 // what they are, so that a hostile name cannot dress up as another.
 export function visible(text: string, max = 300): string {
+  if (text && !text.trim()) return '␣'.repeat(Math.min(text.length, 8));
   const cut = text.length > max ? text.slice(0, max) + '…' : text;
   return cut.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (c) =>
     c === '\n' ? '↵' : c === '\t' ? '→' : c < ' ' ? String.fromCharCode(0x2400 + c.charCodeAt(0)) : '·',

@@ -38,7 +38,7 @@ export default function About(): JSX.Element {
   }, []);
   const { data, error } = notice.state.value;
   return (
-    <div class="page narrow">
+    <div class="page narrow" data-ready={data && build.state.value.data ? '' : undefined}>
       <h1>About Takt</h1>
       <section class="card" aria-labelledby="about-build">
         <h2 id="about-build">This server</h2>

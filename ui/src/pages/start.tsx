@@ -124,7 +124,7 @@ function Listening({ data }: { data: Status }): JSX.Element {
               <td class="mono">{r.address}{r.tls ? ' · TLS' : ''}</td>
               <td class="n">{count(r.spans_accepted)}</td>
               <td class={`n ${r.refused_spans + r.refused_requests ? 'bad' : ''}`}>{refused(r)}</td>
-              <td>{r.last_seen_unix_ns ? ago(BigInt(r.last_seen_unix_ns), now) : <span class="muted">waiting for the first span</span>}</td>
+              <td class="nowrap">{r.last_seen_unix_ns ? ago(BigInt(r.last_seen_unix_ns), now) : <span class="muted">waiting for the first span</span>}</td>
             </tr>
           ))}
         </tbody>

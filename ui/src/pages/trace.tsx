@@ -60,7 +60,7 @@ function Summary({ view, partial, id }: { view: TraceView; partial: string; id: 
         <div><dt>Services</dt><dd>{count(services)}</dd></div>
         <div class={errors ? 'bad' : ''}><dt>Errors</dt><dd>{errors > 0 && <Icon name="error" />}{count(errors)}</dd></div>
         <div><dt>Start, {zoneName(zone.value)}</dt><dd class="mono">{dateTime(s.base, zone.value)}</dd></div>
-        <div><dt>Trace id</dt><dd class="mono id"><span>{id}</span><Copy text={id} label="Copy the trace id" /></dd></div>
+        <div class="id"><dt>Trace id</dt><dd class="mono"><span>{id}</span><Copy text={id} label="Copy the trace id" /></dd></div>
       </dl>
       {(partial || s.known > s.n) && (
         <p class="note warn" role="status"><Icon name="warn" />

@@ -71,17 +71,17 @@ function Row({ t, at, longest, colours }: { t: TraceRow; at: number; longest: nu
   const ns = Number(t.durationNano);
   return (
     <tr class={at === picked.value ? 'picked' : ''} data-k={t.traceId}>
-      <td class="mono nowrap time"><span class="muted">{dateOf(start, zone.value)}</span> {timeOfDay(start, zone.value)}</td>
-      <td class="name">
+      <td class="nowrap time"><span class="date">{dateOf(start, zone.value)} </span>{timeOfDay(start, zone.value)}</td>
+      <td class="name"><div>
         {t.errors > 0 && <Icon name="error" label={plural(t.errors, 'error')} />}
         <a href={`t/${t.traceId}`} id={`row-${at}`}><bdi>{visible(t.rootName, 120) || '(no name)'}</bdi></a>
         <Service name={t.rootService} colour={colours.get(t.rootService) ?? 0} />
-      </td>
-      <td class="n nowrap length">
-        <i style={{ width: `${Math.max(1, (100 * ns) / longest)}%` }} class={t.errors ? 'err' : ''} aria-hidden="true" />
+      </div></td>
+      <td class="n nowrap length"><div>
+        <i aria-hidden="true"><b style={{ width: `${Math.max(1, (100 * ns) / longest)}%` }} /></i>
         <span>{duration(ns)}</span>
-      </td>
-      <td class="n">{count(t.spans)}</td>
+      </div></td>
+      <td class="n spans">{count(t.spans)}</td>
       <td class={`n ${t.errors ? 'bad' : 'muted'}`}>{count(t.errors)}</td>
       <td class="services">
         {t.services.slice(0, SERVICES_SHOWN).map((s) => <Service key={s.name} name={s.name} colour={colours.get(s.name) ?? 0} />)}
@@ -99,7 +99,7 @@ function Table({ data }: { data: TraceList }): JSX.Element {
       <table class="grid traces">
         <thead>
           <tr><th scope="col">Start ({zoneName(zone.value)})</th><th scope="col">Root operation</th><th scope="col" class="n">Duration</th>
-            <th scope="col" class="n">Spans</th><th scope="col" class="n">Errors</th><th scope="col">Services</th></tr>
+            <th scope="col" class="n spans">Spans</th><th scope="col" class="n">Errors</th><th scope="col" class="services">Services</th></tr>
         </thead>
         <tbody>{data.traces.map((t, i) => <Row key={t.traceId} t={t} at={i} longest={longest} colours={colours} />)}</tbody>
       </table>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The time axis: ns since the trace's base ↔ pixels, for the part that is zoomed to, with idle
 // stretches folded to a fixed width when asked.
+import { duration } from '../base/time';
 import type { Skeleton } from './skeleton';
 import { endOf, type Tree } from './tree';
 
@@ -11,6 +12,8 @@ export interface Gap {
 
 export const GAP_PX = 28;
 const GAP_SHARE = 0.05; // of the trace: shorter stretches are not worth a fold
+
+const IDLE_SHARE = 0.5; // and folding is offered only when that makes the rest twice as large
 
 // Stretches of more than 5 % of the trace in which no span without children runs and nothing
 // starts or ends: everybody waits for something that is not in the trace.
@@ -27,7 +30,14 @@ export function idleGaps(s: Skeleton, t: Tree): Gap[] {
     if (from - upTo > s.length * GAP_SHARE) gaps.push({ from: upTo, to: from });
     upTo = Math.max(upTo, to);
   }
-  return gaps;
+  const idle = gaps.reduce((sum, g) => sum + g.to - g.from, 0);
+  return idle > s.length * IDLE_SHARE ? gaps : [];
+}
+
+export interface Tick {
+  ns: number;
+  x: number;
+  label: string;
 }
 
 // A piece of the axis: [from, to] in ns at [x, x + width] in px.
@@ -88,20 +98,27 @@ export class Axis {
   }
 
   // Round times for labels, at least `apart` px from each other.
-  ticks(apart: number): { ns: number; x: number }[] {
+  ticks(apart: number): Tick[] {
     const scale = this.pieces.find((p) => !p.gap) ?? this.pieces[0]!;
     const step = niceStep(((scale.to - scale.from) / Math.max(1, scale.width)) * apart);
-    const out: { ns: number; x: number }[] = [];
+    const out: Tick[] = [];
     for (const p of this.pieces) {
       if (p.gap) continue;
-      for (let ns = Math.ceil(p.from / step) * step; ns <= p.to && out.length < 200; ns += step) {
+      // Where the steps are too small for the digits of a label, the first is said in full and the
+      // others from there.
+      const fine = p.from / step > 200;
+      const first = fine ? p.from : Math.ceil(p.from / step) * step;
+      for (let ns = first; ns <= p.to && out.length < 200; ns += step) {
         const x = this.x(ns);
-        if (!out.length || x - out[out.length - 1]!.x >= apart * 0.7) out.push({ ns, x });
+        if (out.length && x - out[out.length - 1]!.x < apart * 0.7) continue;
+        out.push({ ns, x, label: fine && ns > first ? '+' + tickText(ns - first) : tickText(ns) });
       }
     }
     return out;
   }
 }
+
+const tickText = (ns: number): string => (ns === 0 ? '0' : duration(ns).replace(/\.0+ |(\.\d+?)0+ /, '$1 '));
 
 // 1, 2 or 5 times a power of ten below a second; round seconds, minutes, hours above.
 export function niceStep(ns: number): number {

@@ -3,29 +3,10 @@
 // that is zoomed to. Dragging over it chooses another part.
 import { Axis } from './axis';
 import { fit, type Inks } from './bars';
-import { STATUS_ERROR } from './skeleton';
-import { endOf } from './tree';
+import { density } from './density';
 import type { TraceView } from './view';
 
 export const MAP_PX = 56;
-
-// Counts of spans per cell, as differences along each line: linear in spans, however long they are.
-export function density(view: TraceView, axis: Axis, width: number, height: number, errorsOnly: boolean): Uint32Array {
-  const { s } = view;
-  const cells = new Int32Array((width + 1) * height);
-  for (let row = 0; row < s.n; row++) {
-    if (errorsOnly && s.status[row] !== STATUS_ERROR) continue;
-    const y = Math.floor((row * height) / Math.max(height, s.n));
-    const a = Math.min(width - 1, Math.max(0, Math.floor(axis.x(s.start[row]!))));
-    const b = Math.min(width, Math.max(a + 1, Math.ceil(axis.x(endOf(s, row)))));
-    cells[y * (width + 1) + a]!++;
-    cells[y * (width + 1) + b]!--;
-  }
-  const out = new Uint32Array(width * height);
-  for (let y = 0; y < height; y++)
-    for (let x = 0, sum = 0; x < width; x++) out[y * width + x] = sum += cells[y * (width + 1) + x]!;
-  return out;
-}
 
 function rgb(ink: string): [number, number, number] {
   const m = ink.match(/[\d.]+/g) ?? ['128', '128', '128'];
@@ -52,6 +33,7 @@ export class Minimap {
     const c = fit(this.canvas, width, MAP_PX);
     const axis = this.axis();
     const picture = this.paint(axis, inks, width);
+    c.imageSmoothingEnabled = false;
     c.drawImage(picture, 0, 4, width, MAP_PX - 12);
     if (this.view.critical.value) this.path(c, axis, inks);
     this.window(c, axis, inks, width);
@@ -60,6 +42,7 @@ export class Minimap {
   // The picture changes only with size, theme and folding; it is kept.
   private paint(axis: Axis, inks: Inks, width: number): HTMLCanvasElement {
     const height = MAP_PX - 12;
+    const { n } = this.view.s;
     const key = [width, inks.muted, inks.error, axis.pieces.length].join();
     if (this.picture && this.pictureOf === key) return this.picture;
     const canvas = document.createElement('canvas');
@@ -67,19 +50,19 @@ export class Minimap {
     canvas.height = height;
     const c = canvas.getContext('2d')!;
     const image = c.createImageData(width, height);
-    const few = Math.max(1, Math.floor(height / this.view.s.n)); // lines per span, when there are few
-    const all = density(this.view, axis, width, height, false);
-    const bad = density(this.view, axis, width, height, true);
+    const all = density(this.view.s, axis, width, height, false);
+    const bad = density(this.view.s, axis, width, height, true);
     const [normal, error] = [rgb(inks.muted), rgb(inks.error)];
     for (let y = 0; y < height; y++) {
-      const line = few > 1 ? Math.floor(y / few) : y;
-      if (line >= height || (few > 1 && (line >= this.view.s.n || y % few === few - 1))) continue;
+      // Fewer spans than lines: each is as many lines high as there are, with a line between.
+      const line = n < height ? Math.floor((y * n) / height) : y;
+      if (n * 3 <= height && line !== Math.floor(((y + 1) * n) / height)) continue;
       for (let x = 0; x < width; x++) {
-        const n = all[line * width + x]!;
-        if (!n) continue;
+        const spans = all[line * width + x]!;
+        if (!spans) continue;
         const isBad = bad[line * width + x]! > 0;
         const [r, g, b] = isBad ? error : normal;
-        image.data.set([r, g, b, isBad ? 255 : Math.min(255, 110 + 40 * Math.log2(n))], (y * width + x) * 4);
+        image.data.set([r, g, b, isBad ? 255 : Math.min(255, 150 + 30 * Math.log2(spans))], (y * width + x) * 4);
       }
     }
     c.putImageData(image, 0, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attributes: every kind of value that OTLP knows, shown as what it is.
-import type { JSX } from 'preact';
+import type { ComponentChildren, JSX } from 'preact';
 import { useSignal } from '@preact/signals';
 import type { AnyValue, KeyValue } from '../base/api';
 import { count, visible } from '../base/format';
@@ -42,6 +42,9 @@ function Value({ value }: { value: AnyValue | undefined }): JSX.Element {
 // Line breaks stay (stack traces), other invisible characters are shown.
 const multiline = (text: string): string => text.split('\n').map((l) => visible(l, Infinity)).join('\n');
 
+// Long keys break after a dot.
+const breakable = (key: string): ComponentChildren => key.split(/(?<=[._])/).flatMap((part, i) => (i ? [<wbr key={i} />, part] : [part]));
+
 export function Attributes({ list, dropped }: { list: KeyValue[] | undefined; dropped?: number | undefined }): JSX.Element | null {
   if (!list?.length && !dropped) return null;
   const sorted = [...(list ?? [])].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
@@ -50,7 +53,7 @@ export function Attributes({ list, dropped }: { list: KeyValue[] | undefined; dr
       <dl class="attrs">
         {sorted.map((a, i) => (
           <div key={i}>
-            <dt><bdi>{visible(a.key, 200)}</bdi></dt>
+            <dt><bdi>{breakable(visible(a.key, 200))}</bdi></dt>
             <dd><Value value={a.value} /><Copy text={() => valueText(a.value)} label={`Copy the value of ${visible(a.key, 60)}`} /></dd>
           </div>
         ))}

@@ -50,7 +50,7 @@ export class TraceView {
   private foldAll = false;
   private flips = new Set<string>();
   private plain: Display | null = null;
-  private written = '';
+  private written: string | null = null; // the address as this view wrote it
   private readonly stops: (() => void)[] = [];
 
   constructor(readonly model: Model) {

@@ -3,7 +3,6 @@
 // for their bars. Drawn at most once a frame.
 import { effect } from '@preact/signals';
 import { isDark } from '../base/prefs';
-import { duration } from '../base/time';
 import type { Axis } from './axis';
 import { Bars, fit, inksOf, ROW_PX, type Inks } from './bars';
 import { hasChildren } from './display';
@@ -164,8 +163,7 @@ export class Waterfall {
       c.fillStyle = this.inks.line;
       c.fillRect(Math.round(t.x), HEAD_PX - 6, 1, 6);
       c.fillStyle = this.inks.muted;
-      const text = t.ns === 0 ? '0' : duration(t.ns).replace(/\.?0+ /, ' ');
-      if (t.x + 4 + c.measureText(text).width < width) c.fillText(text, t.x + 4, HEAD_PX / 2);
+      if (t.x + 4 + c.measureText(t.label).width < width) c.fillText(t.label, t.x + 4, HEAD_PX / 2);
     }
     for (const p of axis.pieces) if (p.gap) c.fillText('⋯', p.x + 8, HEAD_PX / 2);
     if (!this.drag) return;
