@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// What fails: every allocation, every write, every read; and files that are damaged on purpose.
+#include "parquet/model_test.h"
+
+enum { BUDGET = 8 << 20 };
+
+// Opens a file, reads every chunk whole and in part, validates it and copies it. The first error.
+static enum err use_all(struct pq_reader *r, struct pq_decoder *d, struct arena *a) {
+    for (size_t g = 0; g < r->n_groups; g++)
+        for (size_t i = 0; i < r->n_columns; i++) {
+            struct pq_chunk c;
+            struct pq_vector v;
+            bool might;
+            arena_reset(a);
+            pq_chunk_open(r, g, i, d, a, &c);
+            TRY(pq_chunk_read(&c, c.n_rows / 3, c.n_rows / 2, a, &v));
+            TRY(pq_chunk_read(&c, 0, c.n_rows, a, &v));
+            TRY(pq_chunk_bounds(&c));
+            TRY(pq_bloom_might_contain(&c, STR("12345678"), &might));
+        }
+    return pq_validate(r, d, BUDGET);
+}
+
+static enum err copy_all(struct pq_reader *r, struct pq_decoder *d, struct memory_file *to) {
+    struct pq_writer_opts o = { .sink = memory_sink(to), .columns = r->columns, .n_columns = r->n_columns };
+    struct pq_writer *w;
+    TRY(pq_writer_new(&o, &w));
+    enum err e = ERR_OK;
+    for (size_t g = 0; g < r->n_groups && !e; g++) e = pq_copy_row_group(w, r, g, d, NULL, 0);
+    if (!e) e = pq_writer_finish(w);
+    pq_writer_free(w);
+    return e;
+}
+
+static enum err use_file(struct memory_file *f, struct mem_budget *budget) {
+    struct pq_source s = memory_source(f);
+    struct err_ctx ctx = { .text = "" };
+    struct pq_reader *r = NULL;
+    struct memory_file copy;
+    struct arena a;
+    TRY(pq_reader_open(&s, &(struct pq_reader_opts){ .memory_max = BUDGET, .budget = budget }, &r, &ctx));
+    struct pq_decoder *d = pq_decoder_new(BUDGET);
+    memory_file_init(&copy);
+    arena_init(&a, BUDGET, budget);
+    enum err e = d ? use_all(r, d, &a) : ERR_NOMEM;
+    if (d) {
+        enum err second = copy_all(r, d, &copy);
+        if (!e) e = second;
+    }
+    arena_fini(&a);
+    memory_file_fini(&copy);
+    pq_decoder_free(d);
+    pq_reader_close(r);
+    return e;
+}
+
+static void small_model(struct model *m) {
+    model_init(m);
+    model_random(m, 300);
+}
+
+TEST(every_allocation_of_a_writer_may_fail) {
+    for (int round = 0; round < 4; round++) {
+        struct model m;
+        struct memory_file f;
+        small_model(&m);
+        uint64_t n_allocs = UINT64_MAX;
+        for (uint64_t n = 1; n <= n_allocs; n++) {
+            memory_file_init(&f);
+            CHECK(buf_reserve(&f.bytes, 8 << 20)); // the sink itself does not allocate
+            mem_fail_at(n, test_below(2));
+            enum err e = model_write(&m, &f);
+            uint64_t seen = mem_fail_seen();
+            mem_fail_at(0, false);
+            CHECK(e == ERR_NOMEM || e == ERR_OK);
+            CHECK(e == ERR_NOMEM || n > seen);
+            if (e == ERR_OK) n_allocs = 0;
+            memory_file_fini(&f);
+        }
+        model_fini(&m);
+    }
+}
+
+TEST(every_allocation_of_a_reader_may_fail) {
+    for (int round = 0; round < 3; round++) {
+        struct model m;
+        struct memory_file f;
+        small_model(&m);
+        memory_file_init(&f);
+        CHECK_OK(model_write(&m, &f));
+        bool done = false;
+        for (uint64_t n = 1; !done; n += 1 + n / 50) {
+            mem_fail_at(n, test_below(2));
+            enum err e = use_file(&f, NULL);
+            done = mem_fail_seen() < n;
+            mem_fail_at(0, false);
+            CHECK(e == (done ? ERR_OK : ERR_NOMEM) ||
+                  (!done && e == ERR_IO)); // the copy's sink allocates too
+        }
+        memory_file_fini(&f);
+        model_fini(&m);
+    }
+}
+
+TEST(every_write_may_fail) {
+    struct model m;
+    struct memory_file f;
+    small_model(&m);
+    memory_file_init(&f);
+    CHECK_OK(model_write(&m, &f));
+    uint64_t n_calls = f.calls;
+    for (uint64_t n = 1; n <= n_calls; n++) {
+        buf_reset(&f.bytes);
+        f.calls = 0;
+        f.fail_at = n;
+        CHECK(model_write(&m, &f) == ERR_IO);
+        CHECK_U64(f.calls, n); // dead: nothing is written after it
+    }
+    memory_file_fini(&f);
+    model_fini(&m);
+}
+
+TEST(every_read_may_fail) {
+    struct model m;
+    struct memory_file f;
+    small_model(&m);
+    m.n_groups = 1;
+    memory_file_init(&f);
+    CHECK_OK(model_write(&m, &f));
+    f.calls = 0;
+    CHECK_OK(use_file(&f, NULL));
+    uint64_t n_calls = f.calls;
+    for (uint64_t n = 1; n <= n_calls; n += 1 + n / 20) {
+        f.calls = 0;
+        f.fail_at = n;
+        CHECK(use_file(&f, NULL) == ERR_IO);
+    }
+    memory_file_fini(&f);
+    model_fini(&m);
+}
+
+TEST(files_cut_short_are_refused) {
+    struct model m;
+    struct memory_file f, cut;
+    small_model(&m);
+    memory_file_init(&f);
+    CHECK_OK(model_write(&m, &f));
+    for (size_t n = 0; n < f.bytes.len; n += 1 + test_below(1 + f.bytes.len / 500)) {
+        memory_file_init(&cut);
+        buf_add(&cut.bytes, f.bytes.ptr, n);
+        enum err e = use_file(&cut, NULL);
+        CHECK(e == ERR_CORRUPT || e == ERR_LIMIT);
+        memory_file_fini(&cut);
+    }
+    memory_file_fini(&f);
+    model_fini(&m);
+}
+
+// Damage may go unseen where it hits a value; it must never crash, nor take more memory than allowed.
+TEST(damaged_files_do_no_harm) {
+    uint64_t refused = 0, rounds = 0;
+    for (int round = 0; round < 12; round++) {
+        struct model m;
+        struct memory_file f, bad;
+        small_model(&m);
+        memory_file_init(&f);
+        CHECK_OK(model_write(&m, &f));
+        uint32_t footer;
+        memcpy(&footer, f.bytes.ptr + f.bytes.len - 8, 4);
+        for (int i = 0; i < 60; i++, rounds++) {
+            memory_file_init(&bad);
+            buf_str(&bad.bytes, buf_view(&f.bytes));
+            // Most of it in the footer and the indexes before it.
+            size_t tail = test_below(3) ? footer + test_below(2) * 300 : f.bytes.len - 8;
+            if (tail > f.bytes.len - 8) tail = f.bytes.len - 8;
+            for (uint64_t k = test_below(4) + 1; k; k--) {
+                size_t at = f.bytes.len - 8 - 1 - test_below(tail);
+                if (test_below(2))
+                    bad.bytes.ptr[at] = (char)test_rand();
+                else
+                    bad.bytes.ptr[at] ^= (char)(1 << test_below(8));
+            }
+            struct mem_budget budget = { .limit = BUDGET };
+            refused += use_file(&bad, &budget) != ERR_OK;
+            CHECK_U64(budget.used, 0);
+            memory_file_fini(&bad);
+        }
+        memory_file_fini(&f);
+        model_fini(&m);
+    }
+    CHECK(refused > rounds / 4);
+}
+
+// A value changed in place, where no structure breaks, is seen by the validation.
+TEST(validation_sees_wrong_values) {
+    struct model m;
+    struct memory_file f;
+    model_init(&m);
+    memory_file_init(&f);
+    static const int64_t values[] = { 10, 20, 30, 40 };
+    const struct pq_column column = { .name = STR("c"), .type = PQ_INT64 };
+    const struct pq_column_opts opts = { .encoding = PQ_ENC_PLAIN, .bloom = true };
+    struct pq_writer_opts o = { .sink = memory_sink(&f), .columns = &column, .opts = &opts, .n_columns = 1 };
+    struct pq_writer *w;
+    CHECK_OK(pq_writer_new(&o, &w));
+    CHECK_OK(pq_row_group_begin(w, 4, NULL, 0));
+    CHECK_OK(pq_column_write(w, 0, &(struct pq_values){ .i64 = values, .n_values = 4 }));
+    CHECK_OK(pq_row_group_end(w));
+    CHECK_OK(pq_writer_finish(w));
+    pq_writer_free(w);
+    CHECK_OK(use_file(&f, NULL));
+    char *at = memmem(f.bytes.ptr, f.bytes.len, values, sizeof values);
+    CHECK(at != NULL);
+    at[8] = 50; // past the maximum
+    CHECK(use_file(&f, NULL) == ERR_CORRUPT);
+    at[8] = 21; // not in the bloom filter
+    CHECK(use_file(&f, NULL) == ERR_CORRUPT);
+    at[8] = 20;
+    CHECK_OK(use_file(&f, NULL));
+    memory_file_fini(&f);
+    model_fini(&m);
+}
+
+TEST(a_footer_past_its_limit_is_refused) {
+    struct model m;
+    struct memory_file f;
+    struct pq_reader *r = NULL;
+    struct err_ctx ctx = { .text = "" };
+    small_model(&m);
+    memory_file_init(&f);
+    CHECK_OK(model_write(&m, &f));
+    struct pq_source s = memory_source(&f);
+    CHECK(pq_reader_open(&s, &(struct pq_reader_opts){ .footer_max = 50 }, &r, &ctx) == ERR_LIMIT);
+    CHECK(strstr(ctx.text, "footer") != NULL);
+    CHECK(pq_reader_open(&s, &(struct pq_reader_opts){ .memory_max = 100 }, &r, &ctx) == ERR_NOMEM);
+    memory_file_fini(&f);
+    model_fini(&m);
+}
+
+TEST(a_decoder_keeps_to_its_memory) {
+    struct model m;
+    struct memory_file f;
+    model_init(&m);
+    memory_file_init(&f);
+    struct pq_column column = { .name = STR("c"), .type = PQ_BYTE_ARRAY };
+    struct str value = { arena_zalloc(&m.arena, 1 << 20), 1 << 20 };
+    struct model_chunk chunk = { .v = { .strs = &value, .n_values = 1 }, .bytes = &value };
+    struct model_group group = { .n_rows = 1, .chunks = &chunk };
+    struct pq_column_opts opts = { 0 };
+    m.columns = &column, m.opts = &opts, m.n_columns = 1, m.groups = &group, m.n_groups = 1;
+    CHECK_OK(model_write(&m, &f)); // shrinks to a few bytes
+    CHECK(f.bytes.len < 2000);
+    struct pq_source s = memory_source(&f);
+    struct err_ctx ctx = { .text = "" };
+    struct pq_reader *r;
+    struct pq_chunk c;
+    struct pq_vector v;
+    struct arena a;
+    CHECK_OK(pq_reader_open(&s, &(struct pq_reader_opts){ 0 }, &r, &ctx));
+    for (size_t limit = 1 << 10; limit <= 4 << 20; limit *= 4) {
+        struct pq_decoder *d = pq_decoder_new(limit);
+        arena_init(&a, 4 << 20, NULL);
+        pq_chunk_open(r, 0, 0, d, &a, &c);
+        CHECK(pq_chunk_read(&c, 0, 1, &a, &v) == (limit > 1 << 20 ? ERR_OK : ERR_LIMIT));
+        arena_fini(&a);
+        pq_decoder_free(d);
+    }
+    pq_reader_close(r);
+    memory_file_fini(&f);
+    model_fini(&m);
+}
