@@ -37,7 +37,7 @@ static enum body_next ask(struct body *b, uint64_t cap) {
 }
 
 static void append(struct body *b, struct str *in, size_t n) {
-    memcpy(b->block->data + b->block->len, in->ptr, n);
+    if (n) memcpy(b->block->data + b->block->len, in->ptr, n);
     b->block->len += n;
     *in = str_sub(*in, n, in->len);
 }

@@ -60,13 +60,3 @@ void grpc_retry_status(struct buf *b, unsigned code, struct str message, uint32_
     pb_end(b, info);
     pb_end(b, any);
 }
-
-void grpc_base64(struct buf *b, struct str bytes) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        struct str group = str_sub(bytes, i, 3);
-        uint32_t v = 0;
-        for (size_t j = 0; j < 3; j++) v = v << 8 | (j < group.len ? (unsigned char)group.ptr[j] : 0u);
-        for (size_t j = 0; j <= group.len; j++) buf_char(b, digits[v >> (18 - 6 * j) & 63]);
-    }
-}

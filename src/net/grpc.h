@@ -16,5 +16,3 @@ void grpc_prefix_encode(bool compressed, uint32_t len, uint8_t out[static GRPC_P
 void grpc_message_encode(struct buf *b, struct str text);
 // A google.rpc.Status with code, message and a google.rpc.RetryInfo of that delay.
 void grpc_retry_status(struct buf *b, unsigned code, struct str message, uint32_t retry_after_ms);
-// Base64 without padding, as the values of "-bin" headers have it.
-void grpc_base64(struct buf *b, struct str bytes);

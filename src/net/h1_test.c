@@ -280,7 +280,7 @@ TEST(h1_without_memory_says_503) {
     memcpy(head, in.ptr, in.len);
     struct arena a;
     arena_init(&a, 1 << 20, NULL);
-    mem_fail_at(1, false);
+    mem_fail_at(1, true);
     CHECK(!h1_parse(&s, head, &a, &h, &err));
     CHECK(err.status == 503);
     mem_fail_at(0, false);

@@ -157,7 +157,9 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 // a failure of the whole call, so it comes a little later; until then the window of the stream holds
 // the client back.
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg) {
-    (void)arg;
+    struct conn *c = arg;
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !c->h2.invalid)
+        conn_refused(c, NET_REFUSED_MALFORMED, nghttp2_http2_strerror(frame->goaway.error_code));
     bool ends = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (!ends || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     struct exch *x = exch_of(session, frame->hd.stream_id);
@@ -168,8 +170,10 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 }
 
 static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int code, void *arg) {
+    struct conn *c = arg;
     (void)session, (void)frame;
-    conn_refused(arg, NET_REFUSED_MALFORMED, nghttp2_strerror(code));
+    c->h2.invalid = true;
+    conn_refused(c, NET_REFUSED_MALFORMED, nghttp2_strerror(code));
     return 0;
 }
 

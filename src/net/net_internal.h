@@ -132,6 +132,7 @@ struct http1 {
 struct http2 {
     struct nghttp2_session *session;
     uint32_t n_streams; // with an exchange
+    bool invalid;       // a frame that was not valid came, and was counted
 };
 
 // thread: the loop's.

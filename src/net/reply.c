@@ -3,6 +3,8 @@
 // post. Whole answers are one chunk; answers in pieces are a queue with back-pressure.
 #include "net/net_internal.h"
 
+#include "base/base64.h"
+
 enum {
     GRPC_TEXT_MAX = 2 << 10, // of a message or details: clients bound their metadata
 };
@@ -52,7 +54,11 @@ static void write_details(struct buf *b, const struct net_reply *r, struct str m
         buf_str(&raw, r->grpc_details);
     else if (r->retry_after_ms)
         grpc_retry_status(&raw, r->grpc_status, message, r->retry_after_ms);
-    if (!raw.failed) grpc_base64(b, buf_view(&raw));
+    if (!raw.failed && raw.len && buf_reserve(b, base64_size(raw.len))) {
+        base64_encode(raw.ptr, raw.len, b->ptr);
+        b->len = base64_size(raw.len);
+        while (b->ptr[b->len - 1] == '=') b->len--; // headers go without padding
+    }
     b->failed |= raw.failed;
     buf_fini(&raw);
 }

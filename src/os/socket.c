@@ -116,6 +116,11 @@ static void address_text(const struct sockaddr_storage *addr, char out[static SO
     (void)snprintf(out, SOCK_TEXT_MAX, "%s:%u", host, ntohs(in->sin_port));
 }
 
+static void send_at_once(int fd) {
+    int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // messages leave as whole writes
+}
+
 // A connection that died in the queue is not an error of the listener: the next one is taken.
 enum err sock_accept(int fd, int *out_fd, char peer[static SOCK_TEXT_MAX]) {
     struct sockaddr_storage addr;
@@ -125,8 +130,7 @@ enum err sock_accept(int fd, int *out_fd, char peer[static SOCK_TEXT_MAX]) {
         got = accept4(fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     } while (got < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO));
     if (got < 0) return err_of_errno();
-    int on = 1;
-    (void)setsockopt(got, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // answers leave as whole writes
+    send_at_once(got);
     address_text(&addr, peer);
     *out_fd = got;
     return ERR_OK;
@@ -139,6 +143,7 @@ enum err sock_connect(const char *address, int *out_fd) {
     struct addrinfo *ai = NULL;
     if (getaddrinfo(hp.host, hp.port, &hints, &ai) != 0) return ERR_INVALID;
     int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (fd >= 0) send_at_once(fd);
     int rc = fd < 0 ? -1 : connect(fd, ai->ai_addr, ai->ai_addrlen);
     enum err e = fd < 0 ? err_of_errno() : rc == 0 || errno == EINPROGRESS ? ERR_OK : ERR_IO;
     freeaddrinfo(ai);
