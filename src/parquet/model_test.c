@@ -306,7 +306,7 @@ bool model_find(const struct model_chunk *k, uint32_t row, size_t *value) {
     return lo < k->v.n_values && k->v.rows[lo] == row;
 }
 
-struct str vector_bytes(const struct pq_column *c, const struct pq_vector *v, size_t i, char *tmp) {
+struct str vector_bytes(const struct pq_column *c, const struct pq_vector *v, size_t i) {
     struct pq_vector flat_dict;
     if (v->repr == PQ_CODES) {
         CHECK(v->codes[i] < v->dict->n);
@@ -319,7 +319,6 @@ struct str vector_bytes(const struct pq_column *c, const struct pq_vector *v, si
                    : c->type == PQ_FIXED      ? c->fixed_len
                    : c->type == PQ_BYTE_ARRAY ? 0
                                               : 8;
-    (void)tmp;
     if (width == 0) return v->strs[i];
     return (struct str){ (const char *)v->fixed + i * width, width };
 }
@@ -331,13 +330,12 @@ static void compare_range(const struct model_chunk *k, struct pq_chunk *c, uint3
     CHECK_OK(pq_chunk_read(c, from, to, &a, &v));
     CHECK_U64(v.n_rows, to - from);
     size_t at = 0;
-    char tmp[8];
     for (uint32_t row = from; row < to; row++) {
         size_t want;
         if (!model_find(k, row, &want)) continue;
         CHECK(at < v.n_values);
         CHECK_U64(v.rows ? v.rows[at] : at, row - from);
-        CHECK_STR(vector_bytes(c->column, &v, at, tmp), k->bytes[want]);
+        CHECK_STR(vector_bytes(c->column, &v, at), k->bytes[want]);
         at++;
     }
     CHECK_U64(at, v.n_values);

@@ -60,7 +60,7 @@ enum err model_write(const struct model *m, struct memory_file *f);
 void model_compare_chunk(const struct model *m, const struct pq_reader *r, struct pq_decoder *d, size_t group,
                          size_t column, size_t n_ranges);
 void model_compare(const struct model *m, struct memory_file *f);
-// Value i of a vector as bytes; tmp has 8 bytes.
-struct str vector_bytes(const struct pq_column *c, const struct pq_vector *v, size_t i, char *tmp);
+// Value i of a vector as bytes.
+struct str vector_bytes(const struct pq_column *c, const struct pq_vector *v, size_t i);
 // true when row has a value; *value = which.
 bool model_find(const struct model_chunk *k, uint32_t row, size_t *value);
