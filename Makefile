@@ -11,7 +11,7 @@ endif
 
 CC := $(if $(filter fuzz,$(V)),clang-14,gcc)
 CCACHE := $(shell command -v ccache)
-PKGS := libnghttp2 libssl libcrypto libzstd liblz4 libdeflate yaml-0.1
+PKGS := libnghttp2 libssl libcrypto libzstd liblz4 libdeflate libcurl yaml-0.1
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wconversion -Wno-sign-conversion \
 	-Wpointer-arith -Wwrite-strings -Werror
@@ -62,7 +62,7 @@ DEPS_app := $(filter-out app,$(FOLDERS))
 # What a folder links: itself, all below it, and base. Libraries above their users, for the linker.
 closure = $(1) $(foreach d,$(filter $(FOLDERS),$(DEPS_$(1))),$(call closure,$(d)))
 links = $(filter $(call closure,$(1)) base,$(LINK_ORDER))
-LINK_ORDER := app config api slo delivery vcs query ingest load otlp net facts block parquet wal object exec \
+LINK_ORDER := app config api slo delivery vcs query ingest load block otlp net facts parquet wal object exec \
 	traceql span stats http os base
 lib_of = $(foreach f,$(1),$(B)/lib$(f).a)
 objs = $(patsubst src/%.c,$(B)/obj/%.o,$(1))

@@ -225,6 +225,10 @@ uint32_t block_n_groups(struct block *b) {
     return (uint32_t)b->spans.pq->n_groups;
 }
 
+uint32_t block_group_rows(struct block *b, uint32_t group) {
+    return b->spans.pq->groups[group].n_rows;
+}
+
 static bool bloom_has(const struct bloom_bits *f, uint64_t hash) {
     return !f->bits || bloom_test(f->bits + bloom_block(f->size, hash), hash);
 }
@@ -275,6 +279,61 @@ enum err block_find(struct block *b, struct block_scan *s, const uint8_t id[16],
     return ERR_OK;
 }
 
+struct sought { // candidates of a row group, for a map
+    const uint8_t *const *ids;
+    const uint32_t *index;
+};
+
+static bool sought_eq(const void *ctx, uint32_t i, const void *key) {
+    const struct sought *s = ctx;
+    return memcmp(s->ids[s->index[i]], key, 16) == 0;
+}
+
+static uint64_t sought_hash(const void *ctx, uint32_t i) {
+    const struct sought *s = ctx;
+    return hash_bytes(s->ids[s->index[i]], 16);
+}
+
+// What the bloom filter lets through is confirmed in the id column, all at once.
+static enum err hold_in_group(struct block *b, struct block_scan *s, uint32_t g, const uint8_t *const *ids,
+                              uint32_t n, struct map *map, bool *held) {
+    struct pq_vector v;
+    const uint8_t *column;
+    uint32_t *index = ARENA_ARRAY(&s->arena, n + 1ull, uint32_t), found = 0;
+    struct sought sought = { ids, index };
+    if (!index) return ERR_NOMEM;
+    map_reset(map);
+    for (uint32_t i = 0; i < n; i++) {
+        if (held[i] || !bloom_has(&b->blooms[g], hash_xxh64(ids[i], 16))) continue;
+        index[found] = i;
+        TRY(map_put(map, hash_bytes(ids[i], 16), found, sought_hash, &sought));
+        found++;
+    }
+    if (found == 0) return ERR_OK;
+    TRY(scan_read(&b->traces, s, g, TC_TRACE_ID, 0, b->traces.pq->groups[g].n_rows, &v));
+    TRY(vector_fixed(&v, &s->arena, 16, &column));
+    for (uint32_t i = 0; i < v.n_values; i++) {
+        uint32_t at =
+            map_get(map, hash_bytes(column + 16ull * i, 16), sought_eq, &sought, column + 16ull * i);
+        if (at != MAP_NONE) held[index[at]] = true;
+    }
+    return ERR_OK;
+}
+
+enum err block_hold_many(struct block *b, struct block_scan *s, const uint8_t *const *ids, uint32_t n,
+                         bool *held) {
+    struct map map;
+    enum err e = ERR_OK;
+    TRY(block_open(b, s));
+    map_init(&map, UINT32_MAX);
+    for (uint32_t g = 0; g < b->traces.pq->n_groups && e == ERR_OK; g++) {
+        arena_reset(&s->arena);
+        e = hold_in_group(b, s, g, ids, n, &map, held);
+    }
+    map_fini(&map);
+    return e;
+}
+
 enum err block_split(struct block *b, struct block_scan *s, const uint8_t **out_ids, uint32_t *out_n) {
     TRY(block_open(b, s));
     *out_ids = b->split_ids;
@@ -304,31 +363,45 @@ static enum err spread_text(struct block *b, struct block_scan *s, uint32_t g, s
     return ERR_OK;
 }
 
-enum err block_read_traces(struct block *b, struct block_scan *s, uint32_t g, struct block_traces *out) {
+static enum err read_texts(struct block *b, struct block_scan *s, uint32_t g, struct block_traces *out) {
+    struct pq_vector v;
+    bool *has = ARENA_ARRAY(&s->arena, out->n + 1ull, bool);
+    if (!has) return ERR_NOMEM;
+    TRY(spread_text(b, s, g, TC_ROOT_SERVICE, out->n, &out->root_service, has));
+    TRY(spread_text(b, s, g, TC_ROOT_NAME, out->n, &out->root_name, has));
+    out->has_root = has;
+    TRY(scan_read(&b->traces, s, g, TC_SERVICES, 0, out->n, &v));
+    return vector_strs(&v, &s->arena, &out->services);
+}
+
+static enum err read_i32(struct block *b, struct block_scan *s, uint32_t g, size_t column, uint32_t n,
+                         const int32_t **out) {
+    struct pq_vector v;
+    TRY(scan_read(&b->traces, s, g, column, 0, n, &v));
+    return vector_i32(&v, &s->arena, out);
+}
+
+static enum err read_i64(struct block *b, struct block_scan *s, uint32_t g, size_t column, uint32_t n,
+                         const int64_t **out) {
+    struct pq_vector v;
+    TRY(scan_read(&b->traces, s, g, column, 0, n, &v));
+    return vector_i64(&v, &s->arena, out);
+}
+
+enum err block_read_traces(struct block *b, struct block_scan *s, uint32_t g, bool texts,
+                           struct block_traces *out) {
     struct pq_vector v;
     TRY(block_open(b, s));
     if (g >= b->traces.pq->n_groups) return ERR_CORRUPT;
     arena_reset(&s->arena);
-    struct in_file *f = &b->traces;
-    uint32_t n = f->pq->groups[g].n_rows;
+    uint32_t n = b->traces.pq->groups[g].n_rows;
     *out = (struct block_traces){ .n = n };
-    bool *has = ARENA_ARRAY(&s->arena, n + 1ull, bool);
-    if (!has) return ERR_NOMEM;
-    TRY(scan_read(f, s, g, TC_TRACE_ID, 0, n, &v));
+    TRY(scan_read(&b->traces, s, g, TC_TRACE_ID, 0, n, &v));
     TRY(vector_fixed(&v, &s->arena, 16, &out->id));
-    TRY(scan_read(f, s, g, TC_ROWS, 0, n, &v));
-    TRY(vector_i32(&v, &s->arena, &out->rows));
-    TRY(scan_read(f, s, g, TC_ERRORS, 0, n, &v));
-    TRY(vector_i32(&v, &s->arena, &out->errors));
-    TRY(scan_read(f, s, g, TC_START, 0, n, &v));
-    TRY(vector_i64(&v, &s->arena, &out->start_ns));
-    TRY(scan_read(f, s, g, TC_DURATION, 0, n, &v));
-    TRY(vector_i64(&v, &s->arena, &out->duration_ns));
-    TRY(scan_read(f, s, g, TC_LONGEST, 0, n, &v));
-    TRY(vector_i64(&v, &s->arena, &out->longest_ns));
-    TRY(spread_text(b, s, g, TC_ROOT_SERVICE, n, &out->root_service, has));
-    TRY(spread_text(b, s, g, TC_ROOT_NAME, n, &out->root_name, has));
-    out->has_root = has;
-    TRY(scan_read(f, s, g, TC_SERVICES, 0, n, &v));
-    return vector_strs(&v, &s->arena, &out->services);
+    TRY(read_i32(b, s, g, TC_ROWS, n, &out->rows));
+    TRY(read_i32(b, s, g, TC_ERRORS, n, &out->errors));
+    TRY(read_i64(b, s, g, TC_START, n, &out->start_ns));
+    TRY(read_i64(b, s, g, TC_DURATION, n, &out->duration_ns));
+    TRY(read_i64(b, s, g, TC_LAST, n, &out->last_ns));
+    return texts ? read_texts(b, s, g, out) : ERR_OK;
 }

@@ -42,26 +42,34 @@ NODISCARD enum err block_find(struct block *b, struct block_scan *s, const uint8
                               struct block_run *out, uint32_t *out_n);
 // false only if the trace is surely not here. From memory after the first call.
 NODISCARD enum err block_may_hold(struct block *b, struct block_scan *s, const uint8_t id[16], bool *out);
+// Sets held[i] for each of n ids that the block surely holds; the others are left as they are.
+// Resets the arena.
+NODISCARD enum err block_hold_many(struct block *b, struct block_scan *s, const uint8_t *const *ids,
+                                   uint32_t n, bool *held);
 
 // Appends rows [first, first + n) of a row group to a table (which is not published). Resets the
 // arena. ERR_CORRUPT when the block contradicts itself.
 NODISCARD enum err block_load(struct block *b, struct block_scan *s, uint32_t group, uint32_t first,
                               uint32_t n, struct span_table *dst);
 
-uint32_t block_n_groups(struct block *b); // after a successful call of any of these
+// Of an opened block.
+uint32_t block_n_groups(struct block *b);
+uint32_t block_group_rows(struct block *b, uint32_t group);
 
 // What a search sees of the traces of a row group, without touching spans.
 struct block_traces {
     uint32_t n;
     const uint8_t *id; // 16 bytes each
     const int32_t *rows, *errors;
-    const int64_t *start_ns, *duration_ns, *longest_ns;
+    const int64_t *start_ns, *duration_ns;
+    const int64_t *last_ns; // start of the last span, from the trace's start
+    // Only when texts are asked for:
     const struct str *root_service, *root_name; // "" and has_root = false: none was seen
     const bool *has_root;
     const struct str *services; // {"name":[spans,errors],…}
 };
 // Resets the arena, where the arrays are.
-NODISCARD enum err block_read_traces(struct block *b, struct block_scan *s, uint32_t group,
+NODISCARD enum err block_read_traces(struct block *b, struct block_scan *s, uint32_t group, bool texts,
                                      struct block_traces *out);
 // The trace ids of split.parquet: n ids, in the memory of the block; n = 0: none.
 NODISCARD enum err block_split(struct block *b, struct block_scan *s, const uint8_t **out_ids,

@@ -170,12 +170,10 @@ enum err split_write(struct build *b, uint64_t *bytes) {
     if (!ids || !seen) return ERR_NOMEM;
     for (uint32_t i = 0; i < o->n_runs; i++) seen[o->runs[i].trace]++;
     for (uint32_t i = 0; i < o->n_runs; i++) {
-        const uint8_t *id = span_trace_at(b->t, o->runs[i].trace)->id;
-        uint32_t *times = &seen[o->runs[i].trace];
-        bool split =
-            *times > 1 || (*times == 1 && b->opts->is_split && b->opts->is_split(b->opts->split_ctx, id));
-        *times = 0; // each trace once
-        if (split) memcpy(ids + 16ull * n++, id, 16);
+        uint32_t trace = o->runs[i].trace;
+        bool split = seen[trace] > 1 || (seen[trace] == 1 && b->opts->is_split && b->opts->is_split[trace]);
+        seen[trace] = 0; // each trace once
+        if (split) memcpy(ids + 16ull * n++, span_trace_at(b->t, trace)->id, 16);
     }
     if (n == 0) return ERR_OK;
     struct pq_column c[] = { column_def("trace_id", PQ_FIXED, PQ_PLAIN_TYPE, false, 16) };

@@ -62,6 +62,7 @@ enum span_column {
     X(ROWS, "rows") \
     X(START, "start") \
     X(DURATION, "duration") \
+    X(LAST, "last_start") \
     X(ROOT_SERVICE, "root_service") \
     X(ROOT_NAME, "root_name") \
     X(ERRORS, "errors") \

@@ -15,6 +15,7 @@ enum err traces_open(struct build *b) {
         [TC_ROWS] = column_def("rows", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
         [TC_START] = column_def("start", PQ_INT64, PQ_TIMESTAMP_NS, false, 0),
         [TC_DURATION] = column_def("duration", PQ_INT64, PQ_PLAIN_TYPE, false, 0),
+        [TC_LAST] = column_def("last_start", PQ_INT64, PQ_PLAIN_TYPE, false, 0),
         [TC_ROOT_SERVICE] = column_def("root_service", PQ_BYTE_ARRAY, PQ_STRING, true, 0),
         [TC_ROOT_NAME] = column_def("root_name", PQ_BYTE_ARRAY, PQ_STRING, true, 0),
         [TC_ERRORS] = column_def("errors", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
@@ -88,7 +89,7 @@ struct trace_rows {
     uint32_t n, n_roots;
     uint8_t *id;
     int32_t *first, *rows, *errors;
-    int64_t *start, *duration, *longest;
+    int64_t *start, *duration, *last, *longest;
     uint32_t *root_at;
     struct str *root_service, *root_name, *services;
     size_t *services_off;
@@ -103,6 +104,7 @@ static bool trace_rows_alloc(struct trace_rows *r, struct arena *a, uint32_t n) 
         .errors = ARENA_ARRAY(a, n, int32_t),
         .start = ARENA_ARRAY(a, n, int64_t),
         .duration = ARENA_ARRAY(a, n, int64_t),
+        .last = ARENA_ARRAY(a, n, int64_t),
         .longest = ARENA_ARRAY(a, n, int64_t),
         .root_at = ARENA_ARRAY(a, n, uint32_t),
         .root_service = ARENA_ARRAY(a, n, struct str),
@@ -118,11 +120,12 @@ static void summarise(const struct build *b, const struct group *g, const struct
                       struct trace_rows *out) {
     const struct span_table *t = b->t;
     uint32_t first = run->first - g->order->first, root = SPAN_NONE, errors = 0;
-    uint64_t start = UINT64_MAX, end = 0, longest = 0;
+    uint64_t start = UINT64_MAX, end = 0, last = 0, longest = 0;
     for (uint32_t p = first; p < first + run->n; p++) {
         uint32_t row = g->rows[p];
         uint64_t from = SEG_AT(&t->start_ns, row, uint64_t), duration = span_duration_ns(t, row);
         if (from < start) start = from;
+        if (from > last) last = from;
         if (from + duration > end) end = from + duration;
         if (duration > longest) longest = duration;
         errors += SEG_AT(&t->status, row, uint8_t) == STATUS_ERROR;
@@ -134,6 +137,7 @@ static void summarise(const struct build *b, const struct group *g, const struct
     out->errors[i] = (int32_t)errors;
     out->start[i] = (int64_t)start;
     out->duration[i] = (int64_t)(end - start);
+    out->last[i] = (int64_t)(last - start);
     out->longest[i] = (int64_t)longest;
     if (root == SPAN_NONE) return;
     out->root_at[out->n_roots] = i;
@@ -150,6 +154,7 @@ static enum err write_columns(struct build *b, const struct trace_rows *r) {
     TRY(pq_column_write(w, TC_ROWS, &(struct pq_values){ .n_values = n, .i32 = r->rows }));
     TRY(pq_column_write(w, TC_START, &(struct pq_values){ .n_values = n, .i64 = r->start }));
     TRY(pq_column_write(w, TC_DURATION, &(struct pq_values){ .n_values = n, .i64 = r->duration }));
+    TRY(pq_column_write(w, TC_LAST, &(struct pq_values){ .n_values = n, .i64 = r->last }));
     struct pq_values root = { .rows = r->root_at, .n_values = r->n_roots, .strs = r->root_service };
     TRY(pq_column_write(w, TC_ROOT_SERVICE, &root));
     root.strs = r->root_name;

@@ -19,9 +19,8 @@ struct block_write_opts {
     uint64_t (*received_ns)(void *ctx, uint32_t row);
     void *received_ctx;
     struct time_range received;
-    // true if another live block or head holds spans of the trace too; may be NULL (none does).
-    bool (*is_split)(void *ctx, const uint8_t trace_id[16]);
-    void *split_ctx;
+    // Per trace of the table: does another live block hold spans of it too? NULL = none does.
+    const bool *is_split;
     struct str version; // of the program, for created_by
     // The memory for building; NULL = unbounded. ERR_NOMEM beyond it.
     struct mem_budget *budget;

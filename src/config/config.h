@@ -25,6 +25,8 @@ struct config_list {
 
 enum config_when_full { CONFIG_WHEN_FULL_REFUSE, CONFIG_WHEN_FULL_DROP_OLDEST };
 
+enum config_wal_compression { CONFIG_WAL_NONE, CONFIG_WAL_AUTO, CONFIG_WAL_LZ4 };
+
 #define CONFIG_C_PATH struct str // NUL-terminated
 #define CONFIG_C_STRING struct str
 #define CONFIG_C_ADDRESS struct config_address

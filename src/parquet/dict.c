@@ -34,12 +34,12 @@ void values_write(const struct values *v, size_t i, struct buf *out) {
     buf_str(out, s);
 }
 
-void dict_init(struct dict *d) {
+void pq_dict_build_init(struct dict *d) {
     *d = (struct dict){ 0 };
     map_init(&d->map, UINT32_MAX - 1);
 }
 
-void dict_fini(struct dict *d) {
+void pq_dict_build_fini(struct dict *d) {
     scratch_fini(&d->codes_mem);
     scratch_fini(&d->used_mem);
     scratch_fini(&d->remap_mem);

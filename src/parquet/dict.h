@@ -39,8 +39,8 @@ struct dict {
 
 enum { DICT_NONE = -1 };
 
-void dict_init(struct dict *d);
-void dict_fini(struct dict *d);
+void pq_dict_build_init(struct dict *d);
+void pq_dict_build_fini(struct dict *d);
 // Both set fits = false, and leave the rest undefined, as soon as the page would pass max_bytes, or
 // (give_up) the values turn out to repeat too little. ERR_INVALID for a code past the dictionary.
 NODISCARD enum err dict_from_codes(struct dict *d, const struct pq_column *c, const struct pq_values *v,

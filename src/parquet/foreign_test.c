@@ -288,6 +288,7 @@ TEST(wrong_pages_are_refused) {
         struct str values;
     } cases[] = {
         { "a code past the dictionary", FMT_RLE_DICT, true, STR("\x02\x06\x03") },
+        { "a run of a code wider than the width", FMT_RLE_DICT, true, STR("\x01\x06\x07") },
         { "codes without a dictionary", FMT_RLE_DICT, false, STR("\x02\x06\x01") },
         { "codes of 33 bits", FMT_RLE_DICT, true, STR("\x21\x06\x01\0\0\0\0") },
         { "no codes", FMT_RLE_DICT, true, STR("") },

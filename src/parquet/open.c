@@ -86,7 +86,7 @@ static void read_logical(struct reader *r, const struct thrift_field *outer, str
 }
 
 static struct element read_element(struct reader *r) {
-    struct element e = { .type = -1, .repetition = REP_REQUIRED, .converted = -1 };
+    struct element e = { .name = STR(""), .type = -1, .repetition = REP_REQUIRED, .converted = -1 };
     struct thrift_field f = { 0 };
     while (thrift_next(r, &f)) switch (f.id) {
         case ELEM_TYPE: e.type = thrift_get_i32(r, &f); break;

@@ -114,6 +114,7 @@ static bool next_run(struct rle *r) {
             r->left = head >> 1;
             r->value = 0;
             memcpy(&r->value, value.ptr, value.len);
+            if ((uint64_t)r->value >> r->width) return false; // the bytes have room for more
         }
         r->pos = in.pos;
     }

@@ -72,7 +72,7 @@ static enum err start(struct pq_writer *w, const struct pq_writer_opts *o) {
     buf_init(&w->raw, BUFFER_MAX);
     buf_init(&w->out, BUFFER_MAX);
     buf_init(&w->entries, PQ_PAGE_MAX + 1);
-    dict_init(&w->dict);
+    pq_dict_build_init(&w->dict);
     w->sink = o->sink;
     w->kv_end = &w->kv;
     w->groups_end = &w->groups;
@@ -104,7 +104,7 @@ void pq_writer_free(struct pq_writer *w) {
     buf_fini(&w->raw);
     buf_fini(&w->out);
     buf_fini(&w->entries);
-    dict_fini(&w->dict);
+    pq_dict_build_fini(&w->dict);
     ZSTD_freeCCtx(w->zstd);
     arena_fini(&w->arena);
     mem_free(w);

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The handlers behind the listeners: OTLP in, Tempo's HTTP API, our own endpoints under /api/takt/,
+// and the web app. Thin: parse → call → print. Errors are plain text, as Tempo's are.
+// thread: api_handle on the loop threads of net; queries run on the workers.
+#pragma once
+
+#include "ingest/ingest.h"
+#include "net/net.h"
+
+enum api_listener { API_HTTP, API_OTLP_GRPC, API_OTLP_HTTP, API_LISTENER_COUNT };
+
+struct api;
+
+struct api_opts {
+    struct ingest *ingest;
+    struct clock *clock;
+    struct mem_budget *body_budget;
+    uint32_t n_workers, max_queued;
+    uint64_t max_decoded_bytes; // of a request body
+    uint64_t max_trace_bytes;   // of a trace in an answer
+    const struct str *cors_origins;
+    uint32_t n_cors_origins;
+    struct str version, revision, data_dir;
+    struct str addresses[API_LISTENER_COUNT]; // for people; "" = off
+    bool tls;
+    double price_per_gb_month; // of storage, for the cost figure
+};
+
+NODISCARD enum err api_new(const struct api_opts *opts, struct api **out);
+// After the server has stopped and ingest has answered everything.
+void api_free(struct api *a);
+// Before the server starts: what it listens on, for people and figures.
+void api_set_server(struct api *a, const struct net_server *s,
+                    const unsigned listener_of[API_LISTENER_COUNT]);
+void api_set_address(struct api *a, enum api_listener l, struct str address);
+void api_set_ready(struct api *a, bool ready);
+
+void api_handle(void *api, struct net_request *rq); // a net_handler
+// For net_opts.on_refused.
+void api_note_refused(void *api, int kind, enum net_refusal why, const char *text, struct str peer);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside `api` only.
+#pragma once
+
+#include "api/api.h"
+#include "api/refusals.h"
+#include "base/json.h"
+#include "os/thread.h"
+
+struct receiver_stats {
+    _Atomic uint64_t requests, refused_requests, spans, refused_spans, bytes, first_ns, last_ns,
+        unknown_fields;
+};
+
+struct api {
+    struct api_opts opts;
+    const struct net_server *server;
+    unsigned listener_of[API_LISTENER_COUNT]; // number of the server's listener
+    _Atomic bool ready;
+    uint64_t started_ns;
+    struct receiver_stats receivers[API_LISTENER_COUNT];
+    _Atomic uint64_t refused_by_reason[16]; // spans, by enum otlp_refuse
+    struct refusals refusals;
+    struct workers *workers;
+    _Atomic uint64_t queries_total, query_ns_total, query_errors_total;
+    _Atomic uint64_t query_buckets[12];
+};
+
+// --- answers ---
+// Text of an error; 4xx and 5xx.
+void reply_error(struct net_request *rq, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void reply_busy(struct net_request *rq, const char *why); // 429 with a retry hint
+// Takes the buffer's bytes. Packed with gzip where the client takes it.
+void reply_buf(struct net_request *rq, int status, struct str content_type, struct buf *body);
+void reply_buf_with(struct net_request *rq, int status, struct str content_type, struct buf *body,
+                    const struct net_header *more, size_t n_more);
+void reply_static(struct net_request *rq, int status, struct str content_type, struct str body);
+int status_of(enum err e); // HTTP
+enum net_grpc_status grpc_status_of(enum err e);
+#define TYPE_TEXT STR("text/plain; charset=utf-8")
+#define TYPE_JSON STR("application/json")
+#define TYPE_PROTOBUF STR("application/protobuf")
+
+// --- parameters ---
+// The first value of a query parameter, percent-decoded; ptr NULL = absent.
+struct str param(const struct net_request *rq, struct str name);
+// A Go duration ("1h30m", "500ms", "1.5s") in ns.
+NODISCARD bool parse_duration(struct str s, uint64_t *out_ns);
+// Whole seconds or fractions of them, nanoseconds (more than 10 digits); in ns.
+NODISCARD bool parse_time(struct str s, uint64_t *out_ns);
+
+// --- workers ---
+struct workers;
+NODISCARD enum err workers_new(uint32_t n, uint32_t max_queued, struct workers **out);
+void workers_free(struct workers *w); // runs what is queued first
+// Runs `run` with the request on a worker; ERR_LIMIT when too many wait.
+NODISCARD enum err workers_run(struct workers *w, void (*run)(struct api *a, struct net_request *rq),
+                               struct api *a, struct net_request *rq);
+
+// --- handlers ---
+void otlp_handle(struct api *a, struct net_request *rq); // anything on the OTLP listeners
+void trace_v1_handle(struct api *a, struct net_request *rq);
+void trace_v2_handle(struct api *a, struct net_request *rq);
+void search_handle(struct api *a, struct net_request *rq);
+void flush_handle(struct api *a, struct net_request *rq);
+void metrics_handle(struct api *a, struct net_request *rq);
+void metrics_note_query(struct api *a, uint64_t ns);
+void status_text_handle(struct api *a, struct net_request *rq);
+void buildinfo_handle(struct api *a, struct net_request *rq);
+void takt_status_handle(struct api *a, struct net_request *rq);
+void takt_traces_handle(struct api *a, struct net_request *rq);
+void takt_services_handle(struct api *a, struct net_request *rq);
+void takt_trace_handle(struct api *a, struct net_request *rq); // …/{id}/skeleton and …/{id}/spans
+void takt_test_span_handle(struct api *a, struct net_request *rq);
+void app_handle(struct api *a, struct net_request *rq); // the web app

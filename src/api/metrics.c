@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// /metrics in OpenMetrics text. Source: the OpenMetrics specification, 1.0.
+#include "api/api_internal.h"
+#include "otlp/check.h"
+
+static void family(struct buf *b, const char *name, const char *type, const char *help) {
+    buf_fmt(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void value(struct buf *b, const char *name, uint64_t v) {
+    buf_fmt(b, "%s %llu\n", name, (unsigned long long)v);
+}
+
+static void gauge(struct buf *b, const char *name, const char *help, double v) {
+    family(b, name, "gauge", help);
+    buf_fmt(b, "%s %.17g\n", name, v);
+}
+
+static void counter(struct buf *b, const char *name, const char *help, uint64_t v) {
+    family(b, name, "counter", help);
+    buf_fmt(b, "%s_total %llu\n", name, (unsigned long long)v);
+}
+
+static void write_receivers(struct api *a, struct buf *b) {
+    static const char *const protocols[API_LISTENER_COUNT] = { "http", "otlp_grpc", "otlp_http" };
+    family(b, "takt_spans_received", "counter", "Spans accepted, durable and visible.");
+    for (int i = 0; i < API_LISTENER_COUNT; i++)
+        buf_fmt(b, "takt_spans_received_total{protocol=\"%s\"} %llu\n", protocols[i],
+                (unsigned long long)a->receivers[i].spans);
+    family(b, "takt_requests_refused", "counter", "Export requests answered with an error.");
+    for (int i = 0; i < API_LISTENER_COUNT; i++)
+        buf_fmt(b, "takt_requests_refused_total{protocol=\"%s\"} %llu\n", protocols[i],
+                (unsigned long long)a->receivers[i].refused_requests);
+    family(b, "takt_spans_refused", "counter",
+           "Spans refused one by one, with the reason told to the sender.");
+    for (int i = 0; i < OTLP_REFUSE_COUNT; i++)
+        buf_fmt(b, "takt_spans_refused_total{reason=\"%s\"} %llu\n", otlp_refuse_label((enum otlp_refuse)i),
+                (unsigned long long)a->refused_by_reason[i]);
+    family(b, "takt_unknown_fields", "counter",
+           "Fields of OTLP that this version does not know and does not keep.");
+    uint64_t unknown = 0;
+    for (int i = 0; i < API_LISTENER_COUNT; i++) unknown += a->receivers[i].unknown_fields;
+    value(b, "takt_unknown_fields_total", unknown);
+}
+
+static void write_net(struct api *a, struct buf *b) {
+    family(b, "takt_net_refused", "counter",
+           "Requests and connections turned away before a handler saw them.");
+    for (unsigned l = 0; a->server && l < API_LISTENER_COUNT; l++) {
+        struct net_stats s;
+        if (a->opts.addresses[l].len == 0) continue;
+        net_server_stats(a->server, a->listener_of[l], &s);
+        for (int i = 0; i < NET_REFUSED_COUNT; i++)
+            if (s.refused[i])
+                buf_fmt(b, "takt_net_refused_total{listener=\"%u\",reason=\"%s\"} %llu\n", l,
+                        net_refusal_text((enum net_refusal)i), (unsigned long long)s.refused[i]);
+    }
+}
+
+static void write_store(struct api *a, struct buf *b) {
+    struct ingest_stats s;
+    ingest_stats(a->opts.ingest, &s);
+    family(b, "takt_spans_dropped", "counter", "Acknowledged spans that are gone, by reason.");
+    buf_fmt(b, "takt_spans_dropped_total{reason=\"disk_budget\"} %llu\n",
+            (unsigned long long)s.dropped_spans_total);
+    counter(b, "takt_spans_expired", "Spans that retention let go.", s.expired_spans_total);
+    counter(b, "takt_spans_equal", "Spans left out of blocks because one equal in every field was there.",
+            s.equal_spans_total);
+    counter(b, "takt_ingest_failed_requests", "Requests that could not be stored.", s.failed_requests_total);
+    counter(b, "takt_cuts", "Heads written as blocks.", s.cuts_total);
+    counter(b, "takt_cut_failures", "Blocks that could not be written; they are tried again.",
+            s.cut_failures_total);
+    counter(b, "takt_merges", "Merges of blocks.", s.merges_total);
+    gauge(b, "takt_head_spans", "Spans in memory that are not in blocks yet.", (double)s.head_spans);
+    gauge(b, "takt_head_bytes", "Memory of those.", (double)s.head_bytes);
+    gauge(b, "takt_blocks", "Live blocks.", (double)s.blocks);
+    gauge(b, "takt_block_spans", "Spans in blocks.", (double)s.block_spans);
+    gauge(b, "takt_block_bytes", "Bytes of blocks.", (double)s.block_bytes);
+    gauge(b, "takt_wal_bytes", "Bytes of the write-ahead log.", (double)s.wal.bytes);
+    counter(b, "takt_wal_syncs", "Syncs of the write-ahead log.", s.wal.sync_count);
+    counter(b, "takt_wal_written_bytes", "Bytes written to the write-ahead log.", s.wal.bytes_written_total);
+    gauge(b, "takt_queued_requests", "Requests between arrival and answer.", (double)s.queued_requests);
+    gauge(b, "takt_busy", "1 while something is queued, cut or merged; 0 at rest.", s.busy ? 1 : 0);
+    gauge(b, "takt_ingest_saturation", "How near to refusing data ingest is, from 0 to 1.",
+          s.disk_full ? 1.0 : (double)a->opts.body_budget->used / (double)a->opts.body_budget->limit);
+    double spans = (double)s.block_spans, traces = (double)s.block_traces;
+    if (traces > 0)
+        gauge(b, "takt_storage_bytes_per_span", "Bytes of blocks per span.", (double)s.block_bytes / spans);
+    if (traces > 0)
+        gauge(b, "takt_storage_cost_per_million_traces",
+              "Monthly cost of storage per million traces, at the price of storage.price.",
+              (double)s.block_bytes / 1e9 * a->opts.price_per_gb_month / traces * 1e6);
+    if (s.oldest_start_ns)
+        gauge(b, "takt_retention_days", "Age of the oldest span in blocks.",
+              (double)(clock_unix_ns(a->opts.clock) - s.oldest_start_ns) / 86400e9);
+}
+
+static void write_queries(struct api *a, struct buf *b) {
+    static const char *const bounds[] = { "0.001", "0.002", "0.005", "0.01", "0.02", "0.05",
+                                          "0.1",   "0.2",   "0.5",   "1",    "5",    "+Inf" };
+    uint64_t sum = 0;
+    family(b, "takt_query_duration_seconds", "histogram", "Time of queries on the workers.");
+    for (int i = 0; i < 12; i++) {
+        sum += a->query_buckets[i];
+        buf_fmt(b, "takt_query_duration_seconds_bucket{le=\"%s\"} %llu\n", bounds[i],
+                (unsigned long long)sum);
+    }
+    buf_fmt(b, "takt_query_duration_seconds_sum %.9f\n", (double)a->query_ns_total / 1e9);
+    value(b, "takt_query_duration_seconds_count", sum);
+}
+
+void metrics_handle(struct api *a, struct net_request *rq) {
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    write_receivers(a, &out);
+    write_net(a, &out);
+    write_store(a, &out);
+    write_queries(a, &out);
+    family(&out, "takt_build", "info", "The version that runs.");
+    buf_fmt(&out, "takt_build_info{version=\"%.*s\"} 1\n# EOF\n", STR_ARG(a->opts.version));
+    reply_buf(rq, 200, STR("application/openmetrics-text; version=1.0.0; charset=utf-8"), &out);
+}
+
+void metrics_note_query(struct api *a, uint64_t ns) {
+    static const uint64_t bounds_ns[] = { 1000000,   2000000,   5000000,   10000000,   20000000,  50000000,
+                                          100000000, 200000000, 500000000, 1000000000, 5000000000 };
+    int i = 0;
+    while (i < 11 && ns > bounds_ns[i]) i++;
+    atomic_fetch_add(&a->query_buckets[i], 1);
+    atomic_fetch_add(&a->query_ns_total, ns);
+}

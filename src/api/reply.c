@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <libdeflate.h>
+#include <stdio.h>
+
+#include "api/api_internal.h"
+
+enum { GZIP_FROM_BYTES = 1400, GZIP_LEVEL = 1, TEXT_MAX = 1024, HEADERS_MAX = 12 };
+
+int status_of(enum err e) {
+    switch (e) {
+    case ERR_OK: return 200;
+    case ERR_INVALID: return 400;
+    case ERR_NOT_FOUND: return 404;
+    case ERR_EXISTS: return 409;
+    case ERR_LIMIT:
+    case ERR_AGAIN: return 429;
+    case ERR_CANCELED: return 499;
+    case ERR_UNSUPPORTED: return 501;
+    case ERR_NOMEM:
+    case ERR_UNAVAILABLE: return 503;
+    case ERR_TIMEOUT: return 504;
+    case ERR_IO:
+    case ERR_CORRUPT:
+    case ERR_COUNT:
+    default: return 500;
+    }
+}
+
+enum net_grpc_status grpc_status_of(enum err e) {
+    switch (e) {
+    case ERR_OK: return NET_GRPC_OK;
+    case ERR_INVALID: return NET_GRPC_INVALID_ARGUMENT;
+    case ERR_NOT_FOUND: return NET_GRPC_NOT_FOUND;
+    case ERR_LIMIT:
+    case ERR_AGAIN: return NET_GRPC_RESOURCE_EXHAUSTED;
+    case ERR_CANCELED: return NET_GRPC_CANCELLED;
+    case ERR_UNSUPPORTED: return NET_GRPC_UNIMPLEMENTED;
+    case ERR_TIMEOUT: return NET_GRPC_DEADLINE_EXCEEDED;
+    case ERR_CORRUPT: return NET_GRPC_DATA_LOSS;
+    case ERR_EXISTS:
+    case ERR_IO:
+    case ERR_NOMEM:
+    case ERR_UNAVAILABLE:
+    case ERR_COUNT:
+    default: return NET_GRPC_UNAVAILABLE; // clients retry these
+    }
+}
+
+void reply_error(struct net_request *rq, int status, const char *fmt, ...) {
+    char text[TEXT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(text, sizeof text - 1, fmt, args);
+    va_end(args);
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof text - 2 ? (size_t)n : sizeof text - 2;
+    text[len++] = '\n';
+    struct net_header h[] = { { STR("content-type"), TYPE_TEXT },
+                              { STR("x-content-type-options"), STR("nosniff") } };
+    net_reply(rq, &(struct net_reply){ .status = status,
+                                       .headers = h,
+                                       .n_headers = 2,
+                                       .body = net_bytes_copy(rq, (struct str){ text, len }) });
+}
+
+void reply_busy(struct net_request *rq, const char *why) {
+    struct net_header h = { STR("content-type"), TYPE_TEXT };
+    net_reply(rq, &(struct net_reply){ .status = 429,
+                                       .headers = &h,
+                                       .n_headers = 1,
+                                       .body = net_bytes_copy(rq, str_of(why)),
+                                       .retry_after_ms = 1000 });
+}
+
+static bool takes_gzip(const struct net_request *rq) {
+    struct str accept = net_request_header(rq, STR("accept-encoding"));
+    return accept.ptr && memmem(accept.ptr, accept.len, "gzip", 4) != NULL;
+}
+
+// Replaces the bytes by their gzip; false leaves them as they are.
+static bool gzip(struct buf *body) {
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(GZIP_LEVEL);
+    struct buf out;
+    if (!c) return false;
+    buf_init(&out, SIZE_MAX);
+    if (buf_reserve(&out, libdeflate_gzip_compress_bound(c, body->len)))
+        out.len = libdeflate_gzip_compress(c, body->ptr, body->len, out.ptr, out.cap);
+    libdeflate_free_compressor(c);
+    if (out.len == 0) {
+        buf_fini(&out);
+        return false;
+    }
+    buf_fini(body);
+    *body = out;
+    return true;
+}
+
+void reply_buf_with(struct net_request *rq, int status, struct str content_type, struct buf *body,
+                    const struct net_header *more, size_t n_more) {
+    struct net_header h[HEADERS_MAX] = { { STR("content-type"), content_type },
+                                         { STR("x-content-type-options"), STR("nosniff") } };
+    size_t n = 2;
+    for (size_t i = 0; i < n_more && n < HEADERS_MAX - 2; i++) h[n++] = more[i];
+    if (body->failed) {
+        buf_fini(body);
+        reply_error(rq, 503, "out of memory for the answer");
+        return;
+    }
+    if (body->len >= GZIP_FROM_BYTES && takes_gzip(rq) && gzip(body))
+        h[n++] = (struct net_header){ STR("content-encoding"), STR("gzip") };
+    h[n++] = (struct net_header){ STR("vary"), STR("accept-encoding") };
+    size_t len;
+    char *bytes = buf_take(body, &len);
+    net_reply(rq, &(struct net_reply){
+                      .status = status, .headers = h, .n_headers = n, .body = net_bytes_owned(bytes, len) });
+}
+
+void reply_buf(struct net_request *rq, int status, struct str content_type, struct buf *body) {
+    reply_buf_with(rq, status, content_type, body, NULL, 0);
+}
+
+void reply_static(struct net_request *rq, int status, struct str content_type, struct str body) {
+    struct net_header h[] = { { STR("content-type"), content_type },
+                              { STR("x-content-type-options"), STR("nosniff") } };
+    net_reply(rq, &(struct net_reply){
+                      .status = status, .headers = h, .n_headers = 2, .body = net_bytes_static(body) });
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trace by id, as Tempo's API has it, and what the web app asks about one trace.
+#include "api/trace.h"
+
+#include "api/api_internal.h"
+#include "api/print.h"
+#include "base/pb.h"
+#include "otlp/encode.h"
+#include "otlp/json.h"
+#include "span/canon.h"
+
+enum { SPAN_ROWS_MAX = 5000 }; // of one question for details
+
+// The path's part behind `prefix`, up to the next slash.
+static struct str id_of_path(const struct net_request *rq, struct str prefix, struct str *tail) {
+    struct str head;
+    (void)str_cut(str_sub(rq->path, prefix.len, rq->path.len), '/', &head, tail);
+    return head;
+}
+
+static bool bool_param(const struct net_request *rq, struct str name, struct str value) {
+    struct str v = param(rq, name);
+    return v.ptr && str_eq(v, value);
+}
+
+// start, end, mode: they narrow where we look. false: answered with 400.
+static bool read_limits(struct api *a, struct net_request *rq, struct trace_limits *out) {
+    struct str start = param(rq, STR("start")), end = param(rq, STR("end")), mode = param(rq, STR("mode"));
+    *out = (struct trace_limits){ .bytes_max = a->opts.max_trace_bytes };
+    if ((start.ptr && !parse_time(start, &out->start_ns)) || (end.ptr && !parse_time(end, &out->end_ns))) {
+        reply_error(rq, 400, "start and end are unix times in seconds");
+        return false;
+    }
+    if ((start.ptr || end.ptr) && out->end_ns <= out->start_ns) {
+        reply_error(rq, 400, "end must be after start");
+        return false;
+    }
+    if (mode.ptr && !str_eq(mode, STR("all")) && !str_eq(mode, STR("blocks")) &&
+        !str_eq(mode, STR("ingesters")) && !str_eq(mode, STR("external")) && mode.len) {
+        reply_error(rq, 400, "mode is one of all, blocks, ingesters, external");
+        return false;
+    }
+    out->skip_heads = bool_param(rq, STR("mode"), STR("blocks"));
+    out->skip_blocks = bool_param(rq, STR("mode"), STR("ingesters"));
+    return true;
+}
+
+// Loads the trace of the path; false: answered already.
+static bool load(struct api *a, struct net_request *rq, struct str prefix, struct str *tail,
+                 struct trace *out) {
+    uint8_t id[16];
+    struct trace_limits limits;
+    struct str hex = id_of_path(rq, prefix, tail);
+    if (!print_parse_trace_id(hex, id)) {
+        reply_error(rq, 400, "\"%.*s\" is not a trace id: up to 32 hexadecimal digits are expected",
+                    (int)(hex.len < 60 ? hex.len : 60), hex.ptr);
+        return false;
+    }
+    if (!read_limits(a, rq, &limits)) return false;
+    struct view *v = ingest_view(a->opts.ingest);
+    enum err e = trace_load(v, id, &limits, out);
+    view_unref(v);
+    if (e == ERR_OK) return true;
+    reply_error(rq, status_of(e), "the trace cannot be read: %s", err_text(e));
+    return false;
+}
+
+static bool wants_protobuf(const struct net_request *rq) {
+    struct str accept = net_request_header(rq, STR("accept"));
+    return accept.ptr && memmem(accept.ptr, accept.len, "application/protobuf", 20) != NULL;
+}
+
+static enum err encode(struct trace *t, struct buf *out) {
+    return otlp_encode(&t->table, t->rows, t->n, &t->arena, out);
+}
+
+void trace_v1_handle(struct api *a, struct net_request *rq) {
+    struct trace t;
+    struct str tail;
+    struct buf pb, json;
+    if (!load(a, rq, STR("/api/traces/"), &tail, &t)) return;
+    if (t.n == 0 || t.partial) {
+        if (t.partial)
+            reply_error(rq, 422, "%s", t.why);
+        else
+            reply_error(rq, 404, "trace not found");
+        trace_fini(&t);
+        return;
+    }
+    buf_init(&pb, SIZE_MAX);
+    buf_init(&json, SIZE_MAX);
+    enum err e = encode(&t, &pb);
+    bool as_pb = wants_protobuf(rq);
+    if (e == ERR_OK && !as_pb) e = otlp_pb_to_json(&otlp_batches, buf_view(&pb), OTLP_FLAVOUR_TEMPO, &json);
+    if (e != ERR_OK)
+        reply_error(rq, status_of(e), "the trace cannot be written: %s", err_text(e));
+    else if (as_pb)
+        reply_buf(rq, 200, TYPE_PROTOBUF, &pb);
+    else
+        reply_buf(rq, 200, TYPE_JSON, &json);
+    buf_fini(&pb);
+    buf_fini(&json);
+    trace_fini(&t);
+}
+
+// TraceByIDResponse { trace = 1, metrics = 2 { inspectedBytes = 1 }, status = 3, message = 4 }
+static void v2_protobuf(const struct trace *t, struct str traces_data, struct buf *out) {
+    pb_bytes(out, 1, traces_data);
+    size_t mark = pb_begin(out, 2);
+    if (t->bytes_read) pb_varint(out, 1, t->bytes_read);
+    pb_end(out, mark);
+    if (!t->partial) return;
+    pb_varint(out, 3, 1);
+    pb_bytes(out, 4, str_of(t->why));
+}
+
+static enum err v2_json(const struct trace *t, struct str traces_data, struct buf *out) {
+    struct json_writer w = json_writer_on(out);
+    w.nonfinite_string = true;
+    jw_object(&w);
+    jw_key(&w, STR("trace"));
+    TRY(otlp_json_write(&otlp_traces_data, traces_data, OTLP_FLAVOUR_TEMPO, &w));
+    jw_key(&w, STR("metrics"));
+    jw_object(&w);
+    if (t->bytes_read) {
+        jw_key(&w, STR("inspectedBytes"));
+        jw_u64_str(&w, t->bytes_read);
+    }
+    jw_object_end(&w);
+    if (t->partial) {
+        jw_key(&w, STR("status"));
+        jw_str(&w, STR("PARTIAL"));
+        jw_key(&w, STR("message"));
+        jw_str(&w, str_of(t->why));
+    }
+    jw_object_end(&w);
+    return out->failed ? ERR_NOMEM : ERR_OK;
+}
+
+void trace_v2_handle(struct api *a, struct net_request *rq) {
+    struct trace t;
+    struct str tail, q = param(rq, STR("q"));
+    struct buf pb, out;
+    if (q.ptr && q.len) {
+        reply_error(rq, 501, "the parameter q (a filter in TraceQL) is not supported yet");
+        return;
+    }
+    if (!load(a, rq, STR("/api/v2/traces/"), &tail, &t)) return;
+    buf_init(&pb, SIZE_MAX);
+    buf_init(&out, SIZE_MAX);
+    enum err e = encode(&t, &pb);
+    bool as_pb = wants_protobuf(rq);
+    if (e == ERR_OK && as_pb) v2_protobuf(&t, buf_view(&pb), &out);
+    if (e == ERR_OK && !as_pb) e = v2_json(&t, buf_view(&pb), &out);
+    if (e != ERR_OK)
+        reply_error(rq, status_of(e), "the trace cannot be written: %s", err_text(e));
+    else
+        reply_buf(rq, 200, as_pb ? TYPE_PROTOBUF : TYPE_JSON, &out);
+    buf_fini(&pb);
+    buf_fini(&out);
+    trace_fini(&t);
+}
+
+// --- the web app -----------------------------------------------------------------------------------------
+
+struct columns { // of a trace, as the skeleton wants them
+    uint64_t *span_id, *parent_id, *start, *end;
+    struct str *name, *message, *service;
+    uint32_t *resource;
+    uint8_t *kind, *status, *flags;
+};
+
+static bool columns_alloc(struct columns *c, struct arena *a, uint32_t n, uint32_t n_res) {
+    *c = (struct columns){ ARENA_ARRAY(a, n + 1ull, uint64_t),
+                           ARENA_ARRAY(a, n + 1ull, uint64_t),
+                           ARENA_ARRAY(a, n + 1ull, uint64_t),
+                           ARENA_ARRAY(a, n + 1ull, uint64_t),
+                           ARENA_ARRAY(a, n + 1ull, struct str),
+                           ARENA_ARRAY(a, n + 1ull, struct str),
+                           ARENA_ARRAY(a, n_res + 1ull, struct str),
+                           ARENA_ARRAY(a, n + 1ull, uint32_t),
+                           ARENA_ARRAY(a, n + 1ull, uint8_t),
+                           ARENA_ARRAY(a, n + 1ull, uint8_t),
+                           arena_zalloc(a, n + 1ull) };
+    return !a->failed;
+}
+
+enum err trace_skeleton(struct trace *t, struct skeleton_input *out) {
+    const struct span_table *tb = &t->table;
+    struct columns c;
+    uint32_t n;
+    if (!columns_alloc(&c, &t->arena, t->n, tb->n_resources)) return ERR_NOMEM;
+    for (uint32_t i = 0; i < t->n; i++) {
+        uint32_t row = t->rows[i], message = span_sparse_get(&tb->status_message, row, SPAN_NONE);
+        c.span_id[i] = SEG_AT(&tb->span_id, row, uint64_t);
+        c.parent_id[i] = SEG_AT(&tb->parent_id, row, uint64_t);
+        c.start[i] = SEG_AT(&tb->start_ns, row, uint64_t);
+        c.end[i] = SEG_AT(&tb->end_ns, row, uint64_t);
+        c.name[i] = span_name(tb, row);
+        c.message[i] = message == SPAN_NONE ? STR("") : dict_get(&tb->texts, message);
+        c.resource[i] = SEG_AT(&tb->resource, row, uint32_t);
+        c.kind[i] = SEG_AT(&tb->kind, row, uint8_t);
+        c.status[i] = SEG_AT(&tb->status, row, uint8_t);
+        (void)span_table_events(tb, row, &n);
+        if (n) c.flags[i] |= SKELETON_EVENTS;
+        (void)span_table_links(tb, row, &n);
+        if (n) c.flags[i] |= SKELETON_LINKS;
+    }
+    for (uint32_t i = 0; i < tb->n_resources; i++) c.service[i] = span_resource_at(tb, i)->service;
+    *out = (struct skeleton_input){ .n = t->n,
+                                    .n_known = t->partial ? t->n + 1 : t->n,
+                                    .span_id = c.span_id,
+                                    .parent_id = c.parent_id,
+                                    .start_ns = c.start,
+                                    .end_ns = c.end,
+                                    .name = c.name,
+                                    .message = c.message,
+                                    .resource = c.resource,
+                                    .kind = c.kind,
+                                    .status = c.status,
+                                    .flags = c.flags,
+                                    .n_resources = tb->n_resources,
+                                    .service = c.service };
+    if (t->n) memcpy(out->trace_id, span_trace_id(tb, t->rows[0]), 16);
+    return ERR_OK;
+}
+
+static void reply_skeleton(struct net_request *rq, struct trace *t) {
+    struct skeleton_input in;
+    struct skeleton_tree tree;
+    struct buf out;
+    buf_init(&out, SIZE_MAX);
+    enum err e = trace_skeleton(t, &in);
+    if (e == ERR_OK) e = skeleton_tree(&t->arena, &in, &tree);
+    if (e == ERR_OK) e = skeleton_encode(&t->arena, &in, &tree, &out);
+    struct net_header partial = { STR("x-takt-partial"), str_of(t->why) };
+    if (e != ERR_OK)
+        reply_error(rq, status_of(e), "the trace cannot be laid out: %s", err_text(e));
+    else
+        reply_buf_with(rq, 200, STR("application/octet-stream"), &out, &partial, t->partial ? 1 : 0);
+    buf_fini(&out);
+}
+
+// "12,13,20-25" → rows of the skeleton; false when it is not that or too much.
+static bool parse_rows(struct str s, uint32_t n_rows, struct arena *a, uint32_t **out, uint32_t *out_n) {
+    uint32_t *rows = ARENA_ARRAY(a, SPAN_ROWS_MAX, uint32_t), n = 0;
+    struct str part, from, to;
+    if (!rows) return false;
+    while (s.len) {
+        uint64_t low, high;
+        (void)str_cut(s, ',', &part, &s);
+        bool range = str_cut(part, '-', &from, &to);
+        if (!str_u64(from, &low) || !(range ? str_u64(to, &high) : str_u64(from, &high))) return false;
+        if (low > high || high >= n_rows) return false;
+        for (uint64_t i = low; i <= high; i++) {
+            if (n == SPAN_ROWS_MAX) return false;
+            rows[n++] = (uint32_t)i;
+        }
+    }
+    *out = rows;
+    *out_n = n;
+    return n > 0;
+}
+
+static enum err write_entity(struct json_writer *w, struct str key, struct str url_key,
+                             const struct otlp_message *m, struct str entity) {
+    struct str message, url;
+    canon_entity_split(entity, &message, &url);
+    jw_key(w, key);
+    TRY(otlp_json_write(m, message, OTLP_FLAVOUR_OTLP, w));
+    if (!url.len) return ERR_OK;
+    jw_key(w, url_key);
+    jw_str(w, url);
+    return ERR_OK;
+}
+
+static enum err write_span(struct trace *t, uint32_t skeleton_row, uint32_t row, struct buf *pb,
+                           struct json_writer *w) {
+    const struct span_table *tb = &t->table;
+    jw_object(w);
+    jw_key(w, STR("row"));
+    jw_u64(w, skeleton_row);
+    TRY(write_entity(w, STR("resource"), STR("resourceSchemaUrl"), &otlp_resource,
+                     span_resource_at(tb, SEG_AT(&tb->resource, row, uint32_t))->bytes));
+    TRY(write_entity(w, STR("scope"), STR("scopeSchemaUrl"), &otlp_scope,
+                     span_scope_at(tb, SEG_AT(&tb->scope, row, uint32_t))->bytes));
+    jw_key(w, STR("span"));
+    buf_reset(pb);
+    TRY(canon_span(tb, row, &t->arena, pb));
+    TRY(otlp_json_write(&otlp_span, buf_view(pb), OTLP_FLAVOUR_OTLP, w));
+    jw_object_end(w);
+    return ERR_OK;
+}
+
+static enum err write_spans(struct trace *t, const struct skeleton_tree *tree, const uint32_t *rows,
+                            uint32_t n, struct buf *out) {
+    struct json_writer w = json_writer_on(out);
+    struct buf pb;
+    enum err e = ERR_OK;
+    buf_init(&pb, SIZE_MAX);
+    w.nonfinite_string = true;
+    jw_object(&w);
+    jw_key(&w, STR("spans"));
+    jw_array(&w);
+    for (uint32_t i = 0; i < n && e == ERR_OK; i++)
+        e = write_span(t, rows[i], t->rows[tree->order[rows[i]]], &pb, &w);
+    jw_array_end(&w);
+    jw_object_end(&w);
+    buf_fini(&pb);
+    return e;
+}
+
+static void reply_spans(struct net_request *rq, struct trace *t) {
+    struct skeleton_input in;
+    struct skeleton_tree tree;
+    uint32_t *rows, n;
+    struct buf out;
+    if (!parse_rows(param(rq, STR("rows")), t->n, &t->arena, &rows, &n)) {
+        reply_error(rq, 400, "rows is a list like 3,7,10-20 of at most %d rows below %u", SPAN_ROWS_MAX,
+                    t->n);
+        return;
+    }
+    buf_init(&out, SIZE_MAX);
+    enum err e = trace_skeleton(t, &in);
+    if (e == ERR_OK) e = skeleton_tree(&t->arena, &in, &tree);
+    if (e == ERR_OK) e = write_spans(t, &tree, rows, n, &out);
+    if (e != ERR_OK)
+        reply_error(rq, status_of(e), "the spans cannot be written: %s", err_text(e));
+    else
+        reply_buf(rq, 200, TYPE_JSON, &out);
+    buf_fini(&out);
+}
+
+static void reply_print(struct net_request *rq, struct trace *t, struct str type,
+                        enum err (*print)(struct trace *t, struct buf *out)) {
+    struct buf out;
+    buf_init(&out, SIZE_MAX);
+    enum err e = print(t, &out);
+    if (e != ERR_OK)
+        reply_error(rq, status_of(e), "the trace cannot be written: %s", err_text(e));
+    else
+        reply_buf(rq, 200, type, &out);
+    buf_fini(&out);
+}
+
+void takt_trace_handle(struct api *a, struct net_request *rq) {
+    struct trace t;
+    struct str tail;
+    if (!load(a, rq, STR("/api/takt/traces/"), &tail, &t)) return;
+    if (t.n == 0)
+        reply_error(rq, 404, "trace not found");
+    else if (str_eq(tail, STR("skeleton")))
+        reply_skeleton(rq, &t);
+    else if (str_eq(tail, STR("spans")))
+        reply_spans(rq, &t);
+    else if (str_eq(tail, STR("tree")))
+        reply_print(rq, &t, TYPE_TEXT, print_trace_tree);
+    else if (str_eq(tail, STR("json")))
+        reply_print(rq, &t, TYPE_JSON, print_trace_json);
+    else
+        reply_error(rq, 404, "no such path");
+    trace_fini(&t);
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// The wiring: disk → store → ingest → api → net.
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "app/app.h"
+#include "base/log.h"
+#include "os/lock.h"
+#include "os/random.h"
+#include "os/thread.h"
+
+enum { STOP_MS = 1500, TENANT_ROOM = 64, URL_MAX = 128, QUEUE_MAX = 2000 };
+#define MEMORY_LEAST (256ull << 20)
+
+struct server {
+    struct config config;
+    struct mem_budget bodies, heads, building;
+    struct lock *lock;
+    struct object_store *store;
+    struct ingest *ingest;
+    struct api *api;
+    struct net_server *net;
+    char wal_dir[1024];
+    char url[API_LISTENER_COUNT][URL_MAX];
+    unsigned listener_of[API_LISTENER_COUNT];
+};
+
+// --- budgets -----------------------------------------------------------------------------------------------
+
+static uint64_t memory_budget(const struct config *c) {
+    uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (c->memory_budget) return c->memory_budget;
+    return ram / 4 > MEMORY_LEAST ? ram / 4 : MEMORY_LEAST;
+}
+
+// Bodies in flight, heads (one filling, some waiting for their blocks), a block being built; the
+// rest is for queries, connections and the program itself.
+static void share_memory(struct server *s, struct config *c) {
+    uint64_t all = memory_budget(c);
+    s->bodies.limit = all / 5;
+    s->heads.limit = all * 2 / 5;
+    s->building.limit = all / 5;
+    if (c->head_cut_bytes > all / 8) c->head_cut_bytes = all / 8;
+}
+
+// 80 % of what is free at the first start; kept in the store, so that it does not shrink with it.
+static enum err disk_budget(struct server *s, uint64_t *out) {
+    struct disk *d = disk_real();
+    uint64_t free_bytes, total;
+    char text[32] = "";
+    *out = s->config.disk_budget;
+    if (*out) return ERR_OK;
+    enum err e = s->store->ops->size(s->store, STR("disk-budget"), &total);
+    if (e == ERR_OK && total < sizeof text) {
+        TRY(s->store->ops->read(s->store, STR("disk-budget"), 0, text, total));
+        if (str_u64(str_of(text), out)) return ERR_OK;
+    }
+    TRY(d->ops->space(d, s->config.data_dir.ptr, &free_bytes, &total));
+    *out = free_bytes / 5 * 4;
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)*out);
+    e = s->store->ops->put_if_absent(s->store, STR("disk-budget"), str_of(text));
+    return e == ERR_EXISTS ? ERR_OK : e;
+}
+
+// --- start -------------------------------------------------------------------------------------------------
+
+static enum err take_directory(struct server *s, struct err_ctx *ctx) {
+    struct disk *d = disk_real();
+    const char *dir = s->config.data_dir.ptr;
+    int64_t pid;
+    enum err e = d->ops->mkdir(d, dir);
+    if (e != ERR_OK) return err_set(ctx, e, "cannot create the data directory %s: %s", dir, err_text(e));
+    e = lock_take(dir, &s->lock, &pid);
+    if (e == ERR_EXISTS)
+        return err_set(
+            ctx, e,
+            "the data directory %s is in use by process %lld; give another one with --data, or ask that "
+            "server with --server URL",
+            dir, (long long)pid);
+    if (e != ERR_OK) return err_set(ctx, e, "cannot lock the data directory %s: %s", dir, err_text(e));
+    return object_file_open(d, dir, &s->store);
+}
+
+static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
+    const struct config *c = &s->config;
+    struct ingest_replay replay;
+    uint64_t disk;
+    TRY(disk_budget(s, &disk));
+    (void)snprintf(s->wal_dir, sizeof s->wal_dir, "%s/wal", c->data_dir.ptr);
+    struct ingest_opts o = { .disk = disk_real(),
+                             .clock = clock_real(),
+                             .store = s->store,
+                             .wal_dir = s->wal_dir,
+                             .tenant = STR("single-tenant"),
+                             .version = STR(TAKT_VERSION),
+                             .wal_segment_bytes = c->wal_segment_bytes,
+                             .wal_limit_bytes = c->wal_limit_bytes,
+                             .wal_pack = (enum wal_pack)c->wal_compression,
+                             .cut_spans = (uint32_t)c->head_cut_spans,
+                             .cut_bytes = c->head_cut_bytes,
+                             .cut_age_ns = c->head_cut_age,
+                             .head_budget = &s->heads,
+                             .build_budget = &s->building,
+                             .retention_ns = c->retention,
+                             .disk_budget_bytes = disk,
+                             .drop_oldest = c->disk_when_full == CONFIG_WHEN_FULL_DROP_OLDEST,
+                             .merge = c->merge_enabled };
+    TRY(ingest_open(&o, &s->ingest, &replay, ctx));
+    if (replay.spans || replay.wal.tail_bytes_cut || replay.wal.quarantined_bytes)
+        log_info("wal.replayed", KV_U64("spans", replay.spans), KV_U64("records", replay.wal.n_records),
+                 KV_U64("ms", replay.ns / 1000000), KV_U64("tail_bytes_cut", replay.wal.tail_bytes_cut));
+    if (replay.wal.quarantined_bytes)
+        log_error("wal.quarantined", KV_U64("bytes", replay.wal.quarantined_bytes),
+                  KV_U64("pieces", replay.wal.quarantined_pieces), KV_Z("dir", s->wal_dir));
+    return ERR_OK;
+}
+
+static enum err open_api(struct server *s) {
+    const struct config *c = &s->config;
+    struct api_opts o = { .ingest = s->ingest,
+                          .clock = clock_real(),
+                          .body_budget = &s->bodies,
+                          .n_workers = thread_cores() > 2 ? thread_cores() : 2,
+                          .max_queued = QUEUE_MAX,
+                          .max_decoded_bytes = c->ingest_max_decoded_bytes,
+                          .max_trace_bytes = c->query_max_trace_bytes,
+                          .cors_origins = c->otlp_http_cors_origins.items,
+                          .n_cors_origins = c->otlp_http_cors_origins.n,
+                          .version = STR(TAKT_VERSION),
+                          .revision = STR(TAKT_REVISION),
+                          .data_dir = c->data_dir,
+                          .tls = c->tls_cert_file.len > 0,
+                          .price_per_gb_month = (double)c->storage_price / 1000 };
+    return api_new(&o, &s->api);
+}
+
+static void make_url(struct server *s, enum api_listener l, const struct config_address *a, uint16_t port) {
+    struct str host = a->text;
+    while (host.len && host.ptr[host.len - 1] != ':') host.len--;
+    if (host.len) host.len--;
+    bool any = host.len == 0 || str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("[::]"));
+    if (any) host = STR("localhost");
+    const char *scheme = s->config.tls_cert_file.len ? "https" : "http";
+    (void)snprintf(s->url[l], URL_MAX, "%s://%.*s:%u", scheme, STR_ARG(host), port);
+}
+
+static enum err listen_on(struct server *s, enum api_listener l, const struct config_address *a,
+                          const char *flag, unsigned *n, struct err_ctx *ctx) {
+    const struct config *c = &s->config;
+    struct err_ctx inner = { 0 };
+    struct net_listen o = { .address = a->text.ptr,
+                            .kind = (int)l,
+                            .cert_file = c->tls_cert_file.len ? c->tls_cert_file.ptr : NULL,
+                            .key_file = c->tls_key_file.len ? c->tls_key_file.ptr : NULL,
+                            .client_ca_file = c->tls_client_ca_file.len ? c->tls_client_ca_file.ptr : NULL,
+                            .max_body_bytes = l == API_HTTP ? 1 << 20 : c->ingest_max_request_bytes,
+                            .handler = api_handle,
+                            .ctx = s->api };
+    if (a->off) return ERR_OK;
+    enum err e = net_server_listen(s->net, &o, &inner);
+    if (e == ERR_EXISTS)
+        return err_set(ctx, e, "%s is in use by another program; choose another address with %s HOST:PORT",
+                       a->text.ptr, flag);
+    if (e != ERR_OK)
+        return err_set(ctx, e, "cannot listen on %s: %s", a->text.ptr,
+                       inner.text[0] ? inner.text : err_text(e));
+    make_url(s, l, a, net_server_port(s->net, *n));
+    api_set_address(s->api, l, str_of(s->url[l]));
+    s->listener_of[l] = (*n)++;
+    return ERR_OK;
+}
+
+static enum err open_net(struct server *s, struct err_ctx *ctx) {
+    const struct config *c = &s->config;
+    unsigned n = 0;
+    struct net_opts o = { .body_budget = &s->bodies,
+                          .n_loops = (uint32_t)c->net_threads,
+                          .max_connections = (uint32_t)c->net_max_connections,
+                          .drain_grace_ms = 100,
+                          .on_refused = api_note_refused,
+                          .on_refused_ctx = s->api };
+    TRY(net_server_new(&o, &s->net));
+    TRY(listen_on(s, API_HTTP, &c->http_address, "--http", &n, ctx));
+    TRY(listen_on(s, API_OTLP_GRPC, &c->otlp_grpc_address, "--otlp-grpc", &n, ctx));
+    TRY(listen_on(s, API_OTLP_HTTP, &c->otlp_http_address, "--otlp-http", &n, ctx));
+    api_set_server(s->api, s->net, s->listener_of);
+    api_set_ready(s->api, true);
+    return net_server_start(s->net);
+}
+
+enum err server_start(const struct config *c, struct server **out, struct err_ctx *ctx) {
+    struct server *s = mem_zalloc(sizeof *s);
+    if (!s) return ERR_NOMEM;
+    s->config = *c; // its memory stays the caller's
+    hash_seed(random_u64());
+    share_memory(s, &s->config);
+    enum err e = take_directory(s, ctx);
+    if (e == ERR_OK) e = open_ingest(s, ctx);
+    if (e == ERR_OK) e = open_api(s);
+    if (e == ERR_OK) e = open_net(s, ctx);
+    if (e != ERR_OK)
+        server_stop(s);
+    else
+        *out = s;
+    return e;
+}
+
+// First no new requests, then what waits is answered, then the rest.
+void server_stop(struct server *s) {
+    if (!s) return;
+    if (s->net && net_server_stop(s->net, STOP_MS) != ERR_OK) log_warn("server.connections_cut");
+    ingest_close(s->ingest);
+    api_free(s->api);
+    net_server_free(s->net);
+    if (s->store) s->store->ops->close(s->store);
+    lock_release(s->lock);
+    mem_free(s);
+}
+
+const char *server_url(const struct server *s) {
+    return s->url[API_HTTP];
+}
+
+const char *server_otlp_url(const struct server *s) {
+    return s->url[API_OTLP_HTTP];
+}
+
+const char *server_grpc_url(const struct server *s) {
+    return s->url[API_OTLP_GRPC];
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way of a span: admitted → log → head → cut → block. Requests pass three threads in order:
+// the committer writes and syncs many in one go, the applier puts them into the head and answers,
+// the keeper turns frozen heads into blocks, merges blocks and lets old ones go.
+// thread: any, except where said.
+#pragma once
+
+#include "ingest/record.h"
+#include "ingest/view.h"
+#include "os/clock.h"
+#include "wal/wal.h"
+
+struct disk;
+struct ingest;
+
+enum wal_pack { WAL_PACK_NEVER, WAL_PACK_AUTO, WAL_PACK_ALWAYS };
+
+struct ingest_opts {
+    struct disk *disk;
+    struct clock *clock;
+    struct object_store *store; // outlives the ingest
+    const char *wal_dir;
+    struct str tenant;  // outlives the ingest
+    struct str version; // of the program
+    bool read_only;     // replay into memory; no threads, nothing is written
+    uint64_t wal_segment_bytes, wal_limit_bytes;
+    enum wal_pack wal_pack;
+    uint32_t cut_spans;
+    uint64_t cut_bytes, cut_age_ns;
+    struct mem_budget *head_budget;  // of all heads
+    struct mem_budget *build_budget; // of a block being built
+    uint64_t retention_ns;           // by received time
+    uint64_t disk_budget_bytes;      // 0 = none
+    bool drop_oldest;                // at the disk budget: let the oldest block go instead of refusing
+    bool merge;
+};
+
+struct ingest_replay {
+    struct wal_replay wal;
+    uint64_t spans, ns;
+    uint32_t swept_blocks; // left by a crash before they were committed
+};
+
+// Opens catalog and log, replays what no block holds yet. ERR_CORRUPT, ERR_UNSUPPORTED, ERR_IO …
+// with text.
+NODISCARD enum err ingest_open(const struct ingest_opts *opts, struct ingest **out,
+                               struct ingest_replay *replay, struct err_ctx *ctx);
+// Answers what waits with ERR_UNAVAILABLE and stops the threads; nothing is cut, the log has it.
+void ingest_close(struct ingest *in);
+
+// A checked request. Everything belongs to the caller and lives until done.
+struct ingest_request {
+    struct str protobuf;  // of which the spans are taken
+    struct record record; // what the log keeps; body: as received
+    uint64_t received_ns; // unix time
+    // Exactly once, on a thread of ingest or within ingest_submit. ERR_OK: durable and visible.
+    // ERR_LIMIT: the disk budget is reached. Otherwise the spans may or may not come back after a
+    // restart; a retry does no harm.
+    void (*done)(struct ingest_request *rq, enum err e);
+    // private
+    struct ingest_request *next;
+    struct buf head, packed;
+    uint64_t seq;
+    uint32_t n_added;
+    bool is_flush;
+};
+void ingest_submit(struct ingest *in, struct ingest_request *rq);
+// Cuts what came before and calls done once its blocks are in the catalog. Only `done` is used.
+void ingest_flush(struct ingest *in, struct ingest_request *rq);
+
+// The newest view; the caller unrefs it.
+struct view *ingest_view(struct ingest *in);
+
+struct ingest_stats {
+    uint64_t spans_total, requests_total, bytes_total; // applied since the start; body bytes as received
+    uint64_t failed_requests_total;
+    uint64_t head_spans, head_bytes, frozen_heads;
+    uint64_t cuts_total, merges_total, dropped_blocks_total, dropped_spans_total, expired_spans_total;
+    uint64_t cut_failures_total;
+    uint64_t equal_spans_total; // left out of blocks because an equal one was there
+    uint64_t blocks, block_spans, block_traces, block_bytes;
+    uint64_t queued_requests;
+    uint64_t snapshot;
+    uint64_t oldest_start_ns, newest_start_ns; // of spans in blocks; 0 = none
+    bool disk_full, busy;                      // busy: something is queued, frozen or being merged
+    struct wal_stats wal;
+};
+void ingest_stats(struct ingest *in, struct ingest_stats *out);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside `ingest` only: the state that the three threads share.
+#pragma once
+
+#include "ingest/ingest.h"
+#include "os/thread.h"
+
+enum { FROZEN_MAX = 2 }; // heads that wait for their block; then the applier waits
+
+struct request_list {
+    struct ingest_request *first, **last;
+    uint32_t n;
+};
+void list_init(struct request_list *l);
+void list_add(struct request_list *l, struct ingest_request *rq);
+struct ingest_request *list_take(struct request_list *l); // NULL = empty
+void list_move(struct request_list *from, struct request_list *to);
+// Frees what ingest added to the request and answers it.
+void request_done(struct ingest_request *rq, enum err e);
+
+struct catalog_change {
+    const struct block_meta *added; // NULL = none
+    const char (*removed)[ULID_LEN + 1];
+    uint32_t n_removed;
+    uint64_t covered_seq; // of this node's log; 0 = as it is
+};
+
+struct ingest {
+    struct ingest_opts opts;
+    struct wal *wal;
+    char node[ULID_LEN + 1];
+
+    struct mutex lock; // of all below, but for what a comment says
+    struct cond submitted, committed, frozen_changed;
+    struct request_list to_commit, to_apply;
+    bool stopping;
+    bool applier_busy;
+    uint64_t trim_to; // records up to here are in blocks; the committer trims the log
+
+    struct head *active; // written by the applier only
+    struct frozen {
+        struct head *head;
+        struct request_list flushes; // answered when its block is committed
+    } frozen[FROZEN_MAX];            // oldest first
+    uint32_t n_frozen;
+    bool want_keeper; // something may have changed for it
+    bool keeper_busy;
+
+    struct arena catalog_arena; // of the keeper
+    struct catalog catalog;     // written by the keeper
+    struct block **blocks;      // as in the catalog
+    uint32_t n_blocks;
+    struct view *view;
+
+    struct thread committer, applier, keeper;
+    _Atomic bool behind; // the committer is: bodies get packed
+    _Atomic bool disk_full;
+    _Atomic uint64_t spans_total, requests_total, bytes_total, failed_requests_total, cuts_total,
+        merges_total, dropped_blocks_total, dropped_spans_total, expired_spans_total, cut_failures_total,
+        equal_spans_total;
+};
+
+void commit_run(void *ingest);
+void apply_run(void *ingest);
+void keep_run(void *ingest);
+
+// Publishes heads and blocks as they are now. Holding the lock. ERR_NOMEM: the old view stays.
+NODISCARD enum err view_publish(struct ingest *in);
+// Makes the active head a frozen one and begins a new one. Holding the lock; n_frozen < FROZEN_MAX.
+NODISCARD enum err head_freeze(struct ingest *in);
+NODISCARD enum err head_begin(struct ingest *in, struct head **out);
+// Writes the block of a head and commits it. By the keeper, or before it starts.
+NODISCARD enum err keep_cut(struct ingest *in, struct head *h);
+void keep_load_blocks(struct ingest *in); // in->blocks from in->catalog

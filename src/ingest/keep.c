@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// The keeper: frozen heads become blocks; a block lives once a snapshot of the catalog names it,
+// and the same snapshot lets go of the part of the log that it covers.
+#include <malloc.h>
+
+#include "base/log.h"
+#include "block/writer.h"
+#include "ingest/keep.h"
+#include "os/random.h"
+
+#define TICK_NS 10000000000ull
+#define RETRY_NS 2000000000ull
+enum { COMMIT_TRIES = 5 };
+
+void keep_block_id(struct ingest *in, char out[ULID_LEN + 1]) {
+    uint8_t random[10];
+    random_bytes(random, sizeof random);
+    ulid_make(clock_unix_ns(in->opts.clock) / 1000000, random, out);
+}
+
+// --- the catalog -------------------------------------------------------------------------------------
+
+void keep_load_blocks(struct ingest *in) {
+    for (uint32_t i = 0; i < in->n_blocks; i++) block_unref(in->blocks[i]);
+    in->n_blocks = 0;
+    mem_free(in->blocks);
+    in->blocks = mem_zalloc((in->catalog.n_blocks + 1ull) * sizeof(struct block *));
+    ASSERT(in->blocks != NULL);
+    for (uint32_t i = 0; i < in->catalog.n_blocks; i++) {
+        enum err e = block_new(in->opts.store, in->opts.tenant, &in->catalog.blocks[i], &in->blocks[i]);
+        ASSERT(e == ERR_OK);
+        in->n_blocks++;
+    }
+}
+
+static bool is_among(const char *id, const char (*ids)[ULID_LEN + 1], uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (strcmp(ids[i], id) == 0) return true;
+    return false;
+}
+
+static enum err next_catalog(struct ingest *in, struct arena *a, const struct catalog_change *c,
+                             struct catalog *out) {
+    const struct catalog *now = &in->catalog;
+    *out = (struct catalog){ .number = now->number + 1,
+                             .time_ns = clock_unix_ns(in->opts.clock),
+                             .nodes = ARENA_ARRAY(a, now->n_nodes + 2ull, struct catalog_node),
+                             .blocks = ARENA_ARRAY(a, now->n_blocks + 1ull, struct block_meta) };
+    if (!out->nodes || !out->blocks) return ERR_NOMEM;
+    if (now->n_nodes) memcpy(out->nodes, now->nodes, now->n_nodes * sizeof *out->nodes);
+    out->n_nodes = now->n_nodes;
+    for (uint32_t i = 0; i < now->n_blocks; i++)
+        if (!is_among(now->blocks[i].id, c->removed, c->n_removed))
+            out->blocks[out->n_blocks++] = now->blocks[i];
+    if (c->added) out->blocks[out->n_blocks++] = *c->added;
+    if (out->n_blocks > CATALOG_BLOCKS_MAX) return ERR_LIMIT;
+    if (c->covered_seq) catalog_cover(out, in->node, c->covered_seq);
+    return ERR_OK;
+}
+
+// Puts the block list in step with the new catalog: blocks that stay keep their open files.
+static enum err swap_blocks(struct ingest *in, const struct catalog *next) {
+    struct block **blocks = mem_zalloc((next->n_blocks + 1ull) * sizeof *blocks);
+    uint32_t n = 0;
+    if (!blocks) return ERR_NOMEM;
+    for (uint32_t i = 0; i < next->n_blocks; i++) {
+        uint32_t k = 0;
+        while (k < in->n_blocks && strcmp(block_meta(in->blocks[k])->id, next->blocks[i].id) != 0) k++;
+        enum err e = ERR_OK;
+        if (k < in->n_blocks)
+            blocks[n] = block_ref(in->blocks[k]);
+        else
+            e = block_new(in->opts.store, in->opts.tenant, &next->blocks[i], &blocks[n]);
+        if (e != ERR_OK) {
+            while (n) block_unref(blocks[--n]);
+            mem_free(blocks);
+            return e;
+        }
+        n++;
+    }
+    struct block **old = in->blocks;
+    uint32_t n_old = in->n_blocks;
+    in->blocks = blocks;
+    in->n_blocks = n;
+    for (uint32_t i = 0; i < n_old; i++) block_unref(old[i]);
+    mem_free(old);
+    return ERR_OK;
+}
+
+static void mark_removed(struct ingest *in, const struct catalog_change *c) {
+    for (uint32_t i = 0; i < in->n_blocks; i++)
+        if (is_among(block_meta(in->blocks[i])->id, c->removed, c->n_removed)) block_mark_dead(in->blocks[i]);
+}
+
+static void take_catalog(struct ingest *in, struct arena a, const struct catalog *c) {
+    mutex_lock(&in->lock);
+    arena_fini(&in->catalog_arena);
+    in->catalog_arena = a;
+    in->catalog = *c;
+    mutex_unlock(&in->lock);
+}
+
+static enum err reload_catalog(struct ingest *in) {
+    struct arena a;
+    struct catalog c;
+    struct err_ctx ctx = { 0 };
+    arena_init(&a, SIZE_MAX, NULL);
+    enum err e = catalog_load(in->opts.store, in->opts.tenant, &a, &c, &ctx);
+    if (e != ERR_OK) {
+        arena_fini(&a);
+        return e;
+    }
+    take_catalog(in, a, &c);
+    return ERR_OK;
+}
+
+enum err keep_commit(struct ingest *in, const struct catalog_change *change) {
+    for (int i = 0; i < COMMIT_TRIES; i++) {
+        struct arena a;
+        struct catalog next;
+        arena_init(&a, SIZE_MAX, NULL);
+        enum err e = next_catalog(in, &a, change, &next);
+        if (e == ERR_OK) e = catalog_commit(in->opts.store, in->opts.tenant, &next);
+        if (e == ERR_OK) {
+            take_catalog(in, a, &next);
+            return ERR_OK;
+        }
+        arena_fini(&a);
+        if (e != ERR_EXISTS) return e;
+        TRY(reload_catalog(in));
+    }
+    return ERR_UNAVAILABLE;
+}
+
+// After a commit: blocks and view follow. Holding the lock. A view that cannot be made for want of
+// memory is not a lost commit: the next one shows it.
+void keep_show(struct ingest *in, const struct catalog_change *change) {
+    mark_removed(in, change);
+    enum err e = swap_blocks(in, &in->catalog);
+    if (e == ERR_OK) e = view_publish(in);
+    if (e != ERR_OK) log_error("view.failed", KV_Z("error", err_text(e)));
+}
+
+// --- cutting -----------------------------------------------------------------------------------------
+
+// Marks the traces of the head that live blocks hold too.
+static enum err mark_split(struct ingest *in, const struct span_table *t, struct arena *a, bool **out) {
+    struct block_scan s;
+    uint32_t n = t->n_traces;
+    bool *held = arena_zalloc(a, n + 1ull);
+    const uint8_t **ids = ARENA_ARRAY(a, n + 1ull, const uint8_t *);
+    if (!held || !ids) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) ids[i] = span_trace_at(t, i)->id;
+    TRY(block_scan_init(&s, NULL));
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; i < in->n_blocks && e == ERR_OK; i++)
+        e = block_hold_many(in->blocks[i], &s, ids, n, held);
+    block_scan_fini(&s);
+    *out = held;
+    return e;
+}
+
+static enum err write_block(struct ingest *in, struct head *h, struct block_meta *meta) {
+    char id[ULID_LEN + 1];
+    struct arena a;
+    bool *split = NULL;
+    arena_init(&a, SIZE_MAX, NULL);
+    keep_block_id(in, id);
+    enum err e = mark_split(in, &h->table, &a, &split);
+    struct block_write_opts o = { .store = in->opts.store,
+                                  .tenant = in->opts.tenant,
+                                  .id = id,
+                                  .table = &h->table,
+                                  .n_rows = span_table_count(&h->table),
+                                  .received_ns = head_received_ns,
+                                  .received_ctx = h,
+                                  .received = { h->received_min_ns, h->received_max_ns },
+                                  .version = in->opts.version,
+                                  .budget = in->opts.build_budget };
+    if (e == ERR_OK) {
+        o.is_split = split;
+        e = block_write(&o, meta);
+    }
+    arena_fini(&a);
+    return e;
+}
+
+enum err keep_cut(struct ingest *in, struct head *h) {
+    struct block_meta meta;
+    uint32_t n = span_table_count(&h->table);
+    struct catalog_change change = { .covered_seq = h->last_seq };
+    if (n > 0) {
+        TRY(write_block(in, h, &meta));
+        change.added = &meta;
+    }
+    enum err e = keep_commit(in, &change);
+    if (e != ERR_OK) {
+        if (n > 0) block_remove_files(in->opts.store, in->opts.tenant, meta.id);
+        return e;
+    }
+    atomic_fetch_add(&in->cuts_total, 1);
+    if (n > 0) atomic_fetch_add(&in->equal_spans_total, n - meta.n_spans);
+    log_info("block.cut", KV_Z("block", n ? meta.id : ""), KV_U64("spans", n ? meta.n_spans : 0),
+             KV_U64("bytes", n ? meta.bytes : 0), KV_U64("covered", h->last_seq));
+    return ERR_OK;
+}
+
+// The oldest frozen head becomes a block. Holding the lock.
+static void cut_oldest(struct ingest *in) {
+    struct head *h = in->frozen[0].head;
+    mutex_unlock(&in->lock);
+    enum err e = keep_cut(in, h);
+    mutex_lock(&in->lock);
+    if (e != ERR_OK) {
+        atomic_fetch_add(&in->cut_failures_total, 1);
+        log_error("block.cut_failed", KV_Z("error", err_text(e)));
+        if (!in->stopping) (void)cond_wait_for(&in->frozen_changed, &in->lock, RETRY_NS);
+        return;
+    }
+    struct request_list flushes;
+    list_init(&flushes);
+    list_move(&in->frozen[0].flushes, &flushes);
+    for (uint32_t i = 1; i < in->n_frozen; i++) {
+        in->frozen[i - 1].head = in->frozen[i].head;
+        list_init(&in->frozen[i - 1].flushes);
+        list_move(&in->frozen[i].flushes, &in->frozen[i - 1].flushes);
+    }
+    in->n_frozen--;
+    in->trim_to = in->catalog.n_nodes ? catalog_covered(&in->catalog, in->node) : 0;
+    keep_show(in, &(struct catalog_change){ 0 });
+    cond_broadcast(&in->frozen_changed);
+    cond_signal(&in->submitted);
+    mutex_unlock(&in->lock);
+    head_unref(h);
+    malloc_trim(0); // a head's memory goes back to the system, not to the next unlucky size
+    for (struct ingest_request *rq; (rq = list_take(&flushes));) request_done(rq, ERR_OK);
+    mutex_lock(&in->lock);
+}
+
+void keep_run(void *ctx) {
+    struct ingest *in = ctx;
+    mutex_lock(&in->lock);
+    while (!in->stopping) {
+        in->keeper_busy = true;
+        if (in->n_frozen > 0) {
+            cut_oldest(in);
+            continue;
+        }
+        mutex_unlock(&in->lock);
+        bool again = keep_house(in);
+        mutex_lock(&in->lock);
+        if (again || in->n_frozen > 0) continue;
+        in->keeper_busy = false;
+        in->want_keeper = false;
+        (void)cond_wait_for(&in->frozen_changed, &in->lock, TICK_NS);
+    }
+    in->keeper_busy = false;
+    mutex_unlock(&in->lock);
+}

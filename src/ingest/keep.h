@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside `ingest` only: what cutting, merging and retention share. thread: the keeper.
+#pragma once
+
+#include "ingest/ingest_internal.h"
+
+void keep_block_id(struct ingest *in, char out[ULID_LEN + 1]);
+// Commits a change of the catalog; other writers' commits in between are taken up.
+NODISCARD enum err keep_commit(struct ingest *in, const struct catalog_change *change);
+// Blocks and view follow the catalog. Holding the lock.
+void keep_show(struct ingest *in, const struct catalog_change *change);
+// Merging, retention, disk budget, old snapshots: one step of whatever is due. true: call again.
+bool keep_house(struct ingest *in);

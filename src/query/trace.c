@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/trace.h"
+
+#include <stdio.h>
+
+#include "block/order.h"
+#include "span/copy.h"
+
+void trace_fini(struct trace *t) {
+    span_table_fini(&t->table);
+    arena_fini(&t->arena);
+}
+
+static void set_partial(struct trace *t, const char *why) {
+    t->partial = true;
+    if (!t->why[0]) (void)snprintf(t->why, sizeof t->why, "%s", why);
+}
+
+static enum err load_head(const struct head *h, const uint8_t id[16], struct trace *t) {
+    uint32_t n = span_table_count(&h->table), row = span_table_find(&h->table, n, id);
+    struct span_copier *c;
+    if (row == SPAN_NONE) return ERR_OK;
+    TRY(span_copier_new(&h->table, &t->table, &c));
+    enum err e = ERR_OK;
+    for (; row != SPAN_NONE && e == ERR_OK; row = span_table_prev(&h->table, row)) e = span_copy(c, row);
+    span_copier_free(c);
+    return e;
+}
+
+static bool overlaps(const struct block_meta *m, const struct trace_limits *l) {
+    if (l->start_ns == 0 && l->end_ns == 0) return true;
+    bool in_main = m->main.min_ns <= l->end_ns && m->main.max_ns >= l->start_ns;
+    return in_main || (m->outliers.min_ns <= l->end_ns && m->outliers.max_ns >= l->start_ns);
+}
+
+static enum err load_block(struct block *b, const uint8_t id[16], struct block_scan *s, struct trace *t) {
+    struct block_run runs[BLOCK_RUNS_MAX];
+    uint32_t n;
+    TRY(block_find(b, s, id, runs, &n));
+    for (uint32_t i = 0; i < n; i++)
+        TRY(block_load(b, s, runs[i].group, runs[i].first, runs[i].n, &t->table));
+    return ERR_OK;
+}
+
+static enum err load_all(struct view *v, const uint8_t id[16], const struct trace_limits *l,
+                         struct trace *t) {
+    struct block_scan s;
+    for (uint32_t i = 0; i < v->n_heads && !l->skip_heads; i++) TRY(load_head(v->heads[i], id, t));
+    if (v->n_blocks == 0 || l->skip_blocks) return ERR_OK;
+    TRY(block_scan_init(&s, NULL));
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; i < v->n_blocks && e == ERR_OK; i++)
+        if (overlaps(block_meta(v->blocks[i]), l)) e = load_block(v->blocks[i], id, &s, t);
+    t->bytes_read = s.bytes_read;
+    block_scan_fini(&s);
+    return e;
+}
+
+static uint64_t start_of(void *table, uint32_t row) {
+    return SEG_AT(&((struct span_table *)table)->start_ns, row, uint64_t);
+}
+
+enum err trace_load(struct view *v, const uint8_t id[16], const struct trace_limits *limits,
+                    struct trace *t) {
+    struct order order;
+    memset(t, 0, sizeof *t);
+    span_table_init(&t->table, limits->bytes_max ? limits->bytes_max : SIZE_MAX, NULL);
+    arena_init(&t->arena, SIZE_MAX, NULL);
+    enum err e = load_all(v, id, limits, t);
+    if ((e == ERR_NOMEM || e == ERR_LIMIT) && t->table.n > 0) {
+        set_partial(t,
+                    "the trace is larger than query.max_trace_bytes; the answer holds a part of its spans");
+        e = ERR_OK;
+    }
+    span_table_publish(&t->table);
+    if (e == ERR_OK && t->table.n > 0) {
+        e = order_make(&t->table, t->table.n, start_of, &t->table, &t->arena, &order);
+        t->rows = order.rows;
+        t->n = order.n_rows;
+    }
+    if (e != ERR_OK) trace_fini(t);
+    return e;
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// One whole trace: its fragments from all heads and blocks of a view, joined and freed of
+// duplicates, in a span table of its own. thread: any.
+#pragma once
+
+#include "ingest/ingest.h"
+
+struct trace {
+    struct span_table table;
+    struct arena arena;
+    uint32_t *rows; // in order: start, span id, then the canonical bytes
+    uint32_t n;
+    bool partial;        // not everything was looked at or kept
+    char why[160];       // then: why
+    uint64_t bytes_read; // of blocks
+};
+
+struct trace_limits {
+    uint64_t bytes_max;        // memory of the table; beyond it the trace is partial. 0 = none
+    uint64_t start_ns, end_ns; // only blocks with spans in it are looked at; 0, 0 = all
+    bool skip_heads, skip_blocks;
+};
+
+// ERR_OK with n = 0 when nobody knows the trace. ERR_CORRUPT, ERR_IO: a block cannot be read.
+NODISCARD enum err trace_load(struct view *v, const uint8_t id[16], const struct trace_limits *limits,
+                              struct trace *out);
+void trace_fini(struct trace *t);
