@@ -91,8 +91,8 @@ static void accepted(struct loop *l, struct listener *ln, int fd, const char *pe
     struct loop *to = choose_loop(l);
     struct conn *c;
     if (s->n_conns >= s->opts.max_connections) {
-        sock_close(fd);
         server_refused(s, ln, &l->counters[ln->index], NET_REFUSED_CONNECTIONS, "too many connections", peer);
+        sock_close(fd);
     } else if (conn_new(to, ln, fd, peer, &c) != ERR_OK) {
         server_refused(s, ln, &l->counters[ln->index], NET_REFUSED_MEMORY, "no memory for a connection",
                        peer);

@@ -29,7 +29,7 @@ TEST(http2_request_and_answer) {
     begin(&k, &c);
     static const char *const headers[] = { "x-a", "1", "content-length", "5", NULL };
     struct h2_stream *s = h2_send(&c, "POST", "/hold?q=1", headers, STR("hello"));
-    H2_UNTIL(&c, k.n_held);
+    H2_UNTIL(&c, kit_n_held(&k));
     struct net_request *rq = kit_held(&k);
     CHECK(rq->protocol == NET_HTTP2 && !rq->is_grpc && rq->kind == 7);
     CHECK_STR(rq->method, STR("POST"));
@@ -111,7 +111,7 @@ TEST(http2_grpc_request_as_the_handler_sees_it) {
         "content-type", "application/grpc+proto", "grpc-encoding", "gzip", "grpc-timeout", "250m", NULL
     };
     struct h2_stream *s = h2_send(&c, "POST", "/hold", headers, (struct str){ "\1\0\0\0\2zz", 7 });
-    H2_UNTIL(&c, k.n_held);
+    H2_UNTIL(&c, kit_n_held(&k));
     struct net_request *rq = kit_held(&k);
     CHECK(rq->is_grpc && rq->grpc_compressed);
     CHECK_STR(rq->grpc_encoding, STR("gzip"));
@@ -276,7 +276,7 @@ TEST(http2_waiting_ends_with_a_hint) {
     h2_open(&k, &c, WINDOW);
     struct h2_stream *s[3];
     s[0] = h2_grpc(&c, "/hold", (struct str){ framed, sizeof framed });
-    H2_UNTIL(&c, k.n_held);
+    H2_UNTIL(&c, kit_n_held(&k));
     s[1] = h2_grpc(&c, "/hold", (struct str){ framed, sizeof framed });
     H2_UNTIL(&c, net_server_waiting(k.server) == 1);
     s[2] = h2_grpc(&c, "/hold", (struct str){ framed, sizeof framed });
@@ -309,7 +309,7 @@ TEST(http2_waiting_client_leaves) {
     kit_start(&k, false);
     h2_open(&k, &a, WINDOW);
     (void)h2_grpc(&a, "/hold", whole);
-    H2_UNTIL(&a, k.n_held);
+    H2_UNTIL(&a, kit_n_held(&k));
     struct net_request *rq = kit_held(&k);
     for (int lost = 0; lost < 2; lost++) {
         h2_open(&k, &b, WINDOW);
@@ -340,7 +340,7 @@ TEST(http2_grpc_server_streaming) {
     struct h2_client c;
     begin(&k, &c);
     struct h2_stream *s = h2_grpc(&c, "/hold", (struct str){ "\0\0\0\0\0", 5 });
-    H2_UNTIL(&c, k.n_held);
+    H2_UNTIL(&c, kit_n_held(&k));
     struct net_request *rq = kit_held(&k);
     CHECK_OK(net_reply_begin(rq, &(struct net_reply){ .status = 200 }));
     H2_UNTIL(&c, h2_header(s, ":status").ptr);
@@ -361,7 +361,7 @@ TEST(http2_grpc_server_streaming) {
     CHECK_STR(h2_header(s, "grpc-message"), STR("enough"));
     // An abort resets the stream; plain HTTP has no trailers.
     s = h2_send(&c, "GET", "/hold", NULL, none);
-    H2_UNTIL(&c, k.n_held);
+    H2_UNTIL(&c, kit_n_held(&k));
     rq = kit_held(&k);
     CHECK_OK(net_reply_begin(rq, &(struct net_reply){ .status = 200 }));
     CHECK_OK(net_reply_write(rq, net_bytes_static(STR("part"))));
@@ -377,7 +377,7 @@ TEST(http2_client_cancels) {
     struct h2_client c;
     begin(&k, &c);
     struct h2_stream *s = h2_grpc(&c, "/hold", (struct str){ "\0\0\0\0\1a", 6 });
-    H2_UNTIL(&c, k.n_held);
+    H2_UNTIL(&c, kit_n_held(&k));
     struct net_request *rq = kit_held(&k);
     CHECK(!net_request_canceled(rq));
     h2_reset(&c, s, NGHTTP2_CANCEL);

@@ -126,6 +126,13 @@ struct net_request *kit_held(struct kit *k) {
     test_fail(__FILE__, __LINE__, "no request came");
 }
 
+size_t kit_n_held(struct kit *k) {
+    mutex_lock(&k->lock);
+    size_t n = k->n_held;
+    mutex_unlock(&k->lock);
+    return n;
+}
+
 struct net_stats kit_stats(struct kit *k) {
     struct net_stats s;
     net_server_stats(k->server, 0, &s);

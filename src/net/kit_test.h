@@ -34,6 +34,7 @@ void kit_fini(struct kit *k); // answers what is held, checks that everything wa
 void kit_turn(struct kit *k);
 void kit_advance(struct kit *k, uint64_t ms); // moves the clock, and lets the loop see it
 struct net_request *kit_held(struct kit *k);  // waits for a request at /hold, takes it
+size_t kit_n_held(struct kit *k);
 struct net_stats kit_stats(struct kit *k);
 void kit_on_sent(void *kit, bool delivered);
 
