@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes Parquet files and, beside each, what a reader must find in it: gen DIR makes DIR/x.parquet
-// and DIR/x.json. check.mjs opens them with readers that others wrote.
+// and DIR/x.json. check.mjs opens them with readers that others wrote. The other way round, gen read
+// FILE checks a file that another writer made, and says what is in it.
 //
 // JSON: {"columns":[{"name","type","values":[…]}]}; a value is null, a decimal string (integers), 16
 // hex digits (the bits of a double), or "x" and hex digits (bytes, text).
@@ -343,11 +344,64 @@ static void copy(const char *dir, struct file *t) {
     write_json(dir, "copied.json", t, NARROW);
 }
 
+static void read_column(const struct pq_reader *r, size_t i, struct pq_decoder *d) {
+    const struct pq_column *column = &r->columns[i];
+    struct spec s = { .type = column->type, .logical = column->logical };
+    printf("%s{\"name\":\"%.*s\",\"values\":[", i ? ",\n" : "", STR_ARG(column->name));
+    for (size_t g = 0, n = 0; g < r->n_groups; g++) {
+        struct pq_chunk c;
+        struct pq_vector v;
+        pq_chunk_open(r, g, i, d, &arena, &c);
+        must(pq_chunk_read(&c, 0, c.n_rows, &arena, &v), pq_decoder_why(d));
+        for (uint32_t row = 0, k = 0; row < c.n_rows; row++) {
+            struct str out = STR("null");
+            if (k < v.n_values && (!v.rows || v.rows[k] == row)) {
+                uint32_t at = v.repr == PQ_CODES ? v.codes[k] : k;
+                struct pq_dict plain = { .fixed = v.fixed };
+                const struct pq_dict *p = v.repr == PQ_CODES ? v.dict : &plain;
+                if (s.type == PQ_INT32) out = int_json(&s, p->i32[at]);
+                if (s.type == PQ_INT64) out = int_json(&s, p->i64[at]);
+                if (s.type == PQ_BOOLEAN) out = p->fixed[at] ? STR("\"1\"") : STR("\"0\"");
+                if (s.type == PQ_BYTE_ARRAY) out = hex_json(p->strs[at]);
+                if (s.type == PQ_FIXED)
+                    out = hex_json((struct str){ (const char *)p->fixed + (size_t)at * column->fixed_len,
+                                                 column->fixed_len });
+                if (s.type == PQ_DOUBLE) out = str_fmt(&arena, "\"%016llx\"", (unsigned long long)p->i64[at]);
+                k++;
+            }
+            printf("%s%.*s", n++ ? "," : "", STR_ARG(out));
+        }
+    }
+    printf("]}");
+}
+
+static void read_file(const char *path) {
+    FILE *f = fopen(path, "rb");
+    if (!f || fseek(f, 0, SEEK_END)) die("cannot open the file");
+    struct pq_source source = { from_file, f, (uint64_t)ftell(f) };
+    struct pq_reader *r;
+    struct err_ctx ctx = { .text = "" };
+    must(pq_reader_open(&source, &(struct pq_reader_opts){ 0 }, &r, &ctx), ctx.text);
+    struct pq_decoder *d = pq_decoder_new(0);
+    must(pq_validate(r, d, 1 << 28), pq_decoder_why(d));
+    printf("{\"columns\":[\n");
+    for (size_t i = 0; i < r->n_columns; i++) read_column(r, i, d);
+    printf("\n]}\n");
+    pq_reader_close(r);
+    pq_decoder_free(d);
+    (void)fclose(f);
+}
+
 int main(int argc, char **argv) {
     static struct file t;
     static const uint32_t borders[] = { 1, 2, 50, 51, 777, 1500, 1501 };
-    if (argc != 2) die("usage: gen DIR");
     arena_init(&arena, (size_t)4 << 30, NULL);
+    if (argc == 3 && strcmp(argv[1], "read") == 0) {
+        read_file(argv[2]);
+        arena_fini(&arena);
+        return 0;
+    }
+    if (argc != 2) die("usage: gen DIR | gen read FILE");
     make(argv[1], "wide", 20000, 2, N_SPECS, NULL, 0, &t);
     make(argv[1], "borders", 1800, 3, N_SPECS, borders, sizeof borders / sizeof *borders, &t);
     make(argv[1], "one", 1, 1, N_SPECS, NULL, 0, &t);
