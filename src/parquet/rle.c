@@ -54,6 +54,18 @@ void rle_encode(struct buf *out, const uint32_t *v, size_t n, unsigned width) {
     encode_packed(out, v + begin, n - begin, width);
 }
 
+// How many of n bytes are like the first, which is 0 or 0xff.
+static size_t uniform_bytes(const uint8_t *b, size_t n) {
+    const uint64_t all = b[0] ? UINT64_MAX : 0;
+    size_t run = 1;
+    for (uint64_t word; run + 8 <= n; run += 8) {
+        memcpy(&word, b + run, 8);
+        if (word != all) break;
+    }
+    while (run < n && b[run] == b[0]) run++;
+    return run;
+}
+
 void rle_encode_bits(struct buf *out, uint64_t *bits, size_t n) {
     if (n == 0) return;
     uint8_t *b = (uint8_t *)bits;
@@ -65,10 +77,8 @@ void rle_encode_bits(struct buf *out, uint64_t *bits, size_t n) {
     }
     size_t begin = 0, i = 0;
     while (i < n_bytes) {
-        size_t run = 1;
-        if (b[i] == 0 || b[i] == 0xff)
-            while (i + run < n_bytes && b[i + run] == b[i]) run++;
         bool uniform = b[i] == 0 || b[i] == 0xff;
+        size_t run = uniform ? uniform_bytes(b + i, n_bytes - i) : 1;
         bool whole = run == n_bytes;
         if (!uniform || (run * 8 < RUN_BITS_MIN && !whole)) {
             i += run;
