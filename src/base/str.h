@@ -29,7 +29,7 @@ static inline bool str_eq(struct str a, struct str b) {
 static inline struct str str_sub(struct str s, size_t from, size_t len) {
     if (from > s.len) from = s.len;
     if (len > s.len - from) len = s.len - from;
-    return (struct str){ s.ptr + from, len };
+    return (struct str){ from ? s.ptr + from : s.ptr, len }; // NULL + 0 is not defined in C
 }
 static inline bool str_starts(struct str s, struct str prefix) {
     return s.len >= prefix.len && str_eq(str_sub(s, 0, prefix.len), prefix);

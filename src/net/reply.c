@@ -122,7 +122,8 @@ static void set_whole(struct exch *x, const struct net_reply *r) {
     set_body(x, body);
     x->on_sent = r->on_sent;
     x->on_sent_ctx = r->on_sent_ctx;
-    x->answered = x->finished = true;
+    x->answered = true;
+    x->finished = true;
 }
 
 static void start(struct exch *x) {
