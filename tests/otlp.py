@@ -5,6 +5,7 @@ tests compare Takt's with. Slow, generic, driven by the table below.
 Names are those of OTLP/JSON; ids are hex text, bytes are bytes, integers int. What is empty or zero is
 left out, except inside values, where an absent kind differs from a zero one."""
 import base64
+import json
 import struct
 
 # message: {field number: (name, type, repeated)}; types in capitals are messages of this table.
@@ -159,6 +160,11 @@ def from_json(obj, message="Request"):
     return out
 
 
+def parse_json(text):
+    """json.loads, but -0 stays what it is."""
+    return json.loads(text, parse_int=lambda digits: -0.0 if digits == "-0" else int(digits))
+
+
 def _from_json_one(value, kind):
     if kind in SCHEMA:
         return from_json(value, kind)
@@ -186,13 +192,14 @@ def _freeze_value(value):
     return kind, v
 
 
-def _freeze(obj, ordered_attributes=True):
-    """A message as nested tuples, without empty and zero fields."""
+def _freeze(obj):
+    """A message as nested tuples, without empty and zero fields. Attributes are a set; only of equal keys
+    the order counts."""
     out = []
     for name, value in sorted(obj.items()):
         if name == "attributes":
             pairs = [(a.get("key", ""), _freeze_value(a.get("value"))) for a in value]
-            value = tuple(pairs if ordered_attributes else sorted(pairs, key=repr))
+            value = tuple(sorted(pairs, key=lambda pair: pair[0]))
         elif isinstance(value, list):
             value = tuple(_freeze(v) for v in value)
         elif isinstance(value, dict):
@@ -204,21 +211,36 @@ def _freeze(obj, ordered_attributes=True):
 
 def canonical(request):
     """The spans of a request as a sorted list of comparable values, each with its resource and scope.
-    The order of attributes within a span does not count; that of events and links does."""
+    The order of attributes does not count, that of events and links does."""
     spans = []
     for rs in request.get("resourceSpans", []):
-        resource = (_freeze(rs.get("resource", {})), rs.get("schemaUrl", ""))
+        resource = ("resource", _freeze(rs.get("resource", {})) + (("url", rs.get("schemaUrl", "")),))
         for ss in rs.get("scopeSpans", []):
-            scope = (_freeze(ss.get("scope", {})), ss.get("schemaUrl", ""))
+            scope = ("scope", _freeze(ss.get("scope", {})) + (("url", ss.get("schemaUrl", "")),))
             for span in ss.get("spans", []):
-                spans.append((_freeze(span, ordered_attributes=False), resource, scope))
+                spans.append((_freeze(span), resource, scope))
     return sorted(spans, key=repr)
+
+
+def _differing(want, got):
+    """The parts of two spans that differ: (name, value) pairs of the one that the other has not."""
+    parts = []
+    for a, b in zip(want, got):
+        a, b = (a[1], b[1]) if a[0] in ("resource", "scope") else (a, b)
+        parts += [f"  sent {x!r}" for x in a if x not in b] + [f"  got  {x!r}" for x in b if x not in a]
+    return parts
 
 
 def difference(want, got):
     """"" when two requests hold the same spans, otherwise what differs, in a few lines."""
     want, got = canonical(want), canonical(got)
     lines = [f"sent {len(want)} spans, got {len(got)}"] if len(want) != len(got) else []
-    lines += [f"only sent: {x!r}" for x in want if x not in got][:2]
-    lines += [f"only got:  {x!r}" for x in got if x not in want][:2]
+    missing, extra = [x for x in want if x not in got], [x for x in got if x not in want]
+    for span in missing[:2]:
+        span_id = dict(span[0]).get("spanId")
+        twin = [x for x in extra if dict(x[0]).get("spanId") == span_id]
+        lines.append(f"span {span_id} " + ("differs" if twin else "is missing"))
+        lines += _differing(span, twin[0]) if twin else []
+    if extra and not missing:
+        lines.append(f"nobody sent {extra[0][0]!r}")
     return "\n".join(lines)
