@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The wiring: disk → store → ingest → api → net.
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 #include "os/random.h"
 #include "os/thread.h"
 
-enum { STOP_MS = 1500, TENANT_ROOM = 64, URL_MAX = 128, QUEUE_MAX = 2000 };
+enum { STOP_MS = 1500, TENANT_ROOM = 64, URL_MAX = 128, QUEUE_MAX = 2000, KEEP_BYTES = 32 << 20 };
 #define MEMORY_LEAST (256ull << 20)
 
 struct server {
@@ -194,6 +195,10 @@ enum err server_start(const struct config *c, struct server **out, struct err_ct
     struct server *s = mem_zalloc(sizeof *s);
     if (!s) return ERR_NOMEM;
     s->config = *c; // its memory stays the caller's
+    // Heads come and go by the same sizes: their memory is kept for the next one instead of being
+    // unmapped and faulted in again. The keeper gives back what stays unused.
+    mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
     hash_seed(random_u64());
     share_memory(s, &s->config);
     enum err e = take_directory(s, ctx);

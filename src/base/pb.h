@@ -20,22 +20,27 @@ bool pb_next_slow_(struct reader *r, struct pb_field *out);
 // A group is skipped whole and reported with wire PB_GROUP and no content.
 static inline bool pb_next(struct reader *r, struct pb_field *out) {
     const uint8_t *p = r->pos;
-    if (__builtin_expect(r->end - p >= 2, 1)) { // a short tag with a short length or value: most fields
-        uint8_t tag = p[0], v = p[1];
-        if (tag >= 8 && tag < 0x80 && v < 0x80) {
-            out->number = tag >> 3;
-            out->wire = (enum pb_wire)(tag & 7);
-            if ((tag & 7) == PB_BYTES && v <= r->end - p - 2) {
-                out->bytes = (struct str){ (const char *)p + 2, v };
-                r->pos = p + 2 + v;
-                return true;
-            }
-            if ((tag & 7) == PB_VARINT) {
-                out->value = v;
-                r->pos = p + 2;
-                return true;
-            }
-        }
+    size_t left = (size_t)(r->end - p);
+    if (__builtin_expect(left < 3 || p[0] < 8 || p[0] >= 0x80, 0)) return pb_next_slow_(r, out);
+    out->number = p[0] >> 3; // a tag of one byte, with what mostly follows it
+    out->wire = (enum pb_wire)(p[0] & 7);
+    if (out->wire == PB_BYTES) {
+        size_t head = p[1] < 0x80 ? 2 : 3, n = p[1];
+        if (head == 3) n = (p[1] & 0x7fu) | (size_t)p[2] << 7;
+        if (__builtin_expect((head == 3 && p[2] >= 0x80) || n > left - head, 0)) return pb_next_slow_(r, out);
+        out->bytes = (struct str){ (const char *)p + head, n };
+        r->pos = p + head + n;
+        return true;
+    }
+    if (out->wire == PB_VARINT && p[1] < 0x80) {
+        out->value = p[1];
+        r->pos = p + 2;
+        return true;
+    }
+    if (out->wire == PB_FIXED64 && left >= 9) {
+        memcpy(&out->value, p + 1, 8);
+        r->pos = p + 9;
+        return true;
     }
     return pb_next_slow_(r, out);
 }

@@ -232,7 +232,6 @@ static void cut_oldest(struct ingest *in) {
     cond_signal(&in->submitted);
     mutex_unlock(&in->lock);
     head_unref(h);
-    malloc_trim(0); // a head's memory goes back to the system, not to the next unlucky size
     for (struct ingest_request *rq; (rq = list_take(&flushes));) request_done(rq, ERR_OK);
     mutex_lock(&in->lock);
 }
@@ -252,7 +251,8 @@ void keep_run(void *ctx) {
         if (again || in->n_frozen > 0) continue;
         in->keeper_busy = false;
         in->want_keeper = false;
-        (void)cond_wait_for(&in->frozen_changed, &in->lock, TICK_NS);
+        // The next head gets the memory of the last one. What nobody wanted for a while goes back.
+        if (!cond_wait_for(&in->frozen_changed, &in->lock, TICK_NS)) malloc_trim(0);
     }
     in->keeper_busy = false;
     mutex_unlock(&in->lock);

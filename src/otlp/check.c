@@ -37,12 +37,22 @@ static void refuse(struct walk *w, enum otlp_refuse why) {
 
 static void walk_value(struct walk *w, struct str any, int depth);
 
+static bool key_is_good(struct str key) {
+    return key.len <= ATTR_KEY_MAX && str_is_utf8(key);
+}
+
 static void walk_kv(struct walk *w, struct str kv, int depth) {
     struct reader r = reader_of(kv);
     struct pb_field f;
+    struct str key, any;
+    if (attr_kv_usual(kv, &key, &any)) {
+        if (!key_is_good(key)) refuse(w, OTLP_REFUSE_KEY);
+        walk_value(w, any, depth);
+        return;
+    }
     while (pb_next(&r, &f)) {
         if (f.number == KV_KEY && f.wire == PB_BYTES) {
-            if (f.bytes.len > ATTR_KEY_MAX || !str_is_utf8(f.bytes)) refuse(w, OTLP_REFUSE_KEY);
+            if (!key_is_good(f.bytes)) refuse(w, OTLP_REFUSE_KEY);
         } else if (f.number == KV_VALUE && f.wire == PB_BYTES) {
             walk_value(w, f.bytes, depth);
         } else {
@@ -77,6 +87,8 @@ static void walk_value(struct walk *w, struct str any, int depth) {
     };
     struct reader r = reader_of(any);
     struct pb_field f;
+    const uint8_t *p = r.pos; // a lone short string: most values
+    if (any.len >= 2 && p[0] == (ANY_STRING << 3 | PB_BYTES) && p[1] < 0x80 && p[1] + 2u == any.len) return;
     while (pb_next(&r, &f)) {
         if (f.number > ANY_BYTES || f.wire != (enum pb_wire)wires[f.number])
             w->out->n_unknown++;

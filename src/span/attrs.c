@@ -71,6 +71,7 @@ static enum err column_of(struct attr_table *t, uint32_t key, enum attr_type typ
     c->key = k->name;
     c->type = type;
     dict_init(&c->dict, t->arena);
+    c->dict.text_only = type == ATTR_STRING;
     *out = k->column[type] = n;
     atomic_store_explicit(&t->n_columns, n + 1, memory_order_release);
     return ERR_OK;
@@ -94,10 +95,24 @@ static enum err column_add(struct attr_column *c, struct arena *a, uint32_t row,
     return ERR_OK;
 }
 
+// What every SDK writes: key, then value, each with a length below 128 and nothing else.
+bool attr_kv_usual(struct str kv, struct str *key, struct str *any) {
+    const uint8_t *p = (const uint8_t *)kv.ptr;
+    if (kv.len < 4 || p[0] != (KV_KEY << 3 | PB_BYTES) || p[1] >= 0x80) return false;
+    size_t n_key = p[1];
+    if (kv.len < n_key + 4 || p[2 + n_key] != (KV_VALUE << 3 | PB_BYTES)) return false;
+    size_t n_any = p[3 + n_key];
+    if (n_any >= 0x80 || n_key + 4 + n_any != kv.len) return false;
+    *key = (struct str){ kv.ptr + 2, n_key };
+    *any = (struct str){ kv.ptr + 4 + n_key, n_any };
+    return true;
+}
+
 bool attr_kv(struct str kv, struct str *key, struct str *any) {
     struct reader r = reader_of(kv);
     struct pb_field f;
     int n_values = 0;
+    if (__builtin_expect(attr_kv_usual(kv, key, any), 1)) return true;
     *key = *any = STR("");
     while (pb_next(&r, &f)) {
         if (f.wire != PB_BYTES) continue;
@@ -109,10 +124,28 @@ bool attr_kv(struct str kv, struct str *key, struct str *any) {
     return n_values == 1;
 }
 
+// A lone string or integer: nearly all values.
+static bool attr_value_usual(struct str any, struct attr_value *v) {
+    const uint8_t *p = (const uint8_t *)any.ptr;
+    if (any.len < 2) return false;
+    if (p[0] == (ANY_STRING << 3 | PB_BYTES) && p[1] < 0x80 && p[1] + 2u == any.len) {
+        *v = (struct attr_value){ .type = ATTR_STRING, .text = { any.ptr + 2, any.len - 2 } };
+        return true;
+    }
+    if (p[0] != (ANY_INT << 3 | PB_VARINT)) return false;
+    struct reader r = { p + 1, p + any.len, false };
+    uint64_t bits = rd_varint(&r);
+    if (r.bad || r.pos != r.end) return false;
+    *v = (struct attr_value){ .type = ATTR_INT, .bits = bits };
+    return true;
+}
+
 struct attr_value attr_value_of(struct str any) {
-    struct attr_value v = { .type = ATTR_ANY, .text = any };
+    struct attr_value v;
     struct reader r = reader_of(any);
     struct pb_field f;
+    if (__builtin_expect(attr_value_usual(any, &v), 1)) return v;
+    v = (struct attr_value){ .type = ATTR_ANY, .text = any };
     while (pb_next(&r, &f)) { // of a oneof the last member counts
         if (f.number == ANY_STRING && f.wire == PB_BYTES)
             v = (struct attr_value){ .type = ATTR_STRING, .text = f.bytes };
@@ -209,6 +242,24 @@ static enum err rest_add(struct attr_table *t, uint32_t row, struct buf *rest) {
     return ERR_OK;
 }
 
+static void rest_attribute(const struct attr_table *t, const struct attr_in *in, struct buf *rest) {
+    if (in->raw.ptr)
+        pb_bytes(rest, REST_ATTRIBUTE, in->raw);
+    else
+        attr_kv_write(rest, REST_ATTRIBUTE, key_at(t, in->key)->name, &in->value);
+}
+
+// Puts a value into its column. *out MAP_NONE: it fits none and belongs to the rest.
+static enum err place(struct attr_table *t, uint32_t row, const struct attr_in *in, uint32_t *out) {
+    *out = MAP_NONE;
+    if (key_at(t, in->key)->twin_stamp == row + 1) return ERR_OK;
+    TRY(column_of(t, in->key, in->value.type, out));
+    if (*out == MAP_NONE) return ERR_OK;
+    enum err e = column_add(attrs_column(t, *out), t->arena, row, &in->value);
+    if (e == ERR_INVALID) *out = MAP_NONE; // not UTF-8
+    return e == ERR_INVALID ? ERR_OK : e;
+}
+
 enum err attrs_add(struct attr_table *t, uint32_t row, const struct attr_in *in, uint32_t n,
                    struct buf *rest) {
     uint16_t shape[ATTR_ROW_MAX];
@@ -216,18 +267,11 @@ enum err attrs_add(struct attr_table *t, uint32_t row, const struct attr_in *in,
     mark_twins(t, row, in, n);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t col = MAP_NONE;
-        bool fits = n_shape < ATTR_ROW_MAX && key_at(t, in[i].key)->twin_stamp != row + 1 &&
-                    (in[i].value.type != ATTR_STRING || str_is_utf8(in[i].value.text));
-        if (fits) TRY(column_of(t, in[i].key, in[i].value.type, &col));
-        if (col == MAP_NONE) {
-            if (in[i].raw.ptr)
-                pb_bytes(rest, REST_ATTRIBUTE, in[i].raw);
-            else
-                attr_kv_write(rest, REST_ATTRIBUTE, key_at(t, in[i].key)->name, &in[i].value);
-            continue;
-        }
-        TRY(column_add(attrs_column(t, col), t->arena, row, &in[i].value));
-        shape[n_shape++] = (uint16_t)col;
+        if (n_shape < ATTR_ROW_MAX) TRY(place(t, row, &in[i], &col));
+        if (col == MAP_NONE)
+            rest_attribute(t, &in[i], rest);
+        else
+            shape[n_shape++] = (uint16_t)col;
     }
     if (rest->len || rest->failed) TRY(rest_add(t, row, rest));
     if (!segvec_room(&t->shape, t->arena, row, sizeof(uint32_t))) return ERR_NOMEM;

@@ -98,6 +98,8 @@ NODISCARD enum err attrs_collect(struct attr_table *t, const struct str *kvs, ui
 // Parses a KeyValue into its key and the AnyValue's bytes. false: it must be kept as it is, since
 // its value is absent (which is not an empty value) or comes in pieces that readers merge.
 bool attr_kv(struct str kv, struct str *key, struct str *any);
+// The same for the usual form only: false says nothing about the pair.
+bool attr_kv_usual(struct str kv, struct str *key, struct str *any);
 // The typed value of an AnyValue message; ATTR_ANY for arrays, lists, bytes and the empty value.
 struct attr_value attr_value_of(struct str any);
 // The other way: the fields of the AnyValue, and a whole KeyValue as field `number`.

@@ -42,6 +42,7 @@ enum err dict_put(struct dict *d, struct str s, uint32_t *out_id) {
             return ERR_OK;
         }
     }
+    if (d->text_only && !str_is_utf8(s)) return ERR_INVALID;
     if (d->n == DICT_MAX) return ERR_LIMIT;
     if (!segvec_room(&d->strs, d->arena, d->n, sizeof(struct str))) return ERR_NOMEM;
     struct str copy = { NULL, s.len };

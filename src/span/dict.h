@@ -16,11 +16,13 @@ struct dict {
     uint32_t n_lookups; // since the dictionary last judged itself
     uint32_t n_at_judge;
     bool appending; // stopped looking
+    bool text_only; // takes UTF-8 only
 };
 
 void dict_init(struct dict *d, struct arena *a);
 void dict_fini(struct dict *d);
-// The id of s, whose bytes are copied when they are new. ERR_NOMEM, ERR_LIMIT.
+// The id of s, whose bytes are copied when they are new. ERR_NOMEM, ERR_LIMIT; ERR_INVALID: not UTF-8
+// where only that is taken (what is there already needs no second look).
 NODISCARD enum err dict_put(struct dict *d, struct str s, uint32_t *out_id);
 static inline struct str dict_get(const struct dict *d, uint32_t id) {
     return SEG_AT(&d->strs, id, struct str);
