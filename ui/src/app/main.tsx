@@ -40,12 +40,12 @@ function Main(): JSX.Element {
   if (at.page === 'unknown')
     return (
       <div class="page">
-        <Empty title="There is no such page">
+        <Empty top title="There is no such page">
           <p><a class="button" href="traces">Recent traces</a></p>
         </Empty>
       </div>
     );
-  if (error) return <Failed what="The page did not load" error={error} retry={() => location.reload()} />;
+  if (error) return <Failed top what="The page did not load" error={error} retry={() => location.reload()} />;
   if (name !== at.page || !Page) return <Loading what="Loading" />;
   const id = at.page === 'trace' ? at.id : '';
   return <Page key={at.page + id} id={id} />;

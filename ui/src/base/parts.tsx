@@ -73,19 +73,21 @@ export function Copy({ text, label, children }: CopyProps): JSX.Element {
 }
 
 // Nothing is there yet, nothing matched, or something failed: each looks and reads differently.
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }): JSX.Element {
+// `top`: it is all there is on the page.
+export function Empty({ title, top, children }: { title: string; top?: boolean; children?: ComponentChildren }): JSX.Element {
   return (
     <div class="empty" role="status">
-      <h2>{title}</h2>
+      {top ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children}
     </div>
   );
 }
 
-export function Failed({ what, error, retry }: { what: string; error: ApiError; retry: () => void }): JSX.Element {
+export function Failed({ what, error, top, retry }: { what: string; error: ApiError; top?: boolean; retry: () => void }): JSX.Element {
+  const title = <><Icon name="error" /> {what}</>;
   return (
     <div class="empty failed" role="alert">
-      <h2><Icon name="error" /> {what}</h2>
+      {top ? <h1>{title}</h1> : <h2>{title}</h2>}
       <p class="reason">{error.status ? `${error.status}: ` : ''}{visible(error.message, 500)}</p>
       <button type="button" onClick={retry}>Try again</button>
     </div>
@@ -94,6 +96,11 @@ export function Failed({ what, error, retry }: { what: string; error: ApiError; 
 
 export function Loading({ what }: { what: string }): JSX.Element {
   return <p class="loading" role="status">{what}</p>;
+}
+
+// A table that may be wider than the page; scrolls by itself, by keyboard too.
+export function Scroll({ label, children }: { label: string; children: ComponentChildren }): JSX.Element {
+  return <div class="scroll-x" role="region" aria-label={label} tabIndex={0}>{children}</div>;
 }
 
 // A service: its colour and its name, never the colour alone.

@@ -64,7 +64,7 @@ interface FieldProps {
 function Field({ id, label, value, list, hint, wrong, onSet }: FieldProps): JSX.Element {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
-    if (input.current && document.activeElement !== input.current) input.current.value = value;
+    input.current!.value = value;
   }, [value]);
   const commit = (): void => {
     const v = input.current!.value.trim();

@@ -19,5 +19,5 @@ export default function Home(): JSX.Element {
   useEffect(() => {
     if (data) go(data.store.spans ? 'traces' : 'start', 'replace');
   }, [data]);
-  return error ? <Failed what="No answer from Takt" error={error} retry={look} /> : <Loading what="Loading" />;
+  return error ? <Failed top what="No answer from Takt" error={error} retry={look} /> : <Loading what="Loading" />;
 }

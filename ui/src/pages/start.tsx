@@ -5,7 +5,7 @@ import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { ApiError, getJson, request, type Receiver, type Status } from '../base/api';
 import { bytes, count, plural, visible } from '../base/format';
-import { Copy, Failed, Icon, Loading, useTitle } from '../base/parts';
+import { Copy, Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
 import { zone } from '../base/prefs';
 import { flag, readQuery, text, writeQuery } from '../base/query';
 import { repeat, resource } from '../base/resource';
@@ -114,7 +114,7 @@ function Listening({ data }: { data: Status }): JSX.Element {
   return (
     <section class="card step" aria-labelledby="listening">
       <h2 id="listening"><span class="num" aria-hidden="true">2</span> Listening</h2>
-      <div class="scroll-x"><table class="grid" data-k="receivers">
+      <Scroll label="Receivers"><table class="grid" data-k="receivers">
         <thead><tr><th scope="col">Receiver</th><th scope="col">Address</th><th scope="col" class="n">Spans</th>
           <th scope="col" class="n">Refused</th><th scope="col">Last seen</th></tr></thead>
         <tbody>
@@ -128,7 +128,7 @@ function Listening({ data }: { data: Status }): JSX.Element {
             </tr>
           ))}
         </tbody>
-      </table></div>
+      </table></Scroll>
       <p class="muted small">
         {data.store.spans
           ? `Stored: ${plural(data.store.spans, 'span')} in ${plural(data.store.traces, 'trace')}, ${bytes(data.store.bytes + data.store.wal_bytes)} in `
@@ -168,7 +168,7 @@ function Refused({ data }: { data: Status }): JSX.Element | null {
   return (
     <section class="card" aria-labelledby="refused">
       <h2 id="refused"><Icon name="warn" /> Refused, and why</h2>
-      <div class="scroll-x"><table class="grid" data-k="refusals">
+      <Scroll label="Refusals"><table class="grid" data-k="refusals">
         <thead><tr><th scope="col">Last ({zoneName(zone.value)})</th><th scope="col">Receiver</th><th scope="col">From</th>
           <th scope="col">Reason</th><th scope="col" class="n">Times</th></tr></thead>
         <tbody>
@@ -182,7 +182,7 @@ function Refused({ data }: { data: Status }): JSX.Element | null {
             </tr>
           ))}
         </tbody>
-      </table></div>
+      </table></Scroll>
     </section>
   );
 }

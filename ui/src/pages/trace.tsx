@@ -78,7 +78,7 @@ function Find({ view }: { view: TraceView }): JSX.Element {
   const sel = view.selected.value;
   const at = sel >= 0 ? view.matches.value.indexOf(view.rowOf(sel)) : -1;
   return (
-    <div class="find" role="search">
+    <div class="find" role="search" aria-label="Find in this trace">
       <input id="find" type="search" value={view.query.value} placeholder="Find in trace" aria-label="Find in trace" spellcheck={false}
         onInput={(e) => view.setQuery(e.currentTarget.value)}
         onKeyDown={(e) => {
@@ -163,11 +163,13 @@ function Grid({ view }: { view: TraceView }): JSX.Element {
 function Foot({ view }: { view: TraceView }): JSX.Element {
   const { critical } = view.model;
   return (
-    <footer class="foot" data-k="foot">
+    <footer class="foot">
+      <div class="foot-facts" data-k="foot">
       <span><b>{count(view.s.n)}</b> of <b>{count(Math.max(view.s.known, view.s.n))}</b> spans · {count(view.visible.value.length)} rows</span>
       {view.critical.value && (
         <span>critical path {duration(critical.total)}{critical.unknown ? ` · ${duration(critical.unknown)} ran on after parents had ended: asynchronous or unknown` : ''}</span>
       )}
+      </div>
       <span class="offscreen" role="status">{view.said.value}</span>
     </footer>
   );
@@ -234,14 +236,14 @@ export default function Trace({ id }: { id: string }): JSX.Element {
   if (error?.status === 404)
     return (
       <div class="page">
-        <Empty title="No such trace">
+        <Empty top title="No such trace">
           <p class="mono">{id}</p>
           <p>It was never received, has not arrived yet, or is older than what is kept.</p>
           <p class="row centre"><button type="button" onClick={() => load(id)}>Look again</button><a class="button" href="traces">Recent traces</a></p>
         </Empty>
       </div>
     );
-  if (error) return <div class="page"><Failed what="The trace could not be loaded" error={error} retry={() => load(id)} /></div>;
+  if (error) return <div class="page"><Failed top what="The trace could not be loaded" error={error} retry={() => load(id)} /></div>;
   if (!data || data.view.s.traceId !== id) return <Loading what="Loading the trace" />;
   return <Shown loaded={data} id={id} key={id} />;
 }

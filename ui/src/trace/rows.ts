@@ -80,6 +80,12 @@ export class RowElement {
     make('span', 'offscreen', this.bar);
   }
 
+  show(on: boolean): void {
+    if (this.el.hidden !== on) return;
+    this.el.hidden = !on;
+    if (!on) this.el.removeAttribute('aria-selected');
+  }
+
   move(y: number): void {
     this.el.style.transform = `translateY(${y}px)`;
   }

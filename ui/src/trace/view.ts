@@ -248,7 +248,8 @@ export class TraceView {
   step(by: number): void {
     const v = this.visible.peek();
     const sel = this.selected.peek();
-    const at = sel === NO_NODE ? (by > 0 ? 0 : v.length - 1) : Math.min(v.length - 1, Math.max(0, this.place(sel) + by));
+    const from = sel !== NO_NODE ? this.place(sel) : by > 0 ? -1 : v.length;
+    const at = Math.min(v.length - 1, Math.max(0, from + by));
     if (v.length) this.select(v[at]!);
   }
 

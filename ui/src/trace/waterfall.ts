@@ -32,7 +32,9 @@ export class Waterfall {
   private readonly minimap: Minimap;
   private inks: Inks;
   private frame = 0;
-  private refill = true;
+  private refill = true; // all rows, not only those that came into view
+  private around = true; // axis and map as well
+  private size = { room: ROW_PX, width: 0, left: 0, font: '' }; // measured when it may have changed
   private drag: { from: number; to: number } | null = null; // px on the axis
   private readonly stops: (() => void)[] = [];
 
@@ -44,8 +46,13 @@ export class Waterfall {
     this.minimap = new Minimap(v, p.map);
     this.inks = inksOf(p.grid);
     this.listen();
-    const resize = new ResizeObserver(() => this.later(true));
+    const resize = new ResizeObserver(() => {
+      this.measure();
+      this.later(true);
+    });
     resize.observe(p.grid);
+    resize.observe(p.cell);
+    this.measure();
     this.stops.push(
       () => resize.disconnect(),
       effect(() => {
@@ -72,8 +79,20 @@ export class Waterfall {
     this.stops.forEach((s) => s());
   }
 
-  private later(refill: boolean): void {
+  private measure(): void {
+    const { p } = this;
+    const room = Math.max(ROW_PX, p.grid.clientHeight - HEAD_PX);
+    const width = p.cell.clientWidth;
+    this.size = { room, width, left: p.cell.offsetLeft, font: `11px ${getComputedStyle(p.grid).fontFamily}` };
+    p.view.style.height = `${room}px`;
+    p.bars.style.left = `${this.size.left}px`;
+    p.bars.style.width = `${width}px`;
+    p.bars.style.height = `${room}px`;
+  }
+
+  private later(refill: boolean, around = true): void {
     this.refill ||= refill;
+    this.around ||= around;
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.draw();
@@ -86,7 +105,12 @@ export class Waterfall {
     return this.v.visible.peek().length * ROW_PX;
   }
   private get room(): number {
-    return Math.max(ROW_PX, this.p.grid.clientHeight - HEAD_PX);
+    return this.size.room;
+  }
+  // As high as all rows; written only when it changes, for each write costs a layout.
+  private stretch(): void {
+    const height = `${Math.min(this.total, SCROLL_MAX_PX) + HEAD_PX}px`;
+    if (this.p.inner.style.height !== height) this.p.inner.style.height = height;
   }
   private get scale(): number {
     const real = Math.min(this.total, SCROLL_MAX_PX);
@@ -101,7 +125,7 @@ export class Waterfall {
 
   private keepInView(node: number): void {
     const at = this.v.place(node) * ROW_PX;
-    this.p.inner.style.height = `${Math.min(this.total, SCROLL_MAX_PX) + HEAD_PX}px`;
+    this.stretch();
     if (at < this.top) this.scrollTo(at - ROW_PX);
     else if (at + ROW_PX > this.top + this.room) this.scrollTo(at + 2 * ROW_PX - this.room);
   }
@@ -111,25 +135,21 @@ export class Waterfall {
   private draw(): void {
     const { p, v } = this;
     if (!p.grid.isConnected) return;
-    p.inner.style.height = `${Math.min(this.total, SCROLL_MAX_PX) + HEAD_PX}px`;
-    p.view.style.height = `${this.room}px`;
+    this.stretch();
     const visible = v.visible.peek();
     const top = this.top;
     const first = Math.min(visible.length, Math.floor(top / ROW_PX));
     const last = Math.min(visible.length, Math.ceil((top + this.room) / ROW_PX) + EXTRA_ROWS);
-    p.grid.setAttribute('aria-rowcount', String(visible.length + 1));
     this.place(visible, first, last, top);
-
-    const width = p.cell.clientWidth;
+    const { width, room } = this.size;
     const axis = v.axis(width);
-    const left = p.cell.offsetLeft;
-    p.bars.style.left = `${left}px`;
-    p.bars.style.width = `${width}px`;
-    p.bars.style.height = `${this.room}px`;
-    const c = fit(p.bars, width, this.room);
-    this.painter.draw(c, axis, this.inks, first, last, first * ROW_PX - top, this.room);
-    this.head(axis, width);
-    this.minimap.draw(this.inks);
+    this.painter.draw(fit(p.bars, width, room), axis, this.inks, first, last, first * ROW_PX - top, room);
+    if (this.around) {
+      p.grid.setAttribute('aria-rowcount', String(visible.length + 1));
+      this.head(axis, width);
+      this.minimap.draw(this.inks);
+    }
+    this.around = false;
     this.refill = false;
   }
 
@@ -150,14 +170,14 @@ export class Waterfall {
       row.move(i * ROW_PX - top);
       if (visible[i] === this.v.selected.peek()) active = row.el.id;
     }
-    for (const row of this.pool) row.el.hidden = !used.has(row);
+    for (const row of this.pool) row.show(used.has(row));
     if (active) this.p.grid.setAttribute('aria-activedescendant', active);
     else this.p.grid.removeAttribute('aria-activedescendant');
   }
 
   private head(axis: Axis, width: number): void {
     const c = fit(this.p.axis, width, HEAD_PX);
-    c.font = `11px ${getComputedStyle(this.p.grid).fontFamily}`;
+    c.font = this.size.font;
     c.textBaseline = 'middle';
     for (const t of axis.ticks(90)) {
       c.fillStyle = this.inks.line;
@@ -181,7 +201,7 @@ export class Waterfall {
       el.addEventListener(type, f, options);
       this.stops.push(() => el.removeEventListener(type, f, options));
     };
-    on(grid, 'scroll', () => this.later(false), { passive: true });
+    on(grid, 'scroll', () => this.later(false, false), { passive: true });
     on(grid, 'keydown', (e) => this.key(e));
     on(view, 'click', (e) => this.click(e));
     on(view, 'dblclick', (e) => this.doubleClick(e));
@@ -253,7 +273,7 @@ export class Waterfall {
     const around = e.ctrlKey || e.metaKey;
     if (!around && !sideways) return;
     e.preventDefault();
-    const width = this.p.cell.clientWidth;
+    const { width } = this.size;
     if (around) this.v.zoomBy(Math.exp(e.deltaY * 0.003), this.v.axis(width).ns(this.xOf(e, this.p.axis)));
     else this.v.panBy(sideways / Math.max(1, width));
   }
@@ -263,7 +283,7 @@ export class Waterfall {
   // Dragging the bars moves the zoomed part.
   private grab(e: PointerEvent): void {
     this.moved = false;
-    const width = this.p.cell.clientWidth;
+    const { width } = this.size;
     const inBars = e.clientX >= this.p.axis.getBoundingClientRect().left;
     const [from, to] = this.v.zoom.peek();
     if (!inBars || e.button !== 0 || to - from >= this.v.length) return;
