@@ -5,6 +5,7 @@
 #include "parquet/bitpack.h"
 #include "parquet/bloom.h"
 #include "parquet/delta.h"
+#include "parquet/index.h"
 #include "parquet/rle.h"
 #include "parquet/stats.h"
 #include "parquet/thrift.h"
@@ -319,6 +320,42 @@ TEST(bloom_header) {
     b.ptr[b.len - 5] = 0x2c; // another compression
     CHECK(bloom_head_read(buf_view(&b), &size, &head) == ERR_UNSUPPORTED);
     buf_fini(&b);
+}
+
+TEST(places_outside_of_the_chunk_are_refused) {
+    const struct {
+        const char *why;
+        struct pq_page pages[2];
+        enum err want;
+    } cases[] = {
+        { "good", { { 100, 50, 0, 0 }, { 150, 50, 10, 0 } }, ERR_OK },
+        { "a gap is allowed", { { 100, 40, 0, 0 }, { 150, 50, 10, 0 } }, ERR_OK },
+        { "before the chunk", { { 99, 50, 0, 0 }, { 150, 50, 10, 0 } }, ERR_CORRUPT },
+        { "past its end", { { 100, 50, 0, 0 }, { 150, 51, 10, 0 } }, ERR_CORRUPT },
+        { "far past its end", { { 100, 50, 0, 0 }, { 1000, 50, 10, 0 } }, ERR_CORRUPT },
+        { "overlapping", { { 100, 51, 0, 0 }, { 150, 50, 10, 0 } }, ERR_CORRUPT },
+        { "empty", { { 100, 0, 0, 0 }, { 150, 50, 10, 0 } }, ERR_CORRUPT },
+        { "not from row 0", { { 100, 50, 1, 0 }, { 150, 50, 10, 0 } }, ERR_CORRUPT },
+        { "a page without rows", { { 100, 50, 0, 0 }, { 150, 50, 0, 0 } }, ERR_CORRUPT },
+        { "past the last row", { { 100, 50, 0, 0 }, { 150, 50, 30, 0 } }, ERR_CORRUPT },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf b = new_buf();
+        struct arena a;
+        const struct pq_page *pages = NULL;
+        size_t n = 0;
+        arena_init(&a, 1 << 20, NULL);
+        index_write_pages(&b, cases[i].pages, 2);
+        struct str s = test_exact(buf_view(&b));
+        enum err e = index_read_pages(s, 30, (struct pq_range){ 100, 100 }, &a, &pages, &n);
+        if (e != cases[i].want) printf("# %s\n", cases[i].why);
+        CHECK(e == cases[i].want);
+        if (!e) CHECK(n == 2 && pages[0].n_rows == 10 && pages[1].n_rows == 20);
+        for (size_t k = 0; !e && k < s.len; k++)
+            CHECK(index_read_pages(str_sub(s, 0, k), 30, (struct pq_range){ 100, 100 }, &a, &pages, &n));
+        arena_fini(&a);
+        buf_fini(&b);
+    }
 }
 
 static struct str repeat(struct str s, size_t n, struct buf *b) {

@@ -247,12 +247,13 @@ TEST(a_decoder_keeps_to_its_memory) {
     struct memory_file f;
     model_init(&m);
     memory_file_init(&f);
-    struct pq_column column = { .name = STR("c"), .type = PQ_BYTE_ARRAY };
-    struct str value = { arena_zalloc(&m.arena, 1 << 20), 1 << 20 };
-    struct model_chunk chunk = { .v = { .strs = &value, .n_values = 1 }, .bytes = &value };
-    struct model_group group = { .n_rows = 1, .chunks = &chunk };
+    enum { ROWS = 65536, LEN = 16 }; // a page of 1 MiB
+    struct pq_column column = { .name = STR("c"), .type = PQ_FIXED, .fixed_len = LEN };
+    struct model_chunk chunk = { .v = { .fixed = arena_zalloc(&m.arena, ROWS * LEN), .n_values = ROWS } };
+    struct model_group group = { .n_rows = ROWS, .chunks = &chunk };
     struct pq_column_opts opts = { 0 };
     m.columns = &column, m.opts = &opts, m.n_columns = 1, m.groups = &group, m.n_groups = 1;
+    m.page_rows = ROWS;
     CHECK_OK(model_write(&m, &f)); // shrinks to a few bytes
     CHECK(f.bytes.len < 2000);
     struct pq_source s = memory_source(&f);

@@ -297,6 +297,48 @@ TEST(pages_end_before_a_mebibyte_of_values) {
     one_fini(&t);
 }
 
+// Pages side by side are read together, but not more of them than a decoder can hold.
+TEST(a_long_chunk_is_read_in_pieces) {
+    enum { ROWS = 64, LEN = 128 << 10 };
+    struct one t;
+    struct str values[ROWS];
+    char *big = mem_alloc(LEN);
+    one_init(&t, (struct pq_column){ .type = PQ_BYTE_ARRAY }, ROWS);
+    for (size_t i = 0; i < LEN; i++) big[i] = (char)test_rand();
+    for (size_t i = 0; i < ROWS; i++) values[i] = (struct str){ big, LEN };
+    t.opts.encoding = PQ_ENC_PLAIN;
+    t.chunk = (struct model_chunk){ .v = { .strs = values, .n_values = ROWS }, .bytes = values };
+    one_open(&t);
+    struct pq_decoder *d = pq_decoder_new(3 << 20); // of 8 MiB
+    model_compare_chunk(&t.m, t.o.r, d, 0, 0, 0);
+    pq_decoder_free(d);
+    one_fini(&t);
+    mem_free(big);
+}
+
+TEST(pages_of_nan_have_no_bounds) {
+    for (int all = 0; all < 2; all++) {
+        enum { ROWS = 9000 };
+        struct one t;
+        one_init(&t, (struct pq_column){ .type = PQ_DOUBLE }, ROWS);
+        double *v = ARENA_ARRAY(&t.m.arena, ROWS, double);
+        struct str *bytes = ARENA_ARRAY(&t.m.arena, ROWS, struct str);
+        for (int i = 0; i < ROWS; i++) {
+            v[i] = all || i < 5000 ? __builtin_nan("") : i;
+            bytes[i] = (struct str){ (const char *)&v[i], sizeof *v };
+        }
+        t.chunk = (struct model_chunk){ .v = { .f64 = v, .n_values = ROWS }, .bytes = bytes };
+        one_open(&t);
+        const struct pq_stats *s = &t.c.meta->stats;
+        CHECK(s->has_min_max == !all);
+        double least = 5000;
+        if (!all) CHECK_STR(s->min, ((struct str){ (const char *)&least, sizeof least }));
+        CHECK_OK(pq_chunk_bounds(&t.c));
+        CHECK(t.c.bounds == NULL && t.c.n_pages == 3);
+        one_fini(&t);
+    }
+}
+
 TEST(a_value_larger_than_a_page_has_one_to_itself) {
     enum { LEN = 3 << 20 };
     struct one t;
