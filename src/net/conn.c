@@ -212,7 +212,8 @@ enum err conn_flush(struct conn *c, struct str *tail) {
     for (;;) {
         size_t own = c->out.len - c->out_pos, n;
         if (own + tail->len == 0) break;
-        struct iovec iov[2] = { { own ? c->out.ptr + c->out_pos : NULL, own }, { (char *)tail->ptr, tail->len } };
+        struct iovec iov[2] = { { own ? c->out.ptr + c->out_pos : NULL, own },
+                                { (char *)tail->ptr, tail->len } };
         int first = own == 0, last = tail->len == 0;
         TRY(conn_write(c, iov + first, 2 - first - last, &n));
         size_t of_own = n < own ? n : own;

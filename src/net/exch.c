@@ -13,8 +13,12 @@ static void timer_fired(struct timer *t);
 
 struct exch *exch_new(struct conn *c) {
     struct net_server *s = c->loop->server;
+    if (!mem_budget_take(&s->heads, sizeof(struct exch))) return NULL;
     struct exch *x = mem_zalloc(sizeof *x);
-    if (!x) return NULL;
+    if (!x) {
+        mem_budget_give(&s->heads, sizeof *x);
+        return NULL;
+    }
     x->server = s;
     s->refs++;
     x->refs = 1;
@@ -47,6 +51,7 @@ static void exch_free(struct exch *x) {
     arena_fini(&x->arena);
     struct net_server *s = x->server;
     mem_free(x);
+    mem_budget_give(&s->heads, sizeof *x);
     server_unref(s);
 }
 

@@ -109,8 +109,8 @@ struct net_reply {
     struct str grpc_message; // copied, UTF-8
     struct str grpc_details; // copied: a serialized google.rpc.Status for grpc-status-details-bin
     uint32_t retry_after_ms; // not 0: Retry-After, or RetryInfo among the details
-    // The last byte was given to the kernel, or never will be. On the loop thread, or on the
-    // thread that answered when the server is down already.
+    // The last byte was given to the kernel (HTTP/2: put into its last frame), or never will be. On
+    // the loop thread; undelivered also on the thread that answered.
     void (*on_sent)(void *ctx, bool delivered);
     void *on_sent_ctx;
 };
@@ -126,7 +126,7 @@ void net_reply(struct net_request *rq, const struct net_reply *reply);
 NODISCARD enum err net_reply_begin(struct net_request *rq, const struct net_reply *head);
 // Takes the bytes, also when it fails. Waits while NET_STREAM_BYTES are queued (back-pressure of a
 // slow reader; write_timeout_ms bounds it); on a loop thread ERR_AGAIN instead, and then the bytes
-// stay with the caller. ERR_CANCELED: the client is gone. ERR_NOMEM.
+// stay with the caller. ERR_CANCELED: the client is gone. ERR_NOMEM, ERR_LIMIT (over 4 GiB at once).
 NODISCARD enum err net_reply_write(struct net_request *rq, struct net_bytes bytes);
 // Uses the gRPC fields and on_sent of the reply; `end` may be NULL for a plain good end. With
 // `abort` the client sees that the answer is incomplete (connection or stream reset).

@@ -2,6 +2,7 @@
 // A small server for the interop script: echoes bodies, streams, sleeps, refuses. Prints its ports,
 // stops on SIGTERM.
 //   echo_server [--tls CERT KEY [CA]] [--budget BYTES] [--max-body BYTES] [--loops N]
+//               [--admit-wait MS]
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +136,8 @@ int main(int argc, char **argv) {
             budget.limit = number(argv[++i]);
         } else if (strcmp(argv[i], "--max-body") == 0) {
             plain.max_body_bytes = tls.max_body_bytes = number(argv[++i]);
+        } else if (strcmp(argv[i], "--admit-wait") == 0) {
+            opts.admit_wait_ms = (uint32_t)number(argv[++i]);
         } else if (strcmp(argv[i], "--loops") == 0) {
             opts.n_loops = (uint32_t)number(argv[++i]);
         }
