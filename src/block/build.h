@@ -15,7 +15,6 @@ struct build {
     struct out_file spans, traces, events, links;
     bool has_events, has_links;
     struct column_choice span_attrs, event_attrs, link_attrs;
-    struct column_choice resource_attrs;
     // values over LARGE_VALUE_BYTES, by hash, each once
     struct large_value {
         uint8_t hash[16];
@@ -46,13 +45,19 @@ NODISCARD enum err links_group(struct build *b, const struct group *g);
 // split.parquet; adds their sizes to *bytes.
 NODISCARD enum err entities_write(struct build *b, uint64_t *bytes);
 NODISCARD enum err large_write(struct build *b, uint64_t *bytes);
-NODISCARD enum err split_write(struct build *b, uint64_t *bytes);
+// n trace ids of 16 bytes; none: no file.
+NODISCARD enum err split_write(struct build *b, const uint8_t *ids, uint32_t n, uint64_t *bytes);
+
+// Ends the four files of row groups that were opened, then writes the small ones.
+NODISCARD enum err build_finish(struct build *b, const uint8_t *split_ids, uint32_t n_split, uint64_t *bytes);
+void build_abort(struct build *b); // closes what is open and removes what is there
+// Keeps a value for large.parquet; the same value once.
+NODISCARD enum err build_keep_large(void *build, struct str any, uint8_t out_hash[16]);
 
 // Opens file `name` with the fixed columns, then those of the choice.
 NODISCARD enum err build_open(struct build *b, struct out_file *f, const char *name,
                               const struct pq_column *fixed, const struct pq_column_opts *opts,
-                              size_t n_fixed, const struct attr_table *attrs,
-                              const struct column_choice *choice);
+                              size_t n_fixed, const struct column_choice *choice);
 // Writes the attribute columns from number `first` on.
 NODISCARD enum err build_attrs(struct build *b, struct out_file *f, size_t first, struct gather *g,
                                const struct attr_table *attrs, const struct column_choice *choice);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "block/any.h"
+
 static const struct str suffixes[ATTR_TYPE_COUNT] = { [ATTR_STRING] = { "", 0 },
                                                       [ATTR_INT] = { ":int", 4 },
                                                       [ATTR_FLOAT] = { ":float", 6 },
@@ -114,7 +116,9 @@ enum err column_choose(const struct attr_table *t, struct str scope, uint32_t mo
     bool *chosen = arena_zalloc(a, all);
     uint32_t *column = ARENA_ARRAY(a, all, uint32_t);
     struct str *name = ARENA_ARRAY(a, all, struct str);
-    if (!c || !chosen || !column || !name) return ERR_NOMEM;
+    enum attr_type *type = ARENA_ARRAY(a, all, enum attr_type);
+    const struct str **texts = arena_zalloc(a, all * sizeof *texts);
+    if (!c || !chosen || !column || !name || !type || !texts) return ERR_NOMEM;
     uint32_t n = list_candidates(t, scope, a, c);
     if (a->failed) return ERR_NOMEM;
     n = drop_case_twins(c, n);
@@ -126,8 +130,11 @@ enum err column_choose(const struct attr_table *t, struct str scope, uint32_t mo
     for (uint32_t i = 0; i < n; i++) {
         column[i] = c[i].column;
         name[i] = c[i].name;
+        type[i] = attrs_column(t, c[i].column)->type;
         chosen[c[i].column] = true;
+        if (type[i] == ATTR_ANY)
+            TRY(any_texts(&attrs_column(t, c[i].column)->dict, a, &texts[c[i].column]));
     }
-    *out = (struct column_choice){ n, column, name, chosen };
+    *out = (struct column_choice){ n, column, name, type, chosen, texts };
     return ERR_OK;
 }

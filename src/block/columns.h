@@ -20,7 +20,10 @@ struct column_choice {
     uint32_t n;
     const uint32_t *column; // of the table, per chosen column
     const struct str *name; // of the file's column
-    const bool *chosen;     // per column of the table
+    const enum attr_type *type;
+    const bool *chosen; // per column of the table
+    // Per column of the table: of a chosen one of type ATTR_ANY its texts (see any.h), else NULL.
+    const struct str *const *texts;
 };
 // At most `most` of those with the most values. All memory is the arena's.
 NODISCARD enum err column_choose(const struct attr_table *t, struct str scope, uint32_t most, struct arena *a,

@@ -122,7 +122,7 @@ static enum err entity_file(struct build *b, const char *file, const struct segv
     enum err e = read_entities(a, v, n, is_scope, &s, &rows);
     if (e == ERR_OK)
         e = column_choose(&s.attrs, is_scope ? STR("scope") : STR("resource"), BLOCK_COLUMNS_MAX, a, &choice);
-    if (e == ERR_OK) e = build_open(b, &f, file, c, o, NC_COUNT, &s.attrs, &choice);
+    if (e == ERR_OK) e = build_open(b, &f, file, c, o, NC_COUNT, &choice);
     if (e == ERR_OK) e = write_entities(b, &f, &rows, &s, &choice);
     out_file_abort(&f);
     *bytes += f.bytes;
@@ -149,7 +149,7 @@ enum err large_write(struct build *b, uint64_t *bytes) {
         memcpy(hashes + i * 16ull, b->large[i].hash, 16);
         values[i] = b->large[i].bytes;
     }
-    enum err e = build_open(b, &f, "large", c, o, 2, NULL, NULL);
+    enum err e = build_open(b, &f, "large", c, o, 2, NULL);
     if (e == ERR_OK) e = pq_row_group_begin(f.pq, b->n_large, NULL, 0);
     if (e == ERR_OK)
         e = pq_column_write(f.pq, 0, &(struct pq_values){ .n_values = b->n_large, .fixed = hashes });
@@ -162,24 +162,12 @@ enum err large_write(struct build *b, uint64_t *bytes) {
     return e;
 }
 
-// Traces of this block that other blocks or heads hold too, or that lie in two of its row groups.
-enum err split_write(struct build *b, uint64_t *bytes) {
-    const struct order *o = &b->order;
-    uint8_t *ids = ARENA_ARRAY(&b->arena, o->n_runs * 16ull + 1, uint8_t);
-    uint32_t *seen = arena_zalloc(&b->arena, (b->t->n_traces + 1ull) * sizeof *seen), n = 0;
-    if (!ids || !seen) return ERR_NOMEM;
-    for (uint32_t i = 0; i < o->n_runs; i++) seen[o->runs[i].trace]++;
-    for (uint32_t i = 0; i < o->n_runs; i++) {
-        uint32_t trace = o->runs[i].trace;
-        bool split = seen[trace] > 1 || (seen[trace] == 1 && b->opts->is_split && b->opts->is_split[trace]);
-        seen[trace] = 0; // each trace once
-        if (split) memcpy(ids + 16ull * n++, span_trace_at(b->t, trace)->id, 16);
-    }
+enum err split_write(struct build *b, const uint8_t *ids, uint32_t n, uint64_t *bytes) {
     if (n == 0) return ERR_OK;
     struct pq_column c[] = { column_def("trace_id", PQ_FIXED, PQ_PLAIN_TYPE, false, 16) };
     struct pq_column_opts po[] = { { .encoding = PQ_ENC_PLAIN, .codec = PQ_CODEC_NONE } };
     struct out_file f = { 0 };
-    enum err e = build_open(b, &f, "split", c, po, 1, NULL, NULL);
+    enum err e = build_open(b, &f, "split", c, po, 1, NULL);
     if (e == ERR_OK) e = pq_row_group_begin(f.pq, n, NULL, 0);
     if (e == ERR_OK) e = pq_column_write(f.pq, 0, &(struct pq_values){ .n_values = n, .fixed = ids });
     if (e == ERR_OK) e = pq_row_group_end(f.pq);

@@ -79,7 +79,7 @@ enum err events_open(struct build *b) {
     struct pq_column_opts o[EC_COUNT] = {
         [EC_ROW] = { .encoding = PQ_ENC_DELTA, .codec = PQ_CODEC_NONE },
     };
-    return build_open(b, &b->events, "events", c, o, EC_COUNT, &b->t->events.attrs, &b->event_attrs);
+    return build_open(b, &b->events, "events", c, o, EC_COUNT, &b->event_attrs);
 }
 
 enum err events_group(struct build *b, const struct group *g) {
@@ -116,7 +116,7 @@ enum err links_open(struct build *b) {
         [LC_ROW] = { .encoding = PQ_ENC_DELTA, .codec = PQ_CODEC_NONE },
         [LC_SPAN_ID] = { .encoding = PQ_ENC_PLAIN, .codec = PQ_CODEC_NONE, .no_min_max = true },
     };
-    return build_open(b, &b->links, "links", c, o, LC_COUNT, &b->t->links.attrs, &b->link_attrs);
+    return build_open(b, &b->links, "links", c, o, LC_COUNT, &b->link_attrs);
 }
 
 enum err links_group(struct build *b, const struct group *g) {

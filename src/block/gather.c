@@ -21,9 +21,26 @@ static bool is_text(enum attr_type t) {
     return t == ATTR_STRING || t == ATTR_ANY;
 }
 
+// Which values of a text column a column of the file holds: all, unless some are large (of the type
+// ATTR_ANY: have no text).
+struct filter {
+    const struct dict *dict; // NULL = all of them
+    const struct str *texts;
+};
+
+static struct filter filter_of(const struct attr_column *c, const struct str *texts) {
+    bool all = !is_text(c->type) || (c->type == ATTR_STRING && c->longest <= LARGE_VALUE_BYTES);
+    return (struct filter){ all ? NULL : &c->dict, texts };
+}
+
+static bool filter_keeps(const struct filter *f, uint32_t id) {
+    if (!f->dict) return true;
+    return f->texts ? f->texts[id].ptr != NULL : dict_get(f->dict, id).len <= LARGE_VALUE_BYTES;
+}
+
 // Scatters n pairs; returns how many fell into the row group.
 static uint32_t scatter(struct gather *g, const struct segvec *rows, const struct segvec *vals, uint32_t n,
-                        bool wide, const struct dict *skip_large) {
+                        bool wide, struct filter filter) {
     uint32_t found = 0;
     for (unsigned seg = 0; segvec_seg_first(seg) < n; seg++) {
         const uint32_t *r = (const uint32_t *)rows->seg[seg];
@@ -33,7 +50,7 @@ static uint32_t scatter(struct gather *g, const struct segvec *rows, const struc
             uint32_t p = g->place[r[i]];
             if (p >= g->n_rows) continue;
             uint64_t v = wide ? ((const uint64_t *)vals->seg[seg])[i] : ((const uint32_t *)vals->seg[seg])[i];
-            if (skip_large && dict_get(skip_large, (uint32_t)v).len > LARGE_VALUE_BYTES) continue;
+            if (!filter_keeps(&filter, (uint32_t)v)) continue;
             g->bits[p >> 6] |= 1ull << (p & 63);
             g->dense[p] = v;
             found++;
@@ -67,23 +84,28 @@ enum err gather_dict(struct gather *g, const struct dict *d, const struct str **
     return ERR_OK;
 }
 
-static enum err text_values(struct gather *g, const struct attr_column *c, uint32_t *codes,
-                            struct pq_values *out) {
+// Different values have different texts, so both serve as the dictionary.
+static enum err text_values(struct gather *g, const struct attr_column *c, const struct str *texts,
+                            uint32_t *codes, struct pq_values *out) {
     if (!c->dict.appending && c->dict.n <= out->n_values * 4 + 64) {
         out->codes = codes;
         out->n_dict = c->dict.n;
-        return gather_dict(g, &c->dict, &out->dict);
+        out->dict = texts;
+        return texts ? ERR_OK : gather_dict(g, &c->dict, &out->dict);
     }
     struct str *strs = ARENA_ARRAY(g->arena, out->n_values, struct str);
     if (!strs) return ERR_NOMEM;
-    for (size_t i = 0; i < out->n_values; i++) strs[i] = dict_get(&c->dict, codes[i]);
+    for (size_t i = 0; i < out->n_values; i++)
+        strs[i] = texts ? texts[codes[i]] : dict_get(&c->dict, codes[i]);
     out->strs = strs;
     return ERR_OK;
 }
 
-enum err gather_column(struct gather *g, const struct attr_column *c, struct pq_values *out) {
+enum err gather_column(struct gather *g, const struct attr_column *c, const struct str *texts,
+                       struct pq_values *out) {
+    ASSERT((c->type == ATTR_ANY) == (texts != NULL));
     bool wide = is_wide(c->type), text = is_text(c->type);
-    uint32_t n = scatter(g, &c->rows, &c->vals, c->n, wide, text ? &c->dict : NULL);
+    uint32_t n = scatter(g, &c->rows, &c->vals, c->n, wide, filter_of(c, texts));
     uint32_t *rows = ARENA_ARRAY(g->arena, n + 1ull, uint32_t);
     void *vals = ARENA_ARRAY(g->arena, n + 1ull, uint64_t);
     if (!rows || !vals) return ERR_NOMEM;
@@ -92,12 +114,12 @@ enum err gather_column(struct gather *g, const struct attr_column *c, struct pq_
     if (c->type == ATTR_INT) out->i64 = vals;
     if (c->type == ATTR_FLOAT) out->f64 = vals;
     if (c->type == ATTR_BOOL) out->bools = vals;
-    return text ? text_values(g, c, vals, out) : ERR_OK;
+    return text ? text_values(g, c, texts, vals, out) : ERR_OK;
 }
 
 enum err gather_pairs(struct gather *g, const struct segvec *rows, const struct segvec *vals, uint32_t n,
                       uint32_t **out_rows, uint32_t **out_vals, uint32_t *out_n) {
-    *out_n = scatter(g, rows, vals, n, false, NULL);
+    *out_n = scatter(g, rows, vals, n, false, (struct filter){ NULL, NULL });
     *out_rows = ARENA_ARRAY(g->arena, *out_n + 1ull, uint32_t);
     *out_vals = ARENA_ARRAY(g->arena, *out_n + 1ull, uint32_t);
     if (!*out_rows || !*out_vals) return ERR_NOMEM;
@@ -154,14 +176,15 @@ static enum err large_piece(struct pieces *p, const struct attr_column *c, const
     return ERR_OK;
 }
 
+// The values of a column that no column of the file holds; filter: what the file's column does hold.
 static enum err column_pieces(struct gather *g, struct pieces *p, const struct attr_column *c,
-                              bool only_large, const struct rest_sink *sink) {
+                              const struct filter *filter, const struct rest_sink *sink) {
     for (uint32_t i = 0; i < c->n; i++) {
         uint32_t place = g->place[attr_column_row(c, i)];
         if (place >= g->n_rows) continue;
         struct attr_value v = attr_column_value(c, i);
         bool large = is_text(c->type) && v.text.len > LARGE_VALUE_BYTES;
-        if (only_large && !large) continue;
+        if (filter && filter_keeps(filter, (uint32_t)v.bits)) continue;
         size_t off = p->bytes.len;
         if (large)
             TRY(large_piece(p, c, &v, sink));
@@ -170,10 +193,6 @@ static enum err column_pieces(struct gather *g, struct pieces *p, const struct a
         piece_add(p, place, off);
     }
     return ERR_OK;
-}
-
-static bool has_large(const struct attr_column *c) {
-    return is_text(c->type) && c->longest > LARGE_VALUE_BYTES;
 }
 
 static void own_pieces(struct gather *g, struct pieces *p, const struct attr_table *t) {
@@ -217,10 +236,11 @@ enum err gather_rest(struct gather *g, const struct attr_table *t, const struct 
     own_pieces(g, &p, t);
     for (uint32_t i = 0; i < t->n_columns && e == ERR_OK; i++) {
         const struct attr_column *c = attrs_column(t, i);
+        struct filter filter = filter_of(c, choice->texts[i]);
         if (!choice->chosen[i])
-            e = column_pieces(g, &p, c, false, sink);
-        else if (has_large(c))
-            e = column_pieces(g, &p, c, true, sink);
+            e = column_pieces(g, &p, c, NULL, sink);
+        else if (filter.dict)
+            e = column_pieces(g, &p, c, &filter, sink);
     }
     if (p.bytes.failed || g->arena->failed) e = ERR_NOMEM;
     if (e == ERR_OK) e = join_pieces(g, &p, out);

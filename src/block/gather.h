@@ -19,10 +19,12 @@ struct gather {
 };
 NODISCARD enum err gather_init(struct gather *g, const uint32_t *place, uint32_t n_rows, struct arena *a);
 
-// The values of a column, ready for pq_column_write. Values longer than LARGE_VALUE_BYTES are left
-// out (they go to the rest). The arrays are the arena's.
+// The values of a chosen column, ready for pq_column_write. Values longer than LARGE_VALUE_BYTES and
+// those without a text (see any.h) are left out: they go to the rest. texts: of the choice, for this
+// column. The arrays are the arena's.
 enum { LARGE_VALUE_BYTES = 64 << 10 };
-NODISCARD enum err gather_column(struct gather *g, const struct attr_column *c, struct pq_values *out);
+NODISCARD enum err gather_column(struct gather *g, const struct attr_column *c, const struct str *texts,
+                                 struct pq_values *out);
 
 // A sparse pair column (rows, u32 values): packed rows and values; out_n of them.
 NODISCARD enum err gather_pairs(struct gather *g, const struct segvec *rows, const struct segvec *vals,

@@ -2,6 +2,7 @@
 // From the columns of a block back into a span table.
 #include "block/open.h"
 
+#include "block/any.h"
 #include "block/columns.h"
 #include "span/wire.h"
 
@@ -14,6 +15,7 @@ struct walk {
     uint32_t key; // of the destination's attribute table
     enum attr_type type;
     struct str name;
+    struct str *any; // ATTR_ANY in codes: the values read so far, by code
 };
 
 // Moves to row; true if the column has a value there. Rows are asked for in ascending order.
@@ -28,6 +30,17 @@ static bool walk_to(struct walk *w, uint32_t row) {
 
 static struct str walk_text(const struct walk *w) {
     return w->v.repr == PQ_CODES ? w->v.dict->strs[w->v.codes[w->at]] : w->v.strs[w->at];
+}
+
+// Entries of a dictionary are read once each, and only those that a row has.
+static enum err walk_any(struct walk *w, struct arena *a, struct str *out) {
+    if (w->v.repr != PQ_CODES) return any_read(w->v.strs[w->at], a, out);
+    uint32_t code = w->v.codes[w->at];
+    if (!w->any) w->any = arena_zalloc(a, (w->v.dict->n + 1ull) * sizeof *w->any);
+    if (!w->any) return ERR_NOMEM;
+    if (!w->any[code].ptr) TRY(any_read(w->v.dict->strs[code], a, &w->any[code]));
+    *out = w->any[code];
+    return ERR_OK;
 }
 
 static uint64_t walk_bits(const struct walk *w) {
@@ -178,7 +191,9 @@ static enum err row_attrs(struct block *b, struct block_scan *s, struct attr_tab
         struct walk *w = &ws->at[i];
         if (!walk_to(w, row)) continue;
         struct attr_in in = { .key = w->key, .value = { .type = w->type } };
-        if (w->type == ATTR_STRING || w->type == ATTR_ANY)
+        if (w->type == ATTR_ANY)
+            TRY(walk_any(w, &s->arena, &in.value.text));
+        else if (w->type == ATTR_STRING)
             in.value.text = walk_text(w);
         else
             in.value.bits = walk_bits(w);
@@ -246,6 +261,7 @@ static enum err find_children(struct loader *l, struct in_file *f, uint32_t from
     }
     if (low >= high) return ERR_OK;
     TRY(pq_chunk_read(&c, low, high, &l->s->arena, &v));
+    scan_count(l->s, &c, low, high);
     TRY(vector_i32(&v, &l->s->arena, out_rows));
     uint32_t i = 0, k;
     while (i < v.n_values && (*out_rows)[i] < (int32_t)from) i++;

@@ -48,6 +48,8 @@ NODISCARD enum err scan_chunk(struct in_file *f, struct block_scan *s, size_t gr
 // The same, and the rows [from, to) of it.
 NODISCARD enum err scan_read(struct in_file *f, struct block_scan *s, size_t group, size_t column,
                              uint32_t from, uint32_t to, struct pq_vector *out);
+// Adds the pages of the rows to the bytes that the scan has read.
+void scan_count(struct block_scan *s, const struct pq_chunk *c, uint32_t from, uint32_t to);
 // Value i of the vector where the column must have one in every row.
 NODISCARD enum err vector_i32(const struct pq_vector *v, struct arena *a, const int32_t **out);
 NODISCARD enum err vector_i64(const struct pq_vector *v, struct arena *a, const int64_t **out);

@@ -32,7 +32,7 @@ enum err spans_open(struct build *b) {
         [SC_RESOURCE] = { .encoding = PQ_ENC_DICT, .codec = PQ_CODEC_NONE },
         [SC_SCOPE] = { .encoding = PQ_ENC_DICT, .codec = PQ_CODEC_NONE },
     };
-    return build_open(b, &b->spans, "spans", c, o, SC_COUNT, &b->t->attrs, &b->span_attrs);
+    return build_open(b, &b->spans, "spans", c, o, SC_COUNT, &b->span_attrs);
 }
 
 // --- parents -------------------------------------------------------------------------------------

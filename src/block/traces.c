@@ -28,7 +28,7 @@ enum err traces_open(struct build *b) {
         [TC_FIRST_ROW] = { .encoding = PQ_ENC_DELTA, .codec = PQ_CODEC_NONE },
         [TC_SERVICES] = { .no_min_max = true },
     };
-    return build_open(b, &b->traces, "traces", c, o, TC_COUNT, NULL, NULL);
+    return build_open(b, &b->traces, "traces", c, o, TC_COUNT, NULL);
 }
 
 struct service_count {

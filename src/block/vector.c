@@ -14,7 +14,15 @@ enum err scan_read(struct in_file *f, struct block_scan *s, size_t group, size_t
     struct pq_chunk c;
     TRY(scan_chunk(f, s, group, column, &c));
     if (from > to || to > c.n_rows) return ERR_CORRUPT;
-    return pq_chunk_read(&c, from, to, &s->arena, out);
+    TRY(pq_chunk_read(&c, from, to, &s->arena, out));
+    scan_count(s, &c, from, to);
+    return ERR_OK;
+}
+
+void scan_count(struct block_scan *s, const struct pq_chunk *c, uint32_t from, uint32_t to) {
+    for (size_t i = 0; i < c->n_pages; i++)
+        if (c->pages[i].first_row < to && c->pages[i].first_row + c->pages[i].n_rows > from)
+            s->bytes_read += c->pages[i].size;
 }
 
 enum err vector_i32(const struct pq_vector *v, struct arena *a, const int32_t **out) {

@@ -6,8 +6,7 @@
 enum { FIXED_COLUMNS_MAX = 32 };
 
 enum err build_open(struct build *b, struct out_file *f, const char *name, const struct pq_column *fixed,
-                    const struct pq_column_opts *opts, size_t n_fixed, const struct attr_table *attrs,
-                    const struct column_choice *choice) {
+                    const struct pq_column_opts *opts, size_t n_fixed, const struct column_choice *choice) {
     struct pq_column c[FIXED_COLUMNS_MAX + BLOCK_COLUMNS_MAX];
     struct pq_column_opts o[FIXED_COLUMNS_MAX + BLOCK_COLUMNS_MAX] = { 0 };
     char key[BLOCK_KEY_MAX];
@@ -18,7 +17,7 @@ enum err build_open(struct build *b, struct out_file *f, const char *name, const
         o[i] = opts[i];
     }
     for (uint32_t i = 0; choice && i < choice->n; i++, n++)
-        c[n] = attr_column_def(choice->name[i], attrs_column(attrs, choice->column[i])->type);
+        c[n] = attr_column_def(choice->name[i], choice->type[i]);
     block_key(key, b->opts->tenant, b->opts->id, name);
     return out_file_open(f, b->opts->store, key, c, o, n, b->opts->version);
 }
@@ -28,7 +27,8 @@ enum err build_attrs(struct build *b, struct out_file *f, size_t first, struct g
     (void)b;
     for (uint32_t i = 0; i < choice->n; i++) {
         struct pq_values v;
-        TRY(gather_column(g, attrs_column(attrs, choice->column[i]), &v));
+        uint32_t column = choice->column[i];
+        TRY(gather_column(g, attrs_column(attrs, column), choice->texts[column], &v));
         if (v.n_values > 0) TRY(pq_column_write(f->pq, first + i, &v));
     }
     return ERR_OK;
@@ -37,7 +37,7 @@ enum err build_attrs(struct build *b, struct out_file *f, size_t first, struct g
 // --- values over 64 KiB ----------------------------------------------------------------------------
 
 // A reference is a hash of the value; two values with one hash get two references by counting on.
-static enum err keep_large(void *ctx, struct str any, uint8_t out_hash[16]) {
+enum err build_keep_large(void *ctx, struct str any, uint8_t out_hash[16]) {
     struct build *b = ctx;
     uint64_t h[2] = { hash_xxh64(any.ptr, any.len), any.len };
     for (uint32_t i = 0; i < b->n_large; i++) {
@@ -94,12 +94,7 @@ static enum err write_group(struct build *b, const struct order_group *og) {
     return b->has_links ? links_group(b, &g) : ERR_OK;
 }
 
-static enum err write_files(struct build *b, uint64_t *bytes) {
-    TRY(spans_open(b));
-    TRY(traces_open(b));
-    if (b->has_events) TRY(events_open(b));
-    if (b->has_links) TRY(links_open(b));
-    for (uint32_t i = 0; i < b->order.n_groups; i++) TRY(write_group(b, &b->order.groups[i]));
+enum err build_finish(struct build *b, const uint8_t *split_ids, uint32_t n_split, uint64_t *bytes) {
     struct out_file *files[] = { &b->spans, &b->traces, &b->events, &b->links };
     for (int i = 0; i < 4; i++) {
         if (!files[i]->pq) continue;
@@ -108,7 +103,37 @@ static enum err write_files(struct build *b, uint64_t *bytes) {
     }
     TRY(entities_write(b, bytes));
     TRY(large_write(b, bytes));
-    return split_write(b, bytes);
+    return split_write(b, split_ids, n_split, bytes);
+}
+
+// Traces that other blocks or heads hold too, or that lie in two row groups of this one.
+static enum err split_ids(struct build *b, uint8_t **out, uint32_t *out_n) {
+    const struct order *o = &b->order;
+    uint8_t *ids = ARENA_ARRAY(&b->arena, o->n_runs * 16ull + 1, uint8_t);
+    uint32_t *seen = arena_zalloc(&b->arena, (b->t->n_traces + 1ull) * sizeof *seen), n = 0;
+    if (!ids || !seen) return ERR_NOMEM;
+    for (uint32_t i = 0; i < o->n_runs; i++) seen[o->runs[i].trace]++;
+    for (uint32_t i = 0; i < o->n_runs; i++) {
+        uint32_t trace = o->runs[i].trace;
+        bool split = seen[trace] > 1 || (seen[trace] == 1 && b->opts->is_split && b->opts->is_split[trace]);
+        seen[trace] = 0; // each trace once
+        if (split) memcpy(ids + 16ull * n++, span_trace_at(b->t, trace)->id, 16);
+    }
+    *out = ids;
+    *out_n = n;
+    return ERR_OK;
+}
+
+static enum err write_files(struct build *b, uint64_t *bytes) {
+    uint8_t *ids;
+    uint32_t n;
+    TRY(spans_open(b));
+    TRY(traces_open(b));
+    if (b->has_events) TRY(events_open(b));
+    if (b->has_links) TRY(links_open(b));
+    for (uint32_t i = 0; i < b->order.n_groups; i++) TRY(write_group(b, &b->order.groups[i]));
+    TRY(split_ids(b, &ids, &n));
+    return build_finish(b, ids, n, bytes);
 }
 
 static enum err remove_one(void *ctx, struct str key, uint64_t size) {
@@ -118,7 +143,7 @@ static enum err remove_one(void *ctx, struct str key, uint64_t size) {
 }
 
 // What an uncommitted block left goes away now or when the store is opened next.
-static void clean_up(struct build *b) {
+void build_abort(struct build *b) {
     char prefix[BLOCK_KEY_MAX];
     struct object_store *s = b->opts->store;
     out_file_abort(&b->spans);
@@ -133,13 +158,13 @@ static void clean_up(struct build *b) {
 enum err block_write(const struct block_write_opts *opts, struct block_meta *out) {
     struct build b = { .opts = opts, .t = opts->table, .main = TIME_RANGE_NONE, .outliers = TIME_RANGE_NONE };
     uint64_t bytes = 0;
-    b.rest = (struct rest_sink){ keep_large, &b };
+    b.rest = (struct rest_sink){ build_keep_large, &b };
     arena_init(&b.arena, SIZE_MAX, opts->budget);
     arena_init(&b.group_arena, SIZE_MAX, opts->budget);
     enum err e = plan(&b);
     if (e == ERR_OK) e = write_files(&b, &bytes);
     if (e != ERR_OK)
-        clean_up(&b);
+        build_abort(&b);
     else {
         *out = (struct block_meta){ .level = opts->level,
                                     .format = BLOCK_FORMAT,

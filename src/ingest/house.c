@@ -4,12 +4,14 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "block/writer.h"
+#include "block/merge.h"
 #include "ingest/keep.h"
 
 enum {
     MERGE_MIN = 4,         // so many small blocks of one window are worth a merge
     MERGE_INPUTS_MAX = 64, // in one go
+    COPY_INPUTS = 8,       // large blocks of one size are copied into one, eight at a time
+    COPY_TIERS = 2,        // blocks of 32 cuts and more stay as they are
     REMOVE_MAX = 256,
 };
 
@@ -152,30 +154,119 @@ static enum err merge_into(struct ingest *in, const struct block_meta *const *in
     return e;
 }
 
-static bool merge_step(struct ingest *in) {
-    const struct block_meta *inputs[MERGE_INPUTS_MAX];
+// After the output of a merge is written: commit it in the place of its inputs.
+static bool commit_merge(struct ingest *in, const struct block_meta *const *inputs, uint32_t n,
+                         const struct block_meta *merged) {
     char removed[MERGE_INPUTS_MAX][ULID_LEN + 1];
+    for (uint32_t i = 0; i < n; i++) memcpy(removed[i], inputs[i]->id, sizeof removed[i]);
+    if (!commit_and_show(in, &(struct catalog_change){ merged, removed, n, 0 }, "merge")) {
+        block_remove_files(in->opts.store, in->opts.tenant, merged->id);
+        return false;
+    }
+    atomic_fetch_add(&in->merges_total, 1);
+    log_info("block.merged", KV_Z("block", merged->id), KV_U64("inputs", n),
+             KV_U64("spans", merged->n_spans));
+    return true;
+}
+
+static bool merge_small(struct ingest *in) {
+    const struct block_meta *inputs[MERGE_INPUTS_MAX];
     struct block_meta merged;
     struct block_scan s;
     struct span_table t;
-    uint32_t n = in->opts.merge ? choose_inputs(in, inputs) : 0;
+    uint32_t n = choose_inputs(in, inputs);
     if (n == 0 || block_scan_init(&s, NULL) != ERR_OK) return false;
     span_table_init(&t, SIZE_MAX, in->opts.build_budget);
     enum err e = merge_into(in, inputs, n, &s, &t, &merged);
     span_table_fini(&t);
     block_scan_fini(&s);
-    if (e != ERR_OK) {
-        log_error("merge.failed", KV_Z("error", err_text(e)));
-        return false;
+    if (e == ERR_OK) return commit_merge(in, inputs, n, &merged);
+    log_error("merge.failed", KV_Z("error", err_text(e)));
+    return false;
+}
+
+// --- merging large blocks, by copying --------------------------------------------------------------------
+
+// Blocks of half a cut to four cuts are of tier 0, up to 32 cuts of tier 1.
+static uint32_t tier_of(const struct ingest *in, const struct block_meta *m) {
+    uint32_t tier = 0;
+    for (uint64_t n = in->opts.cut_spans * 4ull; m->n_spans >= n && tier < COPY_TIERS; n *= 8) tier++;
+    return tier;
+}
+
+static bool is_unmergeable(const struct ingest *in, const char *id) {
+    for (uint32_t i = 0; i < UNMERGEABLE_MAX; i++)
+        if (strcmp(in->unmergeable[i], id) == 0) return true;
+    return false;
+}
+
+static uint32_t choose_copies(const struct ingest *in, const struct block_meta **out) {
+    const struct block_meta *large[CATALOG_BLOCKS_MAX];
+    uint32_t n_large = 0;
+    for (uint32_t i = 0; i < in->catalog.n_blocks; i++) {
+        const struct block_meta *m = &in->catalog.blocks[i];
+        if (!is_small(in, m) && tier_of(in, m) < COPY_TIERS && !is_unmergeable(in, m->id))
+            large[n_large++] = m;
     }
-    for (uint32_t i = 0; i < n; i++) memcpy(removed[i], inputs[i]->id, sizeof removed[i]);
-    if (!commit_and_show(in, &(struct catalog_change){ &merged, removed, n, 0 }, "merge")) {
-        block_remove_files(in->opts.store, in->opts.tenant, merged.id);
-        return false;
+    if (n_large > 1) qsort(large, n_large, sizeof *large, by_received);
+    for (uint32_t tier = 0; tier < COPY_TIERS; tier++) {
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < n_large && n < COPY_INPUTS; i++) {
+            if (tier_of(in, large[i]) != tier) continue;
+            if (n && window_of(in, large[i]) != window_of(in, out[0])) n = 0;
+            out[n++] = large[i];
+        }
+        if (n == COPY_INPUTS) return n;
     }
-    atomic_fetch_add(&in->merges_total, 1);
-    log_info("block.merged", KV_Z("block", merged.id), KV_U64("inputs", n), KV_U64("spans", merged.n_spans));
-    return true;
+    return 0;
+}
+
+static enum err copy_into(struct ingest *in, const struct block_meta *const *inputs, uint32_t n,
+                          struct block_meta *out) {
+    char id[ULID_LEN + 1];
+    struct arena a;
+    arena_init(&a, SIZE_MAX, NULL);
+    struct block **from = ARENA_ARRAY(&a, n, struct block *);
+    struct block **others = ARENA_ARRAY(&a, in->n_blocks + 1ull, struct block *);
+    uint32_t n_from = 0, n_others = 0;
+    enum err e = from && others ? ERR_OK : ERR_NOMEM;
+    for (uint32_t i = 0; i < n && e == ERR_OK; i++) from[n_from++] = find_block(in, inputs[i]->id);
+    for (uint32_t b = 0; b < in->n_blocks && e == ERR_OK; b++) {
+        bool is_input = false;
+        for (uint32_t i = 0; i < n; i++) is_input |= in->blocks[b] == from[i];
+        if (!is_input) others[n_others++] = in->blocks[b];
+    }
+    keep_block_id(in, id);
+    struct block_merge_opts o = { .store = in->opts.store,
+                                  .tenant = in->opts.tenant,
+                                  .id = id,
+                                  .version = in->opts.version,
+                                  .budget = in->opts.build_budget,
+                                  .inputs = from,
+                                  .n_inputs = n_from,
+                                  .others = others,
+                                  .n_others = n_others };
+    if (e == ERR_OK) e = block_merge(&o, out);
+    arena_fini(&a);
+    return e;
+}
+
+static bool merge_large(struct ingest *in) {
+    const struct block_meta *inputs[COPY_INPUTS];
+    struct block_meta merged;
+    uint32_t n = choose_copies(in, inputs);
+    if (n == 0) return false;
+    enum err e = copy_into(in, inputs, n, &merged);
+    if (e == ERR_OK) return commit_merge(in, inputs, n, &merged);
+    // Blocks whose columns do not go together stay apart; the oldest steps aside for its neighbours.
+    if (e == ERR_UNSUPPORTED)
+        memcpy(in->unmergeable[in->n_unmergeable++ % UNMERGEABLE_MAX], inputs[0]->id, ULID_LEN + 1);
+    log_warn("merge.copy_failed", KV_Z("oldest", inputs[0]->id), KV_Z("error", err_text(e)));
+    return e == ERR_UNSUPPORTED;
+}
+
+static bool merge_step(struct ingest *in) {
+    return in->opts.merge && (merge_small(in) || merge_large(in));
 }
 
 // --- retention and the disk budget ------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "ingest/ingest.h"
 #include "os/thread.h"
 
+enum { UNMERGEABLE_MAX = 256 };
 enum { FROZEN_MAX = 2 }; // heads that wait for their block; then the applier waits
 
 struct request_list {
@@ -51,6 +52,8 @@ struct ingest {
     struct block **blocks;      // as in the catalog
     uint32_t n_blocks;
     struct view *view;
+    char unmergeable[UNMERGEABLE_MAX][ULID_LEN + 1]; // of the keeper: blocks that fit no copying merge
+    uint32_t n_unmergeable;
 
     struct thread committer, applier, keeper;
     _Atomic bool behind; // the committer is: bodies get packed
