@@ -110,7 +110,7 @@ static void http_handle(struct api *a, struct net_request *rq) {
         allowed = routes[i].method;
     }
     if (allowed)
-        reply_error(rq, 405, "this path takes %s only", allowed);
+        reply_method(rq, strcmp(allowed, "GET") == 0 ? "GET, HEAD" : allowed);
     else
         app_handle(a, rq);
 }
@@ -135,6 +135,12 @@ enum err api_new(const struct api_opts *opts, struct api **out) {
     else
         *out = a;
     return e;
+}
+
+void api_stop(struct api *a) {
+    if (!a) return;
+    a->ready = false;
+    workers_stop(a->workers);
 }
 
 void api_free(struct api *a) {

@@ -27,6 +27,8 @@ struct api_opts {
 };
 
 NODISCARD enum err api_new(const struct api_opts *opts, struct api **out);
+// Ends the queries that run, and takes no new ones: before ingest is closed.
+void api_stop(struct api *a); // NULL is fine
 // After the server has stopped and ingest has answered everything.
 void api_free(struct api *a);
 // Before the server starts: what it listens on, for people and figures.

@@ -7,9 +7,32 @@
 #include "base/json.h"
 #include "os/thread.h"
 
+// Why a request was refused as a whole: by a handler, or by net before a handler saw it.
+#define REFUSE_TABLE(X) \
+    X(TOO_LARGE, "too_large") \
+    X(MEMORY, "memory") \
+    X(DISK, "disk") \
+    X(UNAVAILABLE, "unavailable") \
+    X(MALFORMED, "malformed") \
+    X(UNSUPPORTED, "unsupported") \
+    X(CONTENT_TYPE, "content_type") \
+    X(METHOD, "method") \
+    X(PATH, "path") \
+    X(SIGNAL, "signal") \
+    X(TIMEOUT, "timeout") \
+    X(CONNECTIONS, "too_many_connections") \
+    X(TLS, "tls")
+enum refuse {
+#define X(name, label) REFUSE_##name,
+    REFUSE_TABLE(X)
+#undef X
+        REFUSE_COUNT
+};
+const char *refuse_label(enum refuse r);
+
 struct receiver_stats {
-    _Atomic uint64_t requests, refused_requests, spans, refused_spans, bytes, first_ns, last_ns,
-        unknown_fields;
+    _Atomic uint64_t requests, spans, refused_spans, bytes, first_ns, last_ns, unknown_fields;
+    _Atomic uint64_t refused[REFUSE_COUNT]; // requests
 };
 
 struct api {
@@ -29,7 +52,8 @@ struct api {
 // --- answers ---
 // Text of an error; 4xx and 5xx.
 void reply_error(struct net_request *rq, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
-void reply_busy(struct net_request *rq, const char *why); // 429 with a retry hint
+void reply_method(struct net_request *rq, const char *allowed); // 405
+void reply_busy(struct net_request *rq, const char *why);       // 429 with a retry hint
 // Takes the buffer's bytes. Packed with gzip where the client takes it.
 void reply_buf(struct net_request *rq, int status, struct str content_type, struct buf *body);
 void reply_buf_with(struct net_request *rq, int status, struct str content_type, struct buf *body,
@@ -52,7 +76,8 @@ NODISCARD bool parse_time(struct str s, uint64_t *out_ns);
 // --- workers ---
 struct workers;
 NODISCARD enum err workers_new(uint32_t n, uint32_t max_queued, struct workers **out);
-void workers_free(struct workers *w); // runs what is queued first
+void workers_stop(struct workers *w); // runs what is queued first; takes no more
+void workers_free(struct workers *w);
 // Runs `run` with the request on a worker; ERR_LIMIT when too many wait.
 NODISCARD enum err workers_run(struct workers *w, void (*run)(struct api *a, struct net_request *rq),
                                struct api *a, struct net_request *rq);

@@ -55,13 +55,18 @@ enum err workers_new(uint32_t n, uint32_t max_queued, struct workers **out) {
     return e;
 }
 
-void workers_free(struct workers *w) {
-    if (!w) return;
+void workers_stop(struct workers *w) {
     mutex_lock(&w->lock);
     w->stopping = true;
     cond_broadcast(&w->changed);
     mutex_unlock(&w->lock);
     for (uint32_t i = 0; i < w->n_threads; i++) thread_join(&w->threads[i]);
+    w->n_threads = 0;
+}
+
+void workers_free(struct workers *w) {
+    if (!w) return;
+    workers_stop(w);
     cond_fini(&w->changed);
     mutex_fini(&w->lock);
     mem_free(w->queue);

@@ -216,6 +216,7 @@ enum err server_start(const struct config *c, struct server **out, struct err_ct
 void server_stop(struct server *s) {
     if (!s) return;
     if (s->net && net_server_stop(s->net, STOP_MS) != ERR_OK) log_warn("server.connections_cut");
+    api_stop(s->api);
     ingest_close(s->ingest);
     api_free(s->api);
     net_server_free(s->net);
