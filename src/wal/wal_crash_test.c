@@ -256,6 +256,31 @@ TEST(wal_what_was_replayed_once_survives) {
     CHECK(replayed > 0);
 }
 
+// After a failed sync the pages can be read but are on no disk; a process that dies before it could
+// seal the segment leaves them like that.
+TEST(wal_what_was_replayed_once_survives_a_failed_sync_before) {
+    for (int i = 0; i < 300; i++) {
+        struct disk *d = fixture_disk();
+        bool is_new = i % 2;
+        struct wal_opts opts = fixture_opts(d, is_new ? 500 : 1 << 20);
+        struct wal *w;
+        CHECK_OK(fixture_open(&opts, 0, &seen, &w));
+        CHECK_OK(fixture_commit(w, 1, 1, 600));
+        // the sync and all that comes after it; a new segment needs four calls before
+        disk_sim_arm(d, &(struct disk_sim_fault){ .op = DISK_SIM_ANY, .nth = is_new ? 5 : 2, .keep = true });
+        CHECK(fixture_commit(w, 2, 4, 600) == ERR_IO);
+        wal_close(w);
+        disk_sim_restart(d);
+        fixture_replay(&opts, 0, &seen);
+        check_seen(&seen, 1, 1, 5);
+        CHECK_OK(disk_sim_crash(d, test_rand()));
+        fixture_replay(&opts, 0, &seen);
+        check_seen(&seen, 1, 1, 5);
+        CHECK(seen.replay.quarantined_pieces == 0 && seen.replay.tail_bytes_cut == 0);
+        disk_sim_free(d);
+    }
+}
+
 // A torn tail is cut for good: what follows it later must not make it look like damage.
 TEST(wal_a_torn_tail_is_cut_once) {
     unsigned torn = 0;

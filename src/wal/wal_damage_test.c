@@ -269,6 +269,36 @@ TEST(wal_a_lost_segment_is_counted) {
     disk_sim_free(d);
 }
 
+// Its first commit failed, and so did its removal; then a third segment was begun.
+TEST(wal_a_segment_that_never_counted_is_no_damage) {
+    struct disk *d = fixture_disk();
+    struct wal_opts opts = fixture_opts(d, 500);
+    struct wal *w;
+    CHECK_OK(fixture_open(&opts, 0, &seen, &w));
+    CHECK_OK(fixture_commit(w, 1, 1, 450));
+    disk_sim_arm(d,
+                 &(struct disk_sim_fault){ .op = DISK_SIM_ANY, .nth = 5, .keep = true }); // from the sync on
+    CHECK(fixture_commit(w, 70, 1, 450) == ERR_IO);
+    disk_sim_arm(d, NULL);
+    CHECK_U64(dir_count(d, "/d/wal"), 2);
+    CHECK_OK(fixture_commit(w, 2, 1, 450));
+    struct str failed = file_get(d, segment_name(2));
+    CHECK(failed.len > 200);
+    ((char *)(uintptr_t)failed.ptr)[SEGMENT_HEAD + 20] ^= 1; // torn as well
+    file_put(d, segment_name(2), failed);
+    CHECK_OK(wal_trim(w, 0));
+    wal_close(w);
+    fixture_replay(&opts, 0, &seen);
+    check_seen(&seen, 1, 1, 2);
+    CHECK(seen.replay.quarantined_pieces == 0 && seen.replay.tail_bytes_cut == 0 &&
+          seen.replay.n_missing == 0);
+    CHECK_OK(fixture_open(&opts, 2, &seen, &w));
+    CHECK_OK(wal_trim(w, 2)); // it goes with the others
+    CHECK_U64(dir_count(d, "/d/wal"), 1);
+    wal_close(w);
+    disk_sim_free(d);
+}
+
 TEST(wal_a_record_in_the_wrong_place_never_counts) {
     size_t ends[3];
     struct disk *d = fixture_disk();

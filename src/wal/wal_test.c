@@ -3,6 +3,7 @@
 #include "wal/fixture_test.h"
 
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "os/thread.h"
 
@@ -76,6 +77,46 @@ TEST(wal_large_records_pass_through_the_window) {
     wal_close(w);
     CHECK_U64(replay.n_records, 4);
     CHECK_U64(replay.bytes, 4 * (RECORD_HEAD + 1 + 7 + (uint64_t)LARGE));
+}
+
+TEST(wal_keeps_its_marker) {
+    struct disk *d = fixture_disk();
+    struct wal_opts opts = fixture_opts(d, 0);
+    for (uint64_t life = 1; life <= 3; life++) {
+        struct segment_head h;
+        struct wal *w;
+        opts.marker = life == 1 ? 0 : life; // drawn once, then that of the log
+        CHECK_OK(fixture_open(&opts, 0, &seen, &w));
+        CHECK_OK(fixture_commit(w, life, 1, 100));
+        wal_close(w);
+        static uint64_t marker;
+        CHECK_OK(segment_head_decode((const uint8_t *)file_get(d, segment_name(life)).ptr, &h));
+        if (life == 1) marker = h.marker;
+        CHECK_U64(h.marker, marker);
+    }
+    disk_sim_free(d);
+}
+
+// What was reserved behind the end of a segment is given back when it is sealed, and by the next
+// opening when the process died before.
+TEST(wal_gives_back_reserved_space) {
+    struct wal_opts opts = { .disk = disk_real(), .dir = test_dir(), .segment_bytes = 8 << 20 };
+    struct wal_replay replay;
+    struct disk_file *f;
+    struct stat st;
+    struct wal *w;
+    char path[512];
+    CHECK_OK(wal_open(&opts, 0, NULL, NULL, &replay, &w));
+    CHECK_OK(fixture_commit(w, 1, 1, 100));
+    wal_close(w);
+    (void)snprintf(path, sizeof path, "%s/%020d.wal", test_dir(), 1);
+    CHECK(stat(path, &st) == 0 && st.st_blocks * 512 < 1 << 20);
+    CHECK_OK(opts.disk->ops->open(opts.disk, path, DISK_WRITE, &f));
+    CHECK_OK(opts.disk->ops->reserve(f, 8 << 20));
+    opts.disk->ops->close(f);
+    CHECK_OK(wal_open(&opts, 0, NULL, NULL, &replay, &w));
+    wal_close(w);
+    CHECK(stat(path, &st) == 0 && st.st_blocks * 512 < 1 << 20);
 }
 
 TEST(wal_sequence_continues_behind_what_blocks_cover) {
