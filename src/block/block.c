@@ -107,7 +107,7 @@ static enum err attr_defs(struct block *b, struct in_file *f, size_t n_fixed, st
         struct attr_def *d = &(*out)[(*out_n)++];
         d->column = i;
         if (!column_name_read(&b->arena, f->pq->columns[i].name, scope, &d->key, &d->type))
-            return ERR_CORRUPT;
+            return b->arena.failed ? ERR_NOMEM : ERR_CORRUPT;
         if (f->pq->columns[i].type != attr_column_def(STR(""), d->type).type) return ERR_CORRUPT;
     }
     return ERR_OK;

@@ -11,7 +11,7 @@
 enum { BLOCK_COLUMNS_MAX = 300 };
 
 void column_name_write(struct buf *out, struct str scope, struct str key, enum attr_type type);
-// false when the name is not one of `scope`. key is decoded into a.
+// false when the name is not one of `scope`, or a has failed. key is decoded into a.
 NODISCARD bool column_name_read(struct arena *a, struct str name, struct str scope, struct str *key,
                                 enum attr_type *type);
 
