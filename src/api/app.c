@@ -47,7 +47,7 @@ void app_handle(struct api *a, struct net_request *rq) {
     const struct asset *f = asset_find(rq->path);
     (void)a;
     if (!str_eq(rq->method, STR("GET")) && !str_eq(rq->method, STR("HEAD"))) {
-        reply_error(rq, 405, "only GET is possible here");
+        reply_method(rq, "GET, HEAD");
         return;
     }
     bool is_file = str_starts(rq->path, STR("/assets/")) || str_starts(rq->path, STR("/api/")) ||

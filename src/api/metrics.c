@@ -21,16 +21,18 @@ static void counter(struct buf *b, const char *name, const char *help, uint64_t 
     buf_fmt(b, "%s_total %llu\n", name, (unsigned long long)v);
 }
 
+static const char *const protocols[API_LISTENER_COUNT] = { "http", "otlp_grpc", "otlp_http" };
+
 static void write_receivers(struct api *a, struct buf *b) {
-    static const char *const protocols[API_LISTENER_COUNT] = { "http", "otlp_grpc", "otlp_http" };
     family(b, "takt_spans_received", "counter", "Spans accepted, durable and visible.");
     for (int i = 0; i < API_LISTENER_COUNT; i++)
         buf_fmt(b, "takt_spans_received_total{protocol=\"%s\"} %llu\n", protocols[i],
                 (unsigned long long)a->receivers[i].spans);
-    family(b, "takt_requests_refused", "counter", "Export requests answered with an error.");
+    family(b, "takt_requests_refused", "counter", "Requests that were refused as a whole, by reason.");
     for (int i = 0; i < API_LISTENER_COUNT; i++)
-        buf_fmt(b, "takt_requests_refused_total{protocol=\"%s\"} %llu\n", protocols[i],
-                (unsigned long long)a->receivers[i].refused_requests);
+        for (int r = 0; r < REFUSE_COUNT; r++)
+            buf_fmt(b, "takt_requests_refused_total{protocol=\"%s\",reason=\"%s\"} %llu\n", protocols[i],
+                    refuse_label((enum refuse)r), (unsigned long long)a->receivers[i].refused[r]);
     family(b, "takt_spans_refused", "counter",
            "Spans refused one by one, with the reason told to the sender.");
     for (int i = 0; i < OTLP_REFUSE_COUNT; i++)
@@ -44,16 +46,12 @@ static void write_receivers(struct api *a, struct buf *b) {
 }
 
 static void write_net(struct api *a, struct buf *b) {
-    family(b, "takt_net_refused", "counter",
-           "Requests and connections turned away before a handler saw them.");
+    family(b, "takt_connections_open", "gauge", "Connections now.");
     for (unsigned l = 0; a->server && l < API_LISTENER_COUNT; l++) {
         struct net_stats s;
         if (a->opts.addresses[l].len == 0) continue;
         net_server_stats(a->server, a->listener_of[l], &s);
-        for (int i = 0; i < NET_REFUSED_COUNT; i++)
-            if (s.refused[i])
-                buf_fmt(b, "takt_net_refused_total{listener=\"%u\",reason=\"%s\"} %llu\n", l,
-                        net_refusal_text((enum net_refusal)i), (unsigned long long)s.refused[i]);
+        buf_fmt(b, "takt_connections_open{protocol=\"%s\"} %llu\n", protocols[l], (unsigned long long)s.open);
     }
 }
 

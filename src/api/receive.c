@@ -12,6 +12,8 @@
     "Takt takes traces only. Switch the other exporters off at the sender: OTEL_METRICS_EXPORTER=none and " \
     "OTEL_LOGS_EXPORTER=none."
 
+enum { RETRY_MS = 1000 };
+
 static const char service_prefix[] = "/opentelemetry.proto.collector.";
 static const char export_path[] = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
@@ -29,41 +31,66 @@ struct call {
 
 // --- answers -------------------------------------------------------------------------------------------
 
-// An OTLP error over HTTP is a google.rpc.Status in the encoding of the request.
-static void reply_status(struct net_request *rq, enum body_format format, int http, enum net_grpc_status code,
-                         struct str text, uint32_t retry_ms) {
-    struct buf pb, json;
-    struct net_header h = { STR("content-type"),
-                            format == BODY_JSON ? TYPE_JSON : STR("application/x-protobuf") };
-    if (rq->is_grpc) {
-        net_reply(
-            rq, &(struct net_reply){ .grpc_status = code, .grpc_message = text, .retry_after_ms = retry_ms });
-        return;
-    }
-    buf_init(&pb, 64 << 10);
-    buf_init(&json, 64 << 10);
-    pb_varint(&pb, 1, (uint64_t)code);
-    pb_bytes(&pb, 2, text);
-    enum err e = ERR_OK;
-    if (format == BODY_JSON) e = otlp_pb_to_json(&otlp_rpc_status, buf_view(&pb), OTLP_FLAVOUR_OTLP, &json);
-    struct net_bytes body =
-        net_bytes_copy(rq, e == ERR_OK && format == BODY_JSON ? buf_view(&json) : buf_view(&pb));
-    buf_fini(&pb);
-    buf_fini(&json);
-    net_reply(rq,
-              &(struct net_reply){
-                  .status = http, .headers = &h, .n_headers = 1, .body = body, .retry_after_ms = retry_ms });
+enum { HEADERS_MAX = 8 };
+
+struct headers {
+    struct net_header list[HEADERS_MAX];
+    size_t n;
+};
+
+static void put_header(struct headers *h, struct str name, struct str value) {
+    ASSERT(h->n < HEADERS_MAX);
+    h->list[h->n++] = (struct net_header){ name, value };
 }
 
-static void cors_headers(const struct api *a, const struct net_request *rq, struct net_header *h, size_t *n) {
+// Every answer has them, errors too: a page cannot read an answer without.
+static void put_cors(const struct api *a, const struct net_request *rq, struct headers *h) {
     struct str origin = net_request_header(rq, STR("origin"));
     for (uint32_t i = 0; origin.ptr && i < a->opts.n_cors_origins; i++) {
         bool any = str_eq(a->opts.cors_origins[i], STR("*"));
         if (!any && !str_eq(a->opts.cors_origins[i], origin)) continue;
-        h[(*n)++] = (struct net_header){ STR("access-control-allow-origin"), any ? STR("*") : origin };
-        h[(*n)++] = (struct net_header){ STR("vary"), STR("origin") };
+        put_header(h, STR("access-control-allow-origin"), any ? STR("*") : origin);
+        put_header(h, STR("vary"), STR("origin"));
         return;
     }
+}
+
+static struct str type_of(enum body_format format) {
+    return format == BODY_JSON ? TYPE_JSON : STR("application/x-protobuf");
+}
+
+// A message in the encoding of the request.
+static struct net_bytes message_bytes(struct net_request *rq, enum body_format format,
+                                      const struct otlp_message *m, const struct buf *pb) {
+    struct buf json;
+    if (rq->is_grpc || format != BODY_JSON) return net_bytes_copy(rq, buf_view(pb));
+    buf_init(&json, 64 << 10);
+    enum err e = otlp_pb_to_json(m, buf_view(pb), OTLP_FLAVOUR_OTLP, &json);
+    struct net_bytes bytes = net_bytes_copy(rq, e == ERR_OK ? buf_view(&json) : STR("{}"));
+    buf_fini(&json);
+    return bytes;
+}
+
+// An OTLP error over HTTP is a google.rpc.Status.
+static void reply_status(const struct api *a, struct net_request *rq, enum body_format format, int http,
+                         enum net_grpc_status code, struct str text, uint32_t retry_ms) {
+    struct net_reply r = {
+        .status = http, .grpc_status = code, .grpc_message = text, .retry_after_ms = retry_ms
+    };
+    struct headers h = { .n = 0 };
+    struct buf pb;
+    if (!rq->is_grpc) {
+        buf_init(&pb, 64 << 10);
+        pb_varint(&pb, 1, (uint64_t)code);
+        pb_bytes(&pb, 2, text);
+        r.body = message_bytes(rq, format, &otlp_rpc_status, &pb);
+        buf_fini(&pb);
+        put_header(&h, STR("content-type"), type_of(format));
+        put_cors(a, rq, &h);
+        r.headers = h.list;
+        r.n_headers = h.n;
+    }
+    net_reply(rq, &r);
 }
 
 static void partial_text(const struct otlp_check *c, struct buf *out) {
@@ -78,13 +105,10 @@ static void partial_text(const struct otlp_check *c, struct buf *out) {
 // ExportTraceServiceResponse { partial_success = 1 { rejected_spans = 1, error_message = 2 } }
 static void reply_success(struct call *c) {
     struct net_request *rq = c->rq;
-    struct buf pb, text, json;
-    struct net_header h[4] = { { STR("content-type"),
-                                 c->format == BODY_JSON ? TYPE_JSON : STR("application/x-protobuf") } };
-    size_t n = 1;
+    struct buf pb, text;
+    struct headers h = { .n = 0 };
     buf_init(&pb, 64 << 10);
     buf_init(&text, 16 << 10);
-    buf_init(&json, 64 << 10);
     if (c->check.n_refused) {
         partial_text(&c->check, &text);
         size_t mark = pb_begin(&pb, 1);
@@ -92,15 +116,14 @@ static void reply_success(struct call *c) {
         pb_bytes(&pb, 2, buf_view(&text));
         pb_end(&pb, mark);
     }
-    enum err e = ERR_OK;
-    bool as_json = !rq->is_grpc && c->format == BODY_JSON;
-    if (as_json) e = otlp_pb_to_json(&otlp_export_response, buf_view(&pb), OTLP_FLAVOUR_OTLP, &json);
-    cors_headers(c->api, rq, h, &n);
-    struct net_bytes body = net_bytes_copy(rq, as_json && e == ERR_OK ? buf_view(&json) : buf_view(&pb));
+    if (!rq->is_grpc) {
+        put_header(&h, STR("content-type"), type_of(c->format));
+        put_cors(c->api, rq, &h);
+    }
+    struct net_bytes body = message_bytes(rq, c->format, &otlp_export_response, &pb);
     buf_fini(&pb);
     buf_fini(&text);
-    buf_fini(&json);
-    net_reply(rq, &(struct net_reply){ .status = 200, .headers = h, .n_headers = n, .body = body });
+    net_reply(rq, &(struct net_reply){ .status = 200, .headers = h.list, .n_headers = h.n, .body = body });
 }
 
 // --- the call --------------------------------------------------------------------------------------------
@@ -114,23 +137,34 @@ static void call_free(struct call *c) {
     mem_free(c);
 }
 
-static void refuse(struct call *c, const char *reason, enum err e, int http, struct str text) {
-    struct api *a = c->api;
-    struct receiver_stats *s = &a->receivers[c->rq->kind];
-    atomic_fetch_add(&s->refused_requests, 1);
-    refusals_note(&a->refusals, clock_unix_ns(a->opts.clock), c->rq->kind, reason, text, c->rq->peer);
+const char *refuse_label(enum refuse r) {
+    static const char *const labels[] = {
+#define X(name, label) label,
+        REFUSE_TABLE(X)
+#undef X
+    };
+    return labels[r];
+}
+
+static void note_refused(struct api *a, int kind, enum refuse why, struct str text, struct str peer) {
+    atomic_fetch_add(&a->receivers[kind].refused[why], 1);
+    refusals_note(&a->refusals, clock_unix_ns(a->opts.clock), kind, refuse_label(why), text, peer);
+}
+
+static void refuse(struct call *c, enum refuse why, enum err e, int http, struct str text) {
+    note_refused(c->api, c->rq->kind, why, text, c->rq->peer);
     bool retry = http == 429 || http == 503;
-    reply_status(c->rq, c->format, http, grpc_status_of(e), text, retry ? 1000 : 0);
+    reply_status(c->api, c->rq, c->format, http, grpc_status_of(e), text, retry ? RETRY_MS : 0);
     call_free(c);
 }
 
 static void refuse_err(struct call *c, enum err e, const struct err_ctx *ctx) {
     struct str text = str_of(ctx->text[0] ? ctx->text : err_text(e));
     switch (e) {
-    case ERR_LIMIT: refuse(c, "too_large", ERR_LIMIT, 413, text); return;
-    case ERR_NOMEM: refuse(c, "memory", ERR_LIMIT, 429, text); return;
-    case ERR_UNSUPPORTED: refuse(c, "unsupported", ERR_UNSUPPORTED, 415, text); return;
-    default: refuse(c, "malformed", ERR_INVALID, 400, text);
+    case ERR_LIMIT: refuse(c, REFUSE_TOO_LARGE, ERR_LIMIT, 413, text); return;
+    case ERR_NOMEM: refuse(c, REFUSE_MEMORY, ERR_LIMIT, 429, text); return;
+    case ERR_UNSUPPORTED: refuse(c, REFUSE_UNSUPPORTED, ERR_UNSUPPORTED, 415, text); return;
+    default: refuse(c, REFUSE_MALFORMED, ERR_INVALID, 400, text);
     }
 }
 
@@ -162,12 +196,12 @@ static void done(struct ingest_request *ir, enum err e) {
         reply_success(c);
         call_free(c);
     } else if (e == ERR_LIMIT) {
-        refuse(c, "disk", ERR_LIMIT, 429,
+        refuse(c, REFUSE_DISK, ERR_LIMIT, 429,
                STR("the disk budget is used up; data is refused until there is room"));
     } else if (e == ERR_NOMEM) {
-        refuse(c, "memory", ERR_LIMIT, 429, STR("out of memory; please send again later"));
+        refuse(c, REFUSE_MEMORY, ERR_LIMIT, 429, STR("out of memory; please send again later"));
     } else {
-        refuse(c, "unavailable", ERR_UNAVAILABLE, 503,
+        refuse(c, REFUSE_UNAVAILABLE, ERR_UNAVAILABLE, 503,
                STR("the spans could not be stored; please send again"));
     }
 }
@@ -223,7 +257,8 @@ static void receive(struct api *a, struct net_request *rq, enum body_format form
     struct call *c = mem_zalloc(sizeof *c);
     struct err_ctx ctx = { 0 };
     if (!c) {
-        reply_status(rq, format, 503, NET_GRPC_UNAVAILABLE, STR("out of memory"), 1000);
+        note_refused(a, rq->kind, REFUSE_MEMORY, STR("out of memory"), rq->peer);
+        reply_status(a, rq, format, 503, NET_GRPC_UNAVAILABLE, STR("out of memory"), RETRY_MS);
         return;
     }
     c->api = a;
@@ -247,17 +282,17 @@ static void receive(struct api *a, struct net_request *rq, enum body_format form
 
 // --- routing ---------------------------------------------------------------------------------------------
 
+#define METHODS STR("POST, OPTIONS")
+
 static void preflight(struct api *a, struct net_request *rq) {
-    struct net_header h[8] = {
-        { STR("access-control-allow-methods"), STR("POST, OPTIONS") },
-        { STR("access-control-max-age"), STR("7200") },
-    };
-    size_t n = 2;
+    struct headers h = { .n = 0 };
     struct str wanted = net_request_header(rq, STR("access-control-request-headers"));
-    h[n++] = (struct net_header){ STR("access-control-allow-headers"),
-                                  wanted.ptr ? wanted : STR("content-type, content-encoding") };
-    cors_headers(a, rq, h, &n);
-    net_reply(rq, &(struct net_reply){ .status = 204, .headers = h, .n_headers = n });
+    put_header(&h, STR("access-control-allow-methods"), METHODS);
+    put_header(&h, STR("access-control-max-age"), STR("7200"));
+    put_header(&h, STR("access-control-allow-headers"),
+               wanted.ptr ? wanted : STR("content-type, content-encoding"));
+    put_cors(a, rq, &h);
+    net_reply(rq, &(struct net_reply){ .status = 204, .headers = h.list, .n_headers = h.n });
 }
 
 static bool format_of(struct str type, enum body_format *out) {
@@ -269,11 +304,17 @@ static bool format_of(struct str type, enum body_format *out) {
            str_eq_nocase(head, STR("application/protobuf"));
 }
 
-static void refuse_plain(struct api *a, struct net_request *rq, const char *reason, int status,
+static void refuse_plain(struct api *a, struct net_request *rq, enum refuse why, int status,
                          const char *text) {
-    atomic_fetch_add(&a->receivers[rq->kind].refused_requests, 1);
-    refusals_note(&a->refusals, clock_unix_ns(a->opts.clock), rq->kind, reason, str_of(text), rq->peer);
-    reply_error(rq, status, "%s", text);
+    struct headers h = { .n = 0 };
+    note_refused(a, rq->kind, why, str_of(text), rq->peer);
+    put_header(&h, STR("content-type"), TYPE_TEXT);
+    put_cors(a, rq, &h);
+    if (status == 405) put_header(&h, STR("allow"), METHODS);
+    net_reply(rq, &(struct net_reply){ .status = status,
+                                       .headers = h.list,
+                                       .n_headers = h.n,
+                                       .body = net_bytes_copy(rq, str_of(text)) });
 }
 
 static void handle_grpc(struct api *a, struct net_request *rq) {
@@ -283,52 +324,65 @@ static void handle_grpc(struct api *a, struct net_request *rq) {
     }
     bool other = str_starts(rq->path, str_of(service_prefix));
     struct str text = other ? STR(OTHER_SIGNAL_TEXT) : STR("no such method");
-    atomic_fetch_add(&a->receivers[rq->kind].refused_requests, 1);
-    refusals_note(&a->refusals, clock_unix_ns(a->opts.clock), rq->kind, "method", text, rq->peer);
+    note_refused(a, rq->kind, other ? REFUSE_SIGNAL : REFUSE_METHOD, text, rq->peer);
     net_reply(rq, &(struct net_reply){ .grpc_status = NET_GRPC_UNIMPLEMENTED, .grpc_message = text });
+}
+
+static void refuse_path(struct api *a, struct net_request *rq) {
+    char text[200];
+    if (str_eq(rq->path, STR("/v1/logs")) || str_eq(rq->path, STR("/v1/metrics"))) {
+        refuse_plain(a, rq, REFUSE_SIGNAL, 404, OTHER_SIGNAL_TEXT "\n");
+        return;
+    }
+    (void)snprintf(text, sizeof text,
+                   "no such path; OTLP over HTTP is POST /v1/traces, the web app is at %.*s\n",
+                   STR_ARG(a->opts.addresses[API_HTTP]));
+    refuse_plain(a, rq, REFUSE_PATH, 404, text);
+}
+
+static void refuse_type(struct api *a, struct net_request *rq, struct str type) {
+    char text[200];
+    (void)snprintf(text, sizeof text,
+                   "content type \"%.*s\" is not known; send application/x-protobuf or application/json\n",
+                   (int)(type.len < 60 ? type.len : 60), type.ptr ? type.ptr : "");
+    refuse_plain(a, rq, REFUSE_CONTENT_TYPE, 415, text);
 }
 
 void otlp_handle(struct api *a, struct net_request *rq) {
     enum body_format format;
-    char text[200];
-    if (rq->is_grpc) {
-        handle_grpc(a, rq);
-        return;
-    }
-    if (str_eq(rq->path, STR("/v1/logs")) || str_eq(rq->path, STR("/v1/metrics"))) {
-        refuse_plain(a, rq, "signal", 404, OTHER_SIGNAL_TEXT);
-        return;
-    }
-    if (!str_eq(rq->path, STR("/v1/traces"))) {
-        (void)snprintf(text, sizeof text,
-                       "no such path; OTLP over HTTP is POST /v1/traces, the web app is at %.*s",
-                       STR_ARG(a->opts.addresses[API_HTTP]));
-        refuse_plain(a, rq, "path", 404, text);
-        return;
-    }
-    if (str_eq(rq->method, STR("OPTIONS"))) {
-        preflight(a, rq);
-        return;
-    }
-    if (!str_eq(rq->method, STR("POST"))) {
-        refuse_plain(a, rq, "method", 405, "traces are sent with POST");
-        return;
-    }
     struct str type = net_request_header(rq, STR("content-type"));
-    if (!type.ptr || !format_of(type, &format)) {
-        (void)snprintf(text, sizeof text,
-                       "content type \"%.*s\" is not known; send application/x-protobuf or application/json",
-                       (int)(type.len < 60 ? type.len : 60), type.ptr ? type.ptr : "");
-        refuse_plain(a, rq, "content_type", 415, text);
-        return;
+    if (rq->is_grpc)
+        handle_grpc(a, rq);
+    else if (str_eq(rq->method, STR("OPTIONS")) && str_starts(rq->path, STR("/v1/")))
+        preflight(a, rq);
+    else if (!str_eq(rq->path, STR("/v1/traces")))
+        refuse_path(a, rq);
+    else if (!str_eq(rq->method, STR("POST")))
+        refuse_plain(a, rq, REFUSE_METHOD, 405, "traces are sent with POST\n");
+    else if (!type.ptr || !format_of(type, &format))
+        refuse_type(a, rq, type);
+    else
+        receive(a, rq, format);
+}
+
+static enum refuse refuse_of_net(enum net_refusal why) {
+    switch (why) {
+    case NET_REFUSED_TOO_LARGE: return REFUSE_TOO_LARGE;
+    case NET_REFUSED_MALFORMED: return REFUSE_MALFORMED;
+    case NET_REFUSED_TIMEOUT: return REFUSE_TIMEOUT;
+    case NET_REFUSED_CONNECTIONS: return REFUSE_CONNECTIONS;
+    case NET_REFUSED_TLS: return REFUSE_TLS;
+    case NET_REFUSED_BUDGET:
+    case NET_REFUSED_MEMORY:
+    case NET_REFUSED_COUNT:
+    default: return REFUSE_MEMORY;
     }
-    receive(a, rq, format);
 }
 
 void api_note_refused(void *ctx, int kind, enum net_refusal why, const char *text, struct str peer) {
     struct api *a = ctx;
-    atomic_fetch_add(&a->receivers[kind].refused_requests, 1);
-    if (kind == API_HTTP) return;
-    refusals_note(&a->refusals, clock_unix_ns(a->opts.clock), kind, net_refusal_text(why), str_of(text),
-                  peer);
+    if (kind == API_HTTP)
+        atomic_fetch_add(&a->receivers[kind].refused[refuse_of_net(why)], 1);
+    else
+        note_refused(a, kind, refuse_of_net(why), str_of(text), peer);
 }

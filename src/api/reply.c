@@ -62,6 +62,14 @@ void reply_error(struct net_request *rq, int status, const char *fmt, ...) {
                                        .body = net_bytes_copy(rq, (struct str){ text, len }) });
 }
 
+void reply_method(struct net_request *rq, const char *allowed) {
+    struct net_header h[] = { { STR("content-type"), TYPE_TEXT }, { STR("allow"), str_of(allowed) } };
+    net_reply(rq, &(struct net_reply){ .status = 405,
+                                       .headers = h,
+                                       .n_headers = 2,
+                                       .body = net_bytes_static(STR("this method is not for this path\n")) });
+}
+
 void reply_busy(struct net_request *rq, const char *why) {
     struct net_header h = { STR("content-type"), TYPE_TEXT };
     net_reply(rq, &(struct net_reply){ .status = 429,

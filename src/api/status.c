@@ -69,6 +69,12 @@ static void write_number(struct json_writer *w, struct str key, uint64_t v) {
     jw_u64(w, v);
 }
 
+static uint64_t refused_requests(const struct receiver_stats *s) {
+    uint64_t n = 0;
+    for (int i = 0; i < REFUSE_COUNT; i++) n += s->refused[i];
+    return n;
+}
+
 static void write_receivers(struct api *a, struct json_writer *w) {
     jw_key(w, STR("receivers"));
     jw_array(w);
@@ -84,7 +90,7 @@ static void write_receivers(struct api *a, struct json_writer *w) {
         jw_bool(w, a->opts.tls);
         write_number(w, STR("spans_accepted"), s->spans);
         write_number(w, STR("requests"), s->requests);
-        write_number(w, STR("refused_requests"), s->refused_requests);
+        write_number(w, STR("refused_requests"), refused_requests(s));
         write_number(w, STR("refused_spans"), s->refused_spans);
         write_ns(w, STR("first_seen_unix_ns"), s->first_ns);
         write_ns(w, STR("last_seen_unix_ns"), s->last_ns);
