@@ -37,6 +37,8 @@ LIBS = $(PKG_LIBS) -lpthread -lm
 build/.setup-%: packages.txt tools/setup $(wildcard /var/lib/dpkg/status)
 	@tools/setup $* && mkdir -p build && touch $@
 SETUP := build/.setup-build $(if $(filter on,$(UI)),build/.setup-ui)
+build/.setup-ui build/.setup-fuzz: | build/.setup-build # one apt-get at a time
+build/.setup-test: | $(SETUP)
 
 # What this machine's pkg-config says, asked once.
 build/pkg.mk: Makefile build/.setup-build
