@@ -300,6 +300,10 @@ static uint32_t encodings_of(const struct chunk *k) {
 enum err encode_chunk(struct pq_writer *w, size_t column, const struct pq_values *v, struct chunk_out *out) {
     struct chunk k = { .w = w, .column = &w->columns[column], .opts = &w->opts[column], .out = out };
     TRY(check(&k, v));
+    if (w->group->n_rows == 0) { // nothing to write, yet the group stands: its number means something
+        *out = (struct chunk_out){ .where.off = w->bytes, .encodings = 1u << FMT_PLAIN };
+        return ERR_OK;
+    }
     k.shape = (struct chunk_shape){ .n_rows = w->group->n_rows, .rows = v->rows, .n_values = v->n_values };
     TRY(choose(&k, v));
     TRY(plan_pages(w, &k.shape, &k.n_pages));

@@ -99,6 +99,7 @@ void pq_writer_free(struct pq_writer *w); // NULL is fine; a file without pq_wri
 // After an error of any of the calls below the writer is dead: all later calls return that error.
 // Wrong use by the caller is an ERR_INVALID that kills it as well.
 
+// n_rows may be 0: the group then only keeps its number.
 // Forced borders: ascending row numbers inside (0, n_rows) at which every column begins a page,
 // in place of multiples of page_rows. NULL = none. They must stay valid until the row group ends.
 NODISCARD enum err pq_row_group_begin(struct pq_writer *w, uint32_t n_rows, const uint32_t *borders,

@@ -122,7 +122,7 @@ static bool borders_fit(uint32_t n_rows, const uint32_t *borders, size_t n) {
 
 enum err pq_row_group_begin(struct pq_writer *w, uint32_t n_rows, const uint32_t *borders, size_t n_borders) {
     if (w->dead) return w->dead;
-    if (w->finished || w->group || n_rows == 0 || n_rows > PQ_ROWS_MAX) return writer_fail(w, ERR_INVALID);
+    if (w->finished || w->group || n_rows > PQ_ROWS_MAX) return writer_fail(w, ERR_INVALID);
     if (!borders_fit(n_rows, borders, n_borders)) return writer_fail(w, ERR_INVALID);
     if (w->n_groups == PQ_ROW_GROUPS_MAX) return writer_fail(w, ERR_LIMIT);
     struct group_out *g = ARENA_NEW(&w->arena, struct group_out);
