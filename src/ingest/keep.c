@@ -177,8 +177,11 @@ static enum err write_block(struct ingest *in, struct head *h, struct block_meta
                                   .received = { h->received_min_ns, h->received_max_ns },
                                   .version = in->opts.version,
                                   .budget = in->opts.build_budget };
-    if (e == ERR_OK) {
-        o.is_split = split;
+    o.is_split = split;
+    if (e == ERR_OK) e = block_write(&o, meta);
+    if (e == ERR_NOMEM && o.budget) { // a head that cannot be written blocks all others: rather over the budget
+        log_warn("block.over_budget", KV_U64("spans", o.n_rows));
+        o.budget = NULL;
         e = block_write(&o, meta);
     }
     arena_fini(&a);
