@@ -45,6 +45,11 @@ static void start(void) {
         abort();
 }
 
+static void answer_held(void) {
+    while (n_held)
+        net_reply(held[--n_held], &(struct net_reply){ .status = 200, .grpc_status = NET_GRPC_ABORTED });
+}
+
 // What the server has to say goes nowhere; it must only not wait for it.
 static void swallow(int fd) {
     char sink[65536];
@@ -76,13 +81,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     push(fd[1], l, (const char *)data + 2, size - 2, size > 4096 ? SIZE_MAX : (size_t)data[1] + 1);
     if (data[0] & 2) now_ns += 40000000000u; // every timeout strikes
     for (int i = 0; i < 3; i++) loop_turn(l, 0);
-    while (n_held)
-        net_reply(held[--n_held], &(struct net_reply){ .status = 200, .grpc_status = NET_GRPC_ABORTED });
+    answer_held();
     for (int i = 0; i < 3; i++) loop_turn(l, 0);
     close(fd[1]);
     for (int i = 0; i < TURNS_MAX && l->conns; i++) {
         now_ns += 40000000000u;
         loop_turn(l, 0);
+        answer_held(); // requests that stood behind the first
     }
     loop_turn(l, 0);
     ASSERT(!l->conns && budget.used == 0 && server->heads.used == 0 && server->refs == 1 &&

@@ -532,6 +532,75 @@ TEST(http1_chunked_body_waits_while_it_grows) {
     end(&k, &b);
 }
 
+TEST(http1_heads_have_a_budget) {
+    enum { CLIENTS = 6 };
+    struct kit k;
+    struct kit_client c[CLIENTS];
+    static char filler[30000];
+    memset(filler, 'f', sizeof filler);
+    kit_init(&k);
+    k.opts.max_head_bytes = 128 << 10;
+    kit_start(&k, false);
+    for (int i = 0; i < CLIENTS; i++) { // heads that do not end
+        kit_connect(&k, &c[i]);
+        uint64_t before = kit_stats(&k).bytes_in;
+        kit_send(&c[i], STR("GET /x HTTP/1.1\r\n" HOST "X: "));
+        kit_send(&c[i], (struct str){ filler, sizeof filler });
+        KIT_UNTIL(&k, kit_stats(&k).bytes_in >= before + sizeof filler ||
+                          kit_stats(&k).refused[NET_REFUSED_MEMORY]);
+        CHECK(k.server->heads.used <= k.server->heads.limit);
+    }
+    CHECK(kit_stats(&k).refused[NET_REFUSED_MEMORY] > 0);
+    for (int i = 0; i < CLIENTS; i++) kit_close(&c[i]);
+    KIT_UNTIL(&k, kit_stats(&k).open == 0);
+    kit_connect(&k, &c[0]);
+    kit_send(&c[0], STR("GET /x HTTP/1.1\r\n" HOST "\r\n"));
+    kit_expect(&c[0], "\r\n\r\n/x");
+    end(&k, &c[0]);
+}
+
+TEST(http1_client_leaves_in_the_body) {
+    static const char *const heads[] = { "Content-Length: 10\r\n\r\nabc",
+                                         "Transfer-Encoding: chunked\r\n\r\n5\r\nabc" };
+    struct kit k;
+    struct kit_client c;
+    kit_init(&k);
+    kit_start(&k, false);
+    for (int i = 0; i < 2; i++) {
+        kit_connect(&k, &c);
+        kit_send(&c, STR("POST /echo HTTP/1.1\r\n" HOST));
+        kit_send(&c, str_of(heads[i]));
+        KIT_UNTIL(&k, k.budget.used > 0);
+        kit_close(&c);
+        KIT_UNTIL(&k, kit_stats(&k).open == 0);
+        CHECK_U64(k.budget.used, 0);
+    }
+    CHECK_U64(kit_stats(&k).requests, 0);
+    kit_fini(&k);
+}
+
+TEST(http1_answer_in_pieces_without_memory) {
+    struct kit k;
+    struct kit_client c;
+    begin(&k, &c);
+    int released = 0;
+    struct net_bytes bytes = { STR("lost"), release_count, &released };
+    kit_send(&c, STR("GET /hold HTTP/1.1\r\n" HOST "\r\n"));
+    struct net_request *rq = kit_held(&k);
+    mem_fail_at(1, true);
+    CHECK(net_reply_begin(rq, &(struct net_reply){ .status = 200 }) == ERR_NOMEM);
+    mem_fail_at(0, false);
+    CHECK_OK(net_reply_begin(rq, &(struct net_reply){ .status = 299 })); // a status without a name
+    mem_fail_at(1, true);
+    CHECK(net_reply_write(rq, bytes) == ERR_NOMEM);
+    mem_fail_at(0, false);
+    CHECK_U64(released, 1);
+    net_reply_end(rq, NULL, false);
+    kit_expect(&c, "HTTP/1.1 299 Status\r\n");
+    kit_expect(&c, "0\r\n\r\n");
+    end(&k, &c);
+}
+
 // One scenario, once for every allocation that it makes: whatever fails, the client gets an answer
 // or a closed connection, nothing leaks, and the server serves the next one.
 static void scenario(struct kit *k) {

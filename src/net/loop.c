@@ -31,6 +31,7 @@ static void listen_again(struct timer *t) {
     if (l->phase > SERVER_RUNNING) return;
     for (unsigned i = 0; i < l->server->n_listeners; i++) {
         struct listener *ln = &l->server->listeners[i];
+        poller_remove(&l->poller, ln->fd); // it may have come in before another one failed
         if (poller_add(&l->poller, ln->fd, EPOLLIN | EPOLLEXCLUSIVE, ln) == ERR_OK) continue;
         timer_arm(&l->timers, &l->pause, TIMER_PAUSE, l->now_ns);
         return;

@@ -188,11 +188,11 @@ enum err net_reply_write(struct net_request *rq, struct net_bytes bytes) {
     struct exch *x = (struct exch *)rq;
     struct out_stream *s = x->stream;
     ASSERT(s && !x->finished);
-    struct out_chunk *c = mem_zalloc(sizeof *c);
-    if (!c || bytes.data.len > UINT32_MAX) {
-        mem_free(c);
+    bool too_long = bytes.data.len > UINT32_MAX;
+    struct out_chunk *c = too_long ? NULL : mem_zalloc(sizeof *c);
+    if (!c) {
         bytes_release(&bytes);
-        return c ? ERR_LIMIT : ERR_NOMEM;
+        return too_long ? ERR_LIMIT : ERR_NOMEM;
     }
     c->bytes = bytes;
     if (rq->is_grpc) {

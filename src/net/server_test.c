@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "net/h2_client_test.h"
 
@@ -77,6 +79,35 @@ TEST(server_connections_go_to_the_emptiest_loop) {
     CHECK_U64(kit_stats(&k).open, 9);
     for (int i = 0; i < 10; i++) kit_close(&c[i]);
     KIT_UNTIL(&k, kit_stats(&k).open == 0);
+    kit_fini(&k);
+}
+
+// Without descriptors the listener rests for a while instead of spinning, then goes on.
+TEST(server_out_of_descriptors) {
+    struct kit k;
+    struct kit_client c;
+    struct rlimit before, none;
+    kit_init(&k);
+    kit_start(&k, false);
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    c = (struct kit_client){ .kit = &k };
+    buf_init(&c.in, 1 << 20);
+    CHECK_OK(sock_connect(k.address, &c.fd));
+    int next = dup(c.fd);
+    CHECK(next > 0 && close(next) == 0);
+    none = before;
+    none.rlim_cur = (rlim_t)next;
+    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    for (int i = 0; i < 1000 && !kit_stats(&k).refused[NET_REFUSED_CONNECTIONS]; i++) kit_wait_turn(&k);
+    for (int i = 0; i < 3; i++) kit_wait_turn(&k);
+    uint64_t refused = kit_stats(&k).refused[NET_REFUSED_CONNECTIONS];
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK_U64(refused, 1);
+    CHECK_U64(kit_stats(&k).connections, 0);
+    kit_advance(&k, 100);
+    kit_send(&c, STR("GET /x HTTP/1.1\r\n" HOST "\r\n"));
+    kit_expect(&c, "\r\n\r\n/x");
+    kit_close(&c);
     kit_fini(&k);
 }
 
@@ -341,7 +372,7 @@ static void stopper_start(struct stopper *s, struct kit *k, uint32_t deadline_ms
 
 TEST(server_stop_lets_requests_end) {
     struct kit k;
-    struct kit_client a, idle;
+    struct kit_client a, idle, silent;
     struct h2_client b;
     struct stopper st;
     kit_init(&k);
@@ -349,6 +380,7 @@ TEST(server_stop_lets_requests_end) {
     kit_start(&k, true);
     kit_connect(&k, &a);
     kit_connect(&k, &idle);
+    kit_connect(&k, &silent);
     h2_open(&k, &b, 1 << 20);
     kit_send(&a, STR("GET /hold?a HTTP/1.1\r\n" HOST "\r\n"));
     struct net_request *ra = kit_held(&k);
@@ -359,6 +391,8 @@ TEST(server_stop_lets_requests_end) {
     kit_expect(&idle, "\r\n\r\n/x");
     stopper_start(&st, &k, 10000);
     kit_expect_closed(&idle);
+    kit_expect_closed(&silent);
+    kit_close(&silent);
     H2_UNTIL(&b, b.n_goaway == 2); // the notice, then the last stream
     CHECK_U64(b.goaway_last, s->id);
     CHECK(!st.done);

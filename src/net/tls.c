@@ -47,14 +47,14 @@ static enum err load(SSL_CTX *c, const char *cert, const char *key, const char *
     return ERR_OK;
 }
 
-// Read-ahead: one system call fetches several records. Idle connections keep no record buffers.
+// Read-ahead: one system call fetches a record with its header. (A larger buffer saves 5 % and could
+// be held full by every slow client.) Idle connections keep no buffers of records.
 static void tune(SSL_CTX *c) {
     SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
     SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                             SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(c, 1);
-    SSL_CTX_set_default_read_buffer_len(c, 64 << 10);
     SSL_CTX_set_session_id_context(c, (const unsigned char *)"takt", 4);
     SSL_CTX_set_alpn_select_cb(c, choose_protocol, NULL);
 }
