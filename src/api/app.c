@@ -51,7 +51,7 @@ void app_handle(struct api *a, struct net_request *rq) {
         return;
     }
     bool is_file = str_starts(rq->path, STR("/assets/")) || str_starts(rq->path, STR("/api/")) ||
-                   str_starts(rq->path, STR("/v1/"));
+                   str_starts(rq->path, STR("/v1/")) || str_eq(rq->path, STR("/api"));
     if (!f && !is_file) f = asset_page(rq->path);
     if (f)
         reply_asset(rq, f);

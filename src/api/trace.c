@@ -23,7 +23,7 @@ static bool bool_param(const struct net_request *rq, struct str name, struct str
     return v.ptr && str_eq(v, value);
 }
 
-// start, end, mode: they narrow where we look. false: answered with 400.
+// start, end (0 = none), mode: they narrow where we look. false: answered with 400.
 static bool read_limits(struct api *a, struct net_request *rq, struct trace_limits *out) {
     struct str start = param(rq, STR("start")), end = param(rq, STR("end")), mode = param(rq, STR("mode"));
     *out = (struct trace_limits){ .bytes_max = a->opts.max_trace_bytes };
@@ -31,10 +31,11 @@ static bool read_limits(struct api *a, struct net_request *rq, struct trace_limi
         reply_error(rq, 400, "start and end are unix times in seconds");
         return false;
     }
-    if ((start.ptr || end.ptr) && out->end_ns <= out->start_ns) {
+    if (out->end_ns && out->end_ns <= out->start_ns) {
         reply_error(rq, 400, "end must be after start");
         return false;
     }
+    if (out->start_ns && !out->end_ns) out->end_ns = INT64_MAX;
     if (mode.ptr && !str_eq(mode, STR("all")) && !str_eq(mode, STR("blocks")) &&
         !str_eq(mode, STR("ingesters")) && !str_eq(mode, STR("external")) && mode.len) {
         reply_error(rq, 400, "mode is one of all, blocks, ingesters, external");

@@ -11,9 +11,13 @@ void trace_fini(struct trace *t) {
     arena_fini(&t->arena);
 }
 
-static void set_partial(struct trace *t, const char *why) {
+static void set_partial(struct trace *t, uint64_t bytes_max) {
     t->partial = true;
-    if (!t->why[0]) (void)snprintf(t->why, sizeof t->why, "%s", why);
+    (void)snprintf(
+        t->why, sizeof t->why,
+        "the trace is larger than query.max_trace_bytes (%llu bytes); the answer holds a part of its "
+        "spans",
+        (unsigned long long)bytes_max);
 }
 
 static enum err load_head(const struct head *h, const uint8_t id[16], struct trace *t) {
@@ -68,8 +72,7 @@ enum err trace_load(struct view *v, const uint8_t id[16], const struct trace_lim
     arena_init(&t->arena, SIZE_MAX, NULL);
     enum err e = load_all(v, id, limits, t);
     if ((e == ERR_NOMEM || e == ERR_LIMIT) && t->table.n > 0) {
-        set_partial(t,
-                    "the trace is larger than query.max_trace_bytes; the answer holds a part of its spans");
+        set_partial(t, limits->bytes_max);
         e = ERR_OK;
     }
     span_table_publish(&t->table);
