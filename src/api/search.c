@@ -65,6 +65,15 @@ static bool read_search(struct api *a, struct net_request *rq, struct search *s)
            read_duration(rq, STR("maxDuration"), &s->max_duration_ns) && read_range(a, rq, s);
 }
 
+// false: answered with an error.
+static bool run(struct api *a, struct net_request *rq, const struct search *s, struct search_result *out) {
+    struct view *v = ingest_view(a->opts.ingest);
+    enum err e = search_run(v, s, out);
+    view_unref(v);
+    if (e != ERR_OK) reply_error(rq, status_of(e), "the search failed: %s", err_text(e));
+    return e == ERR_OK;
+}
+
 // Hex without leading zeros, as Tempo writes it.
 static struct str short_id(const uint8_t id[16], char hex[32]) {
     struct str s = { hex, 32 };
@@ -147,13 +156,7 @@ void search_handle(struct api *a, struct net_request *rq) {
         return;
     }
     if (!read_search(a, rq, &s)) return;
-    struct view *v = ingest_view(a->opts.ingest);
-    enum err e = search_run(v, &s, &r);
-    view_unref(v);
-    if (e != ERR_OK) {
-        reply_error(rq, status_of(e), "the search failed: %s", err_text(e));
-        return;
-    }
+    if (!run(a, rq, &s, &r)) return;
     struct buf out;
     buf_init(&out, SIZE_MAX);
     struct json_writer w = json_writer_on(&out);
@@ -248,13 +251,7 @@ void takt_traces_handle(struct api *a, struct net_request *rq) {
     struct str errors = param(rq, STR("errors"));
     s.errors = errors.ptr && str_eq(errors, STR("1"));
     if (!read_search(a, rq, &s) || !read_cursor(rq, &s)) return;
-    struct view *v = ingest_view(a->opts.ingest);
-    enum err e = search_run(v, &s, &r);
-    view_unref(v);
-    if (e != ERR_OK) {
-        reply_error(rq, status_of(e), "the search failed: %s", err_text(e));
-        return;
-    }
+    if (!run(a, rq, &s, &r)) return;
     struct buf out;
     buf_init(&out, SIZE_MAX);
     struct json_writer w = json_writer_on(&out);

@@ -179,7 +179,7 @@ static enum err write_block(struct ingest *in, struct head *h, struct block_meta
                                   .budget = in->opts.build_budget };
     o.is_split = split;
     if (e == ERR_OK) e = block_write(&o, meta);
-    if (e == ERR_NOMEM && o.budget) { // a head that cannot be written blocks all others: rather over the budget
+    if (e == ERR_NOMEM && o.budget) { // a head that is never written blocks all others
         log_warn("block.over_budget", KV_U64("spans", o.n_rows));
         o.budget = NULL;
         e = block_write(&o, meta);
