@@ -87,8 +87,8 @@ function status() {
   return {
     version: '0.0.0-fake', started_unix_ns: String(started), now_unix_ns: String(now()), data_dir: '/var/lib/takt',
     receivers: [
-      { protocol: 'otlp_grpc', address: '127.0.0.1:4317', tls: false, ...none },
-      { protocol: 'otlp_http', address: '127.0.0.1:4318', tls: false, ...none, spans_accepted: seen.spans, requests: seen.requests, refused_requests: refusals.length, first_seen_unix_ns: last, last_seen_unix_ns: last },
+      { protocol: 'otlp_grpc', address: 'http://127.0.0.1:4317', tls: false, ...none },
+      { protocol: 'otlp_http', address: 'http://127.0.0.1:4318', tls: false, ...none, spans_accepted: seen.spans, requests: seen.requests, refused_requests: refusals.length, first_seen_unix_ns: last, last_seen_unix_ns: last },
     ],
     refusals,
     store: { spans: all.length, traces: spans.size, blocks: 0, bytes: all.length * 40, oldest_unix_ns: newest, newest_unix_ns: newest, head_spans: all.length, wal_bytes: all.length * 150 },

@@ -36,7 +36,7 @@ const isLoopback = (host: string): boolean => /^(127\.|\[?::1\]?$|localhost$)/.t
 
 function receiverOf(list: readonly Receiver[], protocol: string): { host: string; port: string; tls: boolean } | null {
   const r = list.find((x) => x.protocol === protocol);
-  const m = /^(.*):(\d+)$/.exec(r?.address ?? '');
+  const m = /^(?:https?:\/\/)?(.*):(\d+)$/.exec(r?.address ?? '');
   return r && m ? { host: m[1]!, port: m[2]!, tls: r.tls } : null;
 }
 
