@@ -136,7 +136,9 @@ static enum err write_entries(struct copy *k, const struct pq_chunk *c, const st
     struct page_head h = { .kind = PAGE_DICT,
                            .bytes_plain = (uint32_t)plain,
                            .bytes_stored = (uint32_t)packed,
-                           .n_values = c->dict->n };
+                           .n_values = c->dict->n,
+                           .has_crc = true,
+                           .crc = page_crc(0, body, packed) };
     buf_reset(&w->out);
     page_head_write(&w->out, &h);
     out->bytes_plain += w->out.len + plain;

@@ -98,7 +98,10 @@ enum err page_view(struct pq_chunk *c, struct str raw, uint32_t n_rows, struct s
     if (e) return decoder_fail(c, e, "the header of a page");
     if (h->bytes_stored > raw.len - h->head_bytes) return decoder_fail(c, ERR_CORRUPT, "a page's length");
     struct str body = str_sub(raw, h->head_bytes, h->bytes_stored);
+    if (h->has_crc && page_crc(0, body.ptr, body.len) != h->crc)
+        return decoder_fail(c, ERR_CORRUPT, "the checksum of a page");
     if (h->kind == PAGE_DATA_V2) {
+        if (h->levels_bytes && !c->column->optional) return decoder_fail(c, ERR_CORRUPT, "levels of a page");
         v.levels = str_sub(body, 0, h->levels_bytes);
         body = str_sub(body, h->levels_bytes, SIZE_MAX);
         if (!h->compressed || body.len == 0) space = NULL;

@@ -159,10 +159,12 @@ static enum err choose(struct chunk *k, const struct pq_values *v) {
 
 // --- to the sink ---------------------------------------------------------------------------------
 
-static enum err add_page(struct chunk *k, const struct page_head *h, const char *levels, const char *body,
+static enum err add_page(struct chunk *k, struct page_head *h, const char *levels, const char *body,
                          size_t body_len) {
     struct buf *out = &k->w->out;
     size_t start = out->len;
+    h->has_crc = true;
+    h->crc = page_crc(page_crc(0, levels, h->levels_bytes), body, body_len);
     page_head_write(out, h);
     k->out->bytes_plain += (out->len - start) + h->bytes_plain;
     buf_add(out, levels, h->levels_bytes);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What fails: every allocation, every write, every read; and files that are damaged on purpose.
+#include "base/hash.h"
 #include "parquet/model_test.h"
+#include "parquet/page.h"
 
-enum { BUDGET = 8 << 20 };
+enum { BUDGET = 8 << 20, WHY_MAX = 256 };
 
 // Opens a file, reads every chunk whole and in part, validates it and copies it. The first error.
 static enum err use_all(struct pq_reader *r, struct pq_decoder *d, struct arena *a) {
@@ -161,7 +163,114 @@ TEST(files_cut_short_are_refused) {
     model_fini(&m);
 }
 
-// Damage may go unseen where it hits a value; it must never crash, nor take more memory than allowed.
+// Calls `each` for every page of a file, dictionaries too, that a memory_file holds.
+static void each_page(struct memory_file *f, void *ctx,
+                      void (*each)(void *ctx, struct pq_chunk *c, uint64_t off, const struct page_head *h)) {
+    struct pq_source s = memory_source(f);
+    struct err_ctx why = { .text = "" };
+    struct pq_reader *r;
+    struct pq_decoder *d = pq_decoder_new(BUDGET);
+    struct arena a;
+    CHECK_OK(pq_reader_open(&s, &(struct pq_reader_opts){ 0 }, &r, &why));
+    arena_init(&a, BUDGET, NULL);
+    for (size_t i = 0; i < r->n_groups * r->n_columns; i++) {
+        struct pq_chunk c;
+        pq_chunk_open(r, i / r->n_columns, i % r->n_columns, d, &a, &c);
+        CHECK_OK(pq_chunk_pages(&c));
+        for (size_t p = 0; p <= c.n_pages; p++) {
+            struct page_head h;
+            uint64_t off = p < c.n_pages ? c.pages[p].offset : c.meta->dict.off;
+            if (p == c.n_pages && c.meta->dict.len == 0) continue;
+            CHECK_OK(page_head_read(str_sub(buf_view(&f->bytes), off, SIZE_MAX), &h));
+            CHECK(h.has_crc);
+            each(ctx, &c, off, &h);
+        }
+    }
+    arena_fini(&a);
+    pq_decoder_free(d);
+    pq_reader_close(r);
+}
+
+// What a chunk holds, as one number; 0 = it cannot be read.
+static uint64_t chunk_digest(const struct pq_chunk *of, char *why) {
+    struct pq_chunk c = { .reader = of->reader,
+                          .column = of->column,
+                          .meta = of->meta,
+                          .decoder = of->decoder,
+                          .n_rows = of->n_rows };
+    struct pq_vector v;
+    struct arena a;
+    uint64_t sum = 1;
+    arena_init(&a, BUDGET, NULL);
+    c.arena = &a;
+    enum err e = pq_chunk_read(&c, 0, c.n_rows, &a, &v);
+    for (uint32_t i = 0; !e && i < v.n_values; i++)
+        sum = hash_u64(sum + (v.rows ? v.rows[i] : i) + hash_str(vector_bytes(c.column, &v, i)));
+    arena_fini(&a);
+    (void)snprintf(why, WHY_MAX, "%s", pq_decoder_why(c.decoder));
+    return e ? 0 : sum;
+}
+
+struct flips {
+    struct memory_file *f;
+    uint64_t found, unseen; // of the bits of headers
+};
+
+// A bit of a body is found by its checksum. A header has none, but little in it may change unseen.
+static void flip_bits(void *ctx, struct pq_chunk *c, uint64_t off, const struct page_head *h) {
+    struct flips *t = ctx;
+    char why[WHY_MAX];
+    uint64_t want = chunk_digest(c, why);
+    CHECK(want != 0);
+    for (uint64_t bit = 0; bit < 8ull * (h->head_bytes + h->bytes_stored); bit++) {
+        if (bit >= 8ull * h->head_bytes && test_below(4)) continue;
+        char *byte = t->f->bytes.ptr + off + bit / 8;
+        *byte ^= (char)(1 << bit % 8);
+        uint64_t got = chunk_digest(c, why);
+        *byte ^= (char)(1 << bit % 8);
+        if (bit >= 8ull * h->head_bytes) {
+            CHECK_U64(got, 0);
+            CHECK(strstr(why, "the checksum of a page") != NULL);
+        } else {
+            t->found += got == 0;
+            t->unseen += got != 0 && got != want;
+        }
+    }
+}
+
+TEST(a_flipped_bit_of_a_page_is_found) {
+    struct flips t = { 0 };
+    for (int round = 0; round < 8; round++) {
+        struct model m;
+        struct memory_file f;
+        model_init(&m);
+        model_random(&m, 40);
+        memory_file_init(&f);
+        CHECK_OK(model_write(&m, &f));
+        t.f = &f;
+        each_page(&f, &t, flip_bits);
+        memory_file_fini(&f);
+        model_fini(&m);
+    }
+    CHECK(t.found > 50 * t.unseen);
+}
+
+// Gives the checksum another field number, which readers pass over: what lies deeper than the
+// checksum is tested too. In place: the field behind it counts on from its number.
+static void forget_sum(void *ctx, struct pq_chunk *c, uint64_t off, const struct page_head *h) {
+    enum { FIELD_4 = 0x15, FIELD_6 = 0x35, TWO_BACK = 0x20 };
+    struct memory_file *f = ctx;
+    char *p = f->bytes.ptr + off;
+    (void)c, (void)h;
+    for (int field = 1; field < 4; field++)
+        for (p++; *p++ & 0x80;) {}
+    CHECK(*p == FIELD_4);
+    *p = FIELD_6;
+    for (p++; *p++ & 0x80;) {}
+    *p = (char)(*p - TWO_BACK);
+}
+
+// Damage must never crash, nor take more memory than allowed.
 TEST(damaged_files_do_no_harm) {
     uint64_t refused = 0, rounds = 0;
     for (int round = 0; round < 12; round++) {
@@ -170,6 +279,7 @@ TEST(damaged_files_do_no_harm) {
         small_model(&m);
         memory_file_init(&f);
         CHECK_OK(model_write(&m, &f));
+        if (round % 2) each_page(&f, &f, forget_sum);
         uint32_t footer;
         memcpy(&footer, f.bytes.ptr + f.bytes.len - 8, 4);
         for (int i = 0; i < 60; i++, rounds++) {
@@ -213,6 +323,7 @@ TEST(validation_sees_wrong_values) {
     CHECK_OK(pq_row_group_end(w));
     CHECK_OK(pq_writer_finish(w));
     pq_writer_free(w);
+    each_page(&f, &f, forget_sum);
     CHECK_OK(use_file(&f, NULL));
     char *at = memmem(f.bytes.ptr, f.bytes.len, values, sizeof values);
     CHECK(at != NULL);

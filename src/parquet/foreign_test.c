@@ -20,6 +20,7 @@ struct foreign {
     struct pq_decoder *d;
     struct pq_chunk c;
     struct err_ctx ctx;
+    uint32_t wrong; // bits in the checksums of pages V1; other pages have none
 };
 
 static void foreign_init(struct foreign *t, enum pq_type type, bool optional) {
@@ -67,7 +68,7 @@ static void add_v1(struct foreign *t, uint32_t n_rows, const char *present, uint
     thrift_i32(&out, 1, PAGE_DATA);
     thrift_i32(&out, 2, (int32_t)body.len);
     thrift_i32(&out, 3, (int32_t)body.len);
-    thrift_i32(&out, 4, 12345); // a checksum, not looked at
+    thrift_i32(&out, 4, (int32_t)(page_crc(0, body.ptr, body.len) ^ t->wrong));
     thrift_struct(&out, 5);
     thrift_i32(&out, 1, (int32_t)n_rows);
     thrift_i32(&out, 2, (int32_t)encoding);
@@ -191,6 +192,20 @@ TEST(pages_v1_with_levels) {
     add_v1(&t, 1, "1", FMT_PLAIN, ints(&t, b, 1));
     expect(&t, (const char *const[]){ "1", NULL, "-2", NULL, "3", NULL, NULL, "7" });
     foreign_fini(&t);
+}
+
+TEST(a_wrong_checksum_is_found) {
+    for (int bit = 0; bit < 32; bit++) {
+        struct foreign t;
+        struct pq_vector v;
+        foreign_init(&t, PQ_INT32, true);
+        t.wrong = 1u << bit;
+        add_v1(&t, 2, "10", FMT_PLAIN, STR("abcd"));
+        CHECK_OK(foreign_open(&t));
+        CHECK(pq_chunk_read(&t.c, 0, 2, &t.arena, &v) == ERR_CORRUPT);
+        CHECK_STR(str_of(pq_decoder_why(t.d)), STR("parquet: column c: the checksum of a page"));
+        foreign_fini(&t);
+    }
 }
 
 TEST(booleans_in_plain_bits) {

@@ -3,11 +3,17 @@
 // page that does not shrink is stored as it is although the chunk has a codec.
 #include "parquet/page.h"
 
+#include <libdeflate.h>
+
 #include "parquet/thrift.h"
 
-enum { HEAD_KIND = 1, HEAD_PLAIN = 2, HEAD_STORED = 3, HEAD_DATA = 5, HEAD_DICT = 7, HEAD_DATA_V2 = 8 };
+enum { HEAD_KIND = 1, HEAD_PLAIN, HEAD_STORED, HEAD_CRC, HEAD_DATA, HEAD_DICT = 7, HEAD_DATA_V2 };
 enum { DICT_N = 1, DICT_ENCODING = 2, DATA_N = 1, DATA_ENCODING = 2, DATA_DEF_ENCODING = 3 };
 enum { V2_N = 1, V2_NULLS, V2_ROWS, V2_ENCODING, V2_DEF_BYTES, V2_REP_BYTES, V2_COMPRESSED };
+
+uint32_t page_crc(uint32_t crc, const void *p, size_t n) {
+    return n ? libdeflate_crc32(crc, p, n) : crc; // NULL would begin anew
+}
 
 void page_head_write(struct buf *out, const struct page_head *h) {
     struct thrift_out t = { .buf = out };
@@ -15,6 +21,7 @@ void page_head_write(struct buf *out, const struct page_head *h) {
     thrift_i32(&t, HEAD_KIND, (int32_t)h->kind);
     thrift_i32(&t, HEAD_PLAIN, (int32_t)h->bytes_plain);
     thrift_i32(&t, HEAD_STORED, (int32_t)h->bytes_stored);
+    if (h->has_crc) thrift_i32(&t, HEAD_CRC, (int32_t)h->crc);
     if (h->kind == PAGE_DICT) {
         thrift_struct(&t, HEAD_DICT);
         thrift_i32(&t, DICT_N, (int32_t)h->n_values);
@@ -92,6 +99,9 @@ enum err page_head_read(struct str data, struct page_head *out) {
             h.bytes_plain = get_size(&r, &f);
         } else if (f.id == HEAD_STORED) {
             h.bytes_stored = get_size(&r, &f);
+        } else if (f.id == HEAD_CRC) {
+            h.crc = (uint32_t)thrift_get_i32(&r, &f);
+            h.has_crc = true;
         } else {
             thrift_skip(&r, &f);
         }

@@ -17,8 +17,13 @@ struct page_head {
     uint32_t encoding;     // of the values
     uint32_t levels_bytes; // V2 only: definition levels, in front and never compressed
     bool compressed;       // V2 only: whether the codec was used at all
+    bool has_crc;          // mostly: foreign writers may leave it out
+    uint32_t crc;          // of the body in the file
     uint32_t head_bytes;   // of this header; set by reading
 };
+
+// CRC-32 (of gzip) of a piece of a body, continuing from crc (0 to begin).
+uint32_t page_crc(uint32_t crc, const void *p, size_t n);
 
 void page_head_write(struct buf *out, const struct page_head *h);
 // The header at the start of data. ERR_CORRUPT where it is damaged, cut or past a limit; a column
