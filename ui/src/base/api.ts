@@ -30,7 +30,7 @@ export interface Status {
   refusals: Refusal[];
   store: {
     spans: number;
-    traces: number;
+    traces: number; // of blocks: those in memory only are not among them
     blocks: number;
     bytes: number;
     oldest_unix_ns: string | null;

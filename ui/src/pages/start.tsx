@@ -131,7 +131,7 @@ function Listening({ data }: { data: Status }): JSX.Element {
       </table></Scroll>
       <p class="muted small">
         {data.store.spans
-          ? `Stored: ${plural(data.store.spans, 'span')} in ${plural(data.store.traces, 'trace')}, ${bytes(data.store.bytes + data.store.wal_bytes)} in `
+          ? `Stored: ${plural(data.store.spans, 'span')}, ${bytes(data.store.bytes + data.store.wal_bytes)} in `
           : 'Nothing is stored yet. Data goes to '}
         <code>{visible(data.data_dir)}</code>
       </p>
@@ -155,7 +155,7 @@ function FirstTrace({ data }: { data: Status }): JSX.Element {
       <p class="row">
         <button type="button" class={data.store.spans ? '' : 'primary'} disabled={busy} onClick={() => void sendTest()}>Send a test span</button>
         {id && <a class="button primary" href={`t/${id}`} data-k="open">Open your trace</a>}
-        {!id && data.store.traces > 0 && <a class="button primary" href="traces?range=all">Open {data.store.traces === 1 ? 'your trace' : 'your traces'}</a>}
+        {!id && data.store.spans > 0 && <a class="button primary" href="traces?range=all">Open your traces</a>}
       </p>
       {error && <Failed what="The test span was not stored" error={error} retry={() => void sendTest()} />}
       <p class="offscreen" role="status">{id ? 'The test span is stored.' : ''}</p>
@@ -177,7 +177,7 @@ function Refused({ data }: { data: Status }): JSX.Element | null {
               <td class="mono nowrap">{dateTime(BigInt(r.time_unix_ns), zone.value, 0)}</td>
               <td class="nowrap">{names[r.protocol] ?? r.protocol}</td>
               <td class="mono">{visible(r.peer)}</td>
-              <td><b class="tag">{visible(r.reason)}</b> <bdi>{visible(r.text)}</bdi></td>
+              <td class="why"><b class="tag">{visible(r.reason)}</b> <bdi>{visible(r.text)}</bdi></td>
               <td class="n">{count(r.count)}</td>
             </tr>
           ))}

@@ -82,7 +82,7 @@ function Row({ t, at, longest, colours }: { t: TraceRow; at: number; longest: nu
         <span>{duration(ns)}</span>
       </div></td>
       <td class="n spans">{count(t.spans)}</td>
-      <td class={`n ${t.errors ? 'bad' : 'muted'}`}>{count(t.errors)}</td>
+      <td class={`n errors ${t.errors ? 'bad' : 'muted'}`}>{count(t.errors)}</td>
       <td class="services">
         {t.services.slice(0, SERVICES_SHOWN).map((s) => <Service key={s.name} name={s.name} colour={colours.get(s.name) ?? 0} />)}
         {t.services.length > SERVICES_SHOWN && <span class="muted">+{t.services.length - SERVICES_SHOWN}</span>}
@@ -99,7 +99,7 @@ function Table({ data }: { data: TraceList }): JSX.Element {
       <table class="grid traces">
         <thead>
           <tr><th scope="col">Start ({zoneName(zone.value)})</th><th scope="col">Root operation</th><th scope="col" class="n">Duration</th>
-            <th scope="col" class="n spans">Spans</th><th scope="col" class="n">Errors</th><th scope="col" class="services">Services</th></tr>
+            <th scope="col" class="n spans">Spans</th><th scope="col" class="n errors">Errors</th><th scope="col" class="services">Services</th></tr>
         </thead>
         <tbody>{data.traces.map((t, i) => <Row key={t.traceId} t={t} at={i} longest={longest} colours={colours} />)}</tbody>
       </table>
