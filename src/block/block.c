@@ -182,6 +182,7 @@ static enum err check_shape(const struct block *b) {
 }
 
 static enum err open_files(struct block *b, struct block_scan *s) {
+    if (b->meta.format != BLOCK_FORMAT) return ERR_UNSUPPORTED;
     TRY(file_open(b, &b->spans, "spans", false));
     TRY(file_open(b, &b->traces, "traces", false));
     TRY(file_open(b, &b->events, "events", true));

@@ -7,7 +7,7 @@ enum err spans_open(struct build *b) {
         [SC_SPAN_ID] = column_def("span_id", PQ_FIXED, PQ_PLAIN_TYPE, false, 8),
         [SC_PARENT] = column_def("parent", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
         [SC_PARENT_ID] = column_def("parent_id", PQ_FIXED, PQ_PLAIN_TYPE, true, 8),
-        [SC_START] = column_def("start", PQ_INT64, PQ_TIMESTAMP_NS, false, 0),
+        [SC_START] = column_def("start", PQ_INT64, PQ_NAIVE_NS, false, 0),
         [SC_DURATION] = column_def("duration", PQ_INT64, PQ_PLAIN_TYPE, false, 0),
         [SC_NAME] = column_def("name", PQ_BYTE_ARRAY, PQ_STRING, false, 0),
         [SC_KIND] = column_def("kind", PQ_INT32, PQ_PLAIN_TYPE, false, 0),

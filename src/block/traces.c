@@ -13,7 +13,7 @@ enum err traces_open(struct build *b) {
         [TC_TRACE_ID] = column_def("trace_id", PQ_FIXED, PQ_PLAIN_TYPE, false, 16),
         [TC_FIRST_ROW] = column_def("first_row", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
         [TC_ROWS] = column_def("rows", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
-        [TC_START] = column_def("start", PQ_INT64, PQ_TIMESTAMP_NS, false, 0),
+        [TC_START] = column_def("start", PQ_INT64, PQ_NAIVE_NS, false, 0),
         [TC_DURATION] = column_def("duration", PQ_INT64, PQ_PLAIN_TYPE, false, 0),
         [TC_LAST] = column_def("last_start", PQ_INT64, PQ_PLAIN_TYPE, false, 0),
         [TC_ROOT_SERVICE] = column_def("root_service", PQ_BYTE_ARRAY, PQ_STRING, true, 0),
