@@ -127,7 +127,6 @@ static void write_store(struct api *a, struct json_writer *w) {
     jw_key(w, STR("store"));
     jw_object(w);
     write_number(w, STR("spans"), s.block_spans + s.head_spans);
-    write_number(w, STR("traces"), s.block_traces);
     write_number(w, STR("blocks"), s.blocks);
     write_number(w, STR("bytes"), s.block_bytes);
     write_ns(w, STR("oldest_unix_ns"), s.oldest_start_ns);
