@@ -251,7 +251,7 @@ void keep_run(void *ctx) {
         mutex_unlock(&in->lock);
         bool again = keep_house(in);
         mutex_lock(&in->lock);
-        if (again || in->n_frozen > 0) continue;
+        if (again || in->n_frozen > 0 || in->stopping) continue; // what came meanwhile woke nobody
         in->keeper_busy = false;
         in->want_keeper = false;
         // The next head gets the memory of the last one. What nobody wanted for a while goes back.
