@@ -149,7 +149,7 @@ unit: $(UNIT)
 programs: $(UNIT) $(REPLAY)
 
 # Folders whose code runs in several threads: their tests run once more under ThreadSanitizer.
-THREADED := $(filter base os wal net ingest query block load api,$(TESTED))
+THREADED := $(filter base os wal object net ingest query block load api,$(TESTED))
 NODE_STAMPS := $(patsubst %/package-lock.json,%/node_modules/.stamp,$(wildcard ui/package-lock.json \
 	tests/*/package-lock.json))
 test: build build/.setup-test $(NODE_STAMPS) build/tools/replay

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
+#include "object/object_cache.h"
 #include "object/object_walk.h"
-#include "os/thread.h"
 
 enum {
     KNOWN_MAX = 64,    // folders remembered as durable; a forgotten one costs one more sync
@@ -26,6 +26,7 @@ struct file_store {
     unsigned known_next;
     bool is_root_durable, is_swept;
     uint64_t temp_next;
+    struct object_cache cache; // has a lock of its own
     char dir[];
 };
 
@@ -149,6 +150,7 @@ static void discard(struct file_store *fs, struct str key) {
     struct path p;
     path_of(fs, key, &p);
     (void)fs->disk->ops->unlink(fs->disk, p.z); // what stays is dead: nothing names it
+    object_cache_forget(&fs->cache, key);
     remove_empty_folders(fs, folder_of(key));
 }
 
@@ -241,14 +243,7 @@ static enum err file_put_if_absent(struct object_store *s, struct str key, struc
 static enum err file_read(struct object_store *s, struct str key, uint64_t off, void *dst, size_t n) {
     struct file_store *fs = (struct file_store *)s;
     if (!object_key_ok(key)) return ERR_INVALID;
-    struct path p;
-    struct disk_file *f;
-    path_of(fs, key, &p);
-    TRY(fs->disk->ops->open(fs->disk, p.z, DISK_READ, &f));
-    size_t got = 0;
-    enum err e = fs->disk->ops->read(f, off, dst, n, &got);
-    fs->disk->ops->close(f);
-    return e == ERR_OK && got < n ? ERR_CORRUPT : e;
+    return object_cache_read(&fs->cache, key, off, dst, n);
 }
 
 static enum err file_size(struct object_store *s, struct str key, uint64_t *out) {
@@ -269,6 +264,7 @@ static enum err file_remove(struct object_store *s, struct str key) {
     struct path p;
     path_of(fs, key, &p);
     enum err e = fs->disk->ops->unlink(fs->disk, p.z);
+    object_cache_forget(&fs->cache, key);
     if (e == ERR_OK) remove_empty_folders(fs, folder_of(key));
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
@@ -283,6 +279,7 @@ static enum err file_list(struct object_store *s, struct str prefix, struct str 
 static void file_close(struct object_store *s) {
     struct file_store *fs = (struct file_store *)s;
     if (!fs) return;
+    object_cache_fini(&fs->cache);
     mutex_fini(&fs->lock);
     mem_free(fs);
 }
@@ -313,6 +310,7 @@ enum err object_file_open(struct disk *disk, const char *dir, struct object_stor
     fs->disk = disk;
     mutex_init(&fs->lock);
     memcpy(fs->dir, dir, len);
+    object_cache_init(&fs->cache, disk, fs->dir);
     *out = &fs->base;
     return ERR_OK;
 }
