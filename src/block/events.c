@@ -28,6 +28,7 @@ static enum err pick(struct arena *a, const struct group *g, const struct segvec
     }
     if (found > 1) qsort(items, found, sizeof *items, by_span);
     for (uint32_t i = 0; i < found; i++) place[items[i].index] = i;
+    place[n] = SPAN_NONE; // one that a failure left unfinished may have attributes
     *out = items;
     *out_n = found;
     *out_place = place;
