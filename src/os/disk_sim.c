@@ -2,7 +2,7 @@
 // The calls of the simulated disk: they change the live state and note what is pending.
 #include "os/disk_sim_internal.h"
 
-enum { ARENA_MAX = 1 << 30, DIR_CHANGES_MAX = 64 << 20 };
+enum { ARENA_MAX = 1 << 30, DIR_CHANGES_MAX = 64 << 20, NAMES_MAX = 1 << 20 };
 
 struct disk_file {
     struct disk_sim *sim;
@@ -95,6 +95,30 @@ static struct sim_node *node_new(struct disk_sim *s, bool is_dir) {
     return n;
 }
 
+static const char *name_at(const struct disk_sim *s, uint32_t i) {
+    return ((const char *const *)(void *)s->names.ptr)[i];
+}
+
+static bool name_eq(const void *ctx, uint32_t i, const void *key) {
+    return str_eq(str_of(name_at(ctx, i)), *(const struct str *)key);
+}
+
+static uint64_t name_hash(const void *ctx, uint32_t i) {
+    return hash_str(str_of(name_at(ctx, i)));
+}
+
+// A name that lives as long as the disk; each takes room once. NULL = no memory.
+static const char *keep_name(struct disk_sim *s, struct str name) {
+    uint32_t n = (uint32_t)(s->names.len / sizeof(char *));
+    uint32_t i = map_get(&s->name_map, hash_str(name), name_eq, s, &name);
+    if (i != MAP_NONE) return name_at(s, i);
+    const char *copy = str_z(&s->arena, name);
+    if (!copy || !sim_reserve_bytes(&s->names, sizeof copy)) return NULL;
+    if (map_put(&s->name_map, hash_str(name), n, name_hash, s) != ERR_OK) return NULL;
+    buf_add(&s->names, &copy, sizeof copy);
+    return copy;
+}
+
 // The folder that holds the last part of a path, and that part ("" for the root itself).
 static enum err find_parent(struct disk_sim *s, const char *path, struct sim_node **out,
                             const char **out_name) {
@@ -105,7 +129,7 @@ static enum err find_parent(struct disk_sim *s, const char *path, struct sim_nod
         if (part.len == 0 || str_eq(part, STR("."))) continue;
         if (str_eq(part, STR(".."))) return ERR_INVALID;
         if (last.len) {
-            char *name = str_z(&s->arena, last);
+            const char *name = keep_name(s, last);
             if (!name) return ERR_NOMEM;
             struct sim_entry *ent = sim_find(&at->live, name);
             if (!ent || !ent->node->is_dir) return ERR_NOT_FOUND;
@@ -114,7 +138,7 @@ static enum err find_parent(struct disk_sim *s, const char *path, struct sim_nod
         last = part;
     }
     *out = at;
-    *out_name = str_z(&s->arena, last);
+    *out_name = keep_name(s, last);
     return *out_name ? ERR_OK : ERR_NOMEM;
 }
 
@@ -311,7 +335,7 @@ static enum err mkdir_locked(struct disk_sim *s, const char *path) {
     while (rest.len) {
         (void)str_cut(rest, '/', &part, &rest);
         if (part.len == 0 || str_eq(part, STR("."))) continue;
-        char *name = str_z(&s->arena, part);
+        const char *name = keep_name(s, part);
         if (!name) return ERR_NOMEM;
         struct sim_entry *ent = sim_find(&at->live, name);
         if (ent && !ent->node->is_dir) return ERR_EXISTS;
@@ -467,6 +491,8 @@ enum err disk_sim_new(const struct disk_sim_opts *opts, struct disk **out) {
     mutex_init(&s->lock);
     arena_init(&s->arena, ARENA_MAX, NULL);
     buf_init(&s->dir_changes, DIR_CHANGES_MAX);
+    buf_init(&s->names, NAMES_MAX * sizeof(char *));
+    map_init(&s->name_map, NAMES_MAX);
     s->rand = opts->seed;
     s->size_limit = opts->size_limit_bytes;
     s->root = node_new(s, true);
@@ -487,6 +513,8 @@ void disk_sim_free(struct disk *d) {
         buf_fini(&n->durable);
     }
     buf_fini(&s->dir_changes);
+    buf_fini(&s->names);
+    map_fini(&s->name_map);
     arena_fini(&s->arena);
     mutex_fini(&s->lock);
     mem_free(s);
@@ -501,11 +529,18 @@ void disk_sim_arm(struct disk *d, const struct disk_sim_fault *fault) {
 }
 
 void disk_sim_limit(struct disk *d, uint64_t size_limit_bytes) {
-    ((struct disk_sim *)d)->size_limit = size_limit_bytes;
+    struct disk_sim *s = (struct disk_sim *)d;
+    mutex_lock(&s->lock);
+    s->size_limit = size_limit_bytes;
+    mutex_unlock(&s->lock);
 }
 
 bool disk_sim_is_down(struct disk *d) {
-    return ((struct disk_sim *)d)->down;
+    struct disk_sim *s = (struct disk_sim *)d;
+    mutex_lock(&s->lock);
+    bool down = s->down;
+    mutex_unlock(&s->lock);
+    return down;
 }
 
 uint64_t disk_sim_calls(struct disk *d, enum disk_sim_op op) {

@@ -2,6 +2,7 @@
 // What disk_sim.c (the calls) and disk_sim_crash.c (what is left of them) share.
 #pragma once
 
+#include "base/map.h"
 #include "os/disk_sim.h"
 #include "os/thread.h"
 
@@ -40,6 +41,8 @@ struct disk_sim {
     struct disk base;
     struct mutex lock;
     struct arena arena; // nodes, names, pending bytes: until disk_sim_free
+    struct map name_map;
+    struct buf names; // of const char *, each name once
     struct sim_node *root, *nodes;
     struct buf dir_changes; // of struct sim_dir_change, oldest first
     uint64_t rand;
