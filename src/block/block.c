@@ -121,7 +121,8 @@ static struct str service_of(struct str resource) {
         if (f.number != RESOURCE_ATTRIBUTE || f.wire != PB_BYTES) continue;
         if (!attr_kv(f.bytes, &key, &any)) continue;
         struct attr_value v = attr_value_of(any);
-        if (str_eq(key, STR("service.name")) && v.type == ATTR_STRING) return v.text;
+        if (str_eq(key, STR("service.name")) && v.type == ATTR_STRING)
+            return str_is_utf8(v.text) ? v.text : STR("");
     }
     return STR("");
 }

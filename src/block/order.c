@@ -47,25 +47,30 @@ static void sort_keys(struct key *k, uint32_t n) {
 // --- equal spans ---------------------------------------------------------------------------------
 
 struct twin {
-    uint64_t hash;
-    struct str bytes;
+    struct str span; // canonical bytes
+    const struct span_entity *resource, *scope;
     uint32_t row;
 };
 
+static int by_entity(const struct span_entity *a, const struct span_entity *b) {
+    return a == b ? 0 : str_cmp(a->bytes, b->bytes);
+}
+
+// By content alone: the numbers of resources and scopes follow from the order of arrival.
 static int by_twin(const void *x, const void *y) {
     const struct twin *a = x, *b = y;
-    if (a->hash != b->hash) return a->hash < b->hash ? -1 : 1;
-    return str_cmp(a->bytes, b->bytes);
+    int c = str_cmp(a->span, b->span);
+    if (c == 0) c = by_entity(a->resource, b->resource);
+    return c ? c : by_entity(a->scope, b->scope);
 }
 
 static enum err twin_bytes(const struct span_table *t, uint32_t row, struct arena *a, struct buf *buf,
                            struct twin *out) {
-    uint32_t entities[2] = { SEG_AT(&t->resource, row, uint32_t), SEG_AT(&t->scope, row, uint32_t) };
     buf_reset(buf);
-    buf_add(buf, entities, sizeof entities);
     TRY(canon_span(t, row, a, buf));
-    *out = (struct twin){ hash_xxh64(buf->ptr, buf->len), str_dup(a, buf_view(buf)), row };
-    return out->bytes.ptr ? ERR_OK : ERR_NOMEM;
+    *out = (struct twin){ str_dup(a, buf_view(buf)), span_resource_at(t, SEG_AT(&t->resource, row, uint32_t)),
+                          span_scope_at(t, SEG_AT(&t->scope, row, uint32_t)), row };
+    return out->span.ptr ? ERR_OK : ERR_NOMEM;
 }
 
 // n spans of one trace with the same start and span id: keeps one of those equal in every field.
@@ -82,7 +87,7 @@ static enum err drop_equal(const struct span_table *t, struct key *k, uint32_t n
         struct key proto = k[0];
         qsort(twins, n, sizeof *twins, by_twin);
         for (uint32_t i = 0; i < n; i++) {
-            if (i > 0 && str_eq(twins[i].bytes, twins[i - 1].bytes)) continue;
+            if (i > 0 && by_twin(&twins[i], &twins[i - 1]) == 0) continue;
             k[kept] = proto;
             k[kept++].row = twins[i].row;
         }

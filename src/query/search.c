@@ -16,8 +16,12 @@ enum in_range { OUT_OF_RANGE, IN_RANGE, MAYBE_IN_RANGE };
 struct fragment { // of a trace in the map: all its fragments together
     uint8_t id[16];
     uint64_t start_ns, end_ns;
-    bool errors, service, operation; // some fragment has it
+    bool errors, service; // some fragment has it
     enum in_range range;
+    // The root: the first span without a parent. A block says its name, but not where it stands
+    // among those of other fragments, so the trace is looked at when they differ.
+    bool has_root, operation, unsure_operation; // operation: the root's name is the one sought
+    uint64_t root_start_ns, root_id;            // of the heads' first
 };
 
 struct hit {
@@ -98,15 +102,22 @@ static bool duration_fits(const struct search *s, uint64_t ns) {
     return ns >= s->min_duration_ns && (s->max_duration_ns == 0 || ns <= s->max_duration_ns);
 }
 
-// The few traces whose first span lies before the range and whose last behind it.
-static enum err range_by_spans(struct run *r, const uint8_t id[16], bool *out) {
+static bool is_root(const struct span_table *t, uint32_t row) {
+    return SEG_AT(&t->parent_id, row, uint64_t) == 0;
+}
+
+// Looks at the spans of a trace: does one start in the range, and is the root the one sought?
+static enum err judge_by_spans(struct run *r, const uint8_t id[16], bool *range, bool *operation) {
     struct trace t;
     TRY(trace_load(r->view, id, &(struct trace_limits){ 0 }, &t));
-    *out = false;
-    for (uint32_t i = 0; i < t.n && !*out; i++) {
+    *range = *operation = false;
+    for (uint32_t i = 0; i < t.n && !*range; i++) {
         uint64_t start = SEG_AT(&t.table.start_ns, t.rows[i], uint64_t);
-        *out = start > r->s->start_ns && start <= r->s->end_ns;
+        *range = start > r->s->start_ns && start <= r->s->end_ns;
     }
+    uint32_t root = 0;
+    while (root < t.n && !is_root(&t.table, t.rows[root])) root++;
+    if (root < t.n) *operation = str_eq(span_name(&t.table, t.rows[root]), r->s->operation);
     trace_fini(&t);
     return ERR_OK;
 }
@@ -148,6 +159,33 @@ static void join_range(struct fragment *f, enum in_range range) {
     f->range = range;
 }
 
+// A root of a head: the first of all by start, then id, decides; of two with both equal the bytes
+// would have to.
+static void join_root(struct fragment *f, const struct span_table *t, uint32_t row, struct str operation) {
+    uint64_t start = SEG_AT(&t->start_ns, row, uint64_t);
+    uint64_t id = __builtin_bswap64(SEG_AT(&t->span_id, row, uint64_t));
+    bool same = str_eq(span_name(t, row), operation);
+    if (f->has_root && (start > f->root_start_ns || (start == f->root_start_ns && id > f->root_id))) return;
+    if (f->has_root && start == f->root_start_ns && id == f->root_id) {
+        f->unsure_operation |= same != f->operation;
+        return;
+    }
+    f->has_root = true;
+    f->root_start_ns = start;
+    f->root_id = id;
+    f->operation = same;
+    f->unsure_operation = false;
+}
+
+// A block's root, after those of all heads.
+static void join_block_root(struct fragment *f, bool operation) {
+    if (f->has_root)
+        f->unsure_operation |= operation != f->operation;
+    else
+        f->operation = operation;
+    f->has_root = true;
+}
+
 static enum err add_splits(struct run *r) {
     for (uint32_t b = 0; b < r->view->n_blocks; b++) {
         const uint8_t *ids;
@@ -171,8 +209,7 @@ static enum err add_head(struct run *r, const struct head *h) {
         if (end > f->end_ns) f->end_ns = end;
         f->errors |= SEG_AT(&t->status, row, uint8_t) == STATUS_ERROR;
         if (s->service.len) f->service |= str_eq(span_service(t, row), s->service);
-        if (s->operation.len && SEG_AT(&t->parent_id, row, uint64_t) == 0)
-            f->operation |= str_eq(span_name(t, row), s->operation);
+        if (s->operation.len && is_root(t, row)) join_root(f, t, row, s->operation);
         join_range(f, range_of(s, start, start));
     }
     return ERR_OK;
@@ -182,15 +219,17 @@ static enum err hits_of_map(struct run *r) {
     const struct search *s = r->s;
     for (uint32_t i = 0; i < r->n_fragments; i++) {
         struct fragment *f = fragment_at(&r->fragments, i);
-        bool in = f->range == IN_RANGE;
+        bool in = true, operation = true;
         if (f->start_ns == UINT64_MAX) continue; // a split trace whose spans are gone
         r->out->inspected++;
         if (!duration_fits(s, f->end_ns - f->start_ns) || (s->errors && !f->errors)) continue;
-        if ((s->service.len && !f->service) || (s->operation.len && !f->operation)) continue;
-        if (f->range == MAYBE_IN_RANGE) TRY(range_by_spans(r, f->id, &in));
+        if (f->range == OUT_OF_RANGE || (s->service.len && !f->service)) continue;
+        if (s->operation.len && !f->operation && !f->unsure_operation) continue;
+        if (f->range == MAYBE_IN_RANGE || f->unsure_operation) TRY(judge_by_spans(r, f->id, &in, &operation));
+        if ((f->range == MAYBE_IN_RANGE && !in) || (f->unsure_operation && !operation)) continue;
         struct hit hit = { .start_ns = f->start_ns, .block = SPAN_NONE };
         memcpy(hit.id, f->id, 16);
-        if (in) add_hit(r, &hit);
+        add_hit(r, &hit);
     }
     return ERR_OK;
 }
@@ -198,8 +237,14 @@ static enum err hits_of_map(struct run *r) {
 // --- blocks
 // --------------------------------------------------------------------------------------------------
 
+// A name begins behind { or a comma: behind anything else the needle is the end of a longer name.
 static bool has_service(const struct run *r, struct str services) {
-    return memmem(services.ptr, services.len, r->needle.ptr, r->needle.len) != NULL;
+    const char *end = services.ptr + services.len, *at = services.ptr;
+    while ((at = memmem(at, (size_t)(end - at), r->needle.ptr, r->needle.len)) != NULL) {
+        if (at > services.ptr && (at[-1] == '{' || at[-1] == ',')) return true;
+        at++;
+    }
+    return false;
 }
 
 static enum err scan_trace(struct run *r, const struct block_traces *t, uint32_t i, struct hit hit) {
@@ -214,7 +259,7 @@ static enum err scan_trace(struct run *r, const struct block_traces *t, uint32_t
         if (start + duration > f->end_ns) f->end_ns = start + duration;
         f->errors |= t->errors[i] > 0;
         f->service |= service;
-        f->operation |= operation;
+        if (t->has_root && t->has_root[i]) join_block_root(f, operation);
         join_range(f, range);
         return ERR_OK;
     }
@@ -224,10 +269,9 @@ static enum err scan_trace(struct run *r, const struct block_traces *t, uint32_t
     memcpy(hit.id, t->id + 16ull * i, 16);
     hit.start_ns = start;
     hit.row = i;
-    bool in = true;
-    if (range == MAYBE_IN_RANGE) { // reads through a scan of its own: the arrays stay
-        TRY(range_by_spans(r, hit.id, &in));
-    }
+    bool in = true, ignored;
+    if (range == MAYBE_IN_RANGE) // reads through a scan of its own: the arrays stay
+        TRY(judge_by_spans(r, hit.id, &in, &ignored));
     if (in) add_hit(r, &hit);
     return ERR_OK;
 }
@@ -291,7 +335,7 @@ enum err trace_summarise(struct trace *t, struct arena *a, struct trace_summary 
         uint64_t from = SEG_AT(&tb->start_ns, row, uint64_t), to = from + span_duration_ns(tb, row);
         if (from < start) start = from;
         if (to > end) end = to;
-        if (s.has_root || SEG_AT(&tb->parent_id, row, uint64_t) != 0) continue;
+        if (s.has_root || !is_root(tb, row)) continue;
         s.has_root = true;
         s.root_service = str_dup(a, span_service(tb, row));
         s.root_name = str_dup(a, span_name(tb, row));

@@ -91,7 +91,7 @@ static struct str service_of(const struct items *s) {
     for (uint32_t i = 0; i < s->n; i++) {
         const struct item *it = &s->at[i];
         if (!it->raw.ptr && it->value.type == ATTR_STRING && str_eq(it->key, STR("service.name")))
-            return it->value.text;
+            return str_is_utf8(it->value.text) ? it->value.text : STR("");
     }
     return STR("");
 }

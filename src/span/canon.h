@@ -10,7 +10,7 @@
 enum { ENTITY_MESSAGE = 1, ENTITY_SCHEMA_URL = 2 };
 
 // raw: the Resource (or InstrumentationScope) message as received. Appends to out; service gets the
-// string value of the attribute service.name (a slice of raw), "" without one.
+// string value of the attribute service.name (a slice of raw), "" without one or if it is not UTF-8.
 NODISCARD enum err canon_resource(struct str raw, struct str schema_url, struct arena *scratch,
                                   struct buf *out, struct str *service);
 NODISCARD enum err canon_scope(struct str raw, struct str schema_url, struct arena *scratch, struct buf *out);
