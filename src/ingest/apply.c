@@ -40,8 +40,9 @@ static enum err apply_anew(struct ingest *in, struct ingest_request *rq) {
     mutex_unlock(&in->lock);
     if (e != ERR_OK) return e;
     struct head *h = in->active;
-    return head_apply(h, rq->protobuf, rq->record.refused, rq->record.n_refused, rq->seq, rq->received_ns,
-                      &rq->n_added);
+    e = head_apply(h, rq->protobuf, rq->record.refused, rq->record.n_refused, rq->seq, rq->received_ns,
+                   &rq->n_added);
+    return e == ERR_LIMIT ? ERR_INVALID : e; // too large for any head: to send it again is no use
 }
 
 static void apply(struct ingest *in, struct ingest_request *rq) {
@@ -70,6 +71,8 @@ static void flush(struct ingest *in, struct ingest_request *rq) {
         list_add(&in->frozen[in->n_frozen - 1].flushes, rq);
         return;
     }
+    in->want_keeper = true; // whoever asks for a flush also asks what is due
+    cond_broadcast(&in->frozen_changed);
     mutex_unlock(&in->lock);
     request_done(rq, e);
     mutex_lock(&in->lock);
@@ -87,7 +90,7 @@ static void maybe_cut(struct ingest *in) {
 void apply_run(void *ctx) {
     struct ingest *in = ctx;
     mutex_lock(&in->lock);
-    while (!in->stopping || in->to_apply.n) {
+    while (!in->committer_done || in->to_apply.n) { // what is in the log is answered
         struct ingest_request *rq = list_take(&in->to_apply);
         if (!rq) {
             in->applier_busy = false;

@@ -7,14 +7,31 @@
 
 #include "otlp/json.h"
 
-enum { GUESS_MIN = 64 << 10, GROWTH = 4 };
+enum { GUESS_MIN = 64 << 10, GROWTH = 4, TYPICAL_RATIO = 8 };
+
+// gzip ends with the size of its last member, mostly the only one. One byte more: a decoder that
+// fills its room to the last byte cannot tell whether that was all.
+size_t body_unpacked_guess(enum body_packing packing, struct str body, size_t max) {
+    uint64_t guess = (uint64_t)body.len * TYPICAL_RATIO;
+    if (packing == BODY_GZIP && body.len > 4) {
+        uint32_t claimed;
+        memcpy(&claimed, body.ptr + body.len - 4, sizeof claimed);
+        if (claimed >= body.len / 2) guess = claimed + 1ull;
+    }
+    if (packing == BODY_ZSTD) {
+        uint64_t claimed = ZSTD_getFrameContentSize(body.ptr, body.len);
+        if (claimed < ZSTD_CONTENTSIZE_ERROR) guess = claimed + 1;
+    }
+    if (guess < GUESS_MIN) guess = GUESS_MIN;
+    return guess < max ? (size_t)guess : max;
+}
 
 // gzip does not say reliably how large the content is (and may have several members), so the
 // buffer grows until it fits or the limit is reached.
 static enum err unpack_gzip(struct str body, size_t max, struct buf *out, struct err_ctx *ctx) {
     struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
     const char *in = body.ptr;
-    size_t left = body.len, start = out->len, room = body.len * 6 < GUESS_MIN ? GUESS_MIN : body.len * 6;
+    size_t left = body.len, start = out->len, room = body_unpacked_guess(BODY_GZIP, body, max);
     enum err e = d ? ERR_OK : ERR_NOMEM;
     while (e == ERR_OK && left > 0) {
         size_t used, got, have = out->len - start;

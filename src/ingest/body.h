@@ -11,6 +11,9 @@ enum body_format { BODY_PROTOBUF, BODY_JSON, BODY_FORMAT_COUNT };
 // there), ERR_INVALID when it is damaged, with text. out is appended to.
 NODISCARD enum err body_unpack(enum body_packing packing, struct str body, size_t max, struct buf *out,
                                struct err_ctx *ctx);
+// What a body claims to unpack to, or a guess where it claims nothing: for reserving memory. At
+// most max; it may be wrong.
+size_t body_unpacked_guess(enum body_packing packing, struct str body, size_t max);
 // lz4 of a body; ERR_LIMIT when it does not get smaller.
 NODISCARD enum err body_pack_lz4(struct str body, struct buf *out);
 // The protobuf of an unpacked body: itself, or what its JSON says.

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "ingest/ingest_internal.h"
 
-enum { GROUP_MAX = 512, BEHIND_BYTES = 8 << 20 };
+enum { GROUP_MAX = 512, GROUP_BYTES_MAX = 256 << 20, BEHIND_BYTES = 8 << 20 };
 #define BEHIND_SYNC_NS 20000000ull
 
 static enum err write_group(struct ingest *in, struct request_list *group) {
@@ -52,9 +52,11 @@ void commit_run(void *ctx) {
         struct request_list group;
         uint64_t bytes = 0, trim_to = in->trim_to;
         list_init(&group);
-        while (group.n < GROUP_MAX && in->to_commit.n) {
+        while (group.n < GROUP_MAX && bytes < GROUP_BYTES_MAX && in->to_commit.n) {
+            bytes += in->to_commit.first->record.body.len;
             list_add(&group, list_take(&in->to_commit));
         }
+        bytes = 0;
         for (struct ingest_request *rq = in->to_commit.first; rq; rq = rq->next) bytes += rq->record.body.len;
         if (group.n == 0 && trim_to == trimmed) {
             cond_wait(&in->submitted, &in->lock);
@@ -70,6 +72,7 @@ void commit_run(void *ctx) {
         list_move(&group, &in->to_apply);
         cond_signal(&in->committed);
     }
+    in->committer_done = true;
     cond_signal(&in->committed);
     mutex_unlock(&in->lock);
 }

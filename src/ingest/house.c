@@ -19,12 +19,13 @@ static bool commit_and_show(struct ingest *in, const struct catalog_change *c, c
     enum err e = keep_commit(in, c);
     if (e != ERR_OK) {
         log_error("catalog.commit_failed", KV_Z("for", what), KV_Z("error", err_text(e)));
-        return false;
+        if (c->added && !keep_may_live(in, c->added->id))
+            block_remove_files(in->opts.store, in->opts.tenant, c->added->id);
     }
-    mutex_lock(&in->lock);
-    keep_show(in, c);
+    mutex_lock(&in->lock); // what a failed commit reread is shown too, but nothing is let go
+    keep_show(in, e == ERR_OK ? c : &(struct catalog_change){ 0 });
     mutex_unlock(&in->lock);
-    return true;
+    return e == ERR_OK;
 }
 
 // --- merging -------------------------------------------------------------------------------------------
@@ -159,10 +160,7 @@ static bool commit_merge(struct ingest *in, const struct block_meta *const *inpu
                          const struct block_meta *merged) {
     char removed[MERGE_INPUTS_MAX][ULID_LEN + 1];
     for (uint32_t i = 0; i < n; i++) memcpy(removed[i], inputs[i]->id, sizeof removed[i]);
-    if (!commit_and_show(in, &(struct catalog_change){ merged, removed, n, 0 }, "merge")) {
-        block_remove_files(in->opts.store, in->opts.tenant, merged->id);
-        return false;
-    }
+    if (!commit_and_show(in, &(struct catalog_change){ merged, removed, n, 0 }, "merge")) return false;
     atomic_fetch_add(&in->merges_total, 1);
     log_info("block.merged", KV_Z("block", merged->id), KV_U64("inputs", n),
              KV_U64("spans", merged->n_spans));

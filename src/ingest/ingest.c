@@ -125,6 +125,25 @@ static enum err replay_cut(struct ingest *in) {
     return ERR_OK;
 }
 
+// A head that cannot take the request is cut and the next one tried, as it was when the request came.
+// What no head holds was not acknowledged then: it is left out.
+static enum err replay_apply(struct ingest *in, struct str protobuf, const struct wal_record *rec,
+                             const struct record *body, uint32_t *added) {
+    for (int i = 0;; i++) {
+        enum err e = in->active->failed ? ERR_NOMEM
+                                        : head_apply(in->active, protobuf, body->refused, body->n_refused,
+                                                     rec->seq, rec->time_ns, added);
+        if (e == ERR_LIMIT && i > 0) {
+            log_error("replay.record_left_out", KV_U64("seq", rec->seq));
+            *added = 0;
+            return ERR_OK;
+        }
+        bool is_full = e == ERR_NOMEM || e == ERR_LIMIT;
+        if (!is_full || i > 0 || in->opts.read_only) return e;
+        TRY(replay_cut(in));
+    }
+}
+
 static enum err replay_body(struct replay *r, const struct wal_record *rec, const struct record *body) {
     struct ingest *in = r->in;
     struct str unpacked, protobuf;
@@ -137,7 +156,7 @@ static enum err replay_body(struct replay *r, const struct wal_record *rec, cons
         unpacked = buf_view(&r->unpacked);
     }
     TRY(body_to_protobuf(body->format, unpacked, &r->protobuf, &protobuf, r->ctx));
-    TRY(head_apply(in->active, protobuf, body->refused, body->n_refused, rec->seq, rec->time_ns, &added));
+    TRY(replay_apply(in, protobuf, rec, body, &added));
     r->spans += added;
     bool full =
         in->active->table.n >= in->opts.cut_spans || in->active->table.arena.used >= in->opts.cut_bytes;

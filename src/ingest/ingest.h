@@ -54,8 +54,8 @@ struct ingest_request {
     struct record record; // what the log keeps; body: as received
     uint64_t received_ns; // unix time
     // Exactly once, on a thread of ingest or within ingest_submit. ERR_OK: durable and visible.
-    // ERR_LIMIT: the disk budget is reached. Otherwise the spans may or may not come back after a
-    // restart; a retry does no harm.
+    // ERR_LIMIT: the disk budget is reached. ERR_INVALID: no head can hold it. Otherwise the spans may or may
+    // not come back after a restart; a retry does no harm.
     void (*done)(struct ingest_request *rq, enum err e);
     // private
     struct ingest_request *next;

@@ -34,7 +34,7 @@ struct ingest {
     struct mutex lock; // of all below, but for what a comment says
     struct cond submitted, committed, frozen_changed;
     struct request_list to_commit, to_apply;
-    bool stopping;
+    bool stopping, committer_done; // done: nothing will be added to to_apply
     bool applier_busy;
     uint64_t trim_to; // records up to here are in blocks; the committer trims the log
 
@@ -47,9 +47,11 @@ struct ingest {
     bool want_keeper; // something may have changed for it
     bool keeper_busy;
 
-    struct arena catalog_arena; // of the keeper
-    struct catalog catalog;     // written by the keeper
-    struct block **blocks;      // as in the catalog
+    struct arena catalog_arena;    // of the keeper
+    struct catalog catalog;        // written by the keeper
+    const struct head *written_of; // the keeper has written its block, but could not commit it yet
+    struct block_meta written;
+    struct block **blocks; // as in the catalog
     uint32_t n_blocks;
     struct view *view;
     char unmergeable[UNMERGEABLE_MAX][ULID_LEN + 1]; // of the keeper: blocks that fit no copying merge

@@ -39,6 +39,12 @@ static bool is_among(const char *id, const char (*ids)[ULID_LEN + 1], uint32_t n
     return false;
 }
 
+static bool names_block(const struct catalog *c, const char *id) {
+    for (uint32_t i = 0; i < c->n_blocks; i++)
+        if (strcmp(c->blocks[i].id, id) == 0) return true;
+    return false;
+}
+
 static enum err next_catalog(struct ingest *in, struct arena *a, const struct catalog_change *c,
                              struct catalog *out) {
     const struct catalog *now = &in->catalog;
@@ -52,7 +58,7 @@ static enum err next_catalog(struct ingest *in, struct arena *a, const struct ca
     for (uint32_t i = 0; i < now->n_blocks; i++)
         if (!is_among(now->blocks[i].id, c->removed, c->n_removed))
             out->blocks[out->n_blocks++] = now->blocks[i];
-    if (c->added) out->blocks[out->n_blocks++] = *c->added;
+    if (c->added && !names_block(now, c->added->id)) out->blocks[out->n_blocks++] = *c->added;
     if (out->n_blocks > CATALOG_BLOCKS_MAX) return ERR_LIMIT;
     if (c->covered_seq) catalog_cover(out, in->node, c->covered_seq);
     return ERR_OK;
@@ -114,22 +120,29 @@ static enum err reload_catalog(struct ingest *in) {
     return ERR_OK;
 }
 
+// A snapshot whose commit failed may be there all the same, though perhaps not for good. Trying
+// again finds that out: then its number is taken, what is there names the change already, and the
+// next number makes both durable.
 enum err keep_commit(struct ingest *in, const struct catalog_change *change) {
+    enum err e = ERR_UNAVAILABLE;
     for (int i = 0; i < COMMIT_TRIES; i++) {
         struct arena a;
         struct catalog next;
         arena_init(&a, SIZE_MAX, NULL);
-        enum err e = next_catalog(in, &a, change, &next);
+        e = next_catalog(in, &a, change, &next);
         if (e == ERR_OK) e = catalog_commit(in->opts.store, in->opts.tenant, &next);
         if (e == ERR_OK) {
             take_catalog(in, a, &next);
             return ERR_OK;
         }
         arena_fini(&a);
-        if (e != ERR_EXISTS) return e;
-        TRY(reload_catalog(in));
+        if (e == ERR_EXISTS) TRY(reload_catalog(in));
     }
-    return ERR_UNAVAILABLE;
+    return e == ERR_EXISTS ? ERR_UNAVAILABLE : e;
+}
+
+bool keep_may_live(struct ingest *in, const char *id) {
+    return reload_catalog(in) != ERR_OK || names_block(&in->catalog, id);
 }
 
 // After a commit: blocks and view follow. Holding the lock. A view that cannot be made for want of
@@ -188,23 +201,22 @@ static enum err write_block(struct ingest *in, struct head *h, struct block_meta
     return e;
 }
 
+// When the commit fails the block stays for the next try: the snapshot may name it already.
 enum err keep_cut(struct ingest *in, struct head *h) {
-    struct block_meta meta;
+    struct block_meta *block = &in->written;
     uint32_t n = span_table_count(&h->table);
     struct catalog_change change = { .covered_seq = h->last_seq };
     if (n > 0) {
-        TRY(write_block(in, h, &meta));
-        change.added = &meta;
+        if (in->written_of != h) TRY(write_block(in, h, block));
+        in->written_of = h;
+        change.added = block;
     }
-    enum err e = keep_commit(in, &change);
-    if (e != ERR_OK) {
-        if (n > 0) block_remove_files(in->opts.store, in->opts.tenant, meta.id);
-        return e;
-    }
+    TRY(keep_commit(in, &change));
+    in->written_of = NULL;
     atomic_fetch_add(&in->cuts_total, 1);
-    if (n > 0) atomic_fetch_add(&in->equal_spans_total, n - meta.n_spans);
-    log_info("block.cut", KV_Z("block", n ? meta.id : ""), KV_U64("spans", n ? meta.n_spans : 0),
-             KV_U64("bytes", n ? meta.bytes : 0), KV_U64("covered", h->last_seq));
+    if (n > 0) atomic_fetch_add(&in->equal_spans_total, n - block->n_spans);
+    log_info("block.cut", KV_Z("block", n ? block->id : ""), KV_U64("spans", n ? block->n_spans : 0),
+             KV_U64("bytes", n ? block->bytes : 0), KV_U64("covered", h->last_seq));
     return ERR_OK;
 }
 
@@ -244,6 +256,7 @@ void keep_run(void *ctx) {
     mutex_lock(&in->lock);
     while (!in->stopping) {
         in->keeper_busy = true;
+        in->want_keeper = false;
         if (in->n_frozen > 0) {
             cut_oldest(in);
             continue;
@@ -251,9 +264,8 @@ void keep_run(void *ctx) {
         mutex_unlock(&in->lock);
         bool again = keep_house(in);
         mutex_lock(&in->lock);
-        if (again || in->n_frozen > 0 || in->stopping) continue; // what came meanwhile woke nobody
+        if (again || in->want_keeper || in->stopping) continue; // what came meanwhile woke nobody
         in->keeper_busy = false;
-        in->want_keeper = false;
         // The next head gets the memory of the last one. What nobody wanted for a while goes back.
         if (!cond_wait_for(&in->frozen_changed, &in->lock, TICK_NS)) malloc_trim(0);
     }

@@ -7,6 +7,9 @@
 void keep_block_id(struct ingest *in, char out[ULID_LEN + 1]);
 // Commits a change of the catalog; other writers' commits in between are taken up.
 NODISCARD enum err keep_commit(struct ingest *in, const struct catalog_change *change);
+// After a commit that failed: does a snapshot name the block all the same, or can that not be known?
+// Then its files must stay. Rereads the catalog; show it.
+bool keep_may_live(struct ingest *in, const char *id);
 // Blocks and view follow the catalog. Holding the lock.
 void keep_show(struct ingest *in, const struct catalog_change *change);
 // Merging, retention, disk budget, old snapshots: one step of whatever is due. true: call again.

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/fixture_test.h"
+
+#include <stdlib.h>
+
+void trial_start(struct trial *t, struct trial_opts o) {
+    o.rand = test_rand;
+    CHECK_OK(trial_init(t, o));
+    CHECK_OK(trial_open(t));
+}
+
+void submit_random(struct trial *t, uint32_t n) {
+    struct buf body;
+    buf_init(&body, 64 << 20);
+    for (uint32_t i = 0; i < n; i++) {
+        buf_reset(&body);
+        trial_random_body(t, &body);
+        CHECK_OK(trial_submit(t, buf_view(&body)));
+    }
+    buf_fini(&body);
+}
+
+// --- traces --------------------------------------------------------------------------------------
+
+static void check_trace(struct view *v, struct model *m, uint32_t first, uint32_t n) {
+    struct trace tr;
+    struct model got;
+    uint32_t g = 0;
+    model_init(&got);
+    CHECK_OK(trace_load(v, m->at[first].trace, &(struct trace_limits){ 0 }, &tr));
+    CHECK(!tr.partial);
+    CHECK_OK(model_add_rows(&got, &tr.table, tr.rows, tr.n, true));
+    for (uint32_t i = 1; i < got.n; i++) CHECK(model_compare(&got.at[i - 1], &got.at[i]) < 0);
+    for (uint32_t i = first; i < first + n; i++) {
+        int c = g < got.n ? model_compare(&m->at[i], &got.at[g]) : -1;
+        CHECK(c <= 0); // else a span that nobody sent, or one that has changed
+        CHECK(c == 0 || !m->at[i].is_sure);
+        if (c < 0) continue;
+        m->at[i].is_sure = true;
+        g++;
+    }
+    CHECK_U64(g, got.n);
+    model_fini(&got);
+    trace_fini(&tr);
+}
+
+void check_traces_of(struct view *v, struct model *m) {
+    model_sort(m);
+    for (uint32_t i = 0, k; i < m->n; i = k) {
+        for (k = i + 1; k < m->n && memcmp(m->at[k].trace, m->at[i].trace, 16) == 0;) k++;
+        check_trace(v, m, i, k - i);
+    }
+    struct trace tr;
+    CHECK_OK(trace_load(v, (const uint8_t *)"nobody sent this", &(struct trace_limits){ 0 }, &tr));
+    CHECK_U64(tr.n, 0);
+    trace_fini(&tr);
+}
+
+void check_some_traces(struct trial *t, uint32_t n) {
+    struct model *m = &t->model;
+    struct view *v = ingest_view(t->in);
+    model_sort(m);
+    for (; n > 0 && m->n > 0; n--) {
+        uint32_t first, len = model_find(m, m->at[test_below(m->n)].trace, &first);
+        check_trace(v, m, first, len);
+    }
+    view_unref(v);
+}
+
+void check_traces(struct trial *t) {
+    struct view *v = ingest_view(t->in);
+    check_traces_of(v, &t->model);
+    view_unref(v);
+}
+
+// --- searches ------------------------------------------------------------------------------------
+
+struct expected { // a trace of the model
+    uint32_t first, n;
+    uint64_t start_ns, end_ns;
+    uint32_t errors;
+    const struct model_span *root;
+};
+
+static struct expected expect(const struct model *m, uint32_t first, uint32_t n) {
+    struct expected e = { .first = first, .n = n, .start_ns = UINT64_MAX };
+    for (uint32_t i = first; i < first + n; i++) {
+        const struct model_span *s = &m->at[i];
+        if (s->start_ns < e.start_ns) e.start_ns = s->start_ns;
+        if (s->end_ns > e.end_ns) e.end_ns = s->end_ns;
+        e.errors += s->is_error;
+        if (s->is_root && !e.root) e.root = s;
+    }
+    return e;
+}
+
+static bool matches(const struct model *m, const struct expected *e, const struct search *s) {
+    bool in_range = s->start_ns == 0 && s->end_ns == 0, has_service = s->service.len == 0;
+    for (uint32_t i = e->first; i < e->first + e->n; i++) {
+        in_range |= m->at[i].start_ns > s->start_ns && m->at[i].start_ns <= s->end_ns;
+        has_service |= str_eq(m->at[i].service, s->service);
+    }
+    uint64_t duration = e->end_ns - e->start_ns;
+    return in_range && has_service && duration >= s->min_duration_ns &&
+           (s->max_duration_ns == 0 || duration <= s->max_duration_ns) && (!s->errors || e->errors > 0) &&
+           (s->operation.len == 0 || (e->root && str_eq(e->root->name, s->operation)));
+}
+
+static const struct model *sorting;
+static int newest_first(const void *x, const void *y) {
+    const struct expected *a = x, *b = y;
+    if (a->start_ns != b->start_ns) return a->start_ns > b->start_ns ? -1 : 1;
+    return memcmp(sorting->at[a->first].trace, sorting->at[b->first].trace, 16);
+}
+
+static struct expected *expect_all(const struct model *m, const struct search *s, uint32_t *out_n) {
+    struct expected *all = mem_alloc((m->n + 1ull) * sizeof *all);
+    uint32_t n = 0;
+    CHECK(all);
+    for (uint32_t i = 0, k; i < m->n; i = k) {
+        for (k = i + 1; k < m->n && memcmp(m->at[k].trace, m->at[i].trace, 16) == 0;) k++;
+        all[n] = expect(m, i, k - i);
+        n += matches(m, &all[n], s);
+    }
+    sorting = m;
+    if (n > 1) qsort(all, n, sizeof *all, newest_first);
+    *out_n = n;
+    return all;
+}
+
+static void check_services(const struct model *m, const struct expected *e, const struct trace_summary *got) {
+    uint32_t spans = 0;
+    for (uint32_t i = 0; i < got->n_services; i++) {
+        const struct trace_service *s = &got->services[i];
+        uint32_t n = 0, errors = 0;
+        CHECK(i == 0 || str_cmp(got->services[i - 1].name, s->name) < 0);
+        for (uint32_t k = e->first; k < e->first + e->n; k++) {
+            if (!str_eq(m->at[k].service, s->name)) continue;
+            n++;
+            errors += m->at[k].is_error;
+        }
+        CHECK_U64(s->spans, n);
+        CHECK_U64(s->errors, errors);
+        spans += n;
+    }
+    CHECK_U64(spans, e->n);
+}
+
+static void check_summary(const struct model *m, const struct expected *e, const struct trace_summary *got) {
+    CHECK(memcmp(got->id, m->at[e->first].trace, 16) == 0);
+    CHECK_U64(got->start_ns, e->start_ns);
+    CHECK_U64(got->duration_ns, e->end_ns - e->start_ns);
+    CHECK_U64(got->spans, e->n);
+    CHECK_U64(got->errors, e->errors);
+    CHECK_U64(got->has_root, e->root != NULL);
+    CHECK_STR(got->root_name, e->root ? e->root->name : STR(""));
+    CHECK_STR(got->root_service, e->root ? e->root->service : STR(""));
+    check_services(m, e, got);
+}
+
+void check_search(struct view *v, struct model *m, struct search s) {
+    uint32_t n, seen = 0;
+    struct expected *want = expect_all(m, &s, &n);
+    for (bool more = true; more;) {
+        struct search_result r;
+        CHECK_OK(search_run(v, &s, &r));
+        CHECK_U64(r.total, n);
+        CHECK_U64(r.n, n - seen < s.limit ? n - seen : s.limit);
+        for (uint32_t i = 0; i < r.n; i++) check_summary(m, &want[seen + i], &r.traces[i]);
+        seen += r.n;
+        more = seen < n;
+        if (r.n) {
+            s.has_after = true;
+            s.after_start_ns = r.traces[r.n - 1].start_ns;
+            memcpy(s.after_id, r.traces[r.n - 1].id, 16);
+        }
+        search_fini(&r);
+    }
+    mem_free(want);
+}
+
+// A time at, just before or just after the start of some span.
+static uint64_t some_time(const struct model *m) {
+    uint64_t at = m->n ? m->at[test_below(m->n)].start_ns : 0;
+    return at + test_below(3) - (at > 0);
+}
+
+static struct search random_search(const struct model *m) {
+    struct search s = { .limit = 5 + (uint32_t)test_below(40) };
+    const struct model_span *any = m->n ? &m->at[test_below(m->n)] : NULL;
+    if (test_below(2)) {
+        s.start_ns = some_time(m);
+        s.end_ns = some_time(m);
+        if (s.end_ns < s.start_ns) s.end_ns = s.start_ns + test_below(1000000000);
+    }
+    if (any && test_below(3) == 0) s.min_duration_ns = any->end_ns - any->start_ns;
+    if (any && test_below(3) == 0) s.max_duration_ns = (any->end_ns - any->start_ns) * 2 + test_below(2);
+    if (any && test_below(3) == 0) s.service = any->service;
+    if (any && test_below(3) == 0) s.operation = any->name;
+    s.errors = test_below(4) == 0;
+    return s;
+}
+
+void check_searches(struct trial *t, uint32_t n) {
+    struct view *v = ingest_view(t->in);
+    model_sort(&t->model);
+    check_search(v, &t->model, (struct search){ .limit = 7 });
+    check_search(v, &t->model, (struct search){ .limit = SEARCH_LIMIT_MAX });
+    for (uint32_t i = 0; i < n; i++) check_search(v, &t->model, random_search(&t->model));
+    view_unref(v);
+}
