@@ -132,8 +132,7 @@ enum err column_choose(const struct attr_table *t, struct str scope, uint32_t mo
         name[i] = c[i].name;
         type[i] = attrs_column(t, c[i].column)->type;
         chosen[c[i].column] = true;
-        if (type[i] == ATTR_ANY)
-            TRY(any_texts(&attrs_column(t, c[i].column)->dict, a, &texts[c[i].column]));
+        if (type[i] == ATTR_ANY) TRY(any_texts(&attrs_column(t, c[i].column)->dict, a, &texts[c[i].column]));
     }
     *out = (struct column_choice){ n, column, name, type, chosen, texts };
     return ERR_OK;
