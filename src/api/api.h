@@ -14,7 +14,8 @@ struct api;
 struct api_opts {
     struct ingest *ingest;
     struct clock *clock;
-    struct mem_budget *body_budget;
+    struct mem_budget *body_budget; // of the server's, for figures
+    struct mem_budget *work_budget; // bodies unpacked, turned to protobuf, packed for the log
     uint32_t n_workers, max_queued;
     uint64_t max_decoded_bytes; // of a request body
     uint64_t max_trace_bytes;   // of a trace in an answer

@@ -12,7 +12,7 @@
     "Takt takes traces only. Switch the other exporters off at the sender: OTEL_METRICS_EXPORTER=none and " \
     "OTEL_LOGS_EXPORTER=none."
 
-enum { RETRY_MS = 1000 };
+enum { RETRY_MS = 1000, UNPACK_GROWTH = 4 };
 
 static const char service_prefix[] = "/opentelemetry.proto.collector.";
 static const char export_path[] = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -24,7 +24,7 @@ struct call {
     struct net_body *body;
     struct arena arena;
     struct buf unpacked, protobuf;
-    uint64_t budget; // bytes taken for the two
+    uint64_t reserved; // of the work budget
     struct otlp_check check;
     enum body_format format;
 };
@@ -128,11 +128,24 @@ static void reply_success(struct call *c) {
 
 // --- the call --------------------------------------------------------------------------------------------
 
+// Memory for what is made of a body is taken before it is made, and what was too much given back.
+static enum err reserve(struct call *c, uint64_t bytes) {
+    if (!mem_budget_take(c->api->opts.work_budget, bytes)) return ERR_NOMEM;
+    c->reserved += bytes;
+    return ERR_OK;
+}
+
+static void settle(struct call *c, uint64_t bytes) {
+    if (bytes >= c->reserved) return;
+    mem_budget_give(c->api->opts.work_budget, c->reserved - bytes);
+    c->reserved = bytes;
+}
+
 static void call_free(struct call *c) {
     net_body_release(c->body);
     buf_fini(&c->unpacked);
     buf_fini(&c->protobuf);
-    if (c->budget) mem_budget_give(c->api->opts.body_budget, c->budget);
+    settle(c, 0);
     arena_fini(&c->arena);
     mem_free(c);
 }
@@ -206,13 +219,6 @@ static void done(struct ingest_request *ir, enum err e) {
     }
 }
 
-// Takes the size of a buffer out of the memory for bodies.
-static enum err pay(struct call *c, const struct buf *b) {
-    if (!mem_budget_take(c->api->opts.body_budget, b->cap)) return ERR_NOMEM;
-    c->budget += b->cap;
-    return ERR_OK;
-}
-
 static enum err packing_of(const struct net_request *rq, enum body_packing *out, struct err_ctx *ctx) {
     struct str name = rq->is_grpc ? rq->grpc_encoding : net_request_header(rq, STR("content-encoding"));
     if (rq->is_grpc && !rq->grpc_compressed) name = STR("identity");
@@ -228,20 +234,39 @@ static enum err packing_of(const struct net_request *rq, enum body_packing *out,
     return ERR_OK;
 }
 
+// With the memory that the body claims to need, and more when it needs more.
+static enum err unpack(struct call *c, enum body_packing packing, struct str *out, struct err_ctx *ctx) {
+    size_t max = c->api->opts.max_decoded_bytes, room = body_unpacked_guess(packing, c->rq->body, max);
+    enum err e = ERR_LIMIT;
+    while (e == ERR_LIMIT) {
+        settle(c, 0);
+        buf_fini(&c->unpacked);
+        buf_init(&c->unpacked, max + 1);
+        TRY(reserve(c, room));
+        e = body_unpack(packing, c->rq->body, room, &c->unpacked, ctx);
+        if (room == max) break;
+        room = room < max / UNPACK_GROWTH ? room * UNPACK_GROWTH : max;
+    }
+    settle(c, c->unpacked.cap);
+    *out = buf_view(&c->unpacked);
+    return e;
+}
+
 // Unpacks, turns JSON to protobuf, and judges every span.
 static enum err prepare(struct call *c, struct err_ctx *ctx) {
     struct net_request *rq = c->rq;
     enum body_packing packing = BODY_RAW;
     struct str plain = rq->body, protobuf;
-    size_t max = c->api->opts.max_decoded_bytes;
     TRY(packing_of(rq, &packing, ctx));
-    if (packing != BODY_RAW) {
-        TRY(body_unpack(packing, rq->body, max, &c->unpacked, ctx));
-        TRY(pay(c, &c->unpacked));
-        plain = buf_view(&c->unpacked);
-    }
+    if (packing != BODY_RAW)
+        TRY(unpack(c, packing, &plain, ctx));
+    else
+        TRY(reserve(c, plain.len)); // for the log, which packs it
+    uint64_t before = c->reserved;
+    if (c->format == BODY_JSON) TRY(reserve(c, plain.len / 2)); // mostly more than enough
     TRY(body_to_protobuf(c->format, plain, &c->protobuf, &protobuf, ctx));
-    if (c->protobuf.cap) TRY(pay(c, &c->protobuf));
+    if (before + c->protobuf.cap > c->reserved) TRY(reserve(c, before + c->protobuf.cap - c->reserved));
+    settle(c, before + c->protobuf.cap);
     TRY(otlp_check(protobuf, &c->arena, &c->check, ctx));
     c->ingest.protobuf = protobuf;
     c->ingest.record = (struct record){ .packing = packing,

@@ -12,12 +12,12 @@
 #include "os/random.h"
 #include "os/thread.h"
 
-enum { STOP_MS = 1500, TENANT_ROOM = 64, URL_MAX = 128, QUEUE_MAX = 2000, KEEP_BYTES = 32 << 20 };
+enum { STOP_MS = 1000, TENANT_ROOM = 64, URL_MAX = 128, QUEUE_MAX = 2000, KEEP_BYTES = 32 << 20 };
 #define MEMORY_LEAST (256ull << 20)
 
 struct server {
     struct config config;
-    struct mem_budget bodies, heads, building;
+    struct mem_budget bodies, work, heads, building;
     struct lock *lock;
     struct object_store *store;
     struct ingest *ingest;
@@ -36,14 +36,18 @@ static uint64_t memory_budget(const struct config *c) {
     return ram / 4 > MEMORY_LEAST ? ram / 4 : MEMORY_LEAST;
 }
 
-// Bodies in flight, heads (one filling, some waiting for their blocks), a block being built; the
-// rest is for queries, connections and the program itself.
+// Bodies in flight and what is made of them, heads (one filling, some waiting for their blocks), a
+// block being built; the rest is for queries, connections and the program itself.
 static void share_memory(struct server *s, struct config *c) {
     uint64_t all = memory_budget(c);
-    s->bodies.limit = all / 5;
+    s->bodies.limit = all / 8;
+    s->work.limit = all / 8;
     s->heads.limit = all * 2 / 5;
     s->building.limit = all / 5;
     if (c->head_cut_bytes > all / 8) c->head_cut_bytes = all / 8;
+    if (c->ingest_max_request_bytes > s->bodies.limit / 2) c->ingest_max_request_bytes = s->bodies.limit / 2;
+    if (c->ingest_max_decoded_bytes > s->work.limit / 3 * 2) // the rest: its protobuf, when it is JSON
+        c->ingest_max_decoded_bytes = s->work.limit / 3 * 2;
 }
 
 // 80 % of what is free at the first start; kept in the store, so that it does not shrink with it.
@@ -123,6 +127,7 @@ static enum err open_api(struct server *s) {
     struct api_opts o = { .ingest = s->ingest,
                           .clock = clock_real(),
                           .body_budget = &s->bodies,
+                          .work_budget = &s->work,
                           .n_workers = thread_cores() > 2 ? thread_cores() : 2,
                           .max_queued = QUEUE_MAX,
                           .max_decoded_bytes = c->ingest_max_decoded_bytes,
