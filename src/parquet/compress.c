@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // zstd, where it pays: a chunk's codec is decided on samples, since most chunks are encoded integers
-// that gain nothing, and a scan is faster without.
+// that gain nothing, and a scan is faster without. Levels count: of a column that few rows have they are
+// most, and where pages are compressed, the levels are too (then the pages are V1).
 #include "parquet/writer.h"
 
-enum { SAMPLE_PAGES = 4, SAMPLE_BYTES = 32 << 10, WORTH_PERCENT = 85 };
+enum { SAMPLE_PAGES = 4, SAMPLE_BYTES = 32 << 10, WORTH_PERCENT = 85, WITH_LEVELS_PERCENT = 95 };
 
 enum err codec_pack(struct pq_writer *w, const void *p, size_t n, bool forced, size_t *out_n) {
     *out_n = 0;
@@ -48,24 +49,20 @@ enum err codec_decide(struct chunk *k, size_t n) {
     k->out->codec = forced ? FMT_ZSTD : FMT_UNCOMPRESSED;
     if (k->opts->codec != PQ_CODEC_AUTO) return ERR_OK;
     struct sample pages = { 0 }, entries = { 0 };
-    uint64_t levels = 0, bodies = 0;
+    uint64_t plain = 0;
     size_t step = (n + SAMPLE_PAGES - 1) / SAMPLE_PAGES;
     const char *at = w->raw.ptr;
     for (size_t i = 0; i < n; i++) {
-        const struct page_plan *p = &k->plans[i];
-        if (i % step == 0) TRY(take(w, at + p->levels_len, p->body_len, &pages));
-        at += p->levels_len + p->body_len;
-        levels += p->levels_len;
-        bodies += p->body_len;
+        size_t len = k->plans[i].levels_len + k->plans[i].body_len;
+        if (i % step == 0) TRY(take(w, at, len, &pages));
+        at += len;
+        plain += len;
     }
     if (dict->len) TRY(take(w, dict->ptr, dict->len, &entries));
-    uint64_t packed = scaled(pages, bodies);
-    k->pack_pages = worth(packed, bodies);
-    if (!k->pack_pages) packed = bodies;
-    packed += levels + scaled(entries, dict->len);
-    if (worth(packed, levels + bodies + dict->len))
-        k->out->codec = FMT_ZSTD;
-    else
-        k->pack_pages = false;
+    uint64_t packed = scaled(pages, plain), packed_dict = scaled(entries, dict->len);
+    bool all = worth(packed + packed_dict, plain + dict->len);
+    bool enough = k->column->optional ? packed * 100 < plain * WITH_LEVELS_PERCENT : worth(packed, plain);
+    k->pack_pages = all && enough;
+    if (k->pack_pages || worth(plain + packed_dict, plain + dict->len)) k->out->codec = FMT_ZSTD;
     return ERR_OK;
 }

@@ -187,21 +187,42 @@ static enum err add_dict(struct chunk *k) {
     return ERR_OK;
 }
 
-static enum err add_data(struct chunk *k, const struct page_plan *p, const char *at, struct pq_page *page) {
+static enum err add_v1(struct chunk *k, const struct page_plan *p, const char *at) {
+    size_t packed, plain = p->levels_len + p->body_len;
+    TRY(codec_pack(k->w, at, plain, true, &packed));
+    struct page_head h = { .kind = PAGE_DATA,
+                           .bytes_plain = (uint32_t)plain,
+                           .bytes_stored = (uint32_t)packed,
+                           .n_values = p->n_rows,
+                           .encoding = k->encoding };
+    return add_page(k, &h, "", k->w->packed.ptr, packed);
+}
+
+static enum err add_v2(struct chunk *k, const struct page_plan *p, const char *at) {
     struct pq_writer *w = k->w;
-    size_t packed = 0;
-    if (k->pack_pages) TRY(codec_pack(w, at + p->levels_len, p->body_len, false, &packed));
+    const char *body = at + p->levels_len, *levels = at;
+    size_t packed = 0, levels_len = p->levels_len;
+    if (levels_len) { // without their length
+        levels += LEVELS_HEAD;
+        levels_len -= LEVELS_HEAD;
+    }
+    if (k->pack_pages) TRY(codec_pack(w, body, p->body_len, false, &packed));
     size_t body_len = packed ? packed : p->body_len;
     struct page_head h = { .kind = PAGE_DATA_V2,
-                           .bytes_plain = (uint32_t)(p->levels_len + p->body_len),
-                           .bytes_stored = (uint32_t)(p->levels_len + body_len),
+                           .bytes_plain = (uint32_t)(levels_len + p->body_len),
+                           .bytes_stored = (uint32_t)(levels_len + body_len),
                            .n_values = p->n_rows,
                            .n_nulls = (uint32_t)(p->n_rows - p->n_values),
                            .encoding = k->encoding,
-                           .levels_bytes = (uint32_t)p->levels_len,
+                           .levels_bytes = (uint32_t)levels_len,
                            .compressed = packed > 0 };
+    return add_page(k, &h, levels, packed ? w->packed.ptr : body, body_len);
+}
+
+static enum err add_data(struct chunk *k, const struct page_plan *p, const char *at, struct pq_page *page) {
+    struct pq_writer *w = k->w;
     size_t start = w->out.len;
-    TRY(add_page(k, &h, at, packed ? w->packed.ptr : at + p->levels_len, body_len));
+    TRY(k->pack_pages && p->levels_len ? add_v1(k, p, at) : add_v2(k, p, at));
     *page = (struct pq_page){ w->bytes + start, (uint32_t)(w->out.len - start), p->first_row, p->n_rows };
     return ERR_OK;
 }

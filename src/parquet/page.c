@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Our data pages are V2: levels stay uncompressed, rows and nulls are counted in the header, and a
-// page that does not shrink is stored as it is although the chunk has a codec.
+// Our data pages are V2 (levels stay uncompressed, rows and nulls are counted in the header, and a
+// page that does not shrink is stored as it is although the chunk has a codec), but V1 where levels
+// are compressed with the values.
 #include "parquet/page.h"
 
 #include <libdeflate.h>
@@ -8,7 +9,8 @@
 #include "parquet/thrift.h"
 
 enum { HEAD_KIND = 1, HEAD_PLAIN, HEAD_STORED, HEAD_CRC, HEAD_DATA, HEAD_DICT = 7, HEAD_DATA_V2 };
-enum { DICT_N = 1, DICT_ENCODING = 2, DATA_N = 1, DATA_ENCODING = 2, DATA_DEF_ENCODING = 3 };
+enum { DICT_N = 1, DICT_ENCODING = 2 };
+enum { DATA_N = 1, DATA_ENCODING, DATA_DEF_ENCODING, DATA_REP_ENCODING };
 enum { V2_N = 1, V2_NULLS, V2_ROWS, V2_ENCODING, V2_DEF_BYTES, V2_REP_BYTES, V2_COMPRESSED };
 
 uint32_t page_crc(uint32_t crc, const void *p, size_t n) {
@@ -26,6 +28,12 @@ void page_head_write(struct buf *out, const struct page_head *h) {
         thrift_struct(&t, HEAD_DICT);
         thrift_i32(&t, DICT_N, (int32_t)h->n_values);
         thrift_i32(&t, DICT_ENCODING, FMT_PLAIN);
+    } else if (h->kind == PAGE_DATA) {
+        thrift_struct(&t, HEAD_DATA);
+        thrift_i32(&t, DATA_N, (int32_t)h->n_values);
+        thrift_i32(&t, DATA_ENCODING, (int32_t)h->encoding);
+        thrift_i32(&t, DATA_DEF_ENCODING, FMT_RLE);
+        thrift_i32(&t, DATA_REP_ENCODING, FMT_RLE);
     } else {
         ASSERT(h->kind == PAGE_DATA_V2);
         thrift_struct(&t, HEAD_DATA_V2);

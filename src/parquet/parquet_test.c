@@ -2,6 +2,7 @@
 // What is written, as a reader sees it: values, ranges, pages, statistics, filters.
 #include "parquet/model_test.h"
 
+#include "parquet/page.h"
 #include "parquet/stats.h"
 
 TEST(random_tables_come_back) {
@@ -422,6 +423,34 @@ TEST(a_codec_is_used_where_it_pays) {
         CHECK(t.c.meta->pages.len <= t.c.meta->bytes_plain + 100);
         one_fini(&t);
     }
+}
+
+// Of a column that one row in fifty has, where those are is nearly all that a page says.
+TEST(levels_are_compressed_where_that_pays) {
+    static const struct {
+        enum model_nulls nulls;
+        enum pq_codec codec;
+        enum page_kind kind;
+    } cases[] = {
+        { NULLS_MOST, PQ_CODEC_AUTO, PAGE_DATA },    { NULLS_MOST, PQ_CODEC_NONE, PAGE_DATA_V2 },
+        { NULLS_HALF, PQ_CODEC_AUTO, PAGE_DATA_V2 }, { NULLS_HALF, PQ_CODEC_ZSTD, PAGE_DATA },
+        { NULLS_NONE, PQ_CODEC_ZSTD, PAGE_DATA_V2 },
+    };
+    uint64_t bytes[2];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct one t;
+        struct page_head h;
+        one_init(&t, (struct pq_column){ .type = PQ_INT64, .optional = cases[i].nulls != NULLS_NONE },
+                 100000);
+        t.opts = (struct pq_column_opts){ .encoding = PQ_ENC_DELTA, .codec = cases[i].codec };
+        t.chunk = model_draw(&t.m, &t.column, 100000, cases[i].nulls, i < 2 ? KIND_FEW : KIND_RANDOM, false);
+        one_open(&t);
+        CHECK_OK(page_head_read(str_sub(buf_view(&t.f.bytes), t.c.pages[0].offset, SIZE_MAX), &h));
+        CHECK_U64(h.kind, cases[i].kind);
+        if (i < 2) bytes[i] = t.c.meta->pages.len;
+        one_fini(&t);
+    }
+    CHECK(bytes[0] * 100 < bytes[1] * 85);
 }
 
 TEST(a_few_rows_touch_one_page) {

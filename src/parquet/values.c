@@ -9,12 +9,21 @@ static enum err done(const struct buf *b) {
     return b->failed ? ERR_NOMEM : ERR_OK;
 }
 
+static enum err levels_done(struct buf *b, size_t start) {
+    if (b->failed) return ERR_NOMEM;
+    uint32_t len = (uint32_t)(b->len - start - LEVELS_HEAD);
+    memcpy(b->ptr + start, &len, sizeof len);
+    return ERR_OK;
+}
+
 enum err page_levels(struct chunk *k, const struct page_plan *p) {
     if (!k->column->optional || p->n_rows == 0) return ERR_OK;
     struct buf *out = &k->w->raw;
+    size_t start = out->len;
+    wr_u32le(out, 0);
     if (p->n_values == 0 || p->n_values == p->n_rows) {
         rle_encode_run(out, p->n_rows, p->n_values > 0, 1);
-        return done(out);
+        return levels_done(out, start);
     }
     size_t words = (p->n_rows + 63) / 64;
     uint64_t *bits = scratch_get(&k->w->bits, words, sizeof *bits);
@@ -26,7 +35,7 @@ enum err page_levels(struct chunk *k, const struct page_plan *p) {
         bits[at / 64] |= (uint64_t)1 << at % 64;
     }
     rle_encode_bits(out, bits, p->n_rows);
-    return done(out);
+    return levels_done(out, start);
 }
 
 // Bounds of a page by the ranks of its entries.

@@ -33,7 +33,9 @@ struct group_out {
 struct page_plan { // which values go into a page, and how it came out
     uint32_t first_row, n_rows;
     size_t first_value, n_values;
-    size_t levels_len, body_len; // in the raw buffer, one behind the other
+    // In the raw buffer, one behind the other: levels (4 bytes of length and the levels; nothing of a
+    // REQUIRED column), values.
+    size_t levels_len, body_len;
     struct minmax minmax;
 };
 
@@ -115,7 +117,8 @@ NODISCARD enum err encode_chunk(struct pq_writer *w, size_t column, const struct
 
 // --- values.c: bytes of a page -------------------------------------------------------------------
 
-// Appends the levels of a page (nothing for a REQUIRED column).
+enum { LEVELS_HEAD = 4 }; // bytes of the length in front of levels
+// Appends the levels of a page and, in front, their length (nothing for a REQUIRED column).
 NODISCARD enum err page_levels(struct chunk *k, const struct page_plan *p);
 // Appends its values, and gathers their minimum and maximum.
 NODISCARD enum err page_values(struct chunk *k, struct page_plan *p, uint32_t number);
