@@ -222,7 +222,7 @@ static enum err add_v2(struct chunk *k, const struct page_plan *p, const char *a
 static enum err add_data(struct chunk *k, const struct page_plan *p, const char *at, struct pq_page *page) {
     struct pq_writer *w = k->w;
     size_t start = w->out.len;
-    TRY(k->pack_pages && p->levels_len ? add_v1(k, p, at) : add_v2(k, p, at));
+    TRY(k->pack_levels ? add_v1(k, p, at) : add_v2(k, p, at));
     *page = (struct pq_page){ w->bytes + start, (uint32_t)(w->out.len - start), p->first_row, p->n_rows };
     return ERR_OK;
 }

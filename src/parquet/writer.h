@@ -106,8 +106,9 @@ struct chunk { // being made
     struct page_plan *plans;
     struct pq_page *pages;
     size_t n_pages;
-    bool decided;    // the codec is
-    bool pack_pages; // data pages are compressed too, not the dictionary alone
+    bool decided;     // the codec is
+    bool pack_pages;  // data pages are compressed too, not the dictionary alone
+    bool pack_levels; // and the levels with the values: pages are V1
     struct chunk_out *out;
 };
 
