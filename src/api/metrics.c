@@ -55,6 +55,26 @@ static void write_net(struct api *a, struct buf *b) {
     }
 }
 
+static void write_traces(struct buf *b, const struct ingest_stats *s) {
+    uint64_t judged = s->cut_traces_total - s->suspect_traces;
+    counter(b, "takt_traces_cut", "Traces, each counted when its first spans went into a block.",
+            s->cut_traces_total);
+    counter(b, "takt_traces_error", "Those of them with an error.", s->error_traces_total);
+    counter(b, "takt_traces_partial",
+            "Those without a root or with a parent missing, a minute after the cut.",
+            s->partial_traces_total);
+    gauge(b, "takt_traces_partial_ratio", "Share of partial traces among those judged since the start.",
+          judged ? (double)s->partial_traces_total / (double)judged : 0);
+    family(b, "takt_trace_rebuild", "counter",
+           "Traces that were not whole at the cut, looked at again a minute later, by what they were then.");
+    buf_fmt(b, "takt_trace_rebuild_total{result=\"whole\"} %llu\n",
+            (unsigned long long)s->rebuilt_traces_total);
+    buf_fmt(b, "takt_trace_rebuild_total{result=\"partial\"} %llu\n",
+            (unsigned long long)s->partial_traces_total);
+    buf_fmt(b, "takt_trace_rebuild_total{result=\"unknown\"} %llu\n",
+            (unsigned long long)s->unknown_traces_total);
+}
+
 static void write_store(struct api *a, struct buf *b) {
     struct ingest_stats s;
     ingest_stats(a->opts.ingest, &s);
@@ -65,6 +85,7 @@ static void write_store(struct api *a, struct buf *b) {
     counter(b, "takt_spans_equal", "Spans left out of blocks because one equal in every field was there.",
             s.equal_spans_total);
     counter(b, "takt_ingest_failed_requests", "Requests that could not be stored.", s.failed_requests_total);
+    write_traces(b, &s);
     counter(b, "takt_cuts", "Heads written as blocks.", s.cuts_total);
     counter(b, "takt_cut_failures", "Blocks that could not be written; they are tried again.",
             s.cut_failures_total);
@@ -82,7 +103,7 @@ static void write_store(struct api *a, struct buf *b) {
     gauge(b, "takt_ingest_saturation", "How near to refusing data ingest is, from 0 to 1.",
           s.disk_full ? 1.0 : (double)a->opts.body_budget->used / (double)a->opts.body_budget->limit);
     double spans = (double)s.block_spans, traces = (double)s.block_traces;
-    if (traces > 0)
+    if (spans > 0)
         gauge(b, "takt_storage_bytes_per_span", "Bytes of blocks per span.", (double)s.block_bytes / spans);
     if (traces > 0)
         gauge(b, "takt_storage_cost_per_million_traces",

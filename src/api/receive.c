@@ -211,6 +211,9 @@ static void done(struct ingest_request *ir, enum err e) {
     } else if (e == ERR_LIMIT) {
         refuse(c, REFUSE_DISK, ERR_LIMIT, 429,
                STR("the disk budget is used up; data is refused until there is room"));
+    } else if (e == ERR_INVALID) {
+        refuse(c, REFUSE_TOO_LARGE, ERR_LIMIT, 413,
+               STR("the request has more spans than the memory can hold"));
     } else if (e == ERR_NOMEM) {
         refuse(c, REFUSE_MEMORY, ERR_LIMIT, 429, STR("out of memory; please send again later"));
     } else {

@@ -11,6 +11,7 @@
 #include "os/lock.h"
 #include "os/random.h"
 #include "os/thread.h"
+#include "query/trace.h"
 
 enum { STOP_MS = 1000, TENANT_ROOM = 64, URL_MAX = 128, QUEUE_MAX = 2000, KEEP_BYTES = 32 << 20 };
 #define MEMORY_LEAST (256ull << 20)
@@ -111,7 +112,8 @@ static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
                              .retention_ns = c->retention,
                              .disk_budget_bytes = disk,
                              .drop_oldest = c->disk_when_full == CONFIG_WHEN_FULL_DROP_OLDEST,
-                             .merge = c->merge_enabled };
+                             .merge = c->merge_enabled,
+                             .is_whole = trace_is_whole };
     TRY(ingest_open(&o, &s->ingest, &replay, ctx));
     if (replay.spans || replay.wal.tail_bytes_cut || replay.wal.quarantined_bytes)
         log_info("wal.replayed", KV_U64("spans", replay.spans), KV_U64("records", replay.wal.n_records),

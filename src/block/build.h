@@ -31,6 +31,7 @@ struct group {
     const uint32_t *rows; // of the table, by position
     uint32_t n;
     uint32_t *place; // per table row: position in the group, or >= n
+    bool *orphans;   // per run: a parent is not in it
 };
 
 NODISCARD enum err spans_open(struct build *b);

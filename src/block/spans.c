@@ -93,6 +93,7 @@ static enum err write_parents(struct build *b, const struct group *g) {
             uint32_t at = id ? id_index_get(&x, t, g, id) : SPAN_NONE;
             back[p] = at == SPAN_NONE ? 0 : (int32_t)(p - at);
             if (id == 0 || back[p] != 0) continue;
+            g->orphans[r] = true;
             rows[n] = p;
             ids[n++] = id;
         }

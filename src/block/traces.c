@@ -176,7 +176,11 @@ enum err traces_group(struct build *b, const struct group *g) {
     buf_init(&json, SIZE_MAX);
     for (uint32_t i = 0; i < n; i++) {
         const struct order_run *run = &b->order.runs[g->order->first_run + i];
+        uint32_t n_roots = r.n_roots;
         summarise(b, g, run, i, &r);
+        if (b->opts->on_trace)
+            b->opts->on_trace(b->opts->on_trace_ctx, run->trace, r.errors[i] > 0,
+                              r.n_roots == n_roots || g->orphans[i]);
         tally_run(&y, b, g, run->first - g->order->first, run->n, i + 1);
         r.services_off[i] = json.len;
         services_write(&y, &json);

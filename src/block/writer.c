@@ -83,11 +83,12 @@ static enum err plan(struct build *b) {
 
 // A request that broke off half-way left rows in the table that are not ours, up to the t->n'th.
 static enum err write_group(struct build *b, const struct order_group *og) {
-    struct group g = { og, b->order.rows + og->first, og->n, NULL };
+    struct group g = { og, b->order.rows + og->first, og->n, NULL, NULL };
     uint32_t n_place = b->t->n + 1;
     arena_reset(&b->group_arena);
     g.place = ARENA_ARRAY(&b->group_arena, n_place, uint32_t);
-    if (!g.place) return ERR_NOMEM;
+    g.orphans = arena_zalloc(&b->group_arena, og->n_runs);
+    if (!g.place || !g.orphans) return ERR_NOMEM;
     for (uint32_t i = b->opts->n_rows; i < n_place; i++) g.place[i] = SPAN_NONE;
     for (uint32_t i = 0; i < b->opts->n_rows; i++) // far past the group, by wrapping, for other groups' rows
         g.place[i] = b->inverse[i] == SPAN_NONE ? SPAN_NONE : b->inverse[i] - og->first;

@@ -21,6 +21,10 @@ struct block_write_opts {
     struct time_range received;
     // Per trace of the table: does another live block hold spans of it too? NULL = none does.
     const bool *is_split;
+    // Told of a trace's rows in each row group, when set: has a span of them an error; are they broken,
+    // without a root or with a parent that is not among them?
+    void (*on_trace)(void *ctx, uint32_t trace, bool has_error, bool is_broken);
+    void *on_trace_ctx;
     struct str version; // of the program, for created_by
     // The memory for building; NULL = unbounded. ERR_NOMEM beyond it.
     struct mem_budget *budget;

@@ -322,7 +322,7 @@ static bool budget_step(struct ingest *in) {
 }
 
 bool keep_house(struct ingest *in) {
-    if (expire_step(in) || budget_step(in) || merge_step(in)) return true;
+    if (expire_step(in) || budget_step(in) || merge_step(in) || judge_step(in)) return true;
     enum err e =
         catalog_clean(in->opts.store, in->opts.tenant, in->catalog.number, clock_unix_ns(in->opts.clock));
     if (e != ERR_OK) log_warn("catalog.clean_failed", KV_Z("error", err_text(e)));

@@ -86,6 +86,8 @@ struct view *ingest_view(struct ingest *in) {
     return v;
 }
 
+#define RETRY_NS 2000000000ull
+
 // --- opening -----------------------------------------------------------------------------------------------
 
 // A node's name is made once and kept in the store.
@@ -223,6 +225,7 @@ enum err ingest_open(const struct ingest_opts *opts, struct ingest **out, struct
     *replay = (struct ingest_replay){ 0 };
     if (!in) return ERR_NOMEM;
     in->opts = *opts;
+    if (in->opts.retry_ns == 0) in->opts.retry_ns = RETRY_NS;
     mutex_init(&in->lock);
     cond_init(&in->submitted);
     cond_init(&in->committed);
@@ -264,6 +267,7 @@ void ingest_close(struct ingest *in) {
     for (uint32_t i = 0; i < in->n_frozen; i++) head_unref(in->frozen[i].head);
     for (uint32_t i = 0; i < in->n_blocks; i++) block_unref(in->blocks[i]);
     mem_free(in->blocks);
+    mem_free(in->judge.ring);
     wal_close(in->wal);
     arena_fini(&in->catalog_arena);
     cond_fini(&in->submitted);
@@ -343,6 +347,7 @@ void ingest_stats(struct ingest *in, struct ingest_stats *out) {
                                   .equal_spans_total = in->equal_spans_total,
                                   .disk_full = in->disk_full };
     wal_stats(in->wal, &out->wal);
+    judge_stats(in, out);
     mutex_lock(&in->lock);
     out->head_spans = span_table_count(&in->active->table);
     for (uint32_t i = 0; i < in->n_frozen; i++)

@@ -33,6 +33,10 @@ struct ingest_opts {
     uint64_t disk_budget_bytes;      // 0 = none
     bool drop_oldest;                // at the disk budget: let the oldest block go instead of refusing
     bool merge;
+    uint64_t retry_ns; // after a cut that failed; 0 = 2 s
+    // Has the trace a root and every parent? Asked a minute after the cut for traces that had not.
+    // NULL: they are taken to be partial.
+    enum err (*is_whole)(struct view *v, const uint8_t id[16], bool *out);
 };
 
 struct ingest_replay {
@@ -78,6 +82,10 @@ struct ingest_stats {
     uint64_t cuts_total, merges_total, dropped_blocks_total, dropped_spans_total, expired_spans_total;
     uint64_t cut_failures_total;
     uint64_t equal_spans_total; // left out of blocks because an equal one was there
+    // Traces, each when its first spans were cut; of them those with an error, and those that were
+    // not whole: they wait a minute as suspects, then are partial, rebuilt by late spans, or unknown.
+    uint64_t cut_traces_total, error_traces_total, suspect_traces, partial_traces_total, rebuilt_traces_total,
+        unknown_traces_total;
     uint64_t blocks, block_spans, block_traces, block_bytes;
     uint64_t queued_requests;
     uint64_t snapshot;

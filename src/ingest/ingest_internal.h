@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ingest/ingest.h"
+#include "ingest/judge.h"
 #include "os/thread.h"
 
 enum { UNMERGEABLE_MAX = 256 };
@@ -56,6 +57,8 @@ struct ingest {
     struct view *view;
     char unmergeable[UNMERGEABLE_MAX][ULID_LEN + 1]; // of the keeper: blocks that fit no copying merge
     uint32_t n_unmergeable;
+
+    struct judge judge;
 
     struct thread committer, applier, keeper;
     _Atomic bool behind; // the committer is: bodies get packed

@@ -9,7 +9,6 @@
 #include "os/random.h"
 
 #define TICK_NS 10000000000ull
-#define RETRY_NS 2000000000ull
 enum { COMMIT_TRIES = 5 };
 
 void keep_block_id(struct ingest *in, char out[ULID_LEN + 1]) {
@@ -177,6 +176,7 @@ static enum err write_block(struct ingest *in, struct head *h, struct block_meta
     char id[ULID_LEN + 1];
     struct arena a;
     bool *split = NULL;
+    struct judge_notes notes;
     arena_init(&a, SIZE_MAX, NULL);
     keep_block_id(in, id);
     enum err e = mark_split(in, &h->table, &a, &split);
@@ -189,14 +189,19 @@ static enum err write_block(struct ingest *in, struct head *h, struct block_meta
                                   .received_ctx = h,
                                   .received = { h->received_min_ns, h->received_max_ns },
                                   .version = in->opts.version,
+                                  .on_trace = judge_note,
+                                  .on_trace_ctx = &notes,
                                   .budget = in->opts.build_budget };
     o.is_split = split;
+    notes = (struct judge_notes){ .table = &h->table, .held = split, .arena = &a };
     if (e == ERR_OK) e = block_write(&o, meta);
     if (e == ERR_NOMEM && o.budget) { // a head that is never written blocks all others
         log_warn("block.over_budget", KV_U64("spans", o.n_rows));
         o.budget = NULL;
+        notes = (struct judge_notes){ .table = &h->table, .held = split, .arena = &a };
         e = block_write(&o, meta);
     }
+    if (e == ERR_OK) judge_take(in, &notes);
     arena_fini(&a);
     return e;
 }
@@ -229,7 +234,7 @@ static void cut_oldest(struct ingest *in) {
     if (e != ERR_OK) {
         atomic_fetch_add(&in->cut_failures_total, 1);
         log_error("block.cut_failed", KV_Z("error", err_text(e)));
-        if (!in->stopping) (void)cond_wait_for(&in->frozen_changed, &in->lock, RETRY_NS);
+        if (!in->stopping) (void)cond_wait_for(&in->frozen_changed, &in->lock, in->opts.retry_ns);
         return;
     }
     struct request_list flushes;

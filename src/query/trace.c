@@ -2,6 +2,7 @@
 #include "query/trace.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "block/order.h"
 #include "span/copy.h"
@@ -82,5 +83,38 @@ enum err trace_load(struct view *v, const uint8_t id[16], const struct trace_lim
         t->n = order.n_rows;
     }
     if (e != ERR_OK) trace_fini(t);
+    return e;
+}
+
+// --- is it whole? ------------------------------------------------------------------------------------------
+
+enum { WHOLE_BYTES_MAX = 32 << 20 };
+
+static int by_id(const void *x, const void *y) {
+    const uint64_t *a = x, *b = y;
+    return (*a > *b) - (*a < *b);
+}
+
+static enum err has_all_parents(struct trace *t, bool *out) {
+    const struct span_table *tb = &t->table;
+    uint64_t *ids = ARENA_ARRAY(&t->arena, t->n, uint64_t), parent;
+    bool has_root = false, all = true;
+    if (!ids) return ERR_NOMEM;
+    for (uint32_t i = 0; i < t->n; i++) ids[i] = SEG_AT(&tb->span_id, t->rows[i], uint64_t);
+    qsort(ids, t->n, sizeof *ids, by_id);
+    for (uint32_t i = 0; i < t->n; i++) {
+        parent = SEG_AT(&tb->parent_id, t->rows[i], uint64_t);
+        has_root |= parent == 0;
+        if (parent) all &= bsearch(&parent, ids, t->n, sizeof *ids, by_id) != NULL;
+    }
+    *out = has_root && all;
+    return ERR_OK;
+}
+
+enum err trace_is_whole(struct view *v, const uint8_t id[16], bool *out) {
+    struct trace t;
+    TRY(trace_load(v, id, &(struct trace_limits){ .bytes_max = WHOLE_BYTES_MAX }, &t));
+    enum err e = t.n == 0 ? ERR_NOT_FOUND : t.partial ? ERR_LIMIT : has_all_parents(&t, out);
+    trace_fini(&t);
     return e;
 }
