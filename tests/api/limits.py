@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bounds: TLS, the memory budget under a crowd, the disk budget, the stop under load."""
+import gzip
+import http.client
+import random
+import re
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import grpc
+
+from client import EXPORT, expect_stored, new_id, request, span, until
+import openmetrics
+import otlp
+from takt import Server, temporary_directory
+
+MIB = 1 << 20
+
+
+# --- TLS ----------------------------------------------------------------------------------------
+
+class Certificates:
+    """An authority, a server's and a client's certificate."""
+
+    def __init__(self):
+        self.directory = temporary_directory()
+        self.ca = self.make("ca", "-x509", "-days", "2")
+        self.server, self.client = self.sign("localhost"), self.sign("client")
+
+    def openssl(self, *arguments):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=self.directory)
+
+    def make(self, name, *kind):
+        self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key",
+                     "-out", f"{name}.pem", *kind)
+        return self.directory / f"{name}.pem"
+
+    def sign(self, name):
+        request_file = self.make(name)
+        (self.directory / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        signed = self.directory / f"{name}.crt"
+        self.openssl("x509", "-req", "-in", request_file, "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                     "-days", "2", "-extfile", "names", "-out", signed)
+        return signed, self.directory / f"{name}.key"
+
+
+class TlsServer(Server):
+    def __init__(self, certificates, mutual):
+        cert, key = certificates.server
+        ca = f"  client_ca_file: {certificates.ca}\n" if mutual else ""
+        super().__init__(config=f"tls:\n  cert_file: {cert}\n  key_file: {key}\n{ca}")
+        self.certificates = certificates
+        self.trust = ssl.create_default_context(cafile=str(certificates.ca))
+        if mutual:
+            self.trust.load_cert_chain(*certificates.client)
+
+    def request(self, method, path, body=None, headers=None, kind="http", timeout_s=60):
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port(kind), timeout=timeout_s,
+                                                 context=self.trust)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def export(self, sent, with_client=True):
+        ca = self.certificates.ca.read_bytes()
+        cert, key = self.certificates.client
+        own = {"private_key": key.read_bytes(), "certificate_chain": cert.read_bytes()} if with_client else {}
+        credentials = grpc.ssl_channel_credentials(ca, **own)
+        with grpc.secure_channel(f"localhost:{self.port('otlp-grpc')}", credentials) as channel:
+            return channel.unary_unary(EXPORT)(otlp.encode(sent), timeout=20)
+
+
+def tls_on_all_listeners(certificates):
+    with TlsServer(certificates, False) as server:
+        for sent, send in ((request(span()), lambda s: server.post_traces(otlp.encode(s))),
+                           (request(span()), server.export)):
+            send(sent)
+            expect_stored(server, sent)
+        for kind in ("http", "otlp-grpc", "otlp-http"):  # plain text gets no answer
+            with socket.create_connection(("127.0.0.1", server.port(kind)), 10) as s:
+                s.sendall(b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n")
+                try:
+                    assert not s.recv(100).startswith(b"HTTP/1.1 200"), kind
+                except ConnectionResetError:
+                    pass
+        newest = ssl.create_default_context(cafile=str(certificates.ca))
+        newest.maximum_version = ssl.TLSVersion.TLSv1_2
+        with socket.create_connection(("127.0.0.1", server.port()), 10) as s, \
+                newest.wrap_socket(s, server_hostname="localhost") as t:
+            assert t.version() == "TLSv1.2"
+
+
+def mutual_tls(certificates):
+    with TlsServer(certificates, True) as server:
+        sent = request(span())
+        assert server.export(sent) == b""
+        expect_stored(server, sent)
+        try:
+            server.export(sent, with_client=False)
+            raise AssertionError("a client without a certificate was served by gRPC")
+        except grpc.RpcError as error:
+            assert error.code().name == "UNAVAILABLE", error
+        nobody = ssl.create_default_context(cafile=str(certificates.ca))
+        for kind in ("http", "otlp-http"):
+            connection = http.client.HTTPSConnection("127.0.0.1", server.port(kind), timeout=10, context=nobody)
+            try:
+                connection.request("GET", "/ready")
+                status = connection.getresponse().status
+                raise AssertionError(f"a client without a certificate got {status} on {kind}")
+            except (ssl.SSLError, ConnectionError, http.client.HTTPException):
+                pass
+        got = openmetrics.parse(server.get("/metrics")[2].decode())
+        assert openmetrics.value(got, "takt_requests_refused_total", reason="tls") >= 3
+
+
+# --- back-pressure ------------------------------------------------------------------------------
+
+class Crowd:
+    """Clients that send one large request each at the same time, and again whatever is refused."""
+
+    def __init__(self, server, n, make_body, headers):
+        self.server, self.n, self.make_body, self.headers = server, n, make_body, headers
+        self.lock, self.refusals, self.failures, self.gate = threading.Lock(), {}, [], threading.Barrier(n)
+
+    def one(self, number):
+        body = self.make_body(number)
+        self.gate.wait()
+        end = time.monotonic() + 240
+        while time.monotonic() < end:
+            try:
+                status, head, answer = self.server.post_traces(body, headers=self.headers)
+            except OSError as error:  # closed while we were sending, after an early answer
+                status, head, answer = f"{type(error).__name__}", {"Retry-After": "1"}, b""
+            if status == 200:
+                if answer:
+                    self.failures.append(f"partial success: {answer!r}")
+                return
+            with self.lock:
+                self.refusals[status] = self.refusals.get(status, 0) + 1
+            if status not in (429, 503, "ConnectionResetError", "BrokenPipeError", "RemoteDisconnected"):
+                self.failures.append(f"{status} {answer!r}")
+                return
+            if not head.get("Retry-After"):
+                self.failures.append(f"{status} without Retry-After")
+            time.sleep(random.uniform(0.2, 1.0))
+        self.failures.append("no success within 240 s")
+
+    def run(self):
+        threads = [threading.Thread(target=self.one, args=(i,)) for i in range(self.n)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert not self.failures, (len(self.failures), self.failures[:3])
+
+
+def large_body(dice, n_bytes):
+    """(body, trace id, spans): spans of 1 KiB that hardly compress."""
+    trace_id = dice.randbytes(16).hex()
+    spans = [span(trace_id, attributes=[{"key": "payload", "value": {"stringValue": dice.randbytes(500).hex()}}])
+             for _ in range(n_bytes // 1150)]
+    return otlp.encode(request(*spans)), trace_id, len(spans)
+
+
+def crowd(tap_seed, gzipped):
+    """200 connections with 4 MiB each against 256 MiB: bounded memory, and nothing is lost."""
+    dice, connections = random.Random(tap_seed), 200
+    made = [large_body(dice, 4 * MIB) for _ in range(8)]
+    bodies = [gzip.compress(body, 1) if gzipped else body for body, _, _ in made]
+
+    def make_body(number):
+        """One of the bodies with a trace id of its own."""
+        body, trace_id, _ = made[number % 8]
+        mine = body.replace(bytes.fromhex(trace_id), ids[number])
+        return gzip.compress(mine, 1) if gzipped else mine
+
+    ids = [dice.randbytes(16) for _ in range(connections)]
+    server = Server(flags=("--set", "memory.budget=256MiB"))
+    with server:
+        test = Crowd(server, connections, make_body, {"Content-Encoding": "gzip"} if gzipped else {})
+        test.run()
+        peak = server.peak_memory()
+        print(f"# bodies of {len(bodies[0]) / MIB:.1f} MiB; peak memory {peak / MIB:.0f} MiB; "
+              f"refusals by status: {test.refusals}")
+        got = openmetrics.parse(server.get("/metrics")[2].decode())
+        counted = openmetrics.value(got, "takt_requests_refused_total", protocol="otlp_http")
+        refused = sum(test.refusals.values())
+        assert counted >= test.refusals.get(429, 0) + test.refusals.get(503, 0), (counted, test.refusals)
+        print(f"# {refused} refusals seen, {counted:.0f} counted")
+        assert peak <= 1.25 * 256 * MIB, f"peak memory {peak / MIB:.0f} MiB"
+        spans = sum(made[i % 8][2] for i in range(connections))
+        received = openmetrics.value(got, "takt_spans_received_total", protocol="otlp_http")
+        assert received >= spans, f"{received} spans received of {spans}"
+        server.flush()
+        for i in range(0, connections, 7):
+            body = otlp.decode(server.trace_protobuf(ids[i].hex())[1], "TraceByIDResponse")
+            n = sum(len(ss["spans"]) for rs in body["trace"]["resourceSpans"] for ss in rs["scopeSpans"])
+            assert n == made[i % 8][2], f"trace {i}: {n} spans of {made[i % 8][2]}"
+        until("every span is in a block", lambda: server.metrics()["takt_block_spans"] == spans)
+
+
+# --- the disk -----------------------------------------------------------------------------------
+
+DISK = ("--set", "disk.budget=64MiB", "--set", "head.cut_bytes=8MiB", "--set", "wal.segment_bytes=1MiB",
+        "--set", "merge.enabled=false")
+
+
+def fill(server, dice, n):
+    """Sends n requests of about 3 MiB; returns the statuses."""
+    statuses = []
+    for i in range(n):
+        statuses.append(server.post_traces(large_body(dice, 3 * MIB)[0])[0])
+        if i % 2:
+            server.flush()
+    return statuses
+
+
+def disk_full_refuses(seed):
+    with Server(flags=DISK) as server:
+        dice = random.Random(seed)
+        assert fill(server, dice, 1) == [200]
+        statuses = fill(server, dice, 60)
+        assert statuses[0] == 200 and statuses[-1] == 429, statuses
+        status, head, body = server.post_traces(otlp.encode(request(span())))
+        assert status == 429 and head["Retry-After"] and b"disk" in body, (status, head.items(), body)
+        got = openmetrics.parse(server.get("/metrics")[2].decode())
+        assert openmetrics.value(got, "takt_requests_refused_total", reason="disk") > 0
+        assert openmetrics.value(got, "takt_ingest_saturation") == 1
+        assert openmetrics.value(got, "takt_spans_dropped_total") == 0
+        used = sum(f.stat().st_size for f in server.data.rglob("*") if f.is_file())
+        assert used < 66 * MIB, f"{used / MIB:.0f} MiB on disk"
+
+
+def disk_full_drops_the_oldest(seed):
+    with Server(flags=(*DISK, "--set", "disk.when_full=drop_oldest")) as server:
+        dice = random.Random(seed)
+        oldest = request(span())
+        assert server.post_traces(otlp.encode(oldest))[0] == 200
+        server.flush()
+        assert fill(server, dice, 40) == [200] * 40
+        newest = request(span())
+        assert server.post_traces(otlp.encode(newest))[0] == 200
+        expect_stored(server, newest)
+        gone = until("the oldest is gone", lambda: server.get(
+            f"/api/traces/{oldest['resourceSpans'][0]['scopeSpans'][0]['spans'][0]['traceId']}")[0] == 404)
+        got = openmetrics.parse(server.get("/metrics")[2].decode())
+        assert gone and openmetrics.value(got, "takt_spans_dropped_total", reason="disk_budget") > 0
+        used = until("the budget is kept", lambda: sum(
+            f.stat().st_size for f in server.data.rglob("*") if f.is_file()) < 70 * MIB)
+        assert used
+
+
+# --- the stop -----------------------------------------------------------------------------------
+
+def stop_under_load(seed):
+    """SIGTERM while requests rain: over within 2 s, and what was acknowledged is there afterwards."""
+    server, acked, stopping = Server(), [], threading.Event()
+    server.start()
+
+    def send():
+        while not stopping.is_set():
+            one = span()
+            try:
+                if server.post_traces(otlp.encode(request(one, *[span(one["traceId"]) for _ in range(50)])))[0] == 200:
+                    acked.append(one["traceId"])
+            except OSError:
+                time.sleep(0.01)
+
+    def ask():
+        while not stopping.is_set():
+            try:
+                server.get("/api/search?limit=1000")
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.01)
+
+    def hold():
+        """An idle connection and one in the middle of a request."""
+        with socket.create_connection(("127.0.0.1", server.port("otlp-http"))) as s:
+            s.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: a\r\n")
+            stopping.wait()
+
+    threads = [threading.Thread(target=f) for f in (send, send, send, send, ask, hold)]
+    for t in threads:
+        t.start()
+    time.sleep(1.5)
+    code, seconds = server.stop()
+    stopping.set()
+    for t in threads:
+        t.join()
+    assert code == 0 and seconds < 2, f"exit code {code} after {seconds:.2f} s"
+    assert len(acked) > 20, len(acked)
+    print(f"# {len(acked)} requests acknowledged, stopped in {seconds:.2f} s")
+    server.start()
+    for trace_id in acked:
+        body = otlp.decode(server.trace_protobuf(trace_id)[1], "TraceByIDResponse")
+        n = sum(len(ss["spans"]) for rs in body["trace"]["resourceSpans"] for ss in rs["scopeSpans"])
+        assert n == 51, (trace_id, n)
+    server.kill()
+
+
+def flush():
+    with Server() as server:
+        server.flush()  # of nothing
+        assert server.metrics()["takt_blocks"] == 0
+        sent = request(span())
+        assert server.post_traces(otlp.encode(sent))[0] == 200
+        server.flush()
+        assert re.search(r"block", str(list(server.data.rglob("*.parquet")))), "no file of a block"
+        got = server.metrics()
+        assert (got["takt_blocks"], got["takt_head_spans"]) == (1, 0), got
+        expect_stored(server, sent)
+
+
+def cases(tap):
+    certificates = Certificates()
+    tap.case("tls_on_all_listeners", tls_on_all_listeners, certificates)
+    tap.case("mutual_tls", mutual_tls, certificates)
+    tap.case("flush", flush)
+    tap.case("stop_under_load", stop_under_load, tap.seed)
+    tap.case("crowd_of_200", crowd, tap.seed, False)
+    tap.case("crowd_of_200_with_gzip", crowd, tap.seed, True)
+    tap.case("disk_full_refuses", disk_full_refuses, tap.seed)
+    tap.case("disk_full_drops_the_oldest", disk_full_drops_the_oldest, tap.seed)
