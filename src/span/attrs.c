@@ -172,13 +172,38 @@ void attr_value_write(struct buf *out, const struct attr_value *v) {
     }
 }
 
+static size_t value_size(const struct attr_value *v) {
+    switch (v->type) {
+    case ATTR_STRING: return 1 + varint_size(v->text.len) + v->text.len;
+    case ATTR_INT:
+    case ATTR_BOOL: return 1 + varint_size(v->bits);
+    case ATTR_FLOAT: return 1 + sizeof v->bits;
+    case ATTR_ANY:
+    default: return v->text.len;
+    }
+}
+
+static char *put_varint(char *p, uint64_t v) {
+    for (; v >= 0x80; v >>= 7) *p++ = (char)(v | 0x80);
+    *p++ = (char)v;
+    return p;
+}
+
+// Lengths are known beforehand, so nothing moves and room is made once.
 void attr_kv_write(struct buf *out, uint32_t number, struct str key, const struct attr_value *v) {
-    size_t outer = pb_begin(out, number);
-    pb_bytes(out, KV_KEY, key);
-    size_t inner = pb_begin(out, KV_VALUE);
+    enum { HEADS_MAX = 4 * 11 };
+    size_t value = value_size(v), size = 1 + varint_size(value) + value;
+    size += 1 + varint_size(key.len) + key.len;
+    if (!buf_reserve(out, HEADS_MAX + size)) return;
+    char *p = put_varint(out->ptr + out->len, (uint64_t)number << 3 | PB_BYTES);
+    p = put_varint(p, size);
+    *p++ = KV_KEY << 3 | PB_BYTES;
+    p = put_varint(p, key.len);
+    if (key.len) memcpy(p, key.ptr, key.len);
+    p += key.len;
+    *p++ = KV_VALUE << 3 | PB_BYTES;
+    out->len = (size_t)(put_varint(p, value) - out->ptr);
     attr_value_write(out, v);
-    pb_end(out, inner);
-    pb_end(out, outer);
 }
 
 void attr_scratch_init(struct attr_scratch *s) {
@@ -290,8 +315,23 @@ struct attr_value attr_column_value(const struct attr_column *c, uint32_t i) {
     return v;
 }
 
+// The rows that have a column are spread about evenly: the search begins where the row should then be,
+// and doubles its step. (Guessing again at each step divides too often to be faster.)
 uint32_t attr_column_find(const struct attr_column *c, uint32_t n, uint32_t row) {
-    return segvec_find_u32(&c->rows, n, row);
+    enum { FEW = 64, STEP = 64 };
+    uint32_t last = n ? attr_column_row(c, n - 1) : 0, step = STEP;
+    if (n < FEW || row > last) return segvec_find_u32(&c->rows, n, row);
+    uint32_t low = 0, high = n, at = (uint32_t)((uint64_t)row * n / (last + 1ull));
+    if (attr_column_row(c, at) < row) {
+        low = at + 1;
+        for (; step < n - low && attr_column_row(c, low + step) < row; step *= 2) low += step + 1;
+        if (step < n - low) high = low + step;
+    } else {
+        high = at;
+        for (; step < high && attr_column_row(c, high - step) >= row; step *= 2) high -= step;
+        if (step < high) low = high - step;
+    }
+    return segvec_find_in(&c->rows, low, high, row);
 }
 
 struct str attrs_rest(const struct attr_table *t, uint32_t row) {

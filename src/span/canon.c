@@ -9,9 +9,10 @@
 
 struct item {
     struct str key;
-    struct str raw;          // the KeyValue, if it is kept as bytes
-    struct attr_value value; // else the value
+    struct attr_value value; // or its text is the whole KeyValue:
+    uint64_t start;          // of the key: eight bytes that compare as it does
     uint32_t order;
+    bool is_raw;
 };
 
 struct items {
@@ -20,17 +21,28 @@ struct items {
     struct arena *arena;
 };
 
-static void items_add(struct items *s, struct item it) {
+// A new item to be filled; NULL = no memory, which sticks in the arena.
+static struct item *items_add(struct items *s) {
     if (s->n == s->cap) {
         uint32_t cap = s->cap ? s->cap * 2 : 32;
         struct item *more = ARENA_ARRAY(s->arena, cap, struct item);
-        if (!more) return;
+        if (!more) return NULL;
         if (s->n) memcpy(more, s->at, s->n * sizeof *more);
         s->at = more;
         s->cap = cap;
     }
-    it.order = s->n;
-    s->at[s->n++] = it;
+    struct item *it = &s->at[s->n];
+    it->order = s->n++;
+    it->is_raw = false;
+    return it;
+}
+
+static void items_add_whole(struct items *s, struct str key, struct str kv) {
+    struct item *it = items_add(s);
+    if (!it) return;
+    it->key = key;
+    it->value.text = kv;
+    it->is_raw = true;
 }
 
 static int by_key(const void *a, const void *b) {
@@ -39,26 +51,51 @@ static int by_key(const void *a, const void *b) {
     return c ? c : (x->order > y->order) - (x->order < y->order);
 }
 
-static void items_write(struct items *s, uint32_t field, struct buf *out) {
-    if (s->n > 1) qsort(s->at, s->n, sizeof *s->at, by_key);
-    for (uint32_t i = 0; i < s->n; i++) {
-        const struct item *it = &s->at[i];
-        if (it->raw.ptr) {
-            pb_bytes(out, field, it->raw);
-            continue;
-        }
+static void item_write(const struct item *it, uint32_t field, struct buf *out) {
+    if (it->is_raw)
+        pb_bytes(out, field, it->value.text);
+    else
         attr_kv_write(out, field, it->key, &it->value);
+}
+
+static uint64_t start_of(struct str key) {
+    uint64_t start = 0;
+    if (key.len) memcpy(&start, key.ptr, key.len < sizeof start ? key.len : sizeof start);
+    return __builtin_bswap64(start);
+}
+
+static bool is_before(const struct item *a, const struct item *b) {
+    return a->start != b->start ? a->start < b->start : by_key(a, b) < 0;
+}
+
+// The usual few are put in order by their numbers.
+static void items_write(struct items *s, uint32_t field, struct buf *out) {
+    enum { FEW = 48 };
+    if (s->n > FEW) {
+        qsort(s->at, s->n, sizeof *s->at, by_key);
+        for (uint32_t i = 0; i < s->n; i++) item_write(&s->at[i], field, out);
+        return;
     }
+    uint8_t order[FEW];
+    for (uint32_t i = 0; i < s->n; i++) {
+        uint32_t k = i;
+        s->at[i].start = start_of(s->at[i].key);
+        for (; k > 0 && is_before(&s->at[i], &s->at[order[k - 1]]); k--) order[k] = order[k - 1];
+        order[k] = (uint8_t)i;
+    }
+    for (uint32_t i = 0; i < s->n; i++) item_write(&s->at[order[i]], field, out);
 }
 
 static void items_add_raw(struct items *s, struct str kv) {
-    struct item it = { .raw = kv };
-    struct str any;
-    if (attr_kv(kv, &it.key, &any)) {
-        it.raw = (struct str){ NULL, 0 };
-        it.value = attr_value_of(any);
+    struct str key = { NULL, 0 }, any;
+    if (!attr_kv(kv, &key, &any)) {
+        items_add_whole(s, key, kv);
+        return;
     }
-    items_add(s, it);
+    struct item *it = items_add(s);
+    if (!it) return;
+    it->key = key;
+    it->value = attr_value_of(any);
 }
 
 // The attributes of a row of an attribute table: its columns, then what its rest holds.
@@ -69,7 +106,10 @@ static void items_add_row(struct items *s, const struct attr_table *t, uint32_t 
         memcpy(&col, shape.ptr + i, sizeof col);
         const struct attr_column *c = attrs_column(t, col);
         uint32_t at = attr_column_find(c, atomic_load_explicit(&c->n, memory_order_acquire), row);
-        items_add(s, (struct item){ .key = c->key, .value = attr_column_value(c, at) });
+        struct item *it = items_add(s);
+        if (!it) return;
+        it->key = c->key;
+        it->value = attr_column_value(c, at);
     }
     struct reader r = reader_of(rest);
     struct pb_field f;
@@ -90,7 +130,7 @@ static void write_nonzero(struct buf *out, uint32_t field, uint64_t v) {
 static struct str service_of(const struct items *s) {
     for (uint32_t i = 0; i < s->n; i++) {
         const struct item *it = &s->at[i];
-        if (!it->raw.ptr && it->value.type == ATTR_STRING && str_eq(it->key, STR("service.name")))
+        if (!it->is_raw && it->value.type == ATTR_STRING && str_eq(it->key, STR("service.name")))
             return str_is_utf8(it->value.text) ? it->value.text : STR("");
     }
     return STR("");
@@ -106,7 +146,7 @@ enum err canon_resource(struct str raw, struct str schema_url, struct arena *scr
         if (f.number == RESOURCE_ATTRIBUTE && f.wire == PB_BYTES) items_add_raw(&attrs, f.bytes);
         if (f.number == RESOURCE_DROPPED && f.wire == PB_VARINT) dropped = (uint32_t)f.value;
         if (f.number == RESOURCE_ENTITY && f.wire == PB_BYTES)
-            items_add(&refs, (struct item){ .raw = f.bytes });
+            items_add_whole(&refs, (struct str){ NULL, 0 }, f.bytes);
     }
     size_t mark = pb_begin(out, ENTITY_MESSAGE);
     items_write(&attrs, RESOURCE_ATTRIBUTE, out);
@@ -154,6 +194,7 @@ void canon_entity_split(struct str entity, struct str *message, struct str *sche
 
 // A field of the row that its rest holds, or the one of its column.
 static struct pb_field rest_or(struct str rest, uint32_t field, struct pb_field column) {
+    if (rest.len == 0) return column;
     struct reader r = reader_of(rest);
     struct pb_field f;
     while (pb_next(&r, &f))
@@ -162,6 +203,7 @@ static struct pb_field rest_or(struct str rest, uint32_t field, struct pb_field 
 }
 
 static struct str rest_text(struct str rest, uint32_t field, struct str column) {
+    if (rest.len == 0) return column;
     return rest_or(rest, field, (struct pb_field){ .bytes = column }).bytes;
 }
 

@@ -35,15 +35,28 @@ NODISCARD static inline bool segvec_room(struct segvec *v, struct arena *a, uint
 
 #define SEG_AT(v, i, type) (*(type *)segvec_at((v), (i), sizeof(type)))
 
-// The first of n ascending u32 elements that is >= x; n if none is.
-static inline uint32_t segvec_find_u32(const struct segvec *v, uint32_t n, uint32_t x) {
-    uint32_t low = 0, high = n;
+// The first of the ascending u32 elements [low, high) that is >= x; high if none is. Within a
+// segment there are no branches, which would be guessed wrong half of the time.
+static inline uint32_t segvec_find_in(const struct segvec *v, uint32_t low, uint32_t high, uint32_t x) {
     while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
+        unsigned seg = segvec_seg(low);
+        if (seg == segvec_seg(high - 1)) {
+            const uint32_t *all = (const uint32_t *)(const void *)v->seg[seg],
+                           *p = all + low - segvec_seg_first(seg);
+            uint32_t n = high - low;
+            for (; n > 1; n -= n / 2) p += n / 2 & (0u - (p[n / 2 - 1] < x));
+            return (uint32_t)(p - all) + segvec_seg_first(seg) + (*p < x);
+        }
+        uint32_t mid = segvec_seg_first(segvec_seg(high - 1));
         if (SEG_AT(v, mid, uint32_t) < x)
             low = mid + 1;
         else
             high = mid;
     }
     return low;
+}
+
+// The same for all n.
+static inline uint32_t segvec_find_u32(const struct segvec *v, uint32_t n, uint32_t x) {
+    return segvec_find_in(v, 0, n, x);
 }
