@@ -30,6 +30,8 @@ struct hit {
     uint32_t block, group, row; // block SPAN_NONE: from the map
 };
 
+enum { FILTER_BITS = 1 << 19 }; // few of them set by the usual number of split traces
+
 struct run {
     struct view *view;
     const struct search *s;
@@ -39,6 +41,7 @@ struct run {
     struct map map;
     struct segvec fragments; // struct fragment
     uint32_t n_fragments;
+    uint64_t *filter; // FILTER_BITS: a trace whose bit is clear is not in the map
     struct hit *heap; // the worst of the best on top
     uint32_t n_heap;
     struct str needle; // the service in JSON as traces.parquet has it
@@ -137,7 +140,9 @@ static uint64_t fragment_hash(const void *ctx, uint32_t i) {
 }
 
 static struct fragment *find_fragment(const struct run *r, const uint8_t id[16]) {
-    uint32_t i = map_get(&r->map, hash_bytes(id, 16), fragment_eq, &r->fragments, id);
+    uint64_t hash = hash_bytes(id, 16);
+    if (!(r->filter[hash % FILTER_BITS / 64] >> hash % 64 & 1)) return NULL;
+    uint32_t i = map_get(&r->map, hash, fragment_eq, &r->fragments, id);
     return i == MAP_NONE ? NULL : fragment_at(&r->fragments, i);
 }
 
@@ -146,9 +151,11 @@ static enum err put_fragment(struct run *r, const uint8_t id[16], struct fragmen
     if (*out) return ERR_OK;
     if (!segvec_room(&r->fragments, &r->arena, r->n_fragments, sizeof(struct fragment))) return ERR_NOMEM;
     struct fragment *f = fragment_at(&r->fragments, r->n_fragments);
+    uint64_t hash = hash_bytes(id, 16);
     *f = (struct fragment){ .start_ns = UINT64_MAX };
     memcpy(f->id, id, 16);
-    TRY(map_put(&r->map, hash_bytes(id, 16), r->n_fragments, fragment_hash, &r->fragments));
+    TRY(map_put(&r->map, hash, r->n_fragments, fragment_hash, &r->fragments));
+    r->filter[hash % FILTER_BITS / 64] |= 1ull << hash % 64;
     r->n_fragments++;
     *out = f;
     return ERR_OK;
@@ -200,11 +207,14 @@ static enum err add_splits(struct run *r) {
 static enum err add_head(struct run *r, const struct head *h) {
     const struct span_table *t = &h->table;
     const struct search *s = r->s;
-    uint32_t n = span_table_count(t);
+    uint32_t n = span_table_count(t), n_traces = atomic_load_explicit(&t->n_traces, memory_order_acquire);
+    struct fragment **of_trace = arena_zalloc(&r->arena, (n_traces + 1ull) * sizeof *of_trace);
+    if (!of_trace) return ERR_NOMEM;
     for (uint32_t row = 0; row < n; row++) {
-        struct fragment *f;
         uint64_t start = SEG_AT(&t->start_ns, row, uint64_t), end = start + span_duration_ns(t, row);
-        TRY(put_fragment(r, span_trace_id(t, row), &f));
+        uint32_t trace = SEG_AT(&t->trace, row, uint32_t);
+        if (!of_trace[trace]) TRY(put_fragment(r, span_trace_at(t, trace)->id, &of_trace[trace]));
+        struct fragment *f = of_trace[trace];
         if (start < f->start_ns) f->start_ns = start;
         if (end > f->end_ns) f->end_ns = end;
         f->errors |= SEG_AT(&t->status, row, uint8_t) == STATUS_ERROR;
@@ -283,7 +293,7 @@ static enum err scan_block(struct run *r, uint32_t index) {
     for (uint32_t g = 0; g < block_n_groups(b); g++) {
         struct block_traces t;
         TRY(block_read_traces(b, &r->scan, g, texts, &t));
-        for (uint32_t i = 0; i < t.n; i++)
+        for (uint32_t i = t.n; i-- > 0;) // the newest first, so that few get on the page and off again
             TRY(scan_trace(r, &t, i, (struct hit){ .block = index, .group = g }));
     }
     r->out->blocks_read++;
@@ -442,10 +452,11 @@ static enum err run_all(struct run *r) {
     r->needle = str_dup(&r->arena, buf_view(&needle));
     buf_fini(&needle);
     r->heap = ARENA_ARRAY(&r->arena, r->s->limit + 1ull, struct hit);
-    if (!r->heap || !r->needle.ptr) return ERR_NOMEM;
+    r->filter = arena_zalloc(&r->arena, FILTER_BITS / 8);
+    if (!r->heap || !r->filter || !r->needle.ptr) return ERR_NOMEM;
     TRY(add_splits(r));
     for (uint32_t i = 0; i < r->view->n_heads; i++) TRY(add_head(r, r->view->heads[i]));
-    for (uint32_t i = 0; i < r->view->n_blocks; i++) TRY(scan_block(r, i));
+    for (uint32_t i = r->view->n_blocks; i-- > 0;) TRY(scan_block(r, i));
     TRY(hits_of_map(r));
     return summaries(r);
 }
