@@ -20,10 +20,12 @@ static bool log_is_long(struct ingest *in) {
     return in->opts.wal_limit_bytes && s.bytes > in->opts.wal_limit_bytes;
 }
 
-// Waits until a frozen head may be added, then cuts. Holding the lock.
+// Waits until a frozen head may be added, then cuts; not while blocks cannot be written. Holding
+// the lock.
 static enum err cut(struct ingest *in) {
-    while (in->n_frozen == FROZEN_MAX && !in->stopping) cond_wait(&in->frozen_changed, &in->lock);
-    if (in->stopping) return ERR_UNAVAILABLE;
+    while (in->n_frozen == FROZEN_MAX && !in->stopping && in->cut_error == ERR_OK)
+        cond_wait(&in->frozen_changed, &in->lock);
+    if (in->stopping || in->n_frozen == FROZEN_MAX) return ERR_UNAVAILABLE;
     TRY(head_freeze(in));
     in->want_keeper = true;
     cond_broadcast(&in->frozen_changed);
@@ -36,7 +38,8 @@ static enum err apply_anew(struct ingest *in, struct ingest_request *rq) {
     enum err e;
     mutex_lock(&in->lock);
     e = cut(in);
-    while (e == ERR_OK && in->n_frozen > 0 && !in->stopping) cond_wait(&in->frozen_changed, &in->lock);
+    while (e == ERR_OK && in->n_frozen > 0 && !in->stopping && in->cut_error == ERR_OK)
+        cond_wait(&in->frozen_changed, &in->lock);
     mutex_unlock(&in->lock);
     if (e != ERR_OK) return e;
     struct head *h = in->active;

@@ -293,15 +293,22 @@ static enum err prepare(struct ingest *in, struct ingest_request *rq) {
     return rq->head.failed ? ERR_NOMEM : ERR_OK;
 }
 
+// Holding the lock.
+static enum err admit(const struct ingest *in, const struct ingest_request *rq) {
+    if (in->stopping || in->opts.read_only) return ERR_UNAVAILABLE;
+    if (in->n_frozen < FROZEN_MAX || in->cut_error == ERR_OK || rq->is_flush) return ERR_OK;
+    return in->cut_error == ERR_LIMIT ? ERR_LIMIT : ERR_UNAVAILABLE; // memory fills and cannot be emptied
+}
+
 static void enqueue(struct ingest *in, struct ingest_request *rq) {
     mutex_lock(&in->lock);
-    bool stopping = in->stopping || in->opts.read_only;
-    if (!stopping) {
+    enum err e = admit(in, rq);
+    if (e == ERR_OK) {
         list_add(&in->to_commit, rq);
         cond_signal(&in->submitted);
     }
     mutex_unlock(&in->lock);
-    if (stopping) request_done(rq, ERR_UNAVAILABLE);
+    if (e != ERR_OK) request_done(rq, e);
 }
 
 void ingest_submit(struct ingest *in, struct ingest_request *rq) {

@@ -45,7 +45,8 @@ struct ingest {
         struct request_list flushes; // answered when its block is committed
     } frozen[FROZEN_MAX];            // oldest first
     uint32_t n_frozen;
-    bool want_keeper; // something may have changed for it
+    enum err cut_error; // of the last try to make a block; while there is one, nobody waits for room
+    bool want_keeper;   // something may have changed for it
     bool keeper_busy;
 
     struct arena catalog_arena;    // of the keeper

@@ -225,6 +225,16 @@ enum err keep_cut(struct ingest *in, struct head *h) {
     return ERR_OK;
 }
 
+// Whoever waits for blocks hears that they cannot be written. Holding the lock.
+static void answer_flushes(struct ingest *in, enum err e) {
+    struct request_list flushes;
+    list_init(&flushes);
+    for (uint32_t i = 0; i < in->n_frozen; i++) list_move(&in->frozen[i].flushes, &flushes);
+    mutex_unlock(&in->lock);
+    for (struct ingest_request *rq; (rq = list_take(&flushes));) request_done(rq, e);
+    mutex_lock(&in->lock);
+}
+
 // The oldest frozen head becomes a block. Holding the lock.
 static void cut_oldest(struct ingest *in) {
     struct head *h = in->frozen[0].head;
@@ -234,10 +244,14 @@ static void cut_oldest(struct ingest *in) {
     if (e != ERR_OK) {
         atomic_fetch_add(&in->cut_failures_total, 1);
         log_error("block.cut_failed", KV_Z("error", err_text(e)));
+        in->cut_error = e;
+        answer_flushes(in, e);
+        cond_broadcast(&in->frozen_changed);
         if (!in->stopping) (void)cond_wait_for(&in->frozen_changed, &in->lock, in->opts.retry_ns);
         return;
     }
     struct request_list flushes;
+    in->cut_error = ERR_OK;
     list_init(&flushes);
     list_move(&in->frozen[0].flushes, &flushes);
     for (uint32_t i = 1; i < in->n_frozen; i++) {

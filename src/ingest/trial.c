@@ -34,7 +34,8 @@ enum err trial_init(struct trial *t, struct trial_opts o) {
                                     .cut_age_ns = UINT64_MAX,
                                     .head_budget = &t->head_budget,
                                     .build_budget = &t->build_budget,
-                                    .merge = true };
+                                    .merge = true,
+                                    .retry_ns = 1000000 };
     return ERR_OK;
 }
 
@@ -94,10 +95,18 @@ static void take_answer(struct ingest_request *rq, enum err e) {
     mutex_unlock(&a->lock);
 }
 
-static enum err answer_wait(struct answer *a) {
+static bool came_within(struct answer *a, uint64_t timeout_ns) {
     mutex_lock(&a->lock);
-    while (!a->is_here) cond_wait(&a->came, &a->lock);
+    if (!a->is_here) (void)cond_wait_for(&a->came, &a->lock, timeout_ns);
+    bool is_here = a->is_here;
     mutex_unlock(&a->lock);
+    return is_here;
+}
+
+// While the disk is dead heads wait for their blocks, and requests for a head: the process ends then.
+static enum err answer_wait(struct trial *t, struct answer *a) {
+    while (!came_within(a, 5000000))
+        if (t && disk_sim_is_down(t->disk)) trial_close(t);
     cond_fini(&a->came);
     mutex_fini(&a->lock);
     return a->e;
@@ -127,7 +136,7 @@ enum err trial_send(struct ingest *in, struct str body, uint64_t now_ns) {
     struct answer a;
     arena_init(&arena, SIZE_MAX, NULL);
     enum err e = begin(in, body, now_ns, &arena, &a);
-    if (e == ERR_OK) e = answer_wait(&a);
+    if (e == ERR_OK) e = answer_wait(NULL, &a);
     arena_fini(&arena);
     return e;
 }
@@ -140,7 +149,7 @@ void trial_submit_all(struct trial *t, const struct str *bodies, uint32_t n, enu
     for (uint32_t i = 0; i < n; i++) out[i] = begin(t->in, bodies[i], t->now_ns, &arena, &a[i]);
     for (uint32_t i = 0; i < n; i++) {
         if (out[i] != ERR_OK) continue; // refused by the check
-        out[i] = answer_wait(&a[i]);
+        out[i] = answer_wait(t, &a[i]);
         enum err e = model_add(&t->model, bodies[i], out[i] == ERR_OK);
         ASSERT(e == ERR_OK);
     }
@@ -158,7 +167,16 @@ enum err trial_flush(struct trial *t) {
     answer_init(&a);
     a.rq.done = take_answer;
     ingest_flush(t->in, &a.rq);
-    return answer_wait(&a);
+    return answer_wait(t, &a);
+}
+
+static void take_none(struct ingest_request *rq, enum err e) {
+    (void)rq, (void)e;
+}
+
+void trial_flush_begin(struct trial *t) {
+    t->unawaited = (struct ingest_request){ .done = take_none };
+    ingest_flush(t->in, &t->unawaited);
 }
 
 // New traces come all the time, some go on for long.
@@ -177,8 +195,9 @@ void trial_settle(struct trial *t) {
     mutex_init(&m);
     cond_init(&never);
     mutex_lock(&m);
-    for (ingest_stats(t->in, &s); s.busy && !disk_sim_is_down(t->disk); ingest_stats(t->in, &s))
-        (void)cond_wait_for(&never, &m, 200000);
+    if (t->in)
+        for (ingest_stats(t->in, &s); s.busy && !disk_sim_is_down(t->disk); ingest_stats(t->in, &s))
+            (void)cond_wait_for(&never, &m, 200000);
     mutex_unlock(&m);
     cond_fini(&never);
     mutex_fini(&m);

@@ -23,6 +23,7 @@ struct trial {
     struct err_ctx why; // of an opening that failed
     struct random_otlp gen;
     struct model model;
+    struct ingest_request unawaited; // a flush
 };
 
 // Received times begin here; spans of otlp/random start in the hour before.
@@ -44,11 +45,12 @@ void trial_close(struct trial *t);
 NODISCARD enum err trial_crash(struct trial *t, uint64_t seed, bool restart);
 
 // Hands a body in and waits for the answer. What was acknowledged goes into the model as sure, else
-// as possible.
+// as possible. When the disk goes down meanwhile, the ingest is closed.
 enum err trial_submit(struct trial *t, struct str body);
 // n requests, whose answers are waited for together: they may share a commit.
 void trial_submit_all(struct trial *t, const struct str *bodies, uint32_t n, enum err *out);
 enum err trial_flush(struct trial *t);
+void trial_flush_begin(struct trial *t); // the answer is not waited for; the next trial_close takes it
 void trial_random_body(struct trial *t, struct buf *out); // appends
 // Waits until nothing is queued, frozen or due to be merged, or the disk is down.
 void trial_settle(struct trial *t);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "span/wire.h"
+
 void trial_start(struct trial *t, struct trial_opts o) {
     o.rand = test_rand;
     CHECK_OK(trial_init(t, o));
@@ -208,4 +210,72 @@ void check_searches(struct trial *t, uint32_t n) {
     check_search(v, &t->model, (struct search){ .limit = SEARCH_LIMIT_MAX });
     for (uint32_t i = 0; i < n; i++) check_search(v, &t->model, random_search(&t->model));
     view_unref(v);
+}
+
+// --- spans to order ------------------------------------------------------------------------------
+
+void spec_trace_id(uint64_t trace, uint8_t out[16]) {
+    memset(out, 0, 16);
+    for (int i = 0; i < 8; i++) out[15 - i] = (uint8_t)(trace >> 8 * i);
+}
+
+static void spec_span(const struct spec *s, struct buf *out) {
+    uint8_t trace[16];
+    spec_trace_id(s->trace, trace);
+    pb_bytes(out, SPAN_TRACE_ID, (struct str){ (const char *)trace, 16 });
+    pb_bytes(out, SPAN_SPAN_ID, (struct str){ (const char *)&s->id, 8 });
+    if (s->parent) pb_bytes(out, SPAN_PARENT_ID, (struct str){ (const char *)&s->parent, 8 });
+    if (s->name) pb_bytes(out, SPAN_NAME, str_of(s->name));
+    pb_fixed64(out, SPAN_START, s->start_ns);
+    pb_fixed64(out, SPAN_END, s->end_ns);
+    if (!s->error) return;
+    size_t status = pb_begin(out, SPAN_STATUS);
+    pb_varint(out, STATUS_CODE, 2);
+    pb_end(out, status);
+}
+
+void spec_body(const struct spec *s, size_t n, struct buf *out) {
+    for (size_t i = 0; i < n; i++) {
+        struct attr_value v = { .type = ATTR_STRING, .text = str_of(s[i].service) };
+        size_t rs = pb_begin(out, REQUEST_RESOURCE_SPANS);
+        size_t resource = pb_begin(out, RS_RESOURCE);
+        if (s[i].service) attr_kv_write(out, RESOURCE_ATTRIBUTE, STR("service.name"), &v);
+        pb_end(out, resource);
+        size_t ss = pb_begin(out, RS_SCOPE_SPANS);
+        for (size_t first = i;; i++) { // those of one service share a resource
+            size_t span = pb_begin(out, SS_SPANS);
+            spec_span(&s[i], out);
+            pb_end(out, span);
+            if (i + 1 == n || s[i + 1].service != s[first].service) break;
+        }
+        pb_end(out, ss);
+        pb_end(out, rs);
+    }
+}
+
+enum err submit_specs(struct trial *t, const struct spec *s, size_t n) {
+    struct buf body;
+    buf_init(&body, SIZE_MAX);
+    spec_body(s, n, &body);
+    CHECK(!body.failed);
+    enum err e = trial_submit(t, buf_view(&body));
+    buf_fini(&body);
+    return e;
+}
+
+uint32_t spans_of(struct view *v, uint64_t trace) {
+    struct trace tr;
+    uint8_t id[16];
+    spec_trace_id(trace, id);
+    CHECK_OK(trace_load(v, id, &(struct trace_limits){ 0 }, &tr));
+    uint32_t n = tr.n;
+    trace_fini(&tr);
+    return n;
+}
+
+uint32_t spans_now(struct trial *t, uint64_t trace) {
+    struct view *v = ingest_view(t->in);
+    uint32_t n = spans_of(v, trace);
+    view_unref(v);
+    return n;
 }

@@ -19,3 +19,17 @@ void check_search(struct view *v, struct model *m, struct search s);
 // Shared set-up: opened, with test_rand.
 void trial_start(struct trial *t, struct trial_opts o);
 void submit_random(struct trial *t, uint32_t n); // all must be acknowledged
+
+// A span as a test wants it; the rest is empty.
+struct spec {
+    uint64_t trace, id, parent; // 0 = no parent
+    uint64_t start_ns, end_ns;
+    const char *service, *name; // NULL = none
+    bool error;
+};
+void spec_body(const struct spec *s, size_t n, struct buf *out); // a request
+enum err submit_specs(struct trial *t, const struct spec *s, size_t n);
+void spec_trace_id(uint64_t trace, uint8_t out[16]);
+// Spans of a trace that a view shows.
+uint32_t spans_of(struct view *v, uint64_t trace);
+uint32_t spans_now(struct trial *t, uint64_t trace);
