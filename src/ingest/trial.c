@@ -141,19 +141,32 @@ enum err trial_send(struct ingest *in, struct str body, uint64_t now_ns) {
     return e;
 }
 
-void trial_submit_all(struct trial *t, const struct str *bodies, uint32_t n, enum err *out) {
+static void submit_all(struct trial *t, const struct str *bodies, uint32_t n, bool close, enum err *out) {
     struct arena arena;
     arena_init(&arena, SIZE_MAX, NULL);
     struct answer *a = ARENA_ARRAY(&arena, n, struct answer);
     ASSERT(a != NULL);
     for (uint32_t i = 0; i < n; i++) out[i] = begin(t->in, bodies[i], t->now_ns, &arena, &a[i]);
+    if (close) trial_close(t);
     for (uint32_t i = 0; i < n; i++) {
         if (out[i] != ERR_OK) continue; // refused by the check
-        out[i] = answer_wait(t, &a[i]);
+        if (close && !a[i].is_here) t->n_unanswered++;
+        out[i] = close && !a[i].is_here ? ERR_UNAVAILABLE : answer_wait(t, &a[i]);
         enum err e = model_add(&t->model, bodies[i], out[i] == ERR_OK);
         ASSERT(e == ERR_OK);
     }
     arena_fini(&arena);
+}
+
+void trial_submit_all(struct trial *t, const struct str *bodies, uint32_t n, enum err *out) {
+    submit_all(t, bodies, n, false, out);
+}
+
+void trial_submit_and_close(struct trial *t, const struct str *bodies, uint32_t n) {
+    enum err *out = mem_alloc(n * sizeof *out);
+    ASSERT(out != NULL);
+    submit_all(t, bodies, n, true, out);
+    mem_free(out);
 }
 
 enum err trial_submit(struct trial *t, struct str body) {

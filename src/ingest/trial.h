@@ -24,6 +24,7 @@ struct trial {
     struct random_otlp gen;
     struct model model;
     struct ingest_request unawaited; // a flush
+    uint32_t n_unanswered;           // of trial_submit_and_close
 };
 
 // Received times begin here; spans of otlp/random start in the hour before.
@@ -49,6 +50,8 @@ NODISCARD enum err trial_crash(struct trial *t, uint64_t seed, bool restart);
 enum err trial_submit(struct trial *t, struct str body);
 // n requests, whose answers are waited for together: they may share a commit.
 void trial_submit_all(struct trial *t, const struct str *bodies, uint32_t n, enum err *out);
+// The same, but the ingest is closed before anybody waits: everyone is answered all the same.
+void trial_submit_and_close(struct trial *t, const struct str *bodies, uint32_t n);
 enum err trial_flush(struct trial *t);
 void trial_flush_begin(struct trial *t); // the answer is not waited for; the next trial_close takes it
 void trial_random_body(struct trial *t, struct buf *out); // appends
