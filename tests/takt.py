@@ -162,10 +162,13 @@ class Tap:
 
     def __init__(self):
         self.n = self.failed = 0
+        self.only = ""  # the one case to run, beside those that set the others up
         self.seed = int(os.environ.get("TAKT_TEST_SEED", "1"))
         print("# seed", self.seed)
 
-    def case(self, name, run, *args):
+    def case(self, name, run, *args, is_setup=False):
+        if self.only and name != self.only and not is_setup:
+            return
         began = time.monotonic()
         self.n += 1
         try:

@@ -375,13 +375,13 @@ def cases(tap):
         server.flush()
         trace_shapes(server)
 
-    tap.case("starts", server.start)
+    tap.case("starts", server.start, is_setup=True)
     tap.case("a_trace_that_is_not_there", expect_absent, server, TRACE_ID)
     tap.case("trace_shapes_from_memory", from_memory)
     tap.case("trace_shapes_from_a_block", from_a_block)
     for case in (trace_ids, absent_trace, trace_parameters, trace_modes):
         tap.case(case.__name__, case, server)
-    tap.case("traces_of_a_shop", make_shop)
+    tap.case("traces_of_a_shop", make_shop, is_setup=True)
     for case in (search_shape, search_order_and_limit, search_range, search_duration, pages_of_the_app):
         tap.case(case.__name__, lambda c=case: c(server, state["shop"]))
     for case in (search_with_a_question, small_endpoints, unknown_paths, head_requests, gzip_answers, metrics):

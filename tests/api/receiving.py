@@ -259,10 +259,23 @@ def duplicates(server):
     expect_stored(server, sent)
 
 
+def budget_is_given_back():
+    """Far more than the memory budget in bodies, one after the other: each gets its memory."""
+    with Server(flags=("--set", "memory.budget=64MiB")) as server:
+        for encode, content_type in ((otlp.encode, PROTOBUF), (as_json, JSON)):
+            for pack, headers in ((bytes, {}), (gzip.compress, {"Content-Encoding": "gzip"})):
+                body = pack(encode(request(span(name="x" * (1 << 20)))))
+                for _ in range(20):
+                    status, _, answer = server.post_traces(body, content_type, headers)
+                    assert status == 200, (content_type, headers, status, answer)
+
+
 class SlowClients:
     """Clients that fall silent; they are begun first and looked at last, for timeouts take long."""
 
-    def __init__(self, server):
+    def __init__(self, server, begin):
+        if not begin:
+            return
         head = b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\n"
         self.found, self.threads = {}, []
         for name, data in (("silent", b""), ("half a head", head), ("half a body",
@@ -288,8 +301,8 @@ class SlowClients:
 
 def cases(tap):
     server = Server(flags=LIMITS)
-    tap.case("starts", server.start)
-    slow = SlowClients(server)
+    tap.case("starts", server.start, is_setup=True)
+    slow = SlowClients(server, tap.only in ("", "slow_and_silent_clients_time_out"))
     same = bytes
     for name, encode, content_type in (("protobuf", otlp.encode, PROTOBUF), ("json", as_json, JSON)):
         for packing, pack in ((None, same), ("identity", same), ("gzip", gzip.compress), ("zstd", zstd_stored)):
@@ -305,6 +318,7 @@ def cases(tap):
                  too_large, bombs, nothing_but_bad, duplicates):
         tap.case(case.__name__, case, server)
     tap.case("cors_only_for_named_origins", cors_only_for_named_origins)
+    tap.case("budget_is_given_back", budget_is_given_back)
     for send in (send_protobuf, send_json, send_grpc):
         tap.case("partial_success_" + send.__name__[5:], partial, server, send)
     tap.case("broken_off", broken_off, server, tap.seed)
