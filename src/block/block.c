@@ -2,6 +2,7 @@
 #include "block/open.h"
 
 #include "block/columns.h"
+#include "block/schema.h"
 #include "parquet/bloom.h"
 #include "span/canon.h"
 #include "span/wire.h"
@@ -84,16 +85,17 @@ static enum err file_read(void *ctx, uint64_t off, void *dst, size_t n) {
     return f->block->store->ops->read(f->block->store, str_of(f->key), off, dst, n);
 }
 
-static enum err file_open(struct block *b, struct in_file *f, const char *name, bool may_lack) {
+static enum err file_open(struct block *b, struct in_file *f, enum block_file file, bool may_lack) {
     struct pq_source source = { file_read, f, 0 };
     struct err_ctx ctx = { 0 };
     f->block = b;
-    block_key(f->key, b->tenant, b->meta.id, name);
+    block_key(f->key, b->tenant, b->meta.id, block_schemas[file].name);
     enum err e = b->store->ops->size(b->store, str_of(f->key), &source.size);
     if (e == ERR_NOT_FOUND && may_lack) return ERR_OK;
     TRY(e);
     struct pq_reader_opts opts = { .budget = NULL };
-    return pq_reader_open(&source, &opts, &f->pq, &ctx);
+    TRY(pq_reader_open(&source, &opts, &f->pq, &ctx));
+    return schema_fits(file, f->pq) ? ERR_OK : ERR_CORRUPT;
 }
 
 static enum err attr_defs(struct block *b, struct in_file *f, size_t n_fixed, struct str scope,
@@ -132,7 +134,7 @@ static enum err load_entities(struct block *b, struct block_scan *s, struct in_f
     struct pq_vector v;
     const struct str *bytes;
     uint32_t n = 0;
-    if (f->pq->n_rows > RESOURCES_MAX || f->pq->n_columns < NC_COUNT) return ERR_CORRUPT;
+    if (f->pq->n_rows > RESOURCES_MAX) return ERR_CORRUPT;
     *out = ARENA_ARRAY(&b->arena, f->pq->n_rows + 1, struct span_entity);
     if (!*out) return ERR_NOMEM;
     for (size_t g = 0; g < f->pq->n_groups; g++) {
@@ -152,7 +154,7 @@ static enum err load_split(struct block *b, struct block_scan *s) {
     struct pq_vector v;
     const uint8_t *ids;
     if (!b->split.pq || b->split.pq->n_groups == 0) return ERR_OK;
-    if (b->split.pq->n_groups != 1 || b->split.pq->columns[0].fixed_len != 16) return ERR_CORRUPT;
+    if (b->split.pq->n_groups != 1) return ERR_CORRUPT;
     TRY(scan_read(&b->split, s, 0, 0, 0, b->split.pq->groups[0].n_rows, &v));
     TRY(vector_fixed(&v, &s->arena, 16, &ids));
     b->split_ids = arena_copy(&b->arena, ids, v.n_values * 16ull);
@@ -175,23 +177,21 @@ static enum err load_bloom(struct block *b, size_t group, struct bloom_bits *out
 
 static enum err check_shape(const struct block *b) {
     const struct pq_reader *s = b->spans.pq, *t = b->traces.pq;
-    if (t->n_columns < TC_COUNT || s->n_columns < SC_COUNT || t->n_groups != s->n_groups) return ERR_CORRUPT;
+    if (t->n_groups != s->n_groups) return ERR_CORRUPT;
     if (b->events.pq && b->events.pq->n_groups != s->n_groups) return ERR_CORRUPT;
-    if (b->links.pq && b->links.pq->n_groups != s->n_groups) return ERR_CORRUPT;
-    if (s->columns[SC_TRACE_ID].fixed_len != 16 || s->columns[SC_SPAN_ID].fixed_len != 8) return ERR_CORRUPT;
-    return t->columns[TC_TRACE_ID].fixed_len == 16 ? ERR_OK : ERR_CORRUPT;
+    return b->links.pq && b->links.pq->n_groups != s->n_groups ? ERR_CORRUPT : ERR_OK;
 }
 
 static enum err open_files(struct block *b, struct block_scan *s) {
     if (b->meta.format != BLOCK_FORMAT) return ERR_UNSUPPORTED;
-    TRY(file_open(b, &b->spans, "spans", false));
-    TRY(file_open(b, &b->traces, "traces", false));
-    TRY(file_open(b, &b->events, "events", true));
-    TRY(file_open(b, &b->links, "links", true));
-    TRY(file_open(b, &b->resources, "resources", false));
-    TRY(file_open(b, &b->scopes, "scopes", false));
-    TRY(file_open(b, &b->large, "large", true));
-    TRY(file_open(b, &b->split, "split", true));
+    TRY(file_open(b, &b->spans, FILE_SPANS, false));
+    TRY(file_open(b, &b->traces, FILE_TRACES, false));
+    TRY(file_open(b, &b->events, FILE_EVENTS, true));
+    TRY(file_open(b, &b->links, FILE_LINKS, true));
+    TRY(file_open(b, &b->resources, FILE_RESOURCES, false));
+    TRY(file_open(b, &b->scopes, FILE_SCOPES, false));
+    TRY(file_open(b, &b->large, FILE_LARGE, true));
+    TRY(file_open(b, &b->split, FILE_SPLIT, true));
     TRY(check_shape(b));
     TRY(attr_defs(b, &b->spans, SC_COUNT, STR("span"), &b->span_attrs, &b->n_span_attrs));
     TRY(attr_defs(b, &b->events, EC_COUNT, STR("event"), &b->event_attrs, &b->n_event_attrs));

@@ -4,6 +4,7 @@
 
 #include "block/file.h"
 #include "block/gather.h"
+#include "block/schema.h"
 
 struct build {
     const struct block_write_opts *opts;
@@ -55,10 +56,9 @@ void build_abort(struct build *b); // closes what is open and removes what is th
 // Keeps a value for large.parquet; the same value once.
 NODISCARD enum err build_keep_large(void *build, struct str any, uint8_t out_hash[16]);
 
-// Opens file `name` with the fixed columns, then those of the choice.
-NODISCARD enum err build_open(struct build *b, struct out_file *f, const char *name,
-                              const struct pq_column *fixed, const struct pq_column_opts *opts,
-                              size_t n_fixed, const struct column_choice *choice);
+// Opens a file with its fixed columns, then those of the choice. opts: of the fixed ones.
+NODISCARD enum err build_open(struct build *b, struct out_file *f, enum block_file file,
+                              const struct pq_column_opts *opts, const struct column_choice *choice);
 // Writes the attribute columns from number `first` on.
 NODISCARD enum err build_attrs(struct build *b, struct out_file *f, size_t first, struct gather *g,
                                const struct attr_table *attrs, const struct column_choice *choice);

@@ -101,15 +101,9 @@ static enum err write_entities(struct build *b, struct out_file *f, const struct
     return out_file_finish(f);
 }
 
-static enum err entity_file(struct build *b, const char *file, const struct segvec *v, uint32_t n,
+static enum err entity_file(struct build *b, enum block_file file, const struct segvec *v, uint32_t n,
                             bool is_scope, uint64_t *bytes) {
     struct arena *a = &b->group_arena;
-    struct pq_column c[NC_COUNT] = {
-        [NC_OTLP] = column_def("otlp", PQ_BYTE_ARRAY, PQ_PLAIN_TYPE, false, 0),
-        [NC_SCHEMA_URL] = column_def("schema_url", PQ_BYTE_ARRAY, PQ_STRING, true, 0),
-        [NC_NAME] = column_def("name", PQ_BYTE_ARRAY, PQ_STRING, true, 0),
-        [NC_VERSION] = column_def("version", PQ_BYTE_ARRAY, PQ_STRING, true, 0),
-    };
     struct pq_column_opts o[NC_COUNT] = { [NC_OTLP] = { .encoding = PQ_ENC_DELTA_LENGTH,
                                                         .no_min_max = true } };
     struct spread s = { .n_kvs = 0 };
@@ -122,7 +116,7 @@ static enum err entity_file(struct build *b, const char *file, const struct segv
     enum err e = read_entities(a, v, n, is_scope, &s, &rows);
     if (e == ERR_OK)
         e = column_choose(&s.attrs, is_scope ? STR("scope") : STR("resource"), BLOCK_COLUMNS_MAX, a, &choice);
-    if (e == ERR_OK) e = build_open(b, &f, file, c, o, NC_COUNT, &choice);
+    if (e == ERR_OK) e = build_open(b, &f, file, o, &choice);
     if (e == ERR_OK) e = write_entities(b, &f, &rows, &s, &choice);
     out_file_abort(&f);
     *bytes += f.bytes;
@@ -132,14 +126,12 @@ static enum err entity_file(struct build *b, const char *file, const struct segv
 }
 
 enum err entities_write(struct build *b, uint64_t *bytes) {
-    TRY(entity_file(b, "resources", &b->t->resources, b->t->n_resources, false, bytes));
-    return entity_file(b, "scopes", &b->t->scopes, b->t->n_scopes, true, bytes);
+    TRY(entity_file(b, FILE_RESOURCES, &b->t->resources, b->t->n_resources, false, bytes));
+    return entity_file(b, FILE_SCOPES, &b->t->scopes, b->t->n_scopes, true, bytes);
 }
 
 enum err large_write(struct build *b, uint64_t *bytes) {
     if (b->n_large == 0) return ERR_OK;
-    struct pq_column c[] = { column_def("hash", PQ_FIXED, PQ_PLAIN_TYPE, false, 16),
-                             column_def("value", PQ_BYTE_ARRAY, PQ_PLAIN_TYPE, false, 0) };
     struct pq_column_opts o[] = { { .no_min_max = true }, { .encoding = PQ_ENC_PLAIN, .no_min_max = true } };
     uint8_t *hashes = ARENA_ARRAY(&b->arena, b->n_large * 16ull, uint8_t);
     struct str *values = ARENA_ARRAY(&b->arena, b->n_large, struct str);
@@ -149,7 +141,7 @@ enum err large_write(struct build *b, uint64_t *bytes) {
         memcpy(hashes + i * 16ull, b->large[i].hash, 16);
         values[i] = b->large[i].bytes;
     }
-    enum err e = build_open(b, &f, "large", c, o, 2, NULL);
+    enum err e = build_open(b, &f, FILE_LARGE, o, NULL);
     if (e == ERR_OK) e = pq_row_group_begin(f.pq, b->n_large, NULL, 0);
     if (e == ERR_OK)
         e = pq_column_write(f.pq, 0, &(struct pq_values){ .n_values = b->n_large, .fixed = hashes });
@@ -164,10 +156,9 @@ enum err large_write(struct build *b, uint64_t *bytes) {
 
 enum err split_write(struct build *b, const uint8_t *ids, uint32_t n, uint64_t *bytes) {
     if (n == 0) return ERR_OK;
-    struct pq_column c[] = { column_def("trace_id", PQ_FIXED, PQ_PLAIN_TYPE, false, 16) };
     struct pq_column_opts po[] = { { .encoding = PQ_ENC_PLAIN, .codec = PQ_CODEC_NONE } };
     struct out_file f = { 0 };
-    enum err e = build_open(b, &f, "split", c, po, 1, NULL);
+    enum err e = build_open(b, &f, FILE_SPLIT, po, NULL);
     if (e == ERR_OK) e = pq_row_group_begin(f.pq, n, NULL, 0);
     if (e == ERR_OK) e = pq_column_write(f.pq, 0, &(struct pq_values){ .n_values = n, .fixed = ids });
     if (e == ERR_OK) e = pq_row_group_end(f.pq);

@@ -70,17 +70,10 @@ static enum err write_attributes(struct build *b, struct out_file *f, size_t res
 }
 
 enum err events_open(struct build *b) {
-    struct pq_column c[EC_COUNT] = {
-        [EC_ROW] = column_def("row", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
-        [EC_OFFSET] = column_def("offset", PQ_INT64, PQ_PLAIN_TYPE, false, 0),
-        [EC_NAME] = column_def("name", PQ_BYTE_ARRAY, PQ_STRING, false, 0),
-        [EC_DROPPED] = column_def("dropped_attributes", PQ_INT32, PQ_UNSIGNED, false, 0),
-        [EC_REST] = column_def("rest", PQ_BYTE_ARRAY, PQ_PLAIN_TYPE, true, 0),
-    };
     struct pq_column_opts o[EC_COUNT] = {
         [EC_ROW] = { .encoding = PQ_ENC_DELTA, .codec = PQ_CODEC_NONE },
     };
-    return build_open(b, &b->events, "events", c, o, EC_COUNT, &b->event_attrs);
+    return build_open(b, &b->events, FILE_EVENTS, o, &b->event_attrs);
 }
 
 enum err events_group(struct build *b, const struct group *g) {
@@ -104,20 +97,11 @@ enum err events_group(struct build *b, const struct group *g) {
 }
 
 enum err links_open(struct build *b) {
-    struct pq_column c[LC_COUNT] = {
-        [LC_ROW] = column_def("row", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
-        [LC_TRACE_ID] = column_def("trace_id", PQ_FIXED, PQ_PLAIN_TYPE, false, 16),
-        [LC_SPAN_ID] = column_def("span_id", PQ_FIXED, PQ_PLAIN_TYPE, false, 8),
-        [LC_TRACE_STATE] = column_def("trace_state", PQ_BYTE_ARRAY, PQ_STRING, false, 0),
-        [LC_FLAGS] = column_def("flags", PQ_INT32, PQ_UNSIGNED, false, 0),
-        [LC_DROPPED] = column_def("dropped_attributes", PQ_INT32, PQ_UNSIGNED, false, 0),
-        [LC_REST] = column_def("rest", PQ_BYTE_ARRAY, PQ_PLAIN_TYPE, true, 0),
-    };
     struct pq_column_opts o[LC_COUNT] = {
         [LC_ROW] = { .encoding = PQ_ENC_DELTA, .codec = PQ_CODEC_NONE },
         [LC_SPAN_ID] = { .encoding = PQ_ENC_PLAIN, .codec = PQ_CODEC_NONE, .no_min_max = true },
     };
-    return build_open(b, &b->links, "links", c, o, LC_COUNT, &b->link_attrs);
+    return build_open(b, &b->links, FILE_LINKS, o, &b->link_attrs);
 }
 
 enum err links_group(struct build *b, const struct group *g) {

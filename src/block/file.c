@@ -44,11 +44,6 @@ void out_file_abort(struct out_file *f) {
     if (f->object) f->store->ops->abort(TAKE(f->object));
 }
 
-struct pq_column column_def(const char *name, enum pq_type type, enum pq_logical logical, bool optional,
-                            uint32_t fixed_len) {
-    return (struct pq_column){ str_of(name), type, fixed_len, logical, optional };
-}
-
 struct pq_column attr_column_def(struct str name, enum attr_type type) {
     static const struct {
         enum pq_type type;

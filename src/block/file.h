@@ -19,6 +19,4 @@ NODISCARD enum err out_file_open(struct out_file *f, struct object_store *store,
 NODISCARD enum err out_file_finish(struct out_file *f);
 void out_file_abort(struct out_file *f); // fine after finish and on a zeroed one
 
-struct pq_column column_def(const char *name, enum pq_type type, enum pq_logical logical, bool optional,
-                            uint32_t fixed_len);
 struct pq_column attr_column_def(struct str name, enum attr_type type);

@@ -2,26 +2,6 @@
 #include "block/build.h"
 
 enum err spans_open(struct build *b) {
-    struct pq_column c[SC_COUNT] = {
-        [SC_TRACE_ID] = column_def("trace_id", PQ_FIXED, PQ_PLAIN_TYPE, false, 16),
-        [SC_SPAN_ID] = column_def("span_id", PQ_FIXED, PQ_PLAIN_TYPE, false, 8),
-        [SC_PARENT] = column_def("parent", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
-        [SC_PARENT_ID] = column_def("parent_id", PQ_FIXED, PQ_PLAIN_TYPE, true, 8),
-        [SC_START] = column_def("start", PQ_INT64, PQ_NAIVE_NS, false, 0),
-        [SC_DURATION] = column_def("duration", PQ_INT64, PQ_PLAIN_TYPE, false, 0),
-        [SC_NAME] = column_def("name", PQ_BYTE_ARRAY, PQ_STRING, false, 0),
-        [SC_KIND] = column_def("kind", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
-        [SC_STATUS] = column_def("status", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
-        [SC_STATUS_MESSAGE] = column_def("status_message", PQ_BYTE_ARRAY, PQ_STRING, true, 0),
-        [SC_TRACE_STATE] = column_def("trace_state", PQ_BYTE_ARRAY, PQ_STRING, true, 0),
-        [SC_FLAGS] = column_def("flags", PQ_INT32, PQ_UNSIGNED, false, 0),
-        [SC_RESOURCE] = column_def("resource", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
-        [SC_SCOPE] = column_def("scope", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
-        [SC_DROPPED_ATTRIBUTES] = column_def("dropped_attributes", PQ_INT32, PQ_UNSIGNED, true, 0),
-        [SC_DROPPED_EVENTS] = column_def("dropped_events", PQ_INT32, PQ_UNSIGNED, true, 0),
-        [SC_DROPPED_LINKS] = column_def("dropped_links", PQ_INT32, PQ_UNSIGNED, true, 0),
-        [SC_REST] = column_def("rest", PQ_BYTE_ARRAY, PQ_PLAIN_TYPE, true, 0),
-    };
     // Ids and times are random bits: no codec gains on them, and scans want them bare.
     struct pq_column_opts o[SC_COUNT] = {
         [SC_TRACE_ID] = { .encoding = PQ_ENC_DICT, .codec = PQ_CODEC_NONE },
@@ -32,7 +12,7 @@ enum err spans_open(struct build *b) {
         [SC_RESOURCE] = { .encoding = PQ_ENC_DICT, .codec = PQ_CODEC_NONE },
         [SC_SCOPE] = { .encoding = PQ_ENC_DICT, .codec = PQ_CODEC_NONE },
     };
-    return build_open(b, &b->spans, "spans", c, o, SC_COUNT, &b->span_attrs);
+    return build_open(b, &b->spans, FILE_SPANS, o, &b->span_attrs);
 }
 
 // --- parents -------------------------------------------------------------------------------------

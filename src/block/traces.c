@@ -9,26 +9,13 @@
 enum { STATUS_ERROR = 2 }; // STATUS_CODE_ERROR
 
 enum err traces_open(struct build *b) {
-    struct pq_column c[TC_COUNT] = {
-        [TC_TRACE_ID] = column_def("trace_id", PQ_FIXED, PQ_PLAIN_TYPE, false, 16),
-        [TC_FIRST_ROW] = column_def("first_row", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
-        [TC_ROWS] = column_def("rows", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
-        [TC_START] = column_def("start", PQ_INT64, PQ_NAIVE_NS, false, 0),
-        [TC_DURATION] = column_def("duration", PQ_INT64, PQ_PLAIN_TYPE, false, 0),
-        [TC_LAST] = column_def("last_start", PQ_INT64, PQ_PLAIN_TYPE, false, 0),
-        [TC_ROOT_SERVICE] = column_def("root_service", PQ_BYTE_ARRAY, PQ_STRING, true, 0),
-        [TC_ROOT_NAME] = column_def("root_name", PQ_BYTE_ARRAY, PQ_STRING, true, 0),
-        [TC_ERRORS] = column_def("errors", PQ_INT32, PQ_PLAIN_TYPE, false, 0),
-        [TC_LONGEST] = column_def("longest", PQ_INT64, PQ_PLAIN_TYPE, false, 0),
-        [TC_SERVICES] = column_def("services", PQ_BYTE_ARRAY, PQ_STRING, false, 0),
-    };
     struct pq_column_opts o[TC_COUNT] = {
         [TC_TRACE_ID] = { .encoding = PQ_ENC_PLAIN, .codec = PQ_CODEC_NONE, .bloom = true },
         [TC_START] = { .encoding = PQ_ENC_DELTA, .codec = PQ_CODEC_NONE },
         [TC_FIRST_ROW] = { .encoding = PQ_ENC_DELTA, .codec = PQ_CODEC_NONE },
         [TC_SERVICES] = { .no_min_max = true },
     };
-    return build_open(b, &b->traces, "traces", c, o, TC_COUNT, NULL);
+    return build_open(b, &b->traces, FILE_TRACES, o, NULL);
 }
 
 struct service_count {

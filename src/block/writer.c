@@ -5,20 +5,21 @@
 
 enum { FIXED_COLUMNS_MAX = 32 };
 
-enum err build_open(struct build *b, struct out_file *f, const char *name, const struct pq_column *fixed,
-                    const struct pq_column_opts *opts, size_t n_fixed, const struct column_choice *choice) {
+enum err build_open(struct build *b, struct out_file *f, enum block_file file,
+                    const struct pq_column_opts *opts, const struct column_choice *choice) {
+    const struct schema *s = &block_schemas[file];
     struct pq_column c[FIXED_COLUMNS_MAX + BLOCK_COLUMNS_MAX];
     struct pq_column_opts o[FIXED_COLUMNS_MAX + BLOCK_COLUMNS_MAX] = { 0 };
     char key[BLOCK_KEY_MAX];
-    size_t n = n_fixed;
-    ASSERT(n_fixed <= FIXED_COLUMNS_MAX);
-    for (size_t i = 0; i < n_fixed; i++) {
-        c[i] = fixed[i];
+    size_t n = s->n;
+    ASSERT(s->n <= FIXED_COLUMNS_MAX);
+    for (size_t i = 0; i < s->n; i++) {
+        c[i] = s->columns[i];
         o[i] = opts[i];
     }
     for (uint32_t i = 0; choice && i < choice->n; i++, n++)
         c[n] = attr_column_def(choice->name[i], choice->type[i]);
-    block_key(key, b->opts->tenant, b->opts->id, name);
+    block_key(key, b->opts->tenant, b->opts->id, s->name);
     return out_file_open(f, b->opts->store, key, c, o, n, b->opts->version);
 }
 
