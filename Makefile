@@ -11,7 +11,7 @@ endif
 
 CC := $(if $(filter fuzz,$(V)),clang-14,gcc)
 CCACHE := $(shell command -v ccache)
-PKGS := libnghttp2 libssl libcrypto libzstd liblz4 libdeflate libcurl yaml-0.1
+PKGS := libnghttp2 libssl libcrypto libzstd liblz4 libdeflate libcurl yaml-0.1 libpcre2-8 sqlite3 libgit2
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wconversion -Wno-sign-conversion \
 	-Wpointer-arith -Wwrite-strings -Werror
@@ -24,7 +24,7 @@ CFLAGS_fuzz := -O1 -DTAKT_DEBUG -fsanitize=address,undefined -fno-sanitize-recov
 	-fsanitize=fuzzer-no-link -Wno-error
 CFLAGS_cov := -O0 --coverage
 CFLAGS = $(CFLAGS_all) $(PKG_CFLAGS) $(CFLAGS_$(V)) $(EXTRA_CFLAGS)
-LDFLAGS := -pie -Wl,-z,relro,-z,now $(filter -fsanitize=address% -fsanitize=thread --coverage,$(CFLAGS_$(V)))
+LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed $(filter -fsanitize=address% -fsanitize=thread --coverage,$(CFLAGS_$(V)))
 LIBS = $(PKG_LIBS) -lpthread -lm
 
 .DEFAULT_GOAL := build
@@ -149,7 +149,7 @@ unit: $(UNIT)
 programs: $(UNIT) $(REPLAY)
 
 # Folders whose code runs in several threads: their tests run once more under ThreadSanitizer.
-THREADED := $(filter base os wal object net ingest query block load api,$(TESTED))
+THREADED := $(filter base os span wal object net ingest exec query block load api facts delivery,$(TESTED))
 NODE_STAMPS := $(patsubst %/package-lock.json,%/node_modules/.stamp,$(wildcard ui/package-lock.json \
 	tests/*/package-lock.json))
 test: build build/.setup-test $(NODE_STAMPS) build/tools/replay
@@ -169,14 +169,14 @@ fuzz: build/.setup-fuzz
 		-max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=build/corpus/$$f- \
 		build/corpus/$$f tests/corpus/$$f || exit 1; done
 
-mutants: build/.setup-build
+mutants: build/.setup-build build/.setup-test
 	@tests/mutants/run
 fresh:
 	@tests/fresh/run
 build/tools/replay: bench/replay.c | build/pkg.mk
 	@mkdir -p $(@D)
 	@$(CCACHE) gcc -std=gnu17 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror $< -o $@ -ldeflate -lpthread
-bench: build build/tools/replay
+bench: build build/tools/replay $(B)/bench/delivery_bench $(B)/bench/impact_bench
 	@bench/run $(BENCH_FLAGS)
 shots: build $(NODE_STAMPS)
 	@node ui/shots.mjs

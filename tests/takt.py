@@ -39,8 +39,8 @@ class Server:
         self.addresses = {}  # "http", "otlp-grpc", "otlp-http": (host, port)
         atexit.register(self.kill)
 
-    def start(self, timeout_s=60):
-        """Starts and waits for the addresses; returns the seconds until /ready said yes."""
+    def spawn(self):
+        """Starts and waits for nothing; returns where its lines begin in .log."""
         command = [BINARY, "serve", "--data", str(self.data), "--http", "127.0.0.1:0",
                    "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", *self.flags]
         if self.config:
@@ -48,9 +48,14 @@ class Server:
             file.write_text(self.config)
             command += ["--config", str(file)]
         offset = self.log.stat().st_size if self.log.exists() else 0
-        began = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return offset
+
+    def start(self, timeout_s=60):
+        """Starts and waits for the addresses; returns the seconds until /ready said yes."""
+        began = time.monotonic()
+        offset = self.spawn()
         while time.monotonic() < began + timeout_s:
             self._read_addresses(offset)
             if len(self.addresses) == 3 and self._is_ready():

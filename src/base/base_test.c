@@ -29,6 +29,74 @@ TEST(arena_respects_the_shared_budget) {
     CHECK_U64(budget.used, 0);
 }
 
+TEST(arena_keeps_chunks_only_up_to_what_it_may) {
+    struct mem_budget budget = { .limit = 0 };
+    struct arena a;
+    arena_init(&a, SIZE_MAX, &budget);
+    a.keep = 1 << 20;
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 64; i++) {
+            char *p = arena_alloc(&a, 100000);
+            CHECK(p != NULL);
+            memset(p, round, 100000);
+        }
+        CHECK(a.used >= 6400000);
+        arena_reset(&a);
+        CHECK(a.used <= (3 << 20));
+        CHECK_U64(a.used, budget.used);
+    }
+    arena_fini(&a);
+    CHECK_U64(budget.used, 0);
+}
+
+// Chunks of pooled arenas, and only of those, wait in the pool for the next one, within a limit.
+TEST(arena_pool_holds_idle_chunks) {
+    struct mem_budget budget = { .limit = 300 << 20 };
+    mem_fail_at(0, false); // which may have switched it off for good
+    uint64_t before = arena_pool_bytes();
+    for (int round = 0; round < 3; round++) {
+        struct arena a;
+        arena_init(&a, SIZE_MAX, &budget);
+        a.pooled = round > 0;
+        for (int i = 0; i < 100; i++) {
+            char *p = arena_alloc(&a, (1 << 20) + i);
+            CHECK(p != NULL);
+            memset(p, i, 1 << 20);
+        }
+        CHECK(budget.used >= 100ull << 20);
+        arena_fini(&a);
+        CHECK_U64(budget.used, 0);
+        CHECK(arena_pool_bytes() <= 64 << 20);
+        if (round == 0) CHECK_U64(arena_pool_bytes(), before);
+    }
+    for (int i = 0; i < 40; i++) arena_pool_trim();
+    CHECK(arena_pool_bytes() < 4 << 20);
+}
+
+// Past some megabytes the chunks are mapped, and so is an object of that size.
+TEST(arena_large_ones_are_whole_and_end_in_the_budget) {
+    enum { OBJECTS = 300, BYTES = 100000 };
+    struct mem_budget budget = { .limit = 200 << 20 };
+    struct arena a;
+    arena_init(&a, SIZE_MAX, &budget);
+    for (int round = 0; round < 2; round++) {
+        unsigned char *at[OBJECTS], *one = arena_zalloc(&a, 10 << 20);
+        CHECK(one != NULL);
+        for (int i = 0; i < OBJECTS; i++) {
+            at[i] = arena_alloc(&a, BYTES);
+            CHECK(at[i] != NULL);
+            memset(at[i], i, BYTES);
+        }
+        for (int i = 0; i < OBJECTS; i++) CHECK(at[i][0] == i % 256 && at[i][BYTES - 1] == i % 256);
+        CHECK(one[0] == 0 && one[(10 << 20) - 1] == 0);
+        CHECK(budget.used >= 38 << 20 && budget.used == a.used);
+        arena_reset(&a);
+    }
+    CHECK(arena_alloc(&a, 201 << 20) == NULL);
+    arena_fini(&a);
+    CHECK_U64(budget.used, 0);
+}
+
 TEST(arena_reset_can_be_used_again) {
     struct arena a;
     arena_init(&a, 1 << 20, NULL);

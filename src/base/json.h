@@ -73,11 +73,44 @@ struct json_writer {
 static inline struct json_writer json_writer_on(struct buf *out) {
     return (struct json_writer){ .out = out };
 }
-void jw_object(struct json_writer *w);
-void jw_object_end(struct json_writer *w);
-void jw_array(struct json_writer *w);
-void jw_array_end(struct json_writer *w);
+static inline void jw_separate_(struct json_writer *w) {
+    if (w->comma) buf_char(w->out, ',');
+    w->comma = true;
+}
+static inline void jw_open_(struct json_writer *w, char c) {
+    jw_separate_(w);
+    buf_char(w->out, c);
+    w->comma = false;
+}
+static inline void jw_close_(struct json_writer *w, char c) {
+    buf_char(w->out, c);
+    w->comma = true;
+}
+static inline void jw_object(struct json_writer *w) {
+    jw_open_(w, '{');
+}
+static inline void jw_object_end(struct json_writer *w) {
+    jw_close_(w, '}');
+}
+static inline void jw_array(struct json_writer *w) {
+    jw_open_(w, '[');
+}
+static inline void jw_array_end(struct json_writer *w) {
+    jw_close_(w, ']');
+}
 void jw_key(struct json_writer *w, struct str key);
+// A key of ours, which holds nothing to escape.
+static inline void jw_name(struct json_writer *w, struct str name) {
+    size_t n = name.len + 3 + w->comma;
+    if (!buf_reserve(w->out, n)) return;
+    char *p = w->out->ptr + w->out->len;
+    if (w->comma) *p++ = ',';
+    *p++ = '"';
+    memcpy(p, name.ptr, name.len);
+    memcpy(p + name.len, "\":", 2);
+    w->out->len += n;
+    w->comma = false;
+}
 void jw_str(struct json_writer *w, struct str s); // what is not UTF-8 becomes U+FFFD
 void jw_u64(struct json_writer *w, uint64_t v);
 void jw_i64(struct json_writer *w, int64_t v);

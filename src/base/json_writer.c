@@ -5,33 +5,6 @@
 
 #include "base/json_internal.h"
 
-static inline void separate(struct json_writer *w) {
-    if (w->comma) buf_char(w->out, ',');
-    w->comma = true;
-}
-
-void jw_object(struct json_writer *w) {
-    separate(w);
-    buf_char(w->out, '{');
-    w->comma = false;
-}
-
-void jw_object_end(struct json_writer *w) {
-    buf_char(w->out, '}');
-    w->comma = true;
-}
-
-void jw_array(struct json_writer *w) {
-    separate(w);
-    buf_char(w->out, '[');
-    w->comma = false;
-}
-
-void jw_array_end(struct json_writer *w) {
-    buf_char(w->out, ']');
-    w->comma = true;
-}
-
 static void escape(struct buf *out, unsigned char c) {
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
     const char *at = c ? strchr(from, c) : NULL;
@@ -81,19 +54,19 @@ static void quoted(struct buf *out, struct str s) {
 }
 
 void jw_key(struct json_writer *w, struct str key) {
-    separate(w);
+    jw_separate_(w);
     quoted(w->out, key);
     buf_char(w->out, ':');
     w->comma = false;
 }
 
 void jw_str(struct json_writer *w, struct str s) {
-    separate(w);
+    jw_separate_(w);
     quoted(w->out, s);
 }
 
 void jw_raw(struct json_writer *w, struct str json) {
-    separate(w);
+    jw_separate_(w);
     buf_str(w->out, json);
 }
 
@@ -103,24 +76,30 @@ static void add_i64(struct buf *out, int64_t v) {
 }
 
 void jw_u64(struct json_writer *w, uint64_t v) {
-    separate(w);
+    jw_separate_(w);
     buf_u64(w->out, v);
 }
 
 void jw_i64(struct json_writer *w, int64_t v) {
-    separate(w);
+    jw_separate_(w);
     add_i64(w->out, v);
 }
 
 void jw_u64_str(struct json_writer *w, uint64_t v) {
-    separate(w);
-    buf_char(w->out, '"');
-    buf_u64(w->out, v);
-    buf_char(w->out, '"');
+    char text[U64_DIGITS + 2] = "\"";
+    size_t n = u64_print(v, text + 1) + 2;
+    text[n - 1] = '"';
+    jw_separate_(w);
+    if (buf_reserve(w->out, n)) {
+        // All of the text where there is room for it: a length that is known copies fastest.
+        bool room = w->out->cap - w->out->len >= sizeof text;
+        memcpy(w->out->ptr + w->out->len, text, room ? sizeof text : n);
+        w->out->len += n;
+    }
 }
 
 void jw_i64_str(struct json_writer *w, int64_t v) {
-    separate(w);
+    jw_separate_(w);
     buf_char(w->out, '"');
     add_i64(w->out, v);
     buf_char(w->out, '"');
@@ -197,7 +176,7 @@ void jw_f64(struct json_writer *w, double v) {
         nonfinite(w, v);
         return;
     }
-    separate(w);
+    jw_separate_(w);
     if (signbit(v)) buf_char(w->out, '-');
     v = fabs(v);
     if (v < 9007199254740992.0 && (double)(uint64_t)v == v)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/mem.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -71,8 +73,127 @@ struct arena_chunk {
     char data[] __attribute__((aligned(16)));
 };
 
-// Chunks grow with the arena so that small lifetimes stay small and large ones cost few calls.
-enum { CHUNK_MIN = 4 << 10, CHUNK_MAX = 1 << 20 };
+// Chunks grow with the arena so that small lifetimes stay small and large ones cost few calls. The
+// chunks of really large ones are mapped, in pages of 2 MiB where the system has them: with those of
+// 4 KiB, faulting them in costs more than what is done with the memory.
+enum {
+    CHUNK_MIN = 4 << 10,
+    CHUNK_MAX = 1 << 20,
+    MAPPED_FROM = 8 << 20,
+    MAPPED_CHUNK = 4 << 20,
+    PAGE = 2 << 20
+};
+
+static bool is_mapped(size_t size) {
+    return size >= MAPPED_CHUNK && !RED_ZONE;
+}
+
+static void *map(size_t size) {
+    if (must_fail()) return NULL;
+    char *p = mmap(NULL, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return NULL;
+    size_t before = -(uintptr_t)p & (PAGE - 1), kept = (size + 4095) & ~(size_t)4095;
+    if (before) (void)munmap(p, before);
+    (void)munmap(p + before + kept, size + PAGE - before - kept);
+    (void)madvise(p + before, kept, MADV_HUGEPAGE); // a wish
+    return p + before;
+}
+
+static void chunk_release(struct arena_chunk *c) {
+    if (is_mapped(c->size))
+        (void)munmap(c, c->size);
+    else
+        mem_free(c);
+}
+
+// --- the pool of idle chunks -------------------------------------------------------------------------
+
+enum {
+    POOL_BYTES_MAX = 64 << 20,
+    POOL_CHUNK_MIN = 32 << 10,
+    POOL_BINS =
+        16, // by the logarithm of the size, from POOL_CHUNK_MIN on; the last one holds all larger ones
+    POOL_TRIES = 16, // chunks looked at in a bin
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct arena_chunk *bins[POOL_BINS];
+    uint64_t bytes, least; // since the last trim
+    uint64_t limit;
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .limit = POOL_BYTES_MAX };
+
+static unsigned bin_of(size_t size) {
+    unsigned bin = (unsigned)(63 - __builtin_clzll(size / POOL_CHUNK_MIN));
+    return bin < POOL_BINS ? bin : POOL_BINS - 1;
+}
+
+// Faults that tests ask for must come again at the same places: then there is no pool, nor is there
+// one where ASan is to see what was freed.
+static bool pool_takes_part(size_t size) {
+    return !RED_ZONE && size >= POOL_CHUNK_MIN && !atomic_load_explicit(&fail_counting, memory_order_relaxed);
+}
+
+// A chunk of `size` bytes to twice that.
+static struct arena_chunk *pool_get(size_t size) {
+    struct arena_chunk *found = NULL;
+    if (!pool_takes_part(size)) return NULL;
+    pthread_mutex_lock(&pool.lock);
+    for (unsigned bin = bin_of(size), last = bin + 1; !found && bin <= last && bin < POOL_BINS; bin++) {
+        struct arena_chunk **at = &pool.bins[bin];
+        for (int i = 0; *at && i < POOL_TRIES; i++, at = &(*at)->next) {
+            if ((*at)->size < size || (*at)->size / 2 > size) continue;
+            found = *at;
+            *at = found->next;
+            pool.bytes -= found->size;
+            if (pool.bytes < pool.least) pool.least = pool.bytes;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&pool.lock);
+    return found;
+}
+
+static bool pool_put(struct arena_chunk *c) {
+    if (!pool_takes_part(c->size)) return false;
+    pthread_mutex_lock(&pool.lock);
+    bool fits = pool.bytes + c->size <= pool.limit;
+    if (fits) {
+        c->next = pool.bins[bin_of(c->size)];
+        pool.bins[bin_of(c->size)] = c;
+        pool.bytes += c->size;
+    }
+    pthread_mutex_unlock(&pool.lock);
+    return fits;
+}
+
+void arena_pool_limit(uint64_t bytes) {
+    pool.limit = bytes < POOL_BYTES_MAX ? bytes : POOL_BYTES_MAX;
+}
+
+void arena_pool_trim(void) {
+    pthread_mutex_lock(&pool.lock);
+    uint64_t most = pool.bytes - pool.least / 2;
+    for (unsigned bin = POOL_BINS; bin-- > 0;) {
+        while (pool.bins[bin] && pool.bytes > most) {
+            struct arena_chunk *c = pool.bins[bin];
+            pool.bins[bin] = c->next;
+            pool.bytes -= c->size;
+            chunk_release(c);
+        }
+    }
+    pool.least = pool.bytes;
+    pthread_mutex_unlock(&pool.lock);
+}
+
+uint64_t arena_pool_bytes(void) {
+    pthread_mutex_lock(&pool.lock);
+    uint64_t bytes = pool.bytes;
+    pthread_mutex_unlock(&pool.lock);
+    return bytes;
+}
+
+// --- arenas ------------------------------------------------------------------------------------------
 
 void arena_init(struct arena *a, size_t limit_bytes, struct mem_budget *budget) {
     *a = (struct arena){ .limit = limit_bytes, .budget = budget };
@@ -82,50 +203,98 @@ static void chunk_free(struct arena *a, struct arena_chunk *c) {
     a->used -= c->size;
     if (a->budget) mem_budget_give(a->budget, c->size);
     UNPOISON(c->data, c->size - sizeof *c);
-    mem_free(c);
+    if (!a->pooled || !pool_put(c)) chunk_release(c);
+}
+
+static void chunks_free(struct arena *a, struct arena_chunk **list) {
+    while (*list) {
+        struct arena_chunk *c = *list;
+        *list = c->next;
+        chunk_free(a, c);
+    }
 }
 
 void arena_fini(struct arena *a) {
-    while (a->chunks) {
-        struct arena_chunk *c = a->chunks;
-        a->chunks = c->next;
-        chunk_free(a, c);
-    }
+    chunks_free(a, &a->chunks);
+    chunks_free(a, &a->spare);
     a->pos = a->end = NULL;
     a->failed = false;
 }
 
 void arena_reset(struct arena *a) {
     struct arena_chunk *keep = a->chunks;
+    a->failed = false;
     if (!keep) return;
+    size_t spare = 0;
+    for (struct arena_chunk *c = a->spare; c; c = c->next) spare += c->size;
     while (keep->next) {
         struct arena_chunk *c = keep->next;
         keep->next = c->next;
-        chunk_free(a, c);
+        spare += c->size;
+        if (spare > a->keep) {
+            spare -= c->size;
+            chunk_free(a, c);
+        } else {
+            c->next = a->spare;
+            a->spare = c;
+        }
     }
     a->pos = keep->data;
     a->end = (char *)keep + keep->size;
     POISON(a->pos, (size_t)(a->end - a->pos));
-    a->failed = false;
     if (RED_ZONE) a->end = a->pos; // every allocation goes the slow way, to get its red zone
 }
 
-// A chunk of `size` bytes, counted everywhere; NULL past a limit.
+// A spare chunk that is not much larger than what is wanted.
+static struct arena_chunk *chunk_again(struct arena *a, size_t size) {
+    for (struct arena_chunk **at = &a->spare; *at; at = &(*at)->next) {
+        struct arena_chunk *c = *at;
+        if (c->size < size || c->size / 2 > size) continue;
+        *at = c->next;
+        UNPOISON(c->data, c->size - sizeof *c);
+        return c;
+    }
+    return NULL;
+}
+
+// Counts `size` more bytes everywhere; false past a limit.
+static bool chunk_take(struct arena *a, size_t size) {
+    if (a->spare && a->used + size > a->limit) chunks_free(a, &a->spare);
+    if (a->used + size < size || a->used + size > a->limit) return false;
+    if (a->budget && !mem_budget_take(a->budget, size)) {
+        if (!a->spare) return false;
+        chunks_free(a, &a->spare);
+        if (!mem_budget_take(a->budget, size)) return false;
+    }
+    a->used += size;
+    return true;
+}
+
+static struct arena_chunk *chunk_idle(struct arena *a, size_t size) {
+    struct arena_chunk *c = a->pooled ? pool_get(size) : NULL;
+    if (!c || chunk_take(a, c->size)) return c;
+    if (!pool_put(c)) chunk_release(c);
+    return NULL;
+}
+
+// A chunk of `size` bytes or more; NULL past a limit.
 static struct arena_chunk *chunk_new(struct arena *a, size_t size) {
-    if (a->used + size < size || a->used + size > a->limit) return NULL;
-    if (a->budget && !mem_budget_take(a->budget, size)) return NULL;
-    struct arena_chunk *c = mem_alloc(size);
+    struct arena_chunk *c = chunk_again(a, size);
+    if (!c) c = chunk_idle(a, size);
+    if (c || !chunk_take(a, size)) return c;
+    c = is_mapped(size) ? map(size) : mem_alloc(size);
     if (!c) {
+        a->used -= size;
         if (a->budget) mem_budget_give(a->budget, size);
         return NULL;
     }
     c->size = size;
-    a->used += size;
     return c;
 }
 
 static bool chunk_add(struct arena *a, size_t need) {
     size_t want = a->used < CHUNK_MIN ? CHUNK_MIN : a->used > CHUNK_MAX ? CHUNK_MAX : a->used;
+    if (a->used >= MAPPED_FROM) want = MAPPED_CHUNK;
     size_t least = need + sizeof(struct arena_chunk);
     if (least < need) return false;
     struct arena_chunk *c = NULL;
@@ -200,5 +369,16 @@ void *arena_bytes(struct arena *a, const void *src, size_t n) {
 void *arena_copy(struct arena *a, const void *src, size_t n) {
     void *p = arena_alloc(a, n);
     if (p && n) memcpy(p, src, n);
+    return p;
+}
+
+void *arena_grow(struct arena *a, void *items, uint32_t n, uint32_t *cap, size_t size) {
+    if (n < *cap) return items;
+    uint32_t more = *cap ? *cap * 2 : 16;
+    if (more <= *cap) return NULL; // past 2^31
+    void *p = arena_array(a, more, size);
+    if (!p) return NULL;
+    if (n) memcpy(p, items, n * size);
+    *cap = more;
     return p;
 }

@@ -38,15 +38,23 @@ struct arena_chunk;
 struct arena {
     char *pos, *end;
     struct arena_chunk *chunks;
+    struct arena_chunk *spare; // kept by resets, to be used again
     struct mem_budget *budget; // may be NULL
-    size_t used;               // bytes of all chunks
+    size_t used;               // bytes of all chunks, spare ones too
+    size_t keep;               // bytes that a reset keeps beside the newest chunk; 0 at first
     size_t limit;              // of `used`; beyond it allocations fail
     bool failed;
+    bool pooled; // its chunks come from the pool of idle ones, and go there; set before the first use
 };
 
 void arena_init(struct arena *a, size_t limit_bytes, struct mem_budget *budget);
 void arena_fini(struct arena *a);
-void arena_reset(struct arena *a); // empty again; keeps the newest chunk
+// The pool holds up to 64 MiB of chunks, whose memory the next arena need not fault in again. This gives
+// back half of what nobody asked for since the last call.
+void arena_pool_trim(void);
+void arena_pool_limit(uint64_t bytes); // less than 64 MiB; before any thread uses it
+uint64_t arena_pool_bytes(void);
+void arena_reset(struct arena *a); // empty again; keeps the newest chunk, and others up to `keep`
 void *arena_slow_(struct arena *a, size_t n);
 
 static inline void *arena_alloc(struct arena *a, size_t n) {
@@ -65,6 +73,9 @@ void *arena_bytes(struct arena *a, const void *src, size_t n);
 // An array of n objects of `size` bytes; checks the product.
 void *arena_array(struct arena *a, size_t n, size_t size);
 void *arena_copy(struct arena *a, const void *src, size_t n);
+// Room for one more of n objects of `size` bytes: `items` itself, or a copy with twice the room, *cap
+// raised. NULL when there is no memory; items are then as they were.
+void *arena_grow(struct arena *a, void *items, uint32_t n, uint32_t *cap, size_t size);
 #define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, n, type) ((type *)arena_array((a), (n), sizeof(type)))
 

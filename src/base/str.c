@@ -127,12 +127,12 @@ bool str_i64(struct str s, int64_t *out) {
 }
 
 void hex_encode(const void *src, size_t n, char *out) {
-    static const char digits[] = "0123456789abcdef";
+#define ROW(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9" d "a" d "b" d "c" d "d" d "e" d "f"
+    static const char bytes[] = ROW("0") ROW("1") ROW("2") ROW("3") ROW("4") ROW("5") ROW("6") ROW("7")
+        ROW("8") ROW("9") ROW("a") ROW("b") ROW("c") ROW("d") ROW("e") ROW("f");
+#undef ROW
     const unsigned char *p = src;
-    for (size_t i = 0; i < n; i++) {
-        out[2 * i] = digits[p[i] >> 4];
-        out[2 * i + 1] = digits[p[i] & 15];
-    }
+    for (size_t i = 0; i < n; i++) memcpy(out + 2 * i, bytes + 2u * p[i], 2);
 }
 
 // The value of a digit plus one; 0 for what is none. A table, because the digits of an id are random
@@ -164,9 +164,8 @@ void buf_fini(struct buf *b) {
     *b = (struct buf){ .limit = b->limit };
 }
 
-bool buf_reserve(struct buf *b, size_t extra) {
+bool buf_reserve_slow_(struct buf *b, size_t extra) {
     if (b->failed) return false;
-    if (extra <= b->cap - b->len) return true;
     size_t need;
     if (__builtin_add_overflow(b->len, extra, &need) || need > b->limit) {
         b->failed = true;
@@ -213,14 +212,50 @@ void buf_fmt(struct buf *b, const char *fmt, ...) {
     va_end(again);
 }
 
+static size_t digits_of(uint64_t v) {
+    static const uint64_t powers[] = { 0,
+                                       10,
+                                       100,
+                                       1000,
+                                       10000,
+                                       100000,
+                                       1000000,
+                                       10000000,
+                                       100000000,
+                                       1000000000,
+                                       10000000000,
+                                       100000000000,
+                                       1000000000000,
+                                       10000000000000,
+                                       100000000000000,
+                                       1000000000000000,
+                                       10000000000000000,
+                                       100000000000000000,
+                                       1000000000000000000,
+                                       10000000000000000000u };
+    size_t guess =
+        (size_t)(64 - __builtin_clzll(v | 1)) * 1233 >> 12; // bits by log10(2): right, or one too few
+    return guess + (v >= powers[guess]);
+}
+
+// Two digits at a time: half the divisions.
+size_t u64_print(uint64_t v, char out[static U64_DIGITS]) {
+#define TENS(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
+    static const char pairs[] =
+        TENS("0") TENS("1") TENS("2") TENS("3") TENS("4") TENS("5") TENS("6") TENS("7") TENS("8") TENS("9");
+#undef TENS
+    size_t n = digits_of(v), i = n;
+    for (; v >= 100; v /= 100) memcpy(out + (i -= 2), pairs + v % 100 * 2, 2);
+    if (v >= 10)
+        memcpy(out, pairs + v * 2, 2);
+    else
+        out[0] = (char)('0' + v);
+    return n;
+}
+
 void buf_u64(struct buf *b, uint64_t v) {
-    char tmp[20];
-    size_t i = sizeof tmp;
-    do {
-        tmp[--i] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v);
-    buf_add(b, tmp + i, sizeof tmp - i);
+    char text[U64_DIGITS];
+    buf_add(b, text, u64_print(v, text));
 }
 
 char *buf_take(struct buf *b, size_t *out_len) {

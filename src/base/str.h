@@ -55,6 +55,9 @@ NODISCARD bool str_i64(struct str s, int64_t *out); // with an optional '-'
 
 // Lower-case hex of n bytes into out (2n chars, no NUL).
 void hex_encode(const void *src, size_t n, char *out);
+// Decimal; returns how many digits.
+enum { U64_DIGITS = 20 };
+size_t u64_print(uint64_t v, char out[static U64_DIGITS]);
 // Exactly 2n hex digits (either case) into n bytes; false if any is not one.
 NODISCARD bool hex_decode(struct str s, void *out, size_t n);
 
@@ -73,7 +76,11 @@ static inline void buf_reset(struct buf *b) {
     b->len = 0;
     b->failed = false;
 }
-bool buf_reserve(struct buf *b, size_t extra); // room for `extra` more bytes
+bool buf_reserve_slow_(struct buf *b, size_t extra);
+static inline bool buf_reserve(struct buf *b, size_t extra) { // room for `extra` more bytes
+    if (__builtin_expect(extra <= b->cap - b->len && !b->failed, 1)) return true;
+    return buf_reserve_slow_(b, extra);
+}
 void buf_add(struct buf *b, const void *src, size_t n);
 void buf_str(struct buf *b, struct str s);
 void buf_char_slow_(struct buf *b, char c);

@@ -83,14 +83,22 @@ struct str test_exact(struct str s) {
     return (struct str){ p, s.len };
 }
 
+static bool matches_one(const char *name, const char *pattern) {
+    size_t len = strlen(pattern);
+    bool prefix = len && pattern[len - 1] == '*';
+    return prefix ? strncmp(name, pattern, len - 1) == 0 : strcmp(name, pattern) == 0;
+}
+
+// -PATTERN leaves out; without any other pattern all others run.
 static bool matches(const char *name, int n_patterns, char **patterns) {
-    if (n_patterns == 0) return true;
+    bool chosen = true;
+    for (int i = 0; i < n_patterns; i++)
+        if (patterns[i][0] != '-') chosen = false;
     for (int i = 0; i < n_patterns; i++) {
-        size_t len = strlen(patterns[i]);
-        bool prefix = len && patterns[i][len - 1] == '*';
-        if (prefix ? strncmp(name, patterns[i], len - 1) == 0 : strcmp(name, patterns[i]) == 0) return true;
+        if (patterns[i][0] == '-' && matches_one(name, patterns[i] + 1)) return false;
+        if (patterns[i][0] != '-' && matches_one(name, patterns[i])) chosen = true;
     }
-    return false;
+    return chosen;
 }
 
 // Runs one test; returns 1 passed, 0 failed, -1 skipped.
@@ -116,7 +124,7 @@ int main(int argc, char **argv) {
         else if (strcmp(argv[first], "--seed") == 0 && first + 1 < argc)
             seed = strtoull(argv[++first], NULL, 10);
         else {
-            fprintf(stderr, "usage: %s [--list] [--seed N] [NAME|PREFIX*]...\n", argv[0]);
+            fprintf(stderr, "usage: %s [--list] [--seed N] [[-]NAME|[-]PREFIX*]...\n", argv[0]);
             return 2;
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The test harness: TEST(name) { … } registers itself; a folder's tests are one program.
-//   build/asan/test/wal [--list] [--seed N] [PREFIX*] …   runs the tests whose names match
+//   build/asan/test/wal [--list] [--seed N] [PREFIX*] …   runs the tests whose names match; -PREFIX*
+//                                                         leaves out
 // Prints TAP, and the seed, so that a failing run can be repeated. Only *_test.c include this.
 #pragma once
 

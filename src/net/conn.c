@@ -133,6 +133,7 @@ void conn_ready(struct conn *c) {
 void conn_event(struct conn *c, uint32_t events) {
     if (c->phase == CONN_DEAD) return;
     if (events & (EPOLLERR | EPOLLHUP)) {
+        if (c->phase == CONN_HANDSHAKE) conn_refused(c, NET_REFUSED_TLS, "the client hung up");
         conn_close(c);
         return;
     }

@@ -107,48 +107,47 @@ static bool reply_end(struct conn *c) {
     return keep;
 }
 
-// Moves some of the queue into c->out as one chunk. false: there is none now.
-static bool pull_piece(struct conn *c, struct exch *x, bool *end, bool *abort) {
-    enum { FRAME = 6, PIECE = 32 << 10 }; // "8000" CR LF
-    bool chunked = !c->h1.http10, wanted = has_body(x);
-    if (!buf_reserve(&c->out, PIECE + FRAME + 2)) return false;
-    size_t at = c->out.len;
-    uint8_t *dst = (uint8_t *)c->out.ptr + at + (chunked ? FRAME : 0);
-    size_t n = exch_pull(x, dst, PIECE, end, abort);
-    if (n == 0 || !wanted) return n != 0;
-    c->out.len += n;
-    if (!chunked) return true;
-    const uint8_t size[2] = { (uint8_t)(n >> 8), (uint8_t)n };
-    hex_encode(size, 2, c->out.ptr + at);
-    memcpy(c->out.ptr + at + 4, "\r\n", 2);
-    c->out.len += FRAME;
-    buf_str(&c->out, STR("\r\n"));
-    return true;
-}
-
-// AGAIN: the socket is full, or the handler has not written more.
-static enum err write_stream(struct conn *c, struct exch *x) {
-    struct str none = { 0 };
-    bool end = false, abort = false;
-    for (uint64_t start = c->written;;) {
-        TRY(conn_flush(c, &none));
-        if (end) return ERR_OK;
-        if (c->written - start > RUN_BYTES) { // others have their turn
-            conn_ready(c);
-            return ERR_AGAIN;
-        }
-        bool some = pull_piece(c, x, &end, &abort);
-        if (abort) return ERR_CANCELED;
-        if (end && !c->h1.http10 && has_body(x)) buf_str(&c->out, STR("0\r\n\r\n"));
-        if (!some && !end) return c->out.failed ? ERR_IO : ERR_AGAIN;
-    }
-}
-
 static enum err write_whole(struct conn *c, struct exch *x) {
     struct str rest = str_sub(x->one.bytes.data, x->one.pos, x->one.bytes.data.len);
     enum err e = conn_flush(c, &rest);
     x->one.pos = x->one.bytes.data.len - rest.len;
     return e;
+}
+
+static bool is_chunked(const struct conn *c, const struct exch *x) {
+    return !c->h1.http10 && has_body(x);
+}
+
+// Takes the next piece in hand; what stands before and behind the pieces goes through c->out. false:
+// there is none now.
+static bool take_piece(struct conn *c, struct exch *x, bool *abort) {
+    bool end, chunked = is_chunked(c, x), some = exch_take(x, &end, abort);
+    size_t n = x->one.bytes.data.len;
+    if (!has_body(x)) x->one.pos = n;
+    if (some && chunked) buf_fmt(&c->out, "%zx\r\n", n);
+    if (!some && end && chunked) buf_str(&c->out, STR("0\r\n\r\n"));
+    c->h1.ended = !some && end;
+    return some || end;
+}
+
+// AGAIN: the socket is full, or the handler has not written more.
+static enum err write_stream(struct conn *c, struct exch *x) {
+    bool abort = false;
+    for (uint64_t start = c->written;;) {
+        TRY(write_whole(c, x));
+        if (c->h1.ended) return ERR_OK;
+        if (exch_drop(x) && is_chunked(c, x)) buf_str(&c->out, STR("\r\n"));
+        if (c->written - start > RUN_BYTES) { // others have their turn
+            conn_ready(c);
+            return ERR_AGAIN;
+        }
+        bool some = take_piece(c, x, &abort);
+        if (abort) return ERR_CANCELED;
+        if (some) continue;
+        struct str none = { 0 };
+        TRY(conn_flush(c, &none));
+        return ERR_AGAIN;
+    }
 }
 
 static bool write_reply(struct conn *c) {

@@ -128,6 +128,7 @@ struct http1 {
     struct h1_scan scan;
     struct h1_chunked chunk;
     bool chunked, keep_alive, http10, expects; // expects: "100 Continue" before it sends the body
+    bool ended;                                // an answer in pieces: all of it is in conn.out or sent
 };
 struct http2 {
     struct nghttp2_session *session;
@@ -284,6 +285,10 @@ void exch_cancel(struct exch *x);                                // the client i
 void exch_reply_post(struct post *p);
 void exch_reply_done(struct exch *x, bool delivered);
 void exch_reply_free(struct exch *x);
+// Of an answer in pieces: the next piece, which is not empty, becomes x->one. false: there is none now.
+// *end: nothing more comes; *abort: and that is wrong.
+bool exch_take(struct exch *x, bool *end, bool *abort);
+bool exch_drop(struct exch *x); // the piece in hand was sent; false: there was none
 // Copies up to n bytes of the answer's body. *end: nothing more comes; *abort: and that is wrong.
 size_t exch_pull(struct exch *x, uint8_t *dst, size_t n, bool *end, bool *abort);
 

@@ -328,6 +328,36 @@ static size_t pull_stream(struct out_stream *s, uint8_t *dst, size_t n, bool *en
     return got;
 }
 
+bool exch_take(struct exch *x, bool *end, bool *abort) {
+    struct out_stream *s = x->stream;
+    struct out_chunk *c;
+    DASSERT(x->one.bytes.data.len == 0);
+    mutex_lock(&s->lock);
+    while ((c = s->first) && c->bytes.data.len == 0) {
+        s->first = c->next;
+        chunk_free(c);
+    }
+    if (c) s->first = c->next;
+    if (!s->first) s->last = &s->first;
+    if (c) s->queued -= c->bytes.data.len;
+    *end = s->ended && !c;
+    *abort = s->aborted;
+    if (c) cond_broadcast(&s->room);
+    mutex_unlock(&s->lock);
+    if (!c) return false;
+    x->progress += c->bytes.data.len;
+    x->one = *c;
+    mem_free(c);
+    return true;
+}
+
+bool exch_drop(struct exch *x) {
+    bool had = x->one.bytes.data.len > 0;
+    bytes_release(&x->one.bytes);
+    x->one.pos = 0;
+    return had;
+}
+
 size_t exch_pull(struct exch *x, uint8_t *dst, size_t n, bool *end, bool *abort) {
     size_t got;
     if (x->stream) {

@@ -1,17 +1,71 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/tls.h"
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <limits.h>
 #include <stdio.h>
 
+#include "os/socket.h"
+
 struct tls_server {
     SSL_CTX *ctx;
+    BIO_METHOD *socket;
 };
 struct tls {
     SSL *ssl;
+    int fd;
+    bool ended; // the other end has finished
 };
+
+// --- the socket, as OpenSSL wants it: its own would call the kernel past os, and raise SIGPIPE -----
+
+static int socket_read(BIO *b, char *dst, size_t n, size_t *out_n) {
+    struct tls *t = BIO_get_data(b);
+    BIO_clear_retry_flags(b);
+    enum err e = sock_recv(t->fd, dst, n, out_n);
+    if (e == ERR_AGAIN) BIO_set_retry_read(b);
+    t->ended |= e == ERR_OK && *out_n == 0;
+    return e == ERR_OK && *out_n > 0;
+}
+
+static int socket_write(BIO *b, const char *src, size_t n, size_t *out_n) {
+    const struct tls *t = BIO_get_data(b);
+    struct iovec iov = { (char *)(uintptr_t)src, n };
+    BIO_clear_retry_flags(b);
+    enum err e = sock_send(t->fd, &iov, 1, out_n);
+    if (e == ERR_AGAIN) BIO_set_retry_write(b);
+    return e == ERR_OK;
+}
+
+static long socket_ctrl(BIO *b, int what, long n, void *p) {
+    const struct tls *t = BIO_get_data(b);
+    (void)n, (void)p;
+    if (what == BIO_CTRL_EOF) return t->ended;
+    return what == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *socket_method(void) {
+    BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
+    if (!m) return NULL;
+    if (BIO_meth_set_read_ex(m, socket_read) == 1 && BIO_meth_set_write_ex(m, socket_write) == 1 &&
+        BIO_meth_set_ctrl(m, socket_ctrl) == 1)
+        return m;
+    BIO_meth_free(m);
+    return NULL;
+}
+
+static bool attach(struct tls *t, const BIO_METHOD *socket) {
+    BIO *b = BIO_new(socket);
+    if (!b) return false;
+    BIO_set_data(b, t);
+    BIO_set_init(b, 1);
+    SSL_set_bio(t->ssl, b, b); // which owns it
+    return true;
+}
+
+// --- certificates ----------------------------------------------------------------------------------
 
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                            const unsigned char *in, unsigned in_len, void *arg) {
@@ -65,7 +119,8 @@ enum err tls_server_new(const char *cert_file, const char *key_file, const char 
     if (!s) return ERR_NOMEM;
     ERR_clear_error();
     s->ctx = SSL_CTX_new(TLS_server_method());
-    enum err e = s->ctx ? load(s->ctx, cert_file, key_file, client_ca_file, ctx) : ERR_NOMEM;
+    s->socket = socket_method();
+    enum err e = s->ctx && s->socket ? load(s->ctx, cert_file, key_file, client_ca_file, ctx) : ERR_NOMEM;
     ERR_clear_error();
     if (e != ERR_OK) {
         tls_server_free(s);
@@ -79,14 +134,18 @@ enum err tls_server_new(const char *cert_file, const char *key_file, const char 
 void tls_server_free(struct tls_server *s) {
     if (!s) return;
     SSL_CTX_free(s->ctx);
+    BIO_meth_free(s->socket);
     mem_free(s);
 }
+
+// --- a connection ----------------------------------------------------------------------------------
 
 struct tls *tls_new(struct tls_server *s, int fd) {
     struct tls *t = mem_zalloc(sizeof *t);
     if (!t) return NULL;
     t->ssl = SSL_new(s->ctx);
-    if (!t->ssl || SSL_set_fd(t->ssl, fd) != 1) {
+    t->fd = fd;
+    if (!t->ssl || !attach(t, s->socket)) {
         ERR_clear_error();
         tls_free(t);
         return NULL;

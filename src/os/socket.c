@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -20,6 +21,30 @@ static enum err err_of_errno(void) {
     case ENOMEM: return ERR_LIMIT;
     default: return ERR_IO;
     }
+}
+
+// --- failures for tests, as mem_fail_at has them ---
+
+static _Atomic uint64_t fail_at, fail_count; // counted only while a test asked for it
+static _Atomic bool fail_counting;
+static _Atomic int fail_errno;
+
+void sock_fail_at(uint64_t n, int with_errno) {
+    fail_at = n;
+    fail_errno = with_errno;
+    fail_count = 0;
+    fail_counting = with_errno != 0;
+}
+
+uint64_t sock_fail_seen(void) {
+    return fail_count;
+}
+
+static bool must_fail(void) {
+    if (!atomic_load_explicit(&fail_counting, memory_order_relaxed)) return false;
+    if (atomic_fetch_add(&fail_count, 1) + 1 != fail_at) return false;
+    errno = fail_errno;
+    return true;
 }
 
 struct host_port {
@@ -43,12 +68,14 @@ static bool split_address(const char *address, struct host_port *out) {
 }
 
 static int listen_on(const struct addrinfo *ai) {
-    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    int fd =
+        must_fail() ? -1 : socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     if (fd < 0) return -1;
     int on = 1, off = 0;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (ai->ai_family == AF_INET6) (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, 1024) == 0) return fd;
+    if (!must_fail() && bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && !must_fail() && listen(fd, 1024) == 0)
+        return fd;
     int saved = errno;
     (void)close(fd);
     errno = saved;
@@ -127,7 +154,7 @@ enum err sock_accept(int fd, int *out_fd, char peer[static SOCK_TEXT_MAX]) {
     socklen_t len = sizeof addr;
     int got;
     do {
-        got = accept4(fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        got = must_fail() ? -1 : accept4(fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     } while (got < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO));
     if (got < 0) return err_of_errno();
     send_at_once(got);
@@ -142,9 +169,10 @@ enum err sock_connect(const char *address, int *out_fd) {
     struct addrinfo hints = { .ai_flags = AI_NUMERICSERV | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
     struct addrinfo *ai = NULL;
     if (getaddrinfo(hp.host, hp.port, &hints, &ai) != 0) return ERR_INVALID;
-    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    int fd =
+        must_fail() ? -1 : socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     if (fd >= 0) send_at_once(fd);
-    int rc = fd < 0 ? -1 : connect(fd, ai->ai_addr, ai->ai_addrlen);
+    int rc = fd < 0 || must_fail() ? -1 : connect(fd, ai->ai_addr, ai->ai_addrlen);
     enum err e = fd < 0 ? err_of_errno() : rc == 0 || errno == EINPROGRESS ? ERR_OK : ERR_IO;
     freeaddrinfo(ai);
     if (e != ERR_OK) {
@@ -163,14 +191,14 @@ static enum err received(ssize_t n, size_t *out_n) {
 
 enum err sock_recv(int fd, void *dst, size_t n, size_t *out_n) {
     ssize_t got;
-    do got = recv(fd, dst, n, 0);
+    do got = must_fail() ? -1 : recv(fd, dst, n, 0);
     while (got < 0 && errno == EINTR);
     return received(got, out_n);
 }
 
 enum err sock_discard(int fd, size_t n, size_t *out_n) {
     ssize_t got; // the raw call: the wrapped one wants to see n bytes of memory, which nobody touches
-    do got = syscall(SYS_recvfrom, fd, NULL, n, MSG_TRUNC, NULL, NULL);
+    do got = must_fail() ? -1 : syscall(SYS_recvfrom, fd, NULL, n, MSG_TRUNC, NULL, NULL);
     while (got < 0 && errno == EINTR);
     return received(got, out_n);
 }
@@ -178,7 +206,7 @@ enum err sock_discard(int fd, size_t n, size_t *out_n) {
 enum err sock_send(int fd, const struct iovec *iov, int n_iov, size_t *out_n) {
     struct msghdr m = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n_iov };
     ssize_t sent;
-    do sent = sendmsg(fd, &m, MSG_NOSIGNAL);
+    do sent = must_fail() ? -1 : sendmsg(fd, &m, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     return received(sent, out_n);
 }
@@ -192,7 +220,7 @@ void sock_close(int fd) {
 }
 
 enum err poller_init(struct poller *p) {
-    p->fd = epoll_create1(EPOLL_CLOEXEC);
+    p->fd = must_fail() ? -1 : epoll_create1(EPOLL_CLOEXEC);
     return p->fd < 0 ? ERR_LIMIT : ERR_OK;
 }
 
@@ -203,7 +231,7 @@ void poller_fini(struct poller *p) {
 
 enum err poller_add(struct poller *p, int fd, uint32_t events, void *tag) {
     struct epoll_event ev = { .events = events, .data.ptr = tag };
-    return epoll_ctl(p->fd, EPOLL_CTL_ADD, fd, &ev) == 0 ? ERR_OK : ERR_LIMIT;
+    return !must_fail() && epoll_ctl(p->fd, EPOLL_CTL_ADD, fd, &ev) == 0 ? ERR_OK : ERR_LIMIT;
 }
 
 void poller_remove(struct poller *p, int fd) {

@@ -38,3 +38,8 @@ NODISCARD enum err poller_add(struct poller *p, int fd, uint32_t events, void *t
 void poller_remove(struct poller *p, int fd);
 // The number of events; 0 after timeout_ms (-1 = none) or a signal.
 int poller_wait(struct poller *p, struct epoll_event *events, int n, int timeout_ms);
+
+// For tests: the n-th call from now that may fail does so with this errno, on whatever thread; 0, 0 ends
+// that. Counted are the calls of the kernel behind all of the above; TLS makes them too.
+void sock_fail_at(uint64_t n, int with_errno);
+uint64_t sock_fail_seen(void); // calls since then
