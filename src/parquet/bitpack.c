@@ -118,6 +118,7 @@ void bitpack_u64(uint8_t *dst, const uint64_t *src, size_t n_groups, unsigned wi
 }
 
 void bitunpack_u32(uint32_t *dst, const uint8_t *src, size_t n_groups, unsigned width) {
+    if (n_groups > 2 && bitunpack_fast(dst, src, n_groups, width)) return;
     switch (width) {
 #define X(w) \
     case w: unpack_uint32_t(dst, src, n_groups, w); break;

@@ -5,6 +5,8 @@
 #include "parquet/writer.h"
 
 enum { SAMPLE_PAGES = 4, SAMPLE_BYTES = 32 << 10, WORTH_PERCENT = 85, WITH_LEVELS_PERCENT = 95 };
+// Codes of a dictionary are what searches scan: unpacking them would cost as much as all the rest.
+enum { CODES_PERCENT = 70 };
 
 enum err codec_pack(struct pq_writer *w, const void *p, size_t n, bool forced, size_t *out_n) {
     *out_n = 0;
@@ -71,6 +73,7 @@ enum err codec_decide(struct chunk *k, size_t n) {
     if (dict->len) TRY(take(k->w, dict->ptr, dict->len, &entries));
     uint64_t packed_dict = scaled(entries, dict->len);
     bool enough = optional ? packed * 100 < plain * WITH_LEVELS_PERCENT : worth(packed, plain);
+    if (k->has_dict) enough = packed * 100 < plain * CODES_PERCENT;
     k->pack_pages = enough && worth(packed + packed_dict, plain + dict->len);
     if (k->pack_pages || worth(plain + packed_dict, plain + dict->len)) k->out->codec = FMT_ZSTD;
     if (!k->pack_pages || !optional) return ERR_OK;

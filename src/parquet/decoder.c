@@ -14,12 +14,17 @@ struct pq_decoder *pq_decoder_new(size_t memory_max) {
 
 void pq_decoder_free(struct pq_decoder *d) {
     if (!d) return;
+    pq_decoder_trim(d, 0);
+    ZSTD_freeDCtx(d->zstd);
+    mem_free(d);
+}
+
+void pq_decoder_trim(struct pq_decoder *d, size_t most) {
+    if (d->raw.cap + d->plain.cap + d->codes.cap + d->lens.cap <= most) return;
     scratch_fini(&d->raw);
     scratch_fini(&d->plain);
     scratch_fini(&d->codes);
     scratch_fini(&d->lens);
-    ZSTD_freeDCtx(d->zstd);
-    mem_free(d);
 }
 
 const char *pq_decoder_why(const struct pq_decoder *d) {

@@ -32,6 +32,13 @@ struct page_view { // a data page or dictionary page, unpacked
     struct str values; // with slack behind
 };
 
+struct kept_page { // in the chunk's arena
+    size_t page;
+    struct page_view view;
+    char *bytes; // of the levels and the values, with slack behind each
+    size_t cap;
+};
+
 // Takes apart the page that raw holds (with slack behind); it is unpacked into space. n_rows = what
 // the page must hold; ignored for dictionaries.
 NODISCARD enum err page_view(struct pq_chunk *c, struct str raw, uint32_t n_rows, struct scratch *space,

@@ -123,19 +123,22 @@ static bool next_mini(struct delta *d) {
     return true;
 }
 
-// Unpacks the next step (a whole one, padding included) to dst.
-static bool next_step(struct delta *d, int64_t *dst) {
+static uint64_t plain_step(const uint8_t *src, unsigned width, uint64_t min, uint64_t last, int64_t *dst) {
     uint64_t deltas[DELTA_STEP];
+    bitunpack_u64(deltas, src, DELTA_STEP / 8, width);
+    for (int i = 0; i < DELTA_STEP; i++) {
+        last += deltas[i] + min;
+        if (dst) dst[i] = (int64_t)last;
+    }
+    return last;
+}
+
+// Unpacks the next step (a whole one, padding included) to dst; NULL: goes past it.
+static bool next_step(struct delta *d, int64_t *dst) {
     if (d->mini_left == 0 && !next_mini(d)) return false;
     unsigned width = d->widths[d->mini - 1];
-    uint64_t last = d->last, min = d->min_delta;
-    if (width) {
-        bitunpack_u64(deltas, d->pos, DELTA_STEP / 8, width);
-        for (int i = 0; i < DELTA_STEP; i++) dst[i] = (int64_t)(last += deltas[i] + min);
-    } else {
-        for (int i = 0; i < DELTA_STEP; i++) dst[i] = (int64_t)(last += min);
-    }
-    d->last = last;
+    if (!delta_step_fast(d->pos, width, d->min_delta, &d->last, dst))
+        d->last = plain_step(d->pos, width, d->min_delta, d->last, dst);
     d->pos += (size_t)width * (DELTA_STEP / 8);
     d->mini_left -= DELTA_STEP;
     return true;
@@ -170,10 +173,13 @@ bool delta_read(struct delta *d, int64_t *dst, size_t n) {
 }
 
 bool delta_skip(struct delta *d, size_t n) {
-    int64_t sink[4 * DELTA_STEP];
-    const size_t room = sizeof sink / sizeof *sink;
-    for (; n > room; n -= room)
-        if (!delta_read(d, sink, room)) return false;
+    int64_t sink[DELTA_STEP];
+    size_t ready = (size_t)d->first + (d->ready_end - d->ready_pos);
+    if (n > d->left) return false;
+    if (n <= ready) return delta_read(d, sink, n);
+    if (!delta_read(d, sink, ready)) return false;
+    for (n -= ready; n >= DELTA_STEP; n -= DELTA_STEP, d->left -= DELTA_STEP)
+        if (!next_step(d, NULL)) return false;
     return delta_read(d, sink, n);
 }
 

@@ -33,3 +33,9 @@ NODISCARD bool delta_read(struct delta *d, int64_t *dst, size_t n);
 NODISCARD bool delta_skip(struct delta *d, size_t n);
 // What follows the encoded values, once all of them were read.
 struct str delta_rest(const struct delta *d);
+
+// Of a step of DELTA_STEP differences at src, to each of which min is added: their running sums on top
+// of *last (dst NULL: only what *last becomes). false: it was not done; where the processor has the
+// instructions it is.
+NODISCARD bool delta_step_fast(const uint8_t *src, unsigned width, uint64_t min, uint64_t *last,
+                               int64_t *dst);

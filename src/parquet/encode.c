@@ -339,5 +339,6 @@ enum err encode_chunk(struct pq_writer *w, size_t column, const struct pq_values
     out->encodings = encodings_of(&k);
     TRY(chunk_stats(&k));
     if (!k.opts->no_min_max) TRY(chunk_bounds(&k));
-    return k.opts->bloom ? filter_chunk(&k) : ERR_OK;
+    bool filter = k.opts->bloom || (k.opts->bloom_no_dict && !k.has_dict && k.shape.n_values > 0);
+    return filter ? filter_chunk(&k) : ERR_OK;
 }

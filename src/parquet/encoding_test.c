@@ -44,7 +44,10 @@ TEST(bitpack_every_width) {
         uint8_t narrow[64 * 4 + BITPACK_SLACK];
         bitpack_u32(narrow, v, 8, width);
         CHECK(memcmp(narrow, bytes, width * 8) == 0);
-        bitunpack_u32(back, (const uint8_t *)s.ptr, 8, width);
+        bitunpack_u32(back, (const uint8_t *)s.ptr, 8, width); // all at once, and group by group
+        CHECK(memcmp(v, back, sizeof v) == 0);
+        memset(back, 0xff, sizeof back);
+        for (int i = 0; i < 8; i++) bitunpack_u32(back + i * 8, (const uint8_t *)s.ptr + i * width, 1, width);
         CHECK(memcmp(v, back, sizeof v) == 0);
     }
 }
@@ -154,6 +157,23 @@ TEST(rle_survives_any_bytes) {
         bool read = rle_read(&r, out, 1000);
         CHECK(rle_skip(&copy, 1000) == read);
         if (rle_open(&r, s, 1)) CHECK(rle_count_ones(&r, 500, &ones) ? ones <= 500 : true);
+    }
+}
+
+// The steps that the processor does at once are those that one value at a time gives.
+TEST(delta_steps_of_every_width) {
+    int64_t fast[DELTA_STEP];
+    uint64_t deltas[DELTA_STEP];
+    uint8_t bytes[DELTA_STEP * 8 + BITPACK_SLACK];
+    for (unsigned width = 0; width <= 64; width++) {
+        for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)test_rand();
+        uint64_t min = test_rand(), first = test_rand(), last = first, sum = first;
+        if (!delta_step_fast(bytes, width, min, &last, fast)) continue;
+        bitunpack_u64(deltas, bytes, DELTA_STEP / 8, width);
+        for (int i = 0; i < DELTA_STEP; i++) CHECK_U64((uint64_t)fast[i], sum += deltas[i] + min);
+        CHECK_U64(last, sum);
+        CHECK(delta_step_fast(bytes, width, min, &first, NULL));
+        CHECK_U64(first, sum);
     }
 }
 

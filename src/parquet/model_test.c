@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "parquet/format.h"
+
 // --- files in memory -----------------------------------------------------------------------------
 
 static enum err sink_write(void *ctx, const void *p, size_t n) {
@@ -323,6 +325,17 @@ struct str vector_bytes(const struct pq_column *c, const struct pq_vector *v, si
     return (struct str){ (const char *)v->fixed + i * width, width };
 }
 
+// Some of the rows of a vector without gaps, each by itself.
+static void compare_picks(struct pq_chunk *c, const struct pq_vector *v, uint32_t from, struct arena *a) {
+    uint32_t *rows = ARENA_ARRAY(a, v->n_rows, uint32_t), n = 0;
+    uint64_t *out = ARENA_ARRAY(a, v->n_rows, uint64_t), one_of = 1 + test_below(100);
+    for (uint32_t i = 0; i < v->n_rows; i++)
+        if (test_below(one_of) == 0) rows[n++] = from + i;
+    CHECK_OK(pq_chunk_pick(c, rows, n, a, out));
+    for (uint32_t i = 0; i < n; i++)
+        CHECK(memcmp(&out[i], vector_bytes(c->column, v, rows[i] - from).ptr, 8) == 0);
+}
+
 static void compare_range(const struct model_chunk *k, struct pq_chunk *c, uint32_t from, uint32_t to) {
     struct arena a;
     arena_init(&a, (size_t)1 << 30, NULL);
@@ -340,6 +353,7 @@ static void compare_range(const struct model_chunk *k, struct pq_chunk *c, uint3
     }
     CHECK_U64(at, v.n_values);
     CHECK((v.rows == NULL) == (v.n_values == v.n_rows));
+    if (pq_width(c->column) == 8 && !v.rows) compare_picks(c, &v, from, &a);
     arena_fini(&a);
 }
 

@@ -68,8 +68,9 @@ enum pq_codec {
 struct pq_column_opts { // all zero = the usual
     enum pq_encoding encoding;
     enum pq_codec codec;
-    bool bloom;      // a bloom filter per row group; about 1 % false positives; not for BOOLEAN
-    bool no_min_max; // no minimum and maximum, neither of pages nor of chunks
+    bool bloom;         // a bloom filter per row group; about 1 % false positives; not for BOOLEAN
+    bool bloom_no_dict; // the same for row groups in which the column has no dictionary
+    bool no_min_max;    // no minimum and maximum, neither of pages nor of chunks
 };
 
 // Appends n bytes. An error is final for the file.
@@ -208,6 +209,8 @@ bool pq_reader_kv(const struct pq_reader *r, struct str key, struct str *out); /
 struct pq_decoder;
 struct pq_decoder *pq_decoder_new(size_t memory_max); // NULL = no memory
 void pq_decoder_free(struct pq_decoder *d);
+// Gives the buffers back if they take more than `most` bytes.
+void pq_decoder_trim(struct pq_decoder *d, size_t most);
 // Why the last call with this decoder failed; "" when there is nothing to say.
 const char *pq_decoder_why(const struct pq_decoder *d);
 
@@ -236,8 +239,8 @@ struct pq_bounds {       // of a page
 };
 
 // A chunk opened for reading. What it loads (page places, bounds, dictionary) it loads once, into
-// the arena given at the start, which must outlive it. Errors of all calls: ERR_CORRUPT,
-// ERR_UNSUPPORTED, ERR_NOMEM, or what source.read returns.
+// the arena given at the start, which must outlive it. Errors of all calls:
+// ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NOMEM, or what source.read returns.
 struct pq_chunk {
     const struct pq_reader *reader;
     const struct pq_column *column;
@@ -245,11 +248,13 @@ struct pq_chunk {
     struct pq_decoder *decoder;
     struct arena *arena;
     uint32_t n_rows;
-    // private: lazily loaded
+    // private: lazily loaded; but pages may be set to those of another opening of the same chunk
     const struct pq_page *pages;
     size_t n_pages;
     const struct pq_bounds *bounds;
     const struct pq_dict *dict;
+    struct kept_page *kept; // the page that a few rows were read of last: neighbours often follow
+    void *opener;           // whatever who opened it wants to find there
 };
 
 // No I/O. The row group and column must exist.
@@ -286,6 +291,11 @@ struct pq_vector {
 // dictionary-coded, else values.
 NODISCARD enum err pq_chunk_read(struct pq_chunk *c, uint32_t from, uint32_t to, struct arena *a,
                                  struct pq_vector *out);
+
+// The values of single rows, ascending, of a column of 8 bytes a value (INT64, DOUBLE, FIXED of 8) with a
+// value in each of them. Only pages with such a row are read, and nothing between the rows is unpacked.
+NODISCARD enum err pq_chunk_pick(struct pq_chunk *c, const uint32_t *rows, uint32_t n, struct arena *a,
+                                 uint64_t *out);
 
 // *out = false only if no row of the chunk holds the value (as bytes of its PLAIN encoding, without
 // a length). true where there is no bloom filter. Reads 32 bytes and the header.

@@ -38,6 +38,11 @@ static void read_chunk(const struct pq_reader *r, size_t g, size_t i, struct pq_
     if (pq_chunk_read(&c, 0, c.n_rows, &a, &v) == ERR_OK && v.rows)
         for (uint32_t k = 0; k < v.n_values; k++)
             ASSERT(v.rows[k] < v.n_rows && (k == 0 || v.rows[k] > v.rows[k - 1]));
+    if (c.n_rows > 3) {
+        uint32_t rows[] = { c.n_rows / 3, c.n_rows / 2, c.n_rows - 1 };
+        uint64_t picked[3];
+        (void)!pq_chunk_pick(&c, rows, 3, &a, picked);
+    }
     (void)!pq_bloom_might_contain(&c, STR("12345678"), &might);
     arena_fini(&a);
 }

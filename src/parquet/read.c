@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading a range of rows: which pages, which of their rows have a value, and one vector of it all.
+#include "parquet/bitpack.h"
 #include "parquet/decoder.h"
 #include "parquet/rle.h"
 
-enum { FETCH_MAX = 1 << 20 }; // pages side by side are read together up to this
+enum {
+    FETCH_MAX = 1 << 20,  // pages side by side are read together up to this
+    FEW_OF = 8,           // of so many rows of a page one was read: few
+    KEPT_MAX = 256 << 10, // bytes of a page that is kept
+};
 
 size_t repr_size(const struct pq_column *c, enum pq_repr repr) {
     switch (repr) {
@@ -131,10 +136,50 @@ static enum err fetch_pages(struct pq_chunk *c, size_t i, uint32_t to, size_t *e
     return chunk_fetch(c, range, &c->decoder->raw, out);
 }
 
+// The page stays at hand, unpacked, for who reads a few rows here and a few there.
+static enum err keep_page(struct pq_chunk *c, size_t page, const struct page_view *view) {
+    size_t levels = view->levels.len, n = view->values.len, need = levels + n + 2 * BITPACK_SLACK;
+    if (need > KEPT_MAX) return ERR_OK;
+    if (!c->kept && !(c->kept = ARENA_NEW(c->arena, struct kept_page))) return ERR_NOMEM;
+    struct kept_page *k = c->kept;
+    if (need > k->cap) {
+        k->cap = 0;
+        k->bytes = arena_alloc(c->arena, need + need / 4);
+        if (!k->bytes) return ERR_NOMEM;
+        k->cap = need + need / 4;
+    }
+    char *values = k->bytes + levels + BITPACK_SLACK;
+    if (levels) memcpy(k->bytes, view->levels.ptr, levels);
+    memset(k->bytes + levels, 0, BITPACK_SLACK);
+    if (n) memcpy(values, view->values.ptr, n);
+    memset(values + n, 0, BITPACK_SLACK);
+    k->page = page;
+    k->view = *view;
+    k->view.levels.ptr = k->bytes;
+    k->view.values.ptr = values;
+    return ERR_OK;
+}
+
+static enum err add_page(struct vector_out *v, size_t page, const struct page_view *view, uint32_t from,
+                         uint32_t to) {
+    struct pq_chunk *c = v->chunk;
+    const struct pq_page *p = &c->pages[page];
+    uint32_t a = from > p->first_row ? from - p->first_row : 0;
+    uint32_t b = to - p->first_row < p->n_rows ? to - p->first_row : p->n_rows;
+    bool is_kept = c->kept && view == &c->kept->view;
+    TRY(vector_add(v, view, a, b));
+    return !is_kept && (b - a) * FEW_OF <= p->n_rows ? keep_page(c, page, view) : ERR_OK;
+}
+
 static enum err read_pages(struct vector_out *v, uint32_t from, uint32_t to) {
     struct pq_chunk *c = v->chunk;
     for (size_t i = page_of(c, from), end; i < c->n_pages && c->pages[i].first_row < to; i = end) {
         struct str raw;
+        if (c->kept && c->kept->cap && c->kept->page == i) {
+            TRY(add_page(v, i, &c->kept->view, from, to));
+            end = i + 1;
+            continue;
+        }
         TRY(fetch_pages(c, i, to, &end, &raw));
         for (size_t k = i, at = 0; k < end; at += c->pages[k++].size) {
             const struct pq_page *p = &c->pages[k];
@@ -142,9 +187,7 @@ static enum err read_pages(struct vector_out *v, uint32_t from, uint32_t to) {
             TRY(page_view(c, str_sub(raw, at, p->size), p->n_rows, &c->decoder->plain, &view));
             if (view.head.kind == PAGE_DICT)
                 return decoder_fail(c, ERR_CORRUPT, "a dictionary page amid data");
-            uint32_t a = from > p->first_row ? from - p->first_row : 0;
-            uint32_t b = to - p->first_row < p->n_rows ? to - p->first_row : p->n_rows;
-            TRY(vector_add(v, &view, a, b));
+            TRY(add_page(v, k, &view, from, to));
         }
     }
     return ERR_OK;

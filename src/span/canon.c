@@ -185,6 +185,7 @@ void canon_entity_split(struct str entity, struct str *message, struct str *sche
     struct pb_field f;
     *message = *schema_url = STR("");
     while (pb_next(&r, &f)) {
+        if (f.wire != PB_BYTES) continue;
         if (f.number == ENTITY_MESSAGE) *message = f.bytes;
         if (f.number == ENTITY_SCHEMA_URL) *schema_url = f.bytes;
     }

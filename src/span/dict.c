@@ -21,14 +21,18 @@ static uint64_t rehash(const void *ctx, uint32_t index) {
     return hash_str(dict_get(ctx, index));
 }
 
+static uint32_t count(const struct dict *d) {
+    return atomic_load_explicit(&d->n, memory_order_relaxed);
+}
+
 static void judge(struct dict *d) {
     if (++d->n_lookups < JUDGE_AFTER) return;
-    if ((d->n - d->n_at_judge) * 100ull >= (uint64_t)d->n_lookups * JUDGE_NEW_PERCENT) {
+    if ((count(d) - d->n_at_judge) * 100ull >= (uint64_t)d->n_lookups * JUDGE_NEW_PERCENT) {
         d->appending = true;
         map_fini(&d->map);
     }
     d->n_lookups = 0;
-    d->n_at_judge = d->n;
+    d->n_at_judge = count(d);
 }
 
 enum err dict_put(struct dict *d, struct str s, uint32_t *out_id) {
@@ -43,16 +47,18 @@ enum err dict_put(struct dict *d, struct str s, uint32_t *out_id) {
         }
     }
     if (d->text_only && !str_is_utf8(s)) return ERR_INVALID;
-    if (d->n == DICT_MAX) return ERR_LIMIT;
-    if (!segvec_room(&d->strs, d->arena, d->n, sizeof(struct str))) return ERR_NOMEM;
+    uint32_t n = count(d);
+    if (n == DICT_MAX) return ERR_LIMIT;
+    if (!segvec_room(&d->strs, d->arena, n, sizeof(struct str))) return ERR_NOMEM;
     struct str copy = { NULL, s.len };
     if (s.len > 0) {
         copy.ptr = arena_bytes(d->arena, s.ptr, s.len);
         if (!copy.ptr) return ERR_NOMEM;
     }
-    SEG_AT(&d->strs, d->n, struct str) = copy;
-    if (!d->appending) TRY(map_put(&d->map, hash, d->n, rehash, d));
-    *out_id = d->n++;
+    SEG_AT(&d->strs, n, struct str) = copy;
+    if (!d->appending) TRY(map_put(&d->map, hash, n, rehash, d));
+    atomic_store_explicit(&d->n, n + 1, memory_order_release);
+    *out_id = n;
     if (!d->appending) judge(d);
     return ERR_OK;
 }

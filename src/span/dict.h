@@ -5,6 +5,8 @@
 // thread: one writer; readers of ids that were published to them.
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/map.h"
 #include "span/segvec.h"
 
@@ -12,7 +14,7 @@ struct dict {
     struct arena *arena;
     struct map map;
     struct segvec strs; // struct str
-    uint32_t n;
+    _Atomic uint32_t n;
     uint32_t n_lookups; // since the dictionary last judged itself
     uint32_t n_at_judge;
     bool appending; // stopped looking
@@ -24,6 +26,10 @@ void dict_fini(struct dict *d);
 // The id of s, whose bytes are copied when they are new. ERR_NOMEM, ERR_LIMIT; ERR_INVALID: not UTF-8
 // where only that is taken (what is there already needs no second look).
 NODISCARD enum err dict_put(struct dict *d, struct str s, uint32_t *out_id);
+// How many a reader may look at: all ids that were published to it are below.
+static inline uint32_t dict_count(const struct dict *d) {
+    return atomic_load_explicit(&d->n, memory_order_acquire);
+}
 static inline struct str dict_get(const struct dict *d, uint32_t id) {
     return SEG_AT(&d->strs, id, struct str);
 }
