@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Single fields, and errors for people.
+#include "traceql/parse.h"
+
+enum err ql_parse_field(struct arena *a, struct str text, struct field *out, struct err_ctx *ctx) {
+    struct parser p;
+    struct field f;
+    *ctx = (struct err_ctx){ .line = 1, .column = 1 };
+    if (text.len > QL_TEXT_MAX)
+        return err_set(ctx, ERR_LIMIT, "the field has %zu bytes; at most %d are read", text.len, QL_TEXT_MAX);
+    if (!str_is_utf8(text)) return err_set(ctx, ERR_INVALID, "the field is not UTF-8");
+    text = str_dup(a, text);
+    if (!text.ptr) return ERR_NOMEM;
+    parser_init(&p, a, text, ctx);
+    if (p.err == ERR_OK && parse_field(&p, &f, "the name of a field") && p.tok.kind != TOK_END)
+        parse_expected(&p, "the end of the name");
+    if (p.err == ERR_OK) *out = f;
+    return p.err;
+}
+
+static struct str line_at(struct str text, uint32_t line) {
+    struct str found = STR("");
+    for (uint32_t i = 0; i < line && (text.len || i == 0); i++) (void)str_cut(text, '\n', &found, &text);
+    return found;
+}
+
+void ql_explain(struct str text, const struct err_ctx *ctx, struct buf *out) {
+    enum { SHOWN = 100 }; // characters of a long line, with the place among them
+    struct str line = line_at(text, ctx->line);
+    buf_str(out, str_of(ctx->text));
+    if (ctx->line == 0) return;
+    uint32_t first = ctx->column > SHOWN ? ctx->column - SHOWN / 2 : 1, column = 0;
+    buf_fmt(out, "\nline %u, column %u:\n  ", ctx->line, ctx->column);
+    for (size_t i = 0, n; i < line.len && column < first + SHOWN; i += n) {
+        n = str_utf8_len(str_sub(line, i, line.len));
+        bool plain = n > 1 || (n == 1 && (unsigned char)line.ptr[i] >= ' ' && line.ptr[i] != 0x7f);
+        if (++column >= first)
+            buf_str(out, plain ? str_sub(line, i, n) : STR(" ")); // tabs would move the caret
+        if (n == 0) n = 1;
+    }
+    buf_str(out, STR("\n  "));
+    for (uint32_t i = first; i < ctx->column; i++) buf_char(out, ' ');
+    buf_str(out, STR("^\n"));
+}
