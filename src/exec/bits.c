@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/bits.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+static int plain_forced; // tests only
+
+void bits_force_plain(bool plain) {
+    plain_forced = plain;
+}
+
+static bool has_avx2(void) {
+    return __builtin_cpu_supports("avx2") && !plain_forced;
+}
+
+// --- whole bitmaps ---------------------------------------------------------------------------------
+
+void bits_fill(uint64_t *bits, uint32_t n) {
+    memset(bits, 0xff, n / 64 * 8);
+    if (n % 64) bits[n / 64] = (1ull << (n % 64)) - 1;
+}
+
+// Calls for each word that overlaps [from, to), with the mask of the bits inside.
+#define EACH_WORD(from, to, word, mask) \
+    for (uint32_t word = (from) / 64, end_ = ((to) + 63) / 64, once_ = 1; word < end_; word++, once_ = 1) \
+        for (uint64_t mask = (word == (from) / 64 ? ~0ull << ((from) % 64) : ~0ull) & \
+                             ((word + 1) * 64ull > (to) ? ~0ull >> ((64 - (to) % 64) % 64) : ~0ull); \
+             once_; once_ = 0)
+
+void bits_set_range(uint64_t *bits, uint32_t from, uint32_t to) {
+    if (from >= to) return;
+    EACH_WORD(from, to, w, mask) bits[w] |= mask;
+}
+
+bool bits_any(const uint64_t *bits, uint32_t n) {
+    size_t words = bits_words(n);
+    for (size_t i = 0; i < words; i++)
+        if (bits[i]) return true;
+    return false;
+}
+
+bool bits_any_range(const uint64_t *bits, uint32_t from, uint32_t to) {
+    if (from >= to) return false;
+    EACH_WORD(from, to, w, mask) if (bits[w] & mask) return true;
+    return false;
+}
+
+uint64_t bits_count(const uint64_t *bits, uint32_t n) {
+    uint64_t sum = 0;
+    size_t words = bits_words(n);
+    for (size_t i = 0; i < words; i++) sum += (uint64_t)__builtin_popcountll(bits[i]);
+    return sum;
+}
+
+uint64_t bits_count_range(const uint64_t *bits, uint32_t from, uint32_t to) {
+    uint64_t sum = 0;
+    if (from >= to) return 0;
+    EACH_WORD(from, to, w, mask) sum += (uint64_t)__builtin_popcountll(bits[w] & mask);
+    return sum;
+}
+
+void bits_and(uint64_t *a, const uint64_t *b, uint32_t n) {
+    size_t words = bits_words(n);
+    for (size_t i = 0; i < words; i++) a[i] &= b[i];
+}
+
+void bits_and_not(uint64_t *a, const uint64_t *b, uint32_t n) {
+    size_t words = bits_words(n);
+    for (size_t i = 0; i < words; i++) a[i] &= ~b[i];
+}
+
+void bits_or(uint64_t *a, const uint64_t *b, uint32_t n) {
+    size_t words = bits_words(n);
+    for (size_t i = 0; i < words; i++) a[i] |= b[i];
+}
+
+void bits_not(uint64_t *a, uint32_t n) {
+    size_t words = bits_words(n);
+    for (size_t i = 0; i < words; i++) a[i] = ~a[i];
+    if (n % 64) a[words - 1] &= (1ull << (n % 64)) - 1;
+}
+
+uint32_t bits_next(const uint64_t *bits, uint32_t from, uint32_t n) {
+    if (from >= n) return n;
+    uint32_t w = from / 64;
+    uint64_t word = bits[w] & ~0ull << (from % 64);
+    while (!word) {
+        if (++w >= bits_words(n)) return n;
+        word = bits[w];
+    }
+    return w * 64 + (uint32_t)__builtin_ctzll(word);
+}
+
+// --- loops over values -----------------------------------------------------------------------------
+
+// Ors 64 bits in at any place.
+static inline void or_word(uint64_t *bits, uint32_t at, uint64_t word) {
+    bits[at / 64] |= word << (at % 64);
+    if (at % 64 && word >> (64 - at % 64)) bits[at / 64 + 1] |= word >> (64 - at % 64);
+}
+
+static inline void codes_equal_plain(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n,
+                                     uint32_t code) {
+    for (uint32_t i = 0; i < n; i += 64) {
+        uint64_t word = 0;
+        for (uint32_t k = 0; k < 64 && i + k < n; k++) word |= (uint64_t)(codes[i + k] == code) << k;
+        if (word) or_word(bits, at + i, word);
+    }
+}
+
+__attribute__((target("avx2"))) static uint32_t
+codes_equal_avx2(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n, uint32_t code) {
+    __m256i want = _mm256_set1_epi32((int)code);
+    uint32_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned k = 0; k < 64; k += 8) {
+            __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(codes + i + k));
+            int m = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(v, want)));
+            word |= (uint64_t)(unsigned)m << k;
+        }
+        if (word) or_word(bits, at + i, word);
+    }
+    return i;
+}
+
+void bits_codes_equal(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n, uint32_t code) {
+    uint32_t done = has_avx2() ? codes_equal_avx2(bits, at, codes, n, code) : 0;
+    codes_equal_plain(bits, at + done, codes + done, n - done, code);
+}
+
+void bits_codes_pass(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n, const uint8_t *pass) {
+    uint32_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned k = 0; k < 64; k++) word |= (uint64_t)pass[codes[i + k]] << k;
+        if (word) or_word(bits, at + i, word);
+    }
+    uint64_t word = 0;
+    for (uint32_t k = 0; i + k < n; k++) word |= (uint64_t)pass[codes[i + k]] << k;
+    if (word) or_word(bits, at + i, word);
+}
+
+static void ints_between_plain(uint64_t *bits, uint32_t at, const int64_t *v, uint32_t n, int64_t min,
+                               int64_t max) {
+    for (uint32_t i = 0; i < n; i += 64) {
+        uint64_t word = 0;
+        for (uint32_t k = 0; k < 64 && i + k < n; k++)
+            word |= (uint64_t)(v[i + k] >= min && v[i + k] <= max) << k;
+        if (word) or_word(bits, at + i, word);
+    }
+}
+
+__attribute__((target("avx2"))) static uint32_t
+ints_between_avx2(uint64_t *bits, uint32_t at, const int64_t *v, uint32_t n, int64_t min, int64_t max) {
+    __m256i low = _mm256_set1_epi64x(min), high = _mm256_set1_epi64x(max);
+    uint32_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t out = 0; // those that are outside
+        for (unsigned k = 0; k < 64; k += 4) {
+            __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(v + i + k));
+            __m256i bad = _mm256_or_si256(_mm256_cmpgt_epi64(low, x), _mm256_cmpgt_epi64(x, high));
+            out |= (uint64_t)(unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(bad)) << k;
+        }
+        if (~out) or_word(bits, at + i, ~out);
+    }
+    return i;
+}
+
+void bits_ints_between(uint64_t *bits, uint32_t at, const int64_t *v, uint32_t n, int64_t min, int64_t max) {
+    uint32_t done = has_avx2() ? ints_between_avx2(bits, at, v, n, min, max) : 0;
+    ints_between_plain(bits, at + done, v + done, n - done, min, max);
+}

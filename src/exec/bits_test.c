@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/bits.h"
+
+#include "base/mem.h"
+#include "base/test.h"
+
+enum { N_MAX = 300, WORDS = N_MAX / 64 + 2 };
+
+struct sample {
+    uint32_t codes[N_MAX];
+    int64_t ints[N_MAX];
+    uint8_t pass[8];
+};
+
+static void make(struct sample *s) {
+    for (int i = 0; i < N_MAX; i++) {
+        s->codes[i] = (uint32_t)test_below(8);
+        s->ints[i] = test_below(10) == 0 ? INT64_MIN : (int64_t)test_below(9) - 4;
+    }
+    for (int i = 0; i < 8; i++) s->pass[i] = (uint8_t)test_below(2);
+}
+
+TEST(bits_loops_agree_with_their_twins_and_with_single_values) {
+    for (int round = 0; round < 400; round++) {
+        struct sample s;
+        make(&s);
+        uint32_t at = (uint32_t)test_below(70), n = (uint32_t)test_below(N_MAX - 80);
+        int64_t min = (int64_t)test_below(9) - 5, max = (int64_t)test_below(9) - 4;
+        for (int plain = 0; plain < 2; plain++) {
+            uint64_t equal[WORDS] = { 0 }, pass[WORDS] = { 0 }, between[WORDS] = { 0 };
+            bits_force_plain(plain);
+            bits_codes_equal(equal, at, s.codes, n, 3);
+            bits_codes_pass(pass, at, s.codes, n, s.pass);
+            bits_ints_between(between, at, s.ints, n, min, max);
+            for (uint32_t i = 0; i < N_MAX; i++) {
+                bool in = i >= at && i - at < n;
+                CHECK(bit_get(equal, i) == (in && s.codes[i - at] == 3));
+                CHECK(bit_get(pass, i) == (in && s.pass[s.codes[i - at]]));
+                CHECK(bit_get(between, i) == (in && s.ints[i - at] >= min && s.ints[i - at] <= max));
+            }
+        }
+    }
+    bits_force_plain(false);
+}
+
+TEST(bits_ranges_are_exact) {
+    for (int round = 0; round < 2000; round++) {
+        uint64_t bits[WORDS] = { 0 }, all[WORDS] = { 0 };
+        uint32_t from = (uint32_t)test_below(N_MAX), to = (uint32_t)test_below(N_MAX + 1), n = 0;
+        bits_set_range(bits, from, to);
+        for (uint32_t i = 0; i < N_MAX; i++) {
+            CHECK(bit_get(bits, i) == (i >= from && i < to));
+            n += i >= from && i < to;
+        }
+        CHECK_U64(bits_count(bits, N_MAX), n);
+        CHECK_U64(bits_count_range(bits, from, to), n);
+        CHECK(bits_any_range(bits, from, to) == (n > 0));
+        CHECK(!bits_any_range(bits, 0, from));
+        CHECK(bits_next(bits, 0, N_MAX) == (n ? from : N_MAX));
+        bits_fill(all, N_MAX);
+        CHECK_U64(bits_count(all, N_MAX), N_MAX);
+        bits_and_not(all, bits, N_MAX);
+        bits_not(bits, N_MAX);
+        CHECK(memcmp(all, bits, bits_words(N_MAX) * 8) == 0);
+    }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// One filter { … } over a batch, vectorised: predicates are tried on dictionaries first, then on the
+// bounds of pages, then on rows, and every step looks only at rows that are still in question. What
+// is no comparison of a field with a literal is evaluated row by row, last.
+// thread: a filter is immutable and may be shared.
+#pragma once
+
+#include "exec/expr.h"
+
+struct filter;
+
+// e NULL: matches every span.
+NODISCARD enum err filter_new(struct arena *a, const struct expr *e, struct filter **out);
+
+// Sets the bits in `out` (all 0, of the batch's rows) of the rows in mask (NULL: all live rows) that
+// match. ERR_LIMIT: a regular expression took too long.
+NODISCARD enum err filter_run(const struct filter *f, struct rows *rows, const uint64_t *mask, uint64_t *out);

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/leaf.h"
+
+#include <math.h>
+
+#include "exec/rows_internal.h"
+
+enum { FEW_OF = 32 }; // of so many rows one is asked for: few
+
+static bool passes(const struct leaf *l, const struct value *v, enum err *error) {
+    if (l->value.type == VALUE_NIL) return (v->type == VALUE_NIL) == (l->op == QL_EQ);
+    if (l->is_bare && v->type == VALUE_ANY) return false;
+    return expr_compare(l->op, v, &l->value, l->regex, error);
+}
+
+// --- numbers as intervals --------------------------------------------------------------------------
+
+struct interval {
+    int64_t min, max; // min > max: nothing
+    bool inverted;    // all values but these
+};
+#define INTERVAL_NONE ((struct interval){ 1, 0, false })
+
+static struct interval of_int(enum ql_op op, int64_t c) {
+    switch (op) {
+    case QL_EQ: return (struct interval){ c, c, false };
+    case QL_NE: return (struct interval){ c, c, true };
+    case QL_LT: return c == INT64_MIN ? INTERVAL_NONE : (struct interval){ INT64_MIN, c - 1, false };
+    case QL_LE: return (struct interval){ INT64_MIN, c, false };
+    case QL_GT: return c == INT64_MAX ? INTERVAL_NONE : (struct interval){ c + 1, INT64_MAX, false };
+    case QL_GE: return (struct interval){ c, INT64_MAX, false };
+    default: return INTERVAL_NONE;
+    }
+}
+
+// Of ints against a float: the ints below, at and above it are exact.
+static struct interval of_float(enum ql_op op, double f) {
+    struct interval all = { INT64_MIN, INT64_MAX, false };
+    if (isnan(f)) return op == QL_NE ? all : INTERVAL_NONE;
+    if (f >= 9223372036854775808.0) return op == QL_LT || op == QL_LE || op == QL_NE ? all : INTERVAL_NONE;
+    if (f < -9223372036854775808.0) return op == QL_GT || op == QL_GE || op == QL_NE ? all : INTERVAL_NONE;
+    double down = floor(f);
+    int64_t at = (int64_t)down;
+    if (down == f) return of_int(op, at);
+    switch (op) {
+    case QL_NE: return all;
+    case QL_LT:
+    case QL_LE: return (struct interval){ INT64_MIN, at, false };
+    case QL_GT:
+    case QL_GE: return of_int(QL_GT, at);
+    default: return INTERVAL_NONE;
+    }
+}
+
+// Which ints of the part's type pass.
+static struct interval interval_of(const struct leaf *l, enum value_type type) {
+    const struct value *c = &l->value;
+    bool number = type == VALUE_INT || type == VALUE_DURATION;
+    bool equality = l->op == QL_EQ || l->op == QL_NE;
+    if (number && c->type == VALUE_FLOAT) return of_float(l->op, c->f);
+    if (number && value_is_number(c->type)) return of_int(l->op, c->i);
+    bool same = c->type == type || (type == VALUE_STATUS && c->type == VALUE_INT) ||
+                (type == VALUE_INT && c->type == VALUE_STATUS);
+    return same && equality ? of_int(l->op, c->i) : INTERVAL_NONE;
+}
+
+// --- one part of a column --------------------------------------------------------------------------
+
+struct target {
+    struct rows *rows;
+    uint32_t field, part;
+    uint32_t n; // rows of the table
+    const struct leaf *leaf;
+};
+
+static const struct rows_part *part_of(const struct target *t) {
+    return &t->rows->fields[t->field].parts[t->part];
+}
+
+static void mark_codes(const struct rows_range *g, const uint8_t *pass, uint32_t n_pass, uint32_t only,
+                       uint64_t *out) {
+    const struct vec *v = &g->vec;
+    if (v->rows) {
+        for (uint32_t i = 0; i < v->n; i++)
+            if (pass[v->codes[i]]) bit_set(out, g->from + v->rows[i]);
+    } else if (n_pass == 1) {
+        bits_codes_equal(out, g->from, v->codes, v->n, only);
+    } else {
+        bits_codes_pass(out, g->from, v->codes, v->n, pass);
+    }
+}
+
+// The same where few rows are asked for.
+static void mark_codes_of(const struct rows_range *g, const uint8_t *pass, const uint64_t *mask,
+                          uint64_t *out) {
+    for (uint32_t row = bits_next(mask, g->from, g->to); row < g->to; row = bits_next(mask, row + 1, g->to))
+        if (pass[g->vec.codes[row - g->from]]) bit_set(out, row);
+}
+
+// Which entries of the dictionary pass; *n_pass of them, *only the last.
+static enum err judge_dict(const struct target *t, const uint8_t **out, uint32_t *n_pass, uint32_t *only) {
+    const struct batch_part *p = part_of(t)->part;
+    uint8_t *pass = arena_alloc(t->rows->batch->arena, p->n_dict + 1ull);
+    enum err error = ERR_OK;
+    *n_pass = 0;
+    if (!pass) return ERR_NOMEM;
+    for (uint32_t i = 0; i < p->n_dict; i++) {
+        pass[i] = passes(t->leaf, &p->dict[i], &error);
+        *n_pass += pass[i];
+        if (pass[i]) *only = i;
+    }
+    *out = pass;
+    return error;
+}
+
+static enum err run_codes(const struct target *t, const uint64_t *mask, uint64_t *out) {
+    const uint8_t *pass;
+    uint32_t n_pass, only = 0;
+    TRY(judge_dict(t, &pass, &n_pass, &only));
+    if (n_pass == 0) return ERR_OK;
+    TRY(rows_want_part(t->rows, t->field, t->part, mask));
+    bool few = bits_count(mask, t->n) < t->n / FEW_OF;
+    for (const struct rows_range *g = part_of(t)->ranges; g; g = g->next) {
+        if (few && !g->vec.rows)
+            mark_codes_of(g, pass, mask, out);
+        else
+            mark_codes(g, pass, n_pass, only, out);
+    }
+    return ERR_OK;
+}
+
+// Rows of pages that cannot pass are taken out of the mask.
+static enum err prune(const struct target *t, struct interval in, const uint64_t *mask,
+                      const uint64_t **out) {
+    const struct batch_part *p = part_of(t)->part;
+    *out = mask;
+    if (!p->bounds || in.inverted) return ERR_OK;
+    uint64_t *left = arena_zalloc(t->rows->batch->arena, (bits_words(t->n) + 1) * 8);
+    if (!left) return ERR_NOMEM;
+    for (uint32_t i = 0; i < p->n_bounds; i++) {
+        const struct batch_bounds *b = &p->bounds[i];
+        if (b->none || (b->has_min_max && (b->min > in.max || b->max < in.min))) continue;
+        bits_set_range(left, b->first, b->first + b->n < t->n ? b->first + b->n : t->n);
+    }
+    bits_and(left, mask, t->n);
+    *out = left;
+    return ERR_OK;
+}
+
+static void mark_ints(const struct rows_range *g, struct interval in, uint64_t *out) {
+    const struct vec *v = &g->vec;
+    if (!v->rows && !in.inverted) {
+        bits_ints_between(out, g->from, v->ints, v->n, in.min, in.max);
+        return;
+    }
+    for (uint32_t i = 0; i < v->n; i++)
+        if ((v->ints[i] >= in.min && v->ints[i] <= in.max) != in.inverted)
+            bit_set(out, g->from + (v->rows ? v->rows[i] : i));
+}
+
+static enum err run_ints(const struct target *t, const uint64_t *mask, uint64_t *out) {
+    struct interval in = t->leaf->value.type == VALUE_NIL // `!= nil`: whatever it is
+                             ? (struct interval){ INT64_MIN, INT64_MAX, false }
+                             : interval_of(t->leaf, part_of(t)->part->type);
+    if (in.min > in.max && !in.inverted) return ERR_OK;
+    TRY(prune(t, in, mask, &mask));
+    if (!bits_any(mask, t->n)) return ERR_OK;
+    TRY(rows_want_part(t->rows, t->field, t->part, mask));
+    for (const struct rows_range *g = part_of(t)->ranges; g; g = g->next) mark_ints(g, in, out);
+    return ERR_OK;
+}
+
+static enum err mark_values(const struct target *t, const struct rows_range *g, const uint64_t *mask,
+                            uint64_t *out) {
+    const struct vec *v = &g->vec;
+    enum value_type type = part_of(t)->part->type;
+    enum err error = ERR_OK;
+    for (uint32_t i = 0; i < v->n && error == ERR_OK; i++) {
+        uint32_t row = g->from + (v->rows ? v->rows[i] : i);
+        if (!bit_get(mask, row)) continue;
+        struct value x = { .type = type };
+        if (v->form == VEC_FLOATS)
+            x.f = v->floats[i];
+        else
+            x.s = v->texts[i];
+        if (passes(t->leaf, &x, &error)) bit_set(out, row);
+    }
+    return error;
+}
+
+static void mark_equal_texts(const struct rows_range *g, struct str want, uint64_t *out) {
+    const struct vec *v = &g->vec;
+    for (uint32_t i = 0; i < v->n; i++)
+        if (v->texts[i].len == want.len && str_eq(v->texts[i], want))
+            bit_set(out, g->from + (v->rows ? v->rows[i] : i));
+}
+
+enum { MATCHED_TOGETHER = 256 };
+
+// Texts against a regular expression, some together. Wanted are those that match, or those that do not.
+struct matching {
+    const struct leaf *leaf;
+    uint32_t n;
+    struct str texts[MATCHED_TOGETHER];
+    uint32_t rows[MATCHED_TOGETHER];
+};
+
+static enum err match_together(struct matching *m, uint64_t *out) {
+    bool yes[MATCHED_TOGETHER];
+    TRY(ql_regex_match_many(m->leaf->regex, m->texts, m->n, yes));
+    for (uint32_t i = 0; i < m->n; i++)
+        if (yes[i] == (m->leaf->op == QL_MATCH)) bit_set(out, m->rows[i]);
+    m->n = 0;
+    return ERR_OK;
+}
+
+static enum err mark_matching(const struct leaf *l, const struct rows_range *g, const uint64_t *mask,
+                              uint64_t *out) {
+    const struct vec *v = &g->vec;
+    struct matching m;
+    m.leaf = l;
+    m.n = 0;
+    for (uint32_t i = 0; i < v->n; i++) {
+        uint32_t row = g->from + (v->rows ? v->rows[i] : i);
+        if (!bit_get(mask, row)) continue;
+        m.texts[m.n] = v->texts[i];
+        m.rows[m.n++] = row;
+        if (m.n == MATCHED_TOGETHER) TRY(match_together(&m, out));
+    }
+    return match_together(&m, out);
+}
+
+static bool may_compare(const struct leaf *l, enum value_type type) {
+    if (l->value.type == VALUE_NIL || type == VALUE_ANY) return true;
+    if (type == VALUE_STRING)
+        return l->value.type == VALUE_STRING || l->op == QL_MATCH || l->op == QL_NO_MATCH;
+    return value_is_number(l->value.type);
+}
+
+static enum err run_values(const struct target *t, const uint64_t *mask, uint64_t *out) {
+    const struct batch_part *p = part_of(t)->part;
+    bool equal = t->leaf->op == QL_EQ && p->type == VALUE_STRING && t->leaf->value.type == VALUE_STRING, may;
+    if (!may_compare(t->leaf, p->type)) return ERR_OK;
+    if (equal) {
+        TRY(t->rows->batch->ops->may_hold(t->rows->batch, p, &t->leaf->value, &may));
+        if (!may) return ERR_OK;
+    }
+    TRY(prune(t, (struct interval){ INT64_MIN, INT64_MAX, false }, mask, &mask));
+    if (!bits_any(mask, t->n)) return ERR_OK;
+    TRY(rows_want_part(t->rows, t->field, t->part, mask));
+    bool match = p->type == VALUE_STRING && t->leaf->regex && t->leaf->value.type != VALUE_NIL &&
+                 (t->leaf->op == QL_MATCH || t->leaf->op == QL_NO_MATCH);
+    for (const struct rows_range *g = part_of(t)->ranges; g; g = g->next) {
+        if (equal)
+            mark_equal_texts(g, t->leaf->value.s, out);
+        else if (match)
+            TRY(mark_matching(t->leaf, g, mask, out));
+        else
+            TRY(mark_values(t, g, mask, out));
+    }
+    return ERR_OK;
+}
+
+static enum err run_part(const struct target *t, const uint64_t *mask, uint64_t *out) {
+    const struct batch_part *p = part_of(t)->part;
+    if (p->dict) return run_codes(t, mask, out);
+    switch (p->type) {
+    case VALUE_BOOL:
+    case VALUE_INT:
+    case VALUE_DURATION:
+    case VALUE_STATUS:
+    case VALUE_KIND: return run_ints(t, mask, out);
+    default: return run_values(t, mask, out);
+    }
+}
+
+// --- fields ----------------------------------------------------------------------------------------
+
+static enum err bitmap(struct rows *rows, uint32_t n, uint64_t **out) {
+    *out = arena_zalloc(rows->batch->arena, (bits_words(n) + 1) * 8);
+    return *out ? ERR_OK : ERR_NOMEM;
+}
+
+// A comparison, or `!= nil`. The rest of out stays.
+static enum err run_column(struct rows *rows, const struct leaf *l, uint32_t n, const uint64_t *mask,
+                           uint64_t *out) {
+    struct target t = { .rows = rows, .field = l->field, .n = n, .leaf = l };
+    TRY(rows_open(rows, l->field));
+    for (t.part = 0; t.part < rows->fields[l->field].n_parts; t.part++) TRY(run_part(&t, mask, out));
+    bits_and(out, mask, n);
+    return ERR_OK;
+}
+
+// Of an attribute of events (links) as part of an unscoped one: any value of the span counts.
+static enum err run_of_children(struct rows *rows, const struct leaf *l, const uint64_t *mask,
+                                uint64_t *out) {
+    enum batch_table table = rows->fields[l->field].table;
+    uint64_t *all, *hit;
+    TRY(rows_open(rows, l->field));
+    uint32_t n = rows->n_table[table];
+    if (rows->fields[l->field].n_parts == 0 || n == 0) return ERR_OK;
+    TRY(bitmap(rows, n, &all));
+    TRY(bitmap(rows, n, &hit));
+    bits_fill(all, n);
+    TRY(run_column(rows, l, n, all, hit));
+    for (uint32_t i = bits_next(hit, 0, n); i < n; i = bits_next(hit, i + 1, n))
+        if (bit_get(mask, rows->owners[table][i])) bit_set(out, rows->owners[table][i]);
+    return ERR_OK;
+}
+
+static enum err run_sub(struct rows *rows, const struct leaf *l, uint32_t sub, uint32_t n,
+                        const uint64_t *mask, uint64_t *out) {
+    struct leaf x = *l;
+    x.field = sub;
+    if (rows->fields[sub].table != BATCH_SPANS) return run_of_children(rows, &x, mask, out);
+    return run_column(rows, &x, n, mask, out);
+}
+
+// The first scope that has the key decides; `left` are the rows that no scope has spoken for yet.
+static enum err run_unscoped(struct rows *rows, const struct leaf *l, uint32_t n, const uint64_t *mask,
+                             uint64_t *out) {
+    static const enum field_scope order[] = { FIELD_SPAN, FIELD_RESOURCE, FIELD_EVENT, FIELD_LINK,
+                                              FIELD_INSTRUMENTATION };
+    struct leaf there = { .op = QL_NE, .value = VALUE_OF_NIL };
+    bool nil = l->value.type == VALUE_NIL;
+    uint64_t *left, *hit;
+    TRY(bitmap(rows, n, &left));
+    TRY(bitmap(rows, n, &hit));
+    memcpy(left, mask, bits_words(n) * 8);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        uint32_t sub = rows->fields[l->field].sub[order[i]];
+        TRY(rows_open(rows, sub));
+        if (rows->fields[sub].n_parts == 0) continue;
+        memset(hit, 0, bits_words(n) * 8);
+        if (!nil) {
+            TRY(run_sub(rows, l, sub, n, left, hit));
+            bits_or(out, hit, n);
+            memset(hit, 0, bits_words(n) * 8);
+        }
+        TRY(run_sub(rows, &there, sub, n, left, hit));
+        bits_and_not(left, hit, n);
+        if (!bits_any(left, n)) break;
+    }
+    if (!nil) return ERR_OK;
+    if (l->op == QL_NE) bits_not(left, n);
+    bits_and(left, mask, n);
+    bits_or(out, left, n);
+    return ERR_OK;
+}
+
+static enum err run_parent(struct rows *rows, const struct leaf *l, uint32_t n, const uint64_t *mask,
+                           uint64_t *out) {
+    uint64_t *up, *hit;
+    struct leaf x = *l;
+    x.field = rows->fields[l->field].sub[0];
+    TRY(tree_parents(&rows->tree));
+    TRY(bitmap(rows, n, &up));
+    TRY(bitmap(rows, n, &hit));
+    const uint32_t *parent = rows->tree.parent;
+    for (uint32_t row = bits_next(mask, 0, n); row < n; row = bits_next(mask, row + 1, n))
+        if (parent[row] < BATCH_ORPHAN) bit_set(up, parent[row]);
+    TRY(leaf_run(rows, &x, n, up, hit));
+    bool missing = l->value.type == VALUE_NIL && l->op == QL_EQ; // no parent has nothing
+    for (uint32_t row = bits_next(mask, 0, n); row < n; row = bits_next(mask, row + 1, n))
+        if (parent[row] < BATCH_ORPHAN ? bit_get(hit, parent[row]) : missing) bit_set(out, row);
+    return ERR_OK;
+}
+
+static enum err run_by_row(struct rows *rows, const struct leaf *l, uint32_t n, const uint64_t *mask,
+                           uint64_t *out) {
+    enum err error = ERR_OK;
+    TRY(rows_want(rows, l->field, mask));
+    for (uint32_t row = bits_next(mask, 0, n); row < n; row = bits_next(mask, row + 1, n)) {
+        struct value v = rows_value(rows, l->field, row);
+        if (passes(l, &v, &error)) bit_set(out, row);
+    }
+    return error;
+}
+
+// The roots, as nestedSetParent < 0 asks for them: no need to number anything.
+static enum err run_roots(struct rows *rows, uint32_t n, const uint64_t *mask, uint64_t *out) {
+    TRY(tree_parents(&rows->tree));
+    for (uint32_t row = bits_next(mask, 0, n); row < n; row = bits_next(mask, row + 1, n))
+        if (rows->tree.parent[row] == BATCH_ROOT) bit_set(out, row);
+    return ERR_OK;
+}
+
+static bool asks_for_roots(const struct rows *rows, const struct leaf *l) {
+    return rows->fields[l->field].field.intrinsic == INTRINSIC_NESTED_PARENT && l->value.type == VALUE_INT &&
+           ((l->op == QL_LT && l->value.i == 0) || (l->op == QL_EQ && l->value.i == -1));
+}
+
+// Nothing but the absence of a value is left to tell.
+static enum err run_absent(struct rows *rows, const struct leaf *l, uint32_t n, const uint64_t *mask,
+                           uint64_t *out) {
+    struct leaf there = *l;
+    uint64_t *hit;
+    there.op = QL_NE;
+    TRY(bitmap(rows, n, &hit));
+    TRY(run_column(rows, &there, n, mask, hit));
+    memcpy(out, mask, bits_words(n) * 8);
+    bits_and_not(out, hit, n);
+    return ERR_OK;
+}
+
+enum err leaf_run(struct rows *rows, const struct leaf *l, uint32_t n, const uint64_t *mask, uint64_t *out) {
+    if (!bits_any(mask, n)) return ERR_OK;
+    switch (rows->fields[l->field].kind) {
+    case ROWS_COLUMN:
+        if (l->value.type == VALUE_NIL && l->op == QL_EQ) return run_absent(rows, l, n, mask, out);
+        return run_column(rows, l, n, mask, out);
+    case ROWS_UNSCOPED:
+        if (l->is_bare) return run_by_row(rows, l, n, mask, out);
+        return run_unscoped(rows, l, n, mask, out);
+    case ROWS_PARENT: return run_parent(rows, l, n, mask, out);
+    default:
+        if (asks_for_roots(rows, l)) return run_roots(rows, n, mask, out);
+        return run_by_row(rows, l, n, mask, out);
+    }
+}
+
+// --- what cannot match -----------------------------------------------------------------------------
+
+static enum err part_never(const struct target *t, bool *out) {
+    const struct batch_part *p = part_of(t)->part;
+    const uint8_t *pass;
+    uint32_t n_pass, only;
+    bool may = true;
+    if (p->dict) {
+        TRY(judge_dict(t, &pass, &n_pass, &only));
+        *out = n_pass == 0;
+        return ERR_OK;
+    }
+    if (t->leaf->op == QL_EQ && p->type == t->leaf->value.type && p->type == VALUE_STRING)
+        TRY(t->rows->batch->ops->may_hold(t->rows->batch, p, &t->leaf->value, &may));
+    *out = !may || !may_compare(t->leaf, p->type);
+    if (p->type != VALUE_STRING && p->type != VALUE_ANY && p->type != VALUE_FLOAT) {
+        struct interval in = interval_of(t->leaf, p->type);
+        *out = in.min > in.max && !in.inverted;
+    }
+    return ERR_OK;
+}
+
+static enum err column_never(struct rows *rows, const struct leaf *l, uint32_t field, bool *out) {
+    struct target t = { .rows = rows, .field = field, .leaf = l };
+    bool never = true;
+    TRY(rows_open(rows, field));
+    for (t.part = 0; t.part < rows->fields[field].n_parts && never; t.part++) TRY(part_never(&t, &never));
+    *out = never;
+    return ERR_OK;
+}
+
+enum err leaf_never(struct rows *rows, const struct leaf *l, bool *out) {
+    *out = false;
+    if (l->value.type == VALUE_NIL) return ERR_OK;
+    if (rows->fields[l->field].kind == ROWS_COLUMN) return column_never(rows, l, l->field, out);
+    if (rows->fields[l->field].kind != ROWS_UNSCOPED) return ERR_OK;
+    bool never = true;
+    for (int s = FIELD_SPAN; s < FIELD_SCOPE_COUNT && never; s++)
+        TRY(column_never(rows, l, rows->fields[l->field].sub[s], &never));
+    *out = never;
+    return ERR_OK;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// A comparison of one field with a literal, over the rows of a batch: dictionaries first, then the
+// bounds of pages, then values.
+#pragma once
+
+#include "exec/expr.h"
+
+struct leaf {
+    uint32_t field;
+    enum ql_op op;      // a comparison; the field stands on the left
+    struct value value; // NIL: `= nil` or `!= nil`
+    const struct ql_regex *regex;
+    bool is_bare; // no comparison: the field itself must be true
+};
+
+// Sets the bits of out of the rows in mask (both of n rows of the field's table) where it holds.
+NODISCARD enum err leaf_run(struct rows *rows, const struct leaf *l, uint32_t n, const uint64_t *mask,
+                            uint64_t *out);
+// *out = true only if it holds at no row, as the dictionary or a filter of the column says.
+NODISCARD enum err leaf_never(struct rows *rows, const struct leaf *l, bool *out);
