@@ -44,7 +44,59 @@ SCHEMA = {
                  7: ("bytesValue", "bytes", False)},
     "ArrayValue": {1: ("values", "AnyValue", True)},
     "KeyValueList": {1: ("values", "KeyValue", True)},
+
+    # Tempo's API, package tempopb. "{}" in front of a message: a map from text to it.
+    "SearchRequest": {1: ("tags", "{}string", True), 2: ("minDurationMs", "uint32", False),
+                      3: ("maxDurationMs", "uint32", False), 4: ("limit", "uint32", False),
+                      5: ("start", "uint32", False), 6: ("end", "uint32", False), 8: ("query", "string", False),
+                      9: ("spansPerSpanSet", "uint32", False)},
+    "SearchResponse": {1: ("traces", "FoundTrace", True), 2: ("metrics", "SearchMetrics", False)},
+    "FoundTrace": {1: ("traceID", "string", False), 2: ("rootServiceName", "string", False),
+                   3: ("rootTraceName", "string", False), 4: ("startTimeUnixNano", "uint64", False),
+                   5: ("durationMs", "uint32", False), 6: ("spanSet", "SpanSet", False),
+                   7: ("spanSets", "SpanSet", True), 8: ("serviceStats", "{}ServiceStats", True)},
+    "ServiceStats": {1: ("spanCount", "uint32", False), 2: ("errorCount", "uint32", False)},
+    "SpanSet": {1: ("spans", "FoundSpan", True), 2: ("matched", "uint32", False),
+                3: ("attributes", "KeyValue", True)},
+    "FoundSpan": {1: ("spanID", "string", False), 2: ("name", "string", False),
+                  3: ("startTimeUnixNano", "uint64", False), 4: ("durationNanos", "uint64", False),
+                  5: ("attributes", "KeyValue", True)},
+    "SearchMetrics": {1: ("inspectedTraces", "uint32", False), 2: ("inspectedBytes", "uint64", False),
+                      3: ("totalBlocks", "uint32", False), 4: ("completedJobs", "uint32", False),
+                      5: ("totalJobs", "uint32", False), 6: ("totalBlockBytes", "uint64", False),
+                      7: ("inspectedSpans", "uint64", False)},
+    "MetadataMetrics": {1: ("inspectedBytes", "uint64", False), 2: ("totalJobs", "uint32", False),
+                        3: ("completedJobs", "uint32", False), 4: ("totalBlocks", "uint32", False),
+                        5: ("totalBlockBytes", "uint64", False)},
+    "TagsRequest": {1: ("scope", "string", False), 2: ("query", "string", False), 3: ("start", "uint32", False),
+                    4: ("end", "uint32", False), 5: ("maxTagsPerScope", "uint32", False)},
+    "TagsResponse": {1: ("tagNames", "string", True), 2: ("metrics", "MetadataMetrics", False)},
+    "TagsV2Response": {1: ("scopes", "TagsScope", True), 2: ("metrics", "MetadataMetrics", False)},
+    "TagsScope": {1: ("name", "string", False), 2: ("tags", "string", True)},
+    "ValuesRequest": {1: ("tagName", "string", False), 2: ("query", "string", False),
+                      3: ("start", "uint32", False), 4: ("end", "uint32", False),
+                      5: ("maxTagValues", "uint32", False)},
+    "ValuesResponse": {1: ("tagValues", "string", True), 2: ("metrics", "MetadataMetrics", False)},
+    "ValuesV2Response": {1: ("tagValues", "TagValue", True), 2: ("metrics", "MetadataMetrics", False)},
+    "TagValue": {1: ("type", "string", False), 2: ("value", "string", False)},
+    "RangeRequest": {1: ("query", "string", False), 2: ("start", "uint64", False), 3: ("end", "uint64", False),
+                     4: ("step", "uint64", False), 16: ("exemplars", "uint32", False),
+                     17: ("maxSeries", "uint32", False)},
+    "RangeResponse": {1: ("series", "TimeSeries", True), 2: ("metrics", "SearchMetrics", False),
+                      3: ("status", "enum", False), 4: ("message", "string", False)},
+    "TimeSeries": {1: ("labels", "KeyValue", True), 2: ("samples", "Sample", True),
+                   4: ("exemplars", "Exemplar", True)},
+    "Sample": {2: ("timestampMs", "int64", False), 1: ("value", "double", False)},
+    "Exemplar": {1: ("labels", "KeyValue", True), 2: ("value", "double", False),
+                 3: ("timestampMs", "int64", False)},
+    "InstantRequest": {1: ("query", "string", False), 2: ("start", "uint64", False), 3: ("end", "uint64", False)},
+    "InstantResponse": {1: ("series", "InstantSeries", True), 2: ("metrics", "SearchMetrics", False),
+                        3: ("status", "enum", False), 4: ("message", "string", False)},
+    "InstantSeries": {1: ("labels", "KeyValue", True), 2: ("value", "double", False)},
 }
+# What proto3 says is text, or a number that JSON writes as text.
+JSON_TYPES = {"string": str, "bytes": str, "id": str, "enum": str, "bool": bool, "int64": str, "uint64": str,
+              "fixed64": str, "int32": int, "uint32": int, "fixed32": int}
 ENUMS = {"SPAN_KIND_UNSPECIFIED": 0, "SPAN_KIND_INTERNAL": 1, "SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3,
          "SPAN_KIND_PRODUCER": 4, "SPAN_KIND_CONSUMER": 5, "STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1,
          "STATUS_CODE_ERROR": 2, "COMPLETE": 0, "PARTIAL": 1}
@@ -85,6 +137,20 @@ def _scalar_of(kind, raw):
     return raw
 
 
+def _entry_of(raw, kind):
+    """(key, value) of an entry of a map."""
+    entry = {}
+    at = 0
+    while at < len(raw):
+        tag, at = _read_varint(raw, at)
+        size, at = _read_varint(raw, at)
+        if tag not in (10, 18):
+            raise ValueError(f"an entry of a map has no field {tag >> 3}")
+        entry[tag >> 3], at = raw[at:at + size], at + size
+    value = entry.get(2, b"")
+    return entry.get(1, b"").decode(), decode(value, kind) if kind in SCHEMA else value.decode()
+
+
 def decode(data, message="Request"):
     """Protobuf to a dictionary."""
     out, at = {}, 0
@@ -107,6 +173,10 @@ def decode(data, message="Request"):
         if number not in SCHEMA[message]:
             raise ValueError(f"{message} has no field {number}")
         name, kind, repeated = SCHEMA[message][number]
+        if kind.startswith("{}"):
+            key, value = _entry_of(raw, kind[2:])
+            out.setdefault(name, {})[key] = value
+            continue
         value = decode(raw, kind) if kind in SCHEMA else _scalar_of(kind, raw)
         if repeated:
             out.setdefault(name, []).append(value)
@@ -137,7 +207,13 @@ def encode(obj, message="Request"):
     """A dictionary to protobuf."""
     out = b""
     for number, (name, kind, repeated) in SCHEMA[message].items():
-        if name in obj:
+        if name in obj and kind.startswith("{}"):
+            for key, value in obj[name].items():
+                raw = _varint(10) + _varint(len(key.encode())) + key.encode()
+                text = encode(value, kind[2:]) if kind[2:] in SCHEMA else value.encode()
+                raw += _varint(18) + _varint(len(text)) + text
+                out += _varint(number << 3 | 2) + _varint(len(raw)) + raw
+        elif name in obj:
             values = obj[name] if repeated else [obj[name]]
             out += b"".join(_encode_one(number, kind, value) for value in values)
     return out
@@ -159,8 +235,36 @@ def from_json(obj, message="Request"):
         kind, repeated = names[name]
         if value is None:
             continue
+        if kind.startswith("{}"):
+            out[name] = {k: from_json(v, kind[2:]) for k, v in value.items()}
+            continue
         out[name] = [_from_json_one(v, kind) for v in value] if repeated else _from_json_one(value, kind)
     return out
+
+
+def check_json(obj, message, at=""):
+    """Refuses what a strict client of protobuf's JSON would: fields that it does not know, and values of another
+    JSON type; and zero values, which are left out. Lists may be empty at the top."""
+    names = {name: (kind, repeated) for name, kind, repeated in SCHEMA[message].values()}
+    for name, value in obj.items():
+        where = f"{at}{message}.{name}"
+        assert name in names, f"{where}: there is no such field"
+        kind, repeated = names[name]
+        if kind.startswith("{}"):
+            assert isinstance(value, dict) and value, where
+            for v in value.values():
+                check_json(v, kind[2:], where + " ")
+            continue
+        assert not repeated or (isinstance(value, list) and (value or not at)), where
+        for v in value if repeated else [value]:
+            if kind in SCHEMA:
+                check_json(v, kind, where + " ")
+            elif kind == "double":
+                assert isinstance(v, (int, float)) or v in ("NaN", "Infinity", "-Infinity"), (where, v)
+            else:
+                assert type(v) is JSON_TYPES[kind], (where, v)
+            zero = v in ("", 0, False) or (v == "0" and kind not in ("string", "bytes", "id"))
+            assert message == "AnyValue" or repeated or not zero, (where, v)
 
 
 def parse_json(text):

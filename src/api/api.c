@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/api_internal.h"
 
+#include <stdio.h>
+#include "api/print.h"
+
 enum api_where { ON_LOOP, ON_WORKER };
 
 struct route {
@@ -47,6 +50,53 @@ void flush_handle(struct api *a, struct net_request *rq) {
     ingest_flush(a->opts.ingest, &f->ingest);
 }
 
+static void delete_done(struct ingest_request *ir, enum err e) {
+    struct flush_call *f = (struct flush_call *)ir; // the first member
+    struct buf b;
+    buf_init(&b, 64);
+    buf_fmt(&b, "{\"deletedSpans\":%llu}", (unsigned long long)ir->n_deleted);
+    if (e == ERR_OK)
+        reply_buf(f->rq, 200, TYPE_JSON, &b);
+    else if (e == ERR_NOT_FOUND)
+        reply_error(f->rq, 404, f->ingest.is_everything ? "there are no traces" : "trace not found");
+    else
+        reply_error(f->rq, status_of(e), "the trace cannot be deleted: %s", err_text(e));
+    buf_fini(&b);
+    mem_free(f);
+}
+
+// id NULL: everything.
+static void delete_begin(struct api *a, struct net_request *rq, const uint8_t *id) {
+    struct flush_call *f = mem_zalloc(sizeof *f);
+    if (!f) {
+        reply_error(rq, 503, "out of memory");
+        return;
+    }
+    f->rq = rq;
+    f->ingest.done = delete_done;
+    if (id)
+        ingest_delete(a->opts.ingest, &f->ingest, id);
+    else
+        ingest_delete_everything(a->opts.ingest, &f->ingest);
+}
+
+static void delete_handle(struct api *a, struct net_request *rq) {
+    uint8_t id[16];
+    struct str hex = str_sub(rq->path, sizeof "/api/takt/traces/" - 1, rq->path.len);
+    if (print_parse_trace_id(hex, id))
+        delete_begin(a, rq, id);
+    else
+        reply_error(rq, 400, "a trace id is up to 32 hexadecimal digits");
+}
+
+// Nobody deletes everything by leaving out an id: the request must say it.
+static void delete_everything_handle(struct api *a, struct net_request *rq) {
+    if (str_eq(param(rq, STR("everything")), STR("yes")))
+        delete_begin(a, rq, NULL);
+    else
+        reply_error(rq, 400, "this deletes every trace there is; if that is meant, add ?everything=yes");
+}
+
 static const struct route routes[] = {
     { "GET", "/api/echo", ON_LOOP, echo_handle },
     { "GET", "/ready", ON_LOOP, ready_handle },
@@ -56,13 +106,48 @@ static const struct route routes[] = {
     { "GET", "/api/traces/*", ON_WORKER, trace_v1_handle },
     { "GET", "/api/v2/traces/*", ON_WORKER, trace_v2_handle },
     { "GET", "/api/search", ON_WORKER, search_handle },
+    { "GET", "/api/search/tags", ON_WORKER, tags_v1_handle },
+    { "GET", "/api/v2/search/tags", ON_WORKER, tags_v2_handle },
+    { "GET", "/api/search/tag/*", ON_WORKER, values_v1_handle },
+    { "GET", "/api/v2/search/tag/*", ON_WORKER, values_v2_handle },
+    { "GET", "/api/metrics/query_range", ON_WORKER, series_range_handle },
+    { "GET", "/api/metrics/query", ON_WORKER, series_instant_handle },
     { "POST", "/flush", ON_LOOP, flush_handle },
     { "GET", "/api/takt/status", ON_LOOP, takt_status_handle },
     { "GET", "/api/takt/traces", ON_WORKER, takt_traces_handle },
     { "GET", "/api/takt/traces/*", ON_WORKER, takt_trace_handle },
+    { "DELETE", "/api/takt/traces", ON_LOOP, delete_everything_handle },
+    { "DELETE", "/api/takt/traces/*", ON_LOOP, delete_handle },
+    { "GET", "/api/takt/search", ON_WORKER, takt_search_handle },
+    { "GET", "/api/takt/explain", ON_WORKER, takt_explain_handle },
+    { "GET", "/api/takt/traceql/analyze", ON_WORKER, takt_analyze_handle },
     { "GET", "/api/takt/services", ON_WORKER, takt_services_handle },
     { "POST", "/api/takt/test-span", ON_LOOP, takt_test_span_handle },
+    { "GET", "/api/takt/delivery/measures", ON_WORKER, takt_measures_handle },
+    { "GET", "/api/takt/delivery/trend", ON_WORKER, takt_trend_handle },
+    { "GET", "/api/takt/delivery/profile", ON_WORKER, takt_profile_handle },
+    { "GET", "/api/takt/delivery/report", ON_WORKER, takt_report_handle },
+    { "GET", "/api/takt/delivery/ready", ON_WORKER, takt_ready_handle },
+    { "GET", "/api/takt/delivery/incident", ON_WORKER, takt_incident_handle },
+    { "GET", "/api/takt/delivery/deploys", ON_WORKER, takt_deploys_handle },
+    { "GET", "/api/takt/delivery/deploy", ON_WORKER, takt_deploy_handle },
+    { "GET", "/api/takt/delivery/why", ON_WORKER, takt_why_handle },
+    { "GET", "/api/takt/delivery/services", ON_WORKER, takt_delivery_services_handle },
+    { "GET", "/api/takt/delivery/catalogue", ON_WORKER, takt_catalogue_handle },
+    { "PUT", "/api/takt/delivery/catalogue", ON_WORKER, takt_catalogue_put_handle },
+    { "PUT", "/api/takt/delivery/catalogue/*", ON_WORKER, takt_catalogue_service_put_handle },
+    { "DELETE", "/api/takt/delivery/catalogue/*", ON_WORKER, takt_catalogue_service_delete_handle },
+    { "GET", "/api/takt/delivery/intake", ON_WORKER, takt_intake_handle },
+    { "GET", "/api/takt/delivery/impact", ON_WORKER, takt_impact_handle },
+    { "GET", "/api/takt/delivery/versions", ON_WORKER, takt_versions_handle },
+    { "GET", "/api/takt/compare", ON_WORKER, takt_compare_handle },
+    { "POST", "/api/takt/delivery/reprocess", ON_WORKER, takt_reprocess_handle },
+    { "POST", "/events", ON_WORKER, events_handle },
+    { "OPTIONS", "/events", ON_LOOP, events_options_handle },
+    { "POST", "/hooks/*", ON_WORKER, hooks_handle },
 };
+
+static const struct route stream_route = { "POST", "", ON_WORKER, stream_handle };
 
 static bool path_matches(const char *pattern, struct str path) {
     size_t n = strlen(pattern);
@@ -78,10 +163,12 @@ static bool method_matches(const char *method, struct str sent) {
 static void run_timed(struct api *a, struct net_request *rq) {
     uint64_t start = clock_mono_ns(a->opts.clock);
     const struct route *r = rq->user;
+    a->queries_running++;
     if (net_request_canceled(rq))
-        reply_error(rq, 499, "the client went away");
+        net_reply(rq, &(struct net_reply){ .status = 499, .grpc_status = NET_GRPC_CANCELLED });
     else
         r->handle(a, rq);
+    a->queries_running--;
     metrics_note_query(a, clock_mono_ns(a->opts.clock) - start);
 }
 
@@ -91,11 +178,21 @@ static void dispatch(struct api *a, struct net_request *rq, const struct route *
         return;
     }
     rq->user = (void *)(uintptr_t)r;
-    if (workers_run(a->workers, run_timed, a, rq) != ERR_OK) reply_busy(rq, "too many queries are waiting\n");
+    if (workers_run(a->workers, run_timed, a, rq) == ERR_OK) return;
+    if (rq->is_grpc)
+        net_reply(rq, &(struct net_reply){ .grpc_status = NET_GRPC_RESOURCE_EXHAUSTED,
+                                           .grpc_message = STR("too many queries are waiting"),
+                                           .retry_after_ms = 1000 });
+    else
+        reply_busy(rq, "too many queries are waiting\n");
 }
 
 static void http_handle(struct api *a, struct net_request *rq) {
-    const char *allowed = NULL;
+    char allowed[64] = "";
+    if (rq->is_grpc && stream_knows(rq->path)) {
+        dispatch(a, rq, &stream_route);
+        return;
+    }
     if (rq->is_grpc) {
         net_reply(rq, &(struct net_reply){ .grpc_status = NET_GRPC_UNIMPLEMENTED,
                                            .grpc_message = STR("no such method") });
@@ -107,10 +204,13 @@ static void http_handle(struct api *a, struct net_request *rq) {
             dispatch(a, rq, &routes[i]);
             return;
         }
-        allowed = routes[i].method;
+        bool is_get = strcmp(routes[i].method, "GET") == 0;
+        size_t n = strlen(allowed);
+        (void)snprintf(allowed + n, sizeof allowed - n, "%s%s", n ? ", " : "",
+                       is_get ? "GET, HEAD" : routes[i].method);
     }
-    if (allowed)
-        reply_method(rq, strcmp(allowed, "GET") == 0 ? "GET, HEAD" : allowed);
+    if (allowed[0])
+        reply_method(rq, allowed);
     else
         app_handle(a, rq);
 }

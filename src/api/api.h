@@ -10,10 +10,19 @@
 enum api_listener { API_HTTP, API_OTLP_GRPC, API_OTLP_HTTP, API_LISTENER_COUNT };
 
 struct api;
+struct crew;
+struct delivery;
+struct secrets;
+
+// Bodies of requests that are not events.
+enum { API_BODY_MAX = 1 << 20 };
 
 struct api_opts {
     struct ingest *ingest;
     struct clock *clock;
+    struct crew *crew;              // helps queries; NULL = none
+    struct delivery *delivery;      // NULL: events are answered 503
+    const struct secrets *secrets;  // of hooks
     struct mem_budget *body_budget; // of the server's, for figures
     struct mem_budget *work_budget; // bodies unpacked, turned to protobuf, packed for the log
     uint32_t n_workers, max_queued;
@@ -24,7 +33,10 @@ struct api_opts {
     struct str version, revision, data_dir;
     struct str addresses[API_LISTENER_COUNT]; // for people; "" = off
     bool tls;
-    double price_per_gb_month; // of storage, for the cost figure
+    uint64_t query_timeout_ns, query_max_memory; // of one question; 0 = none
+    uint64_t retention_ns;                       // of traces; 0: for ever
+    uint64_t query_progress_ns;                  // between messages of a stream on its way
+    double price_per_gb_month;                   // of storage, for the cost figure
 };
 
 NODISCARD enum err api_new(const struct api_opts *opts, struct api **out);
@@ -39,5 +51,7 @@ void api_set_address(struct api *a, enum api_listener l, struct str address);
 void api_set_ready(struct api *a, bool ready);
 
 void api_handle(void *api, struct net_request *rq); // a net_handler
+// For net_listen.on_head: only events may be large.
+void api_on_head(void *api, struct net_request *rq);
 // For net_opts.on_refused.
 void api_note_refused(void *api, int kind, enum net_refusal why, const char *text, struct str peer);

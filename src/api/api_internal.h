@@ -3,8 +3,10 @@
 #pragma once
 
 #include "api/api.h"
+#include "api/ask.h"
 #include "api/refusals.h"
 #include "base/json.h"
+#include "api/tempo.h"
 #include "os/thread.h"
 
 // Why a request was refused as a whole: by a handler, or by net before a handler saw it.
@@ -45,7 +47,7 @@ struct api {
     _Atomic uint64_t refused_by_reason[16]; // spans, by enum otlp_refuse
     struct refusals refusals;
     struct workers *workers;
-    _Atomic uint64_t queries_total, query_ns_total, query_errors_total;
+    _Atomic uint64_t queries_running, query_ns_total, queries_canceled_total;
     _Atomic uint64_t query_buckets[12];
 };
 
@@ -58,6 +60,10 @@ void reply_busy(struct net_request *rq, const char *why);       // 429 with a re
 void reply_buf(struct net_request *rq, int status, struct str content_type, struct buf *body);
 void reply_buf_with(struct net_request *rq, int status, struct str content_type, struct buf *body,
                     const struct net_header *more, size_t n_more);
+bool reply_takes_gzip(const struct net_request *rq);
+// The head of an answer in pieces, which are not packed; then as net.h has it.
+NODISCARD enum err reply_begin(struct net_request *rq, int status, struct str content_type,
+                               const struct net_header *more, size_t n_more);
 void reply_static(struct net_request *rq, int status, struct str content_type, struct str body);
 int status_of(enum err e); // HTTP
 enum net_grpc_status grpc_status_of(enum err e);
@@ -65,13 +71,32 @@ enum net_grpc_status grpc_status_of(enum err e);
 #define TYPE_JSON STR("application/json")
 #define TYPE_PROTOBUF STR("application/protobuf")
 
+// --- answers to questions ---
+// Asks for the request, with the limits of the server, until its client goes away; then prints.
+// A Tempo message: as protobuf where the client takes it, else as JSON, which goes out in pieces when
+// it is long and need not be packed.
+void reply_tempo(struct api *a, struct net_request *rq, const struct otlp_message *m,
+                 enum err (*answer)(struct ask *k, struct tempo_pieces *out));
+// JSON of our own.
+void reply_asked(struct api *a, struct net_request *rq,
+                 enum err (*answer)(struct ask *k, struct json_writer *w));
+void reply_failed(struct api *a, struct net_request *rq, const struct ask *k, enum err e);
+// How near to refusing data ingest is.
+double saturation_of(const struct api *a, const struct ingest_stats *s);
+struct ask_limits limits_of(struct api *a, struct net_request *rq);
+bool wants_protobuf(const struct net_request *rq);
+
 // --- parameters ---
-// The first value of a query parameter, percent-decoded; ptr NULL = absent.
-struct str param(const struct net_request *rq, struct str name);
-// A Go duration ("1h30m", "500ms", "1.5s") in ns.
-NODISCARD bool parse_duration(struct str s, uint64_t *out_ns);
-// Whole seconds or fractions of them, nanoseconds (more than 10 digits); in ns.
-NODISCARD bool parse_time(struct str s, uint64_t *out_ns);
+static inline struct params params_of(const struct net_request *rq) {
+    return (struct params){ rq->query, rq->arena };
+}
+static inline struct str param(const struct net_request *rq, struct str name) {
+    struct params p = params_of(rq);
+    return params_get(&p, name);
+}
+
+// A web page sent it, from its reader's browser: never a tool. (Pages of ours send GET only.)
+bool is_page(const struct net_request *rq);
 
 // --- workers ---
 struct workers;
@@ -87,9 +112,21 @@ void otlp_handle(struct api *a, struct net_request *rq); // anything on the OTLP
 void trace_v1_handle(struct api *a, struct net_request *rq);
 void trace_v2_handle(struct api *a, struct net_request *rq);
 void search_handle(struct api *a, struct net_request *rq);
+void takt_search_handle(struct api *a, struct net_request *rq);
+void takt_explain_handle(struct api *a, struct net_request *rq);
+void takt_analyze_handle(struct api *a, struct net_request *rq);
+void series_range_handle(struct api *a, struct net_request *rq);
+void series_instant_handle(struct api *a, struct net_request *rq);
+void tags_v1_handle(struct api *a, struct net_request *rq);
+void tags_v2_handle(struct api *a, struct net_request *rq);
+void values_v1_handle(struct api *a, struct net_request *rq); // …/tag/{name}/values
+void values_v2_handle(struct api *a, struct net_request *rq);
+bool stream_knows(struct str path);
+void stream_handle(struct api *a, struct net_request *rq); // gRPC: tempopb.StreamingQuerier
 void flush_handle(struct api *a, struct net_request *rq);
 void metrics_handle(struct api *a, struct net_request *rq);
 void metrics_note_query(struct api *a, uint64_t ns);
+void metrics_note_end(struct api *a, enum err e); // of any query
 void status_text_handle(struct api *a, struct net_request *rq);
 void buildinfo_handle(struct api *a, struct net_request *rq);
 void takt_status_handle(struct api *a, struct net_request *rq);
@@ -97,4 +134,26 @@ void takt_traces_handle(struct api *a, struct net_request *rq);
 void takt_services_handle(struct api *a, struct net_request *rq);
 void takt_trace_handle(struct api *a, struct net_request *rq); // …/{id}/skeleton and …/{id}/spans
 void takt_test_span_handle(struct api *a, struct net_request *rq);
-void app_handle(struct api *a, struct net_request *rq); // the web app
+void takt_measures_handle(struct api *a, struct net_request *rq);
+void takt_deploys_handle(struct api *a, struct net_request *rq);
+void takt_deploy_handle(struct api *a, struct net_request *rq);
+void takt_why_handle(struct api *a, struct net_request *rq);
+void takt_delivery_services_handle(struct api *a, struct net_request *rq);
+void takt_trend_handle(struct api *a, struct net_request *rq);
+void takt_profile_handle(struct api *a, struct net_request *rq);
+void takt_report_handle(struct api *a, struct net_request *rq);
+void takt_ready_handle(struct api *a, struct net_request *rq);
+void takt_incident_handle(struct api *a, struct net_request *rq);
+void takt_catalogue_handle(struct api *a, struct net_request *rq);
+void takt_catalogue_put_handle(struct api *a, struct net_request *rq);
+void takt_catalogue_service_put_handle(struct api *a, struct net_request *rq); // …/catalogue/{service}
+void takt_catalogue_service_delete_handle(struct api *a, struct net_request *rq);
+void takt_intake_handle(struct api *a, struct net_request *rq);
+void takt_impact_handle(struct api *a, struct net_request *rq);
+void takt_versions_handle(struct api *a, struct net_request *rq);
+void takt_compare_handle(struct api *a, struct net_request *rq);
+void takt_reprocess_handle(struct api *a, struct net_request *rq);
+void events_handle(struct api *a, struct net_request *rq);
+void events_options_handle(struct api *a, struct net_request *rq);
+void hooks_handle(struct api *a, struct net_request *rq); // /hooks/{source}
+void app_handle(struct api *a, struct net_request *rq);   // the web app

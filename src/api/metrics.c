@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // /metrics in OpenMetrics text. Source: the OpenMetrics specification, 1.0.
 #include "api/api_internal.h"
+#include "delivery/delivery.h"
 #include "otlp/check.h"
 
 static void family(struct buf *b, const char *name, const char *type, const char *help) {
@@ -89,6 +90,8 @@ static void write_store(struct api *a, struct buf *b) {
     counter(b, "takt_cuts", "Heads written as blocks.", s.cuts_total);
     counter(b, "takt_cut_failures", "Blocks that could not be written; they are tried again.",
             s.cut_failures_total);
+    counter(b, "takt_deleted_traces", "Traces deleted on request.", s.deleted_traces_total);
+    counter(b, "takt_deleted_spans", "Spans of those.", s.deleted_spans_total);
     counter(b, "takt_merges", "Merges of blocks.", s.merges_total);
     gauge(b, "takt_head_spans", "Spans in memory that are not in blocks yet.", (double)s.head_spans);
     gauge(b, "takt_head_bytes", "Memory of those.", (double)s.head_bytes);
@@ -101,7 +104,7 @@ static void write_store(struct api *a, struct buf *b) {
     gauge(b, "takt_queued_requests", "Requests between arrival and answer.", (double)s.queued_requests);
     gauge(b, "takt_busy", "1 while something is queued, cut or merged; 0 at rest.", s.busy ? 1 : 0);
     gauge(b, "takt_ingest_saturation", "How near to refusing data ingest is, from 0 to 1.",
-          s.disk_full ? 1.0 : (double)a->opts.body_budget->used / (double)a->opts.body_budget->limit);
+          saturation_of(a, &s));
     double spans = (double)s.block_spans, traces = (double)s.block_traces;
     if (spans > 0)
         gauge(b, "takt_storage_bytes_per_span", "Bytes of blocks per span.", (double)s.block_bytes / spans);
@@ -112,6 +115,28 @@ static void write_store(struct api *a, struct buf *b) {
     if (s.oldest_start_ns)
         gauge(b, "takt_retention_days", "Age of the oldest span in blocks.",
               (double)(clock_unix_ns(a->opts.clock) - s.oldest_start_ns) / 86400e9);
+}
+
+static void write_delivery(struct api *a, struct buf *b) {
+    struct delivery_stats s;
+    if (!a->opts.delivery) return;
+    delivery_stats(a->opts.delivery, &s);
+    counter(b, "takt_delivery_events", "Events of delivery that were taken in.", s.events);
+    counter(b, "takt_delivery_events_again", "Of these, those that had come before.", s.again);
+    counter(b, "takt_delivery_events_unknown", "Of these, those of a type that says nothing to Takt.",
+            s.unknown);
+    counter(b, "takt_delivery_events_aside", "Of these, those that were set aside.", s.aside);
+    counter(b, "takt_delivery_requests_refused", "Requests with events that were refused.", s.refused);
+    counter(b, "takt_delivery_spans_untold", "Spans of pipelines that could not become an event.", s.untold);
+}
+
+static void write_cache(struct buf *b) {
+    struct block_cache_stats s;
+    block_cache_stats(&s);
+    gauge(b, "takt_column_cache_bytes", "Memory of unpacked columns that are kept for later questions.",
+          (double)s.bytes);
+    counter(b, "takt_column_cache_hits", "Columns of a row group that a question found unpacked.", s.hits);
+    counter(b, "takt_column_cache_misses", "Columns of a row group that a question unpacked.", s.misses);
 }
 
 static void write_queries(struct api *a, struct buf *b) {
@@ -126,6 +151,9 @@ static void write_queries(struct api *a, struct buf *b) {
     }
     buf_fmt(b, "takt_query_duration_seconds_sum %.9f\n", (double)a->query_ns_total / 1e9);
     value(b, "takt_query_duration_seconds_count", sum);
+    gauge(b, "takt_queries_running", "Queries on the workers.", (double)a->queries_running);
+    counter(b, "takt_queries_canceled", "Queries that stopped because nobody waited for the answer any more.",
+            a->queries_canceled_total);
 }
 
 void metrics_handle(struct api *a, struct net_request *rq) {
@@ -135,6 +163,8 @@ void metrics_handle(struct api *a, struct net_request *rq) {
     write_net(a, &out);
     write_store(a, &out);
     write_queries(a, &out);
+    write_delivery(a, &out);
+    write_cache(&out);
     family(&out, "takt_build", "info", "The version that runs.");
     buf_fmt(&out, "takt_build_info{version=\"%.*s\"} 1\n# EOF\n", STR_ARG(a->opts.version));
     reply_buf(rq, 200, STR("application/openmetrics-text; version=1.0.0; charset=utf-8"), &out);
@@ -147,4 +177,8 @@ void metrics_note_query(struct api *a, uint64_t ns) {
     while (i < 11 && ns > bounds_ns[i]) i++;
     atomic_fetch_add(&a->query_buckets[i], 1);
     atomic_fetch_add(&a->query_ns_total, ns);
+}
+
+void metrics_note_end(struct api *a, enum err e) {
+    if (e == ERR_CANCELED) a->queries_canceled_total++;
 }

@@ -1,16 +1,106 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/api_internal.h"
+#include "api/params.h"
 
-struct str param(const struct net_request *rq, struct str name) {
-    struct str rest = rq->query, pair, key, value;
+#include "base/json.h"
+#include "net/net.h"
+#include "os/clock.h"
+
+enum { SHOWN = 40 }; // bytes of a wrong value in a message
+
+static int shown(struct str s) {
+    return (int)(s.len < SHOWN ? s.len : SHOWN);
+}
+
+bool params_next(const struct params *p, struct str *rest, struct str *name, struct str *value) {
+    struct str pair, key, raw;
+    while (rest->len) {
+        (void)str_cut(*rest, '&', &pair, rest);
+        (void)str_cut(pair, '=', &key, &raw);
+        if (key.len && net_percent_decode(p->arena, key, true, name) &&
+            net_percent_decode(p->arena, raw, true, value))
+            return true;
+    }
+    return false;
+}
+
+struct str params_get(const struct params *p, struct str name) {
+    struct str rest = p->query, pair, key, value, decoded;
     while (rest.len) {
         (void)str_cut(rest, '&', &pair, &rest);
         (void)str_cut(pair, '=', &key, &value);
         if (!str_eq(key, name)) continue;
-        struct str decoded;
-        if (net_percent_decode(rq->arena, value, true, &decoded)) return decoded;
+        if (net_percent_decode(p->arena, value, true, &decoded)) return decoded;
     }
     return (struct str){ NULL, 0 };
+}
+
+static void add_encoded(struct buf *out, struct str s) {
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (plain || c == '-' || c == '.' || c == '_')
+            buf_char(out, (char)c);
+        else
+            buf_fmt(out, "%%%02X", c);
+    }
+}
+
+void params_add(struct buf *query, struct str name, struct str value) {
+    if (query->len) buf_char(query, '&');
+    add_encoded(query, name);
+    buf_char(query, '=');
+    add_encoded(query, value);
+}
+
+enum err params_number(const struct params *p, struct str name, uint64_t most, uint64_t *out,
+                       struct err_ctx *ctx) {
+    struct str s = params_get(p, name);
+    uint64_t v;
+    if (s.len == 0) return ERR_OK;
+    if (!str_u64(s, &v) || v > most)
+        return err_set(ctx, ERR_INVALID, "%.*s=\"%.*s\" is not a number up to %llu", STR_ARG(name), shown(s),
+                       s.ptr, (unsigned long long)most);
+    *out = v;
+    return ERR_OK;
+}
+
+enum err params_duration(const struct params *p, struct str name, uint64_t *out_ns, struct err_ctx *ctx) {
+    struct str s = params_get(p, name);
+    if (s.len == 0 || parse_duration(s, out_ns)) return ERR_OK;
+    return err_set(ctx, ERR_INVALID, "%.*s=\"%.*s\" is not a duration like 250ms, 1.5s or 1h30m",
+                   STR_ARG(name), shown(s), s.ptr);
+}
+
+enum err params_bool(const struct params *p, struct str name, bool *out, struct err_ctx *ctx) {
+    struct str s = params_get(p, name);
+    bool yes = str_eq(s, STR("true")) || str_eq(s, STR("1"));
+    if (s.len == 0) return ERR_OK;
+    if (!yes && !str_eq(s, STR("false")) && !str_eq(s, STR("0")))
+        return err_set(ctx, ERR_INVALID, "%.*s=\"%.*s\" is neither true nor false", STR_ARG(name), shown(s),
+                       s.ptr);
+    *out = yes;
+    return ERR_OK;
+}
+
+enum err params_range(const struct params *p, struct clock *clock, uint64_t *start_ns, uint64_t *end_ns,
+                      struct err_ctx *ctx) {
+    struct str start = params_get(p, STR("start")), end = params_get(p, STR("end"));
+    uint64_t since = 0, now = clock_unix_ns(clock), from, to;
+    *start_ns = *end_ns = 0;
+    TRY(params_duration(p, STR("since"), &since, ctx));
+    if (since) {
+        *start_ns = now > since ? now - since : 0;
+        *end_ns = INT64_MAX;
+        return ERR_OK;
+    }
+    if (start.len == 0 && end.len == 0) return ERR_OK;
+    if (start.len == 0 || end.len == 0) return err_set(ctx, ERR_INVALID, "start and end go together");
+    if (!parse_time(start, &from) || !parse_time(end, &to))
+        return err_set(ctx, ERR_INVALID, "start and end are unix times in seconds");
+    if (to <= from) return err_set(ctx, ERR_INVALID, "end must be after start");
+    *start_ns = from;
+    *end_ns = to;
+    return ERR_OK;
 }
 
 static bool unit_ns(struct str unit, double *out) {
@@ -52,6 +142,59 @@ bool parse_duration(struct str s, uint64_t *out_ns) {
     return true;
 }
 
+// --- times -----------------------------------------------------------------------------------------------
+
+static bool digits(struct str *s, size_t n, uint32_t *out) {
+    uint64_t v;
+    if (s->len < n || !str_u64(str_sub(*s, 0, n), &v)) return false;
+    *out = (uint32_t)v;
+    *s = str_sub(*s, n, s->len);
+    return true;
+}
+
+static bool skip(struct str *s, char c) {
+    char small = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    if (s->len == 0 || (*s->ptr != c && *s->ptr != small)) return false;
+    *s = str_sub(*s, 1, s->len);
+    return true;
+}
+
+// Days from 1970-01-01 of a day in the Gregorian calendar.
+static int64_t days_of(uint32_t year, uint32_t month, uint32_t day) {
+    int64_t y = (int64_t)year - (month <= 2), m = (month + 9) % 12;
+    return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
+}
+
+static bool parse_zone(struct str s, int64_t *out_s) {
+    uint32_t hours, minutes;
+    *out_s = 0;
+    if (skip(&s, 'Z')) return s.len == 0;
+    int64_t sign = s.len && *s.ptr == '-' ? -1 : 1;
+    if (!skip(&s, sign < 0 ? '-' : '+') || !digits(&s, 2, &hours) || !skip(&s, ':') ||
+        !digits(&s, 2, &minutes) || s.len || hours > 23 || minutes > 59)
+        return false;
+    *out_s = sign * (int64_t)(hours * 3600 + minutes * 60);
+    return true;
+}
+
+// 2026-01-31T12:00:00.5+02:00
+static bool parse_rfc3339(struct str s, uint64_t *out_ns) {
+    uint32_t year, month, day, hour, minute, second, nanos = 0, unit = 100000000;
+    int64_t zone;
+    if (!digits(&s, 4, &year) || !skip(&s, '-') || !digits(&s, 2, &month) || !skip(&s, '-') ||
+        !digits(&s, 2, &day) || !skip(&s, 'T') || !digits(&s, 2, &hour) || !skip(&s, ':') ||
+        !digits(&s, 2, &minute) || !skip(&s, ':') || !digits(&s, 2, &second))
+        return false;
+    if (month - 1 > 11 || day - 1 > 30 || hour > 23 || minute > 59 || second > 60) return false;
+    if (skip(&s, '.'))
+        for (uint32_t d; digits(&s, 1, &d); unit /= 10) nanos += d * unit;
+    if (!parse_zone(s, &zone)) return false;
+    int64_t t = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone;
+    if (t < 0 || t > INT64_MAX / 1000000000 - 1) return false;
+    *out_ns = (uint64_t)t * 1000000000 + nanos;
+    return true;
+}
+
 bool parse_time(struct str s, uint64_t *out_ns) {
     uint64_t v;
     double seconds;
@@ -62,6 +205,7 @@ bool parse_time(struct str s, uint64_t *out_ns) {
             *out_ns = v * 1000000000;
         return *out_ns <= INT64_MAX;
     }
+    if (s.len > 4 && s.ptr[4] == '-') return parse_rfc3339(s, out_ns);
     if (!json_f64(s, &seconds) || seconds < 0 || seconds > 9e9) return false;
     *out_ns = (uint64_t)(seconds * 1e9);
     return true;

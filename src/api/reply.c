@@ -79,7 +79,7 @@ void reply_busy(struct net_request *rq, const char *why) {
                                        .retry_after_ms = 1000 });
 }
 
-static bool takes_gzip(const struct net_request *rq) {
+bool reply_takes_gzip(const struct net_request *rq) {
     struct str accept = net_request_header(rq, STR("accept-encoding"));
     return accept.ptr && memmem(accept.ptr, accept.len, "gzip", 4) != NULL;
 }
@@ -102,20 +102,35 @@ static bool gzip(struct buf *body) {
     return true;
 }
 
+// The headers that every such answer has, then more; the caller has room for those of the packing.
+static size_t headers_of(struct str content_type, const struct net_header *more, size_t n_more,
+                         struct net_header h[static HEADERS_MAX]) {
+    size_t n = 0;
+    h[n++] = (struct net_header){ STR("content-type"), content_type };
+    h[n++] = (struct net_header){ STR("x-content-type-options"), STR("nosniff") };
+    h[n++] = (struct net_header){ STR("vary"), STR("accept-encoding") };
+    for (size_t i = 0; i < n_more && n < HEADERS_MAX - 1; i++) h[n++] = more[i];
+    return n;
+}
+
+enum err reply_begin(struct net_request *rq, int status, struct str content_type,
+                     const struct net_header *more, size_t n_more) {
+    struct net_header h[HEADERS_MAX];
+    size_t n = headers_of(content_type, more, n_more, h);
+    return net_reply_begin(rq, &(struct net_reply){ .status = status, .headers = h, .n_headers = n });
+}
+
 void reply_buf_with(struct net_request *rq, int status, struct str content_type, struct buf *body,
                     const struct net_header *more, size_t n_more) {
-    struct net_header h[HEADERS_MAX] = { { STR("content-type"), content_type },
-                                         { STR("x-content-type-options"), STR("nosniff") } };
-    size_t n = 2;
-    for (size_t i = 0; i < n_more && n < HEADERS_MAX - 2; i++) h[n++] = more[i];
+    struct net_header h[HEADERS_MAX];
+    size_t n = headers_of(content_type, more, n_more, h);
     if (body->failed) {
         buf_fini(body);
         reply_error(rq, 503, "out of memory for the answer");
         return;
     }
-    if (body->len >= GZIP_FROM_BYTES && takes_gzip(rq) && gzip(body))
+    if (body->len >= GZIP_FROM_BYTES && reply_takes_gzip(rq) && gzip(body))
         h[n++] = (struct net_header){ STR("content-encoding"), STR("gzip") };
-    h[n++] = (struct net_header){ STR("vary"), STR("accept-encoding") };
     size_t len;
     char *bytes = buf_take(body, &len);
     net_reply(rq, &(struct net_reply){

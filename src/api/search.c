@@ -1,78 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
-// The list of traces: as Tempo's /api/search has it, and as the web app wants it.
-#include "query/search.h"
+// Searches as Tempo's API has them: with TraceQL, or by tags and durations, which become TraceQL.
+#include "api/search.h"
 
 #include <stdio.h>
 
 #include "api/api_internal.h"
 #include "api/print.h"
 
-enum { LIMIT_DEFAULT = 20, SPSS_MAX = 100 };
+enum { LIMIT_DEFAULT = 20, SPSS_DEFAULT = 3 };
 
-static bool read_number(struct net_request *rq, struct str name, uint64_t most, uint64_t *out) {
-    struct str s = param(rq, name);
-    if (!s.ptr) return true;
-    if (str_u64(s, out) && *out <= most) return true;
-    reply_error(rq, 400, "%.*s=\"%.*s\" is not a number up to %llu", STR_ARG(name),
-                (int)(s.len < 40 ? s.len : 40), s.ptr, (unsigned long long)most);
+// --- what is asked ---------------------------------------------------------------------------------------
+
+void search_cursor_write(const struct trace_summary *t, char out[static SEARCH_CURSOR_MAX]) {
+    char hex[33] = { 0 };
+    hex_encode(t->id, 16, hex);
+    (void)snprintf(out, SEARCH_CURSOR_MAX, "%llu-%s", (unsigned long long)t->start_ns, hex);
+}
+
+bool search_cursor_read(struct str text, uint64_t *start_ns, uint8_t id[16]) {
+    struct str start, hex;
+    return str_cut(text, '-', &start, &hex) && str_u64(start, start_ns) && print_parse_trace_id(hex, id);
+}
+
+static bool is_known(struct str name) {
+    static const char *const known[] = { "q",
+                                         "tags",
+                                         "minDuration",
+                                         "maxDuration",
+                                         "limit",
+                                         "spss",
+                                         "start",
+                                         "end",
+                                         "since",
+                                         "cursor",
+                                         "skip_ast_transformations" };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (str_eq(name, str_of(known[i]))) return true;
     return false;
 }
 
-static bool read_duration(struct net_request *rq, struct str name, uint64_t *out) {
-    struct str s = param(rq, name);
-    if (!s.ptr || s.len == 0 || parse_duration(s, out)) return true;
-    reply_error(rq, 400, "%.*s=\"%.*s\" is not a duration like 250ms, 1.5s or 1h30m", STR_ARG(name),
-                (int)(s.len < 40 ? s.len : 40), s.ptr);
-    return false;
+// The oldest form: what is no parameter is a tag.
+static enum err read_loose_tags(struct ask *k, struct search_ask *s) {
+    struct str rest = k->params.query;
+    struct search_tag t;
+    while (params_next(&k->params, &rest, &t.key, &t.value)) {
+        if (is_known(t.key) || t.value.len == 0) continue;
+        if (s->n_tags == SEARCH_TAGS_MAX)
+            return err_set(&k->ctx, ERR_INVALID, "more than %d tags", SEARCH_TAGS_MAX);
+        s->tags[s->n_tags++] = t;
+    }
+    return ERR_OK;
 }
 
-// since, or start and end together; none of them = all time.
-static bool read_range(struct api *a, struct net_request *rq, struct search *s) {
-    struct str start = param(rq, STR("start")), end = param(rq, STR("end"));
-    uint64_t since = 0, now = clock_unix_ns(a->opts.clock);
-    if (!read_duration(rq, STR("since"), &since)) return false;
-    if (since) {
-        s->start_ns = now > since ? now - since : 0;
-        s->end_ns = INT64_MAX; // what is newer than our clock is shown too
-        return true;
-    }
-    bool has_start = start.ptr && start.len, has_end = end.ptr && end.len;
-    if (!has_start && !has_end) return true;
-    if (has_start != has_end) {
-        reply_error(rq, 400, "start and end go together");
-        return false;
-    }
-    if (!parse_time(start, &s->start_ns) || !parse_time(end, &s->end_ns)) {
-        reply_error(rq, 400, "start and end are unix times in seconds");
-        return false;
-    }
-    if (s->end_ns > s->start_ns) return true;
-    reply_error(rq, 400, "end must be after start");
-    return false;
+enum err search_ask_read(struct ask *k, struct search_ask *s) {
+    const struct params *p = &k->params;
+    struct str tags = params_get(p, STR("tags")), cursor = params_get(p, STR("cursor"));
+    *s = (struct search_ask){ .q = params_get(p, STR("q")),
+                              .limit = LIMIT_DEFAULT,
+                              .tags = ARENA_ARRAY(&k->arena, SEARCH_TAGS_MAX, struct search_tag) };
+    if (!s->tags) return ERR_NOMEM;
+    TRY(params_number(p, STR("limit"), SEARCH_LIMIT_MAX, &s->limit, &k->ctx));
+    TRY(params_number(p, STR("spss"), SEARCH_SPSS_MAX, &s->spss, &k->ctx));
+    TRY(params_duration(p, STR("minDuration"), &s->min_duration_ns, &k->ctx));
+    TRY(params_duration(p, STR("maxDuration"), &s->max_duration_ns, &k->ctx));
+    TRY(params_range(p, k->limits->clock, &s->start_ns, &s->end_ns, &k->ctx));
+    if (s->limit == 0) return err_set(&k->ctx, ERR_INVALID, "limit must be greater than 0");
+    if (cursor.len) s->has_after = search_cursor_read(cursor, &s->after_start_ns, s->after_id);
+    if (cursor.len && !s->has_after) return err_set(&k->ctx, ERR_INVALID, "the cursor is not one of ours");
+    return search_tags_parse(k, tags, s);
 }
 
-static bool read_search(struct api *a, struct net_request *rq, struct search *s) {
-    uint64_t limit = LIMIT_DEFAULT, spss = 0;
-    if (!read_number(rq, STR("limit"), SEARCH_LIMIT_MAX, &limit) ||
-        !read_number(rq, STR("spss"), SPSS_MAX, &spss))
-        return false;
-    if (limit == 0) {
-        reply_error(rq, 400, "limit must be greater than 0");
-        return false;
-    }
-    s->limit = (uint32_t)limit;
-    return read_duration(rq, STR("minDuration"), &s->min_duration_ns) &&
-           read_duration(rq, STR("maxDuration"), &s->max_duration_ns) && read_range(a, rq, s);
+enum err search_ask_check(struct ask *k, struct search_ask *s) {
+    if (s->q.len && s->n_tags) return err_set(&k->ctx, ERR_INVALID, "q and tags do not go together");
+    if (s->limit == 0) s->limit = LIMIT_DEFAULT;
+    if (s->spss == 0) s->spss = SPSS_DEFAULT;
+    if (s->limit > SEARCH_LIMIT_MAX)
+        return err_set(&k->ctx, ERR_INVALID, "limit is at most %d", SEARCH_LIMIT_MAX);
+    if (s->spss > SEARCH_SPSS_MAX)
+        return err_set(&k->ctx, ERR_INVALID, "spans per span set are at most %d", SEARCH_SPSS_MAX);
+    if (s->max_duration_ns && s->max_duration_ns < s->min_duration_ns)
+        return err_set(&k->ctx, ERR_INVALID, "maxDuration is less than minDuration");
+    if (s->q.len) return ERR_OK;
+    s->bare = true;
+    return search_tags_text(k, s, &s->q);
 }
 
-// false: answered with an error.
-static bool run(struct api *a, struct net_request *rq, const struct search *s, struct search_result *out) {
-    struct view *v = ingest_view(a->opts.ingest);
-    enum err e = search_run(v, s, out);
-    view_unref(v);
-    if (e != ERR_OK) reply_error(rq, status_of(e), "the search failed: %s", err_text(e));
-    return e == ERR_OK;
+enum err search_ask_find(struct ask *k, const struct search_ask *s, struct find_result *out) {
+    struct ql_query *q;
+    TRY(ask_parse_search(k, s->q, &q));
+    struct find f = { .query = q,
+                      .bounds = ask_bounds(k, s->start_ns, s->end_ns),
+                      .limit = (uint32_t)s->limit,
+                      .spans_per_set = s->bare ? 0 : (uint32_t)s->spss,
+                      .count = s->count,
+                      .errors = s->errors,
+                      .has_after = s->has_after,
+                      .after_start_ns = s->after_start_ns,
+                      .teller = s->teller,
+                      .found = s->found };
+    memcpy(f.after_id, s->after_id, sizeof f.after_id);
+    TRY(find_run(k->view, &f, out, &k->ctx));
+    ask_note_scan(k, &out->stats);
+    if (out->has_more && out->n) search_cursor_write(&out->traces[out->n - 1].summary, k->next);
+    enum err e = out->partial ? ask_note_partial(k, out->why, &out->stats) : ERR_OK;
+    if (e != ERR_OK) find_fini(out);
+    return e;
 }
+
+// --- what is found ---------------------------------------------------------------------------------------
 
 // Hex without leading zeros, as Tempo writes it.
 static struct str short_id(const uint8_t id[16], char hex[32]) {
@@ -82,180 +117,109 @@ static struct str short_id(const uint8_t id[16], char hex[32]) {
     return s;
 }
 
-static void write_stats(struct json_writer *w, const struct trace_summary *t) {
-    jw_key(w, STR("serviceStats"));
-    jw_object(w);
+static void write_attributes(struct message *m, uint32_t number, const struct find_attr *attrs, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (attrs[i].value.type != VALUE_NIL) tempo_attribute(m, number, attrs[i].key, &attrs[i].value);
+}
+
+static void write_span(struct message *m, const struct find_span *s) {
+    char hex[16];
+    hex_encode(&s->span_id, 8, hex);
+    message_begin(m, TEMPO_SET_SPANS);
+    message_text(m, TEMPO_SPAN_ID, (struct str){ hex, 16 });
+    if (s->has_name) message_text(m, TEMPO_SPAN_NAME, s->name);
+    message_number(m, TEMPO_SPAN_START, s->start_ns);
+    message_number(m, TEMPO_SPAN_DURATION, s->duration_ns);
+    write_attributes(m, TEMPO_SPAN_ATTRIBUTES, s->attrs, s->n_attrs);
+    message_end(m);
+}
+
+static void write_set(struct message *m, uint32_t number, const struct find_set *s) {
+    message_begin(m, number);
+    for (uint32_t i = 0; i < s->n_spans; i++) write_span(m, &s->spans[i]);
+    message_number(m, TEMPO_SET_MATCHED, s->matched);
+    write_attributes(m, TEMPO_SET_ATTRIBUTES, s->attrs, s->n_attrs);
+    message_end(m);
+}
+
+// The first set stands there twice: also alone, for clients that know of no more.
+static void write_sets(struct message *m, const struct find_set *sets, uint32_t n) {
+    if (n == 0) return;
+    write_set(m, TEMPO_SPAN_SET, &sets[0]);
+    message_again(m, TEMPO_SPAN_SETS);
+    for (uint32_t i = 1; i < n; i++) write_set(m, TEMPO_SPAN_SETS, &sets[i]);
+}
+
+static void write_services(struct message *m, const struct trace_summary *t) {
     for (uint32_t i = 0; i < t->n_services; i++) {
-        jw_key(w, t->services[i].name);
-        jw_object(w);
-        jw_key(w, STR("spanCount"));
-        jw_u64(w, t->services[i].spans);
-        if (t->services[i].errors) {
-            jw_key(w, STR("errorCount"));
-            jw_u64(w, t->services[i].errors);
-        }
-        jw_object_end(w);
+        message_entry(m, TEMPO_SERVICE_STATS, t->services[i].name);
+        message_number(m, 1, t->services[i].spans);
+        message_number(m, 2, t->services[i].errors);
+        message_end(m);
     }
-    jw_object_end(w);
 }
 
-static void write_text(struct json_writer *w, struct str key, struct str value) {
-    if (value.len == 0) return;
-    jw_key(w, key);
-    jw_str(w, value);
-}
-
-static void write_trace(struct json_writer *w, const struct trace_summary *t) {
+static enum err write_trace(struct tempo_pieces *out, const struct trace_summary *t,
+                            const struct find_set *sets, uint32_t n_sets) {
+    struct message *m = &out->message;
     char hex[32];
     uint64_t ms = t->duration_ns / 1000000;
-    jw_object(w);
-    write_text(w, STR("traceID"), short_id(t->id, hex));
-    write_text(w, STR("rootServiceName"),
-               t->has_root ? t->root_service : STR("<root span not yet received>"));
-    write_text(w, STR("rootTraceName"), t->has_root ? t->root_name : STR(""));
-    jw_key(w, STR("startTimeUnixNano"));
-    jw_u64_str(w, t->start_ns);
-    if (ms) {
-        jw_key(w, STR("durationMs"));
-        jw_u64(w, ms < UINT32_MAX ? ms : UINT32_MAX);
-    }
-    write_stats(w, t);
-    jw_object_end(w);
+    tempo_item_begin(out);
+    message_begin(m, TEMPO_LIST);
+    message_text(m, TEMPO_TRACE_ID, short_id(t->id, hex));
+    message_text(m, TEMPO_ROOT_SERVICE, t->has_root ? t->root_service : STR("<root span not yet received>"));
+    message_text(m, TEMPO_ROOT_NAME, t->has_root ? t->root_name : STR(""));
+    message_number(m, TEMPO_START, t->start_ns);
+    message_number(m, TEMPO_DURATION_MS, ms < UINT32_MAX ? ms : UINT32_MAX);
+    write_sets(m, sets, n_sets);
+    write_services(m, t);
+    message_end(m);
+    return tempo_item_end(out);
 }
 
-static void write_metrics(struct json_writer *w, const struct search_result *r) {
-    jw_key(w, STR("metrics"));
-    jw_object(w);
-    if (r->inspected) {
-        jw_key(w, STR("inspectedTraces"));
-        jw_u64(w, r->inspected);
+static void tail(const void *stats, struct message *m, bool last) {
+    (void)last;
+    tempo_search_metrics(m, stats);
+}
+
+static enum err add_trace(void *pieces, const struct find_trace *t) {
+    return write_trace(pieces, &t->summary, t->sets, t->n_sets);
+}
+
+static enum err tell(void *pieces, const struct query_stats *so_far) {
+    struct tempo_pieces *out = pieces;
+    out->tail_ctx = so_far;
+    return tempo_pieces_end(out);
+}
+
+enum err search_answer(struct ask *k, struct search_ask *s, struct tempo_pieces *out) {
+    struct find_result r;
+    struct query_stats none = { 0 };
+    TRY(search_ask_check(k, s));
+    out->tail = tail;
+    out->tail_ctx = &none;
+    if (out->send && !out->message.is_json) { // JSON is one text: nothing can be told on the way
+        s->teller = (struct query_teller){ tell, out, k->limits->progress_ns };
+        s->found = add_trace;
     }
-    if (r->bytes_read) {
-        jw_key(w, STR("inspectedBytes"));
-        jw_u64_str(w, r->bytes_read);
-    }
-    if (r->blocks_total) {
-        jw_key(w, STR("totalBlocks"));
-        jw_u64(w, r->blocks_total);
-    }
-    jw_key(w, STR("completedJobs"));
-    jw_u64(w, r->blocks_read + 1ull);
-    jw_key(w, STR("totalJobs"));
-    jw_u64(w, r->blocks_total + 1ull);
-    jw_object_end(w);
+    TRY(search_ask_find(k, s, &r));
+    enum err e = ERR_OK;
+    out->tail_ctx = &r.stats;
+    for (uint32_t i = 0; i < r.n && e == ERR_OK; i++) e = add_trace(out, &r.traces[i]);
+    if (e == ERR_OK) e = tempo_pieces_end(out);
+    find_fini(&r);
+    return e;
+}
+
+static enum err answer(struct ask *k, struct tempo_pieces *out) {
+    struct search_ask s;
+    const struct params *p = &k->params;
+    TRY(search_ask_read(k, &s));
+    bool has_range = params_get(p, STR("start")).len || params_get(p, STR("end")).len;
+    if (s.q.len == 0 && s.n_tags == 0 && !has_range) TRY(read_loose_tags(k, &s));
+    return search_answer(k, &s, out);
 }
 
 void search_handle(struct api *a, struct net_request *rq) {
-    struct search s = { .service = STR(""), .operation = STR("") };
-    struct search_result r;
-    struct str q = param(rq, STR("q")), tags = param(rq, STR("tags"));
-    if ((q.ptr && q.len) || (tags.ptr && tags.len)) {
-        reply_error(
-            rq, 501,
-            "searching with q or tags is not supported yet; without them the newest traces are listed");
-        return;
-    }
-    if (!read_search(a, rq, &s)) return;
-    if (!run(a, rq, &s, &r)) return;
-    struct buf out;
-    buf_init(&out, SIZE_MAX);
-    struct json_writer w = json_writer_on(&out);
-    jw_object(&w);
-    jw_key(&w, STR("traces"));
-    jw_array(&w);
-    for (uint32_t i = 0; i < r.n; i++) write_trace(&w, &r.traces[i]);
-    jw_array_end(&w);
-    write_metrics(&w, &r);
-    jw_object_end(&w);
-    search_fini(&r);
-    reply_buf(rq, 200, TYPE_JSON, &out);
-}
-
-// --- the web app -----------------------------------------------------------------------------------------
-
-// The place after a trace: start and id, "<start ns>-<32 hex digits>".
-static bool read_cursor(struct net_request *rq, struct search *s) {
-    struct str cursor = param(rq, STR("cursor")), start, id;
-    if (!cursor.ptr || cursor.len == 0) return true;
-    s->has_after = str_cut(cursor, '-', &start, &id) && str_u64(start, &s->after_start_ns) &&
-                   print_parse_trace_id(id, s->after_id);
-    if (!s->has_after) reply_error(rq, 400, "the cursor is not one of ours");
-    return s->has_after;
-}
-
-static void write_takt_trace(struct json_writer *w, const struct trace_summary *t) {
-    char hex[32];
-    hex_encode(t->id, 16, hex);
-    jw_object(w);
-    jw_key(w, STR("traceId"));
-    jw_str(w, (struct str){ hex, 32 });
-    jw_key(w, STR("rootService"));
-    if (t->has_root)
-        jw_str(w, t->root_service);
-    else
-        jw_null(w);
-    jw_key(w, STR("rootName"));
-    if (t->has_root)
-        jw_str(w, t->root_name);
-    else
-        jw_null(w);
-    jw_key(w, STR("startUnixNano"));
-    jw_u64_str(w, t->start_ns);
-    jw_key(w, STR("durationNano"));
-    jw_u64_str(w, t->duration_ns);
-    jw_key(w, STR("spans"));
-    jw_u64(w, t->spans);
-    jw_key(w, STR("errors"));
-    jw_u64(w, t->errors);
-    jw_key(w, STR("services"));
-    jw_array(w);
-    for (uint32_t i = 0; i < t->n_services; i++) {
-        jw_object(w);
-        jw_key(w, STR("name"));
-        jw_str(w, t->services[i].name);
-        jw_key(w, STR("spans"));
-        jw_u64(w, t->services[i].spans);
-        jw_key(w, STR("errors"));
-        jw_u64(w, t->services[i].errors);
-        jw_object_end(w);
-    }
-    jw_array_end(w);
-    jw_object_end(w);
-}
-
-static void write_page(struct json_writer *w, const struct search *s, const struct search_result *r) {
-    jw_object(w);
-    jw_key(w, STR("traces"));
-    jw_array(w);
-    for (uint32_t i = 0; i < r->n; i++) write_takt_trace(w, &r->traces[i]);
-    jw_array_end(w);
-    jw_key(w, STR("total"));
-    jw_u64(w, r->total);
-    jw_key(w, STR("complete"));
-    jw_bool(w, true);
-    jw_key(w, STR("cursor"));
-    if (r->n == s->limit && r->n < r->total) {
-        char text[64], hex[33] = { 0 };
-        hex_encode(r->traces[r->n - 1].id, 16, hex);
-        (void)snprintf(text, sizeof text, "%llu-%s", (unsigned long long)r->traces[r->n - 1].start_ns, hex);
-        jw_str(w, str_of(text));
-    } else {
-        jw_null(w);
-    }
-    jw_object_end(w);
-}
-
-void takt_traces_handle(struct api *a, struct net_request *rq) {
-    struct search s = { .service = param(rq, STR("service")), .operation = param(rq, STR("operation")) };
-    struct search_result r;
-    struct str errors = param(rq, STR("errors"));
-    s.errors = errors.ptr && str_eq(errors, STR("1"));
-    if (!read_search(a, rq, &s) || !read_cursor(rq, &s)) return;
-    if (!run(a, rq, &s, &r)) return;
-    struct buf out;
-    buf_init(&out, SIZE_MAX);
-    struct json_writer w = json_writer_on(&out);
-    write_page(&w, &s, &r);
-    search_fini(&r);
-    reply_buf(rq, 200, TYPE_JSON, &out);
+    reply_tempo(a, rq, &tempo_search_response, answer);
 }

@@ -3,10 +3,10 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
+#include "api/search.h"
 #include "base/pb.h"
 #include "os/random.h"
 #include "otlp/check.h"
-#include "query/search.h"
 #include "span/wire.h"
 
 static const char *const protocol_names[API_LISTENER_COUNT] = { "http", "otlp_grpc", "otlp_http" };
@@ -166,12 +166,12 @@ static bool among(const struct str *list, uint32_t n, struct str s) {
     return false;
 }
 
-static void write_operations(struct json_writer *w, const struct search_result *r, struct str service) {
+static void write_operations(struct json_writer *w, const struct find_result *r, struct str service) {
     struct str seen[OPERATIONS_SHOWN];
     uint32_t n = 0;
     jw_array(w);
     for (uint32_t i = 0; i < r->n && n < OPERATIONS_SHOWN; i++) {
-        const struct trace_summary *t = &r->traces[i];
+        const struct trace_summary *t = &r->traces[i].summary;
         if (!t->has_root || !str_eq(t->root_service, service) || among(seen, n, t->root_name)) continue;
         seen[n++] = t->root_name;
         jw_str(w, t->root_name);
@@ -179,42 +179,43 @@ static void write_operations(struct json_writer *w, const struct search_result *
     jw_array_end(w);
 }
 
-// The services of the newest traces, with the names of their roots.
-void takt_services_handle(struct api *a, struct net_request *rq) {
-    struct search s = { .service = STR(""), .operation = STR(""), .limit = SERVICES_FROM_TRACES };
-    struct search_result r;
+static void write_services(struct json_writer *w, const struct find_result *r) {
     struct str seen[SERVICES_SHOWN];
     uint32_t n = 0;
-    struct view *v = ingest_view(a->opts.ingest);
-    enum err e = search_run(v, &s, &r);
-    view_unref(v);
-    if (e != ERR_OK) {
-        reply_error(rq, status_of(e), "the services cannot be listed: %s", err_text(e));
-        return;
-    }
-    struct buf out;
-    buf_init(&out, 16 << 20);
-    struct json_writer w = json_writer_on(&out);
-    jw_object(&w);
-    jw_key(&w, STR("services"));
-    jw_array(&w);
-    for (uint32_t i = 0; i < r.n; i++) {
-        for (uint32_t k = 0; k < r.traces[i].n_services && n < SERVICES_SHOWN; k++) {
-            struct str name = r.traces[i].services[k].name;
+    for (uint32_t i = 0; i < r->n; i++) {
+        const struct trace_summary *t = &r->traces[i].summary;
+        for (uint32_t k = 0; k < t->n_services && n < SERVICES_SHOWN; k++) {
+            struct str name = t->services[k].name;
             if (among(seen, n, name)) continue;
             seen[n++] = name;
-            jw_object(&w);
-            jw_key(&w, STR("name"));
-            jw_str(&w, name);
-            jw_key(&w, STR("operations"));
-            write_operations(&w, &r, name);
-            jw_object_end(&w);
+            jw_object(w);
+            jw_key(w, STR("name"));
+            jw_str(w, name);
+            jw_key(w, STR("operations"));
+            write_operations(w, r, name);
+            jw_object_end(w);
         }
     }
-    jw_array_end(&w);
-    jw_object_end(&w);
-    search_fini(&r);
-    reply_buf(rq, 200, TYPE_JSON, &out);
+}
+
+// The services of the newest traces, with the names of their roots.
+static enum err answer_services(struct ask *k, struct json_writer *w) {
+    struct search_ask s = { .q = STR("{ }"), .limit = SERVICES_FROM_TRACES, .bare = true };
+    struct find_result r;
+    TRY(search_ask_find(k, &s, &r));
+    k->next[0] = '\0'; // there is no next page
+    jw_object(w);
+    jw_key(w, STR("services"));
+    jw_array(w);
+    write_services(w, &r);
+    jw_array_end(w);
+    jw_object_end(w);
+    find_fini(&r);
+    return ERR_OK;
+}
+
+void takt_services_handle(struct api *a, struct net_request *rq) {
+    reply_asked(a, rq, answer_services);
 }
 
 // --- a test span -------------------------------------------------------------------------------------------

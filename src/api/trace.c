@@ -7,6 +7,7 @@
 #include "base/pb.h"
 #include "otlp/encode.h"
 #include "otlp/json.h"
+#include "query/pick.h"
 #include "span/canon.h"
 
 enum { SPAN_ROWS_MAX = 5000 }; // of one question for details
@@ -64,11 +65,6 @@ static bool load(struct api *a, struct net_request *rq, struct str prefix, struc
     if (e == ERR_OK) return true;
     reply_error(rq, status_of(e), "the trace cannot be read: %s", err_text(e));
     return false;
-}
-
-static bool wants_protobuf(const struct net_request *rq) {
-    struct str accept = net_request_header(rq, STR("accept"));
-    return accept.ptr && memmem(accept.ptr, accept.len, "application/protobuf", 20) != NULL;
 }
 
 static enum err encode(struct trace *t, struct buf *out) {
@@ -138,15 +134,47 @@ static enum err v2_json(const struct trace *t, struct str traces_data, struct bu
     return out->failed ? ERR_NOMEM : ERR_OK;
 }
 
+static enum err read_depth(struct ask *k, struct str name, int64_t *out) {
+    struct str s = params_get(&k->params, name);
+    if (s.len == 0 || (str_i64(s, out) && *out >= -1)) return ERR_OK;
+    return err_set(&k->ctx, ERR_INVALID, "%.*s is a number of levels, or -1 for all", STR_ARG(name));
+}
+
+// q, keep_hierarchy, match_depth, ancestor_depth.
+static enum err pick_asked(struct ask *k, struct trace *t) {
+    struct str q = params_get(&k->params, STR("q"));
+    struct ql_query *query;
+    struct pick p = { .ancestor_depth = -1 };
+    if (q.len == 0) return ERR_OK;
+    TRY(params_bool(&k->params, STR("keep_hierarchy"), &p.ancestors, &k->ctx));
+    TRY(read_depth(k, STR("match_depth"), &p.match_depth));
+    TRY(read_depth(k, STR("ancestor_depth"), &p.ancestor_depth));
+    TRY(ask_parse(k, q, &query));
+    TRY(pick_check(query, &k->ctx));
+    p.query = query;
+    return pick_run(t, &p, &k->ctx);
+}
+
+// false: answered with an error.
+static bool pick_spans(struct api *a, struct net_request *rq, struct trace *t) {
+    struct ask_limits limits = limits_of(a, rq);
+    struct ask k;
+    ask_init(&k, NULL, &limits, rq->query);
+    enum err e = pick_asked(&k, t);
+    if (e != ERR_OK) reply_failed(a, rq, &k, e);
+    ask_fini(&k);
+    return e == ERR_OK;
+}
+
 void trace_v2_handle(struct api *a, struct net_request *rq) {
     struct trace t;
-    struct str tail, q = param(rq, STR("q"));
+    struct str tail;
     struct buf pb, out;
-    if (q.ptr && q.len) {
-        reply_error(rq, 501, "the parameter q (a filter in TraceQL) is not supported yet");
+    if (!load(a, rq, STR("/api/v2/traces/"), &tail, &t)) return;
+    if (!pick_spans(a, rq, &t)) {
+        trace_fini(&t);
         return;
     }
-    if (!load(a, rq, STR("/api/v2/traces/"), &tail, &t)) return;
     buf_init(&pb, SIZE_MAX);
     buf_init(&out, SIZE_MAX);
     enum err e = encode(&t, &pb);

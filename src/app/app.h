@@ -64,15 +64,38 @@ void server_stop(struct server *s);                  // within two seconds
 const char *server_url(const struct server *s);      // of the web app, "" when it is off
 const char *server_otlp_url(const struct server *s); // of OTLP over HTTP
 const char *server_grpc_url(const struct server *s); // of OTLP over gRPC, grpc://…
+struct delivery *server_delivery(const struct server *s);
 
 // Waits for SIGINT or SIGTERM; a second one ends the process at once. timeout_ms 0 = for ever.
 void signals_block(void);               // before any thread starts
 bool signals_wait(uint32_t timeout_ms); // false: timed out
+bool signals_pending(void *unused);     // one has come that nobody waited for yet
+
+// Of the service that the parameters name: versions in traffic that nobody reported in the last 7 days, and
+// rollouts that never served. Nothing without a service.
+void print_version_notes(const char *server, const char *dir, struct str params);
 
 int run_serve(int argc, char **argv);
 int run_demo(int argc, char **argv);
 int run_load(int argc, char **argv);
+int run_query(int argc, char **argv);
 int run_trace(int argc, char **argv);
+int run_delete(int argc, char **argv);
+int run_event(int argc, char **argv);
+int run_import_git(int argc, char **argv);
+int run_dora(int argc, char **argv);
+int run_deploys(int argc, char **argv);
+int run_profile(int argc, char **argv);
+int run_report(int argc, char **argv);
+int run_ready(int argc, char **argv);
+int run_incident(int argc, char **argv);
+int run_impact(int argc, char **argv);
+int run_compare(int argc, char **argv);
+int run_catalogue(int argc, char **argv);
+int run_catalogue_check(int argc, char **argv);
+int run_why(int argc, char **argv);
+int run_reprocess(int argc, char **argv);
+int run_backup(int argc, char **argv);
 int run_config_check(int argc, char **argv);
 int run_config_print(int argc, char **argv);
 int run_block_stat(int argc, char **argv);

@@ -6,18 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/app.h"
+#include "app/reading.h"
 #include "api/print.h"
 #include "base/json.h"
 #include "block/block.h"
 #include "block/catalog.h"
-#include "http/client.h"
-#include "ingest/ingest.h"
 #include "load/load.h"
+#include "os/clock.h"
+#include "os/thread.h"
 #include "parquet/parquet.h"
 #include "query/trace.h"
-
-enum { ANSWER_MAX = 1 << 30, ASK_TIMEOUT_MS = 60000 };
 
 // --- load ------------------------------------------------------------------------------------------------
 
@@ -53,7 +51,33 @@ static bool parse_seconds(struct str s, uint64_t *out_ns) {
     return true;
 }
 
-static int load_flag(struct load_opts *o, const char *flag, const char *v) {
+// The shop's tools beside its spans.
+struct teller {
+    struct story_opts opts;
+    struct thread thread;
+    enum err err;
+    struct err_ctx why;
+};
+
+static void tell(void *ctx) {
+    struct teller *t = ctx;
+    t->err = story_run(&t->opts, &load_stop, &t->why);
+}
+
+static enum err load_and_tell(struct load_opts *o, const char *ships, struct load_stats *stats,
+                              struct err_ctx *ctx) {
+    struct teller t = { .opts = { .url = ships, .seed = o->gen.seed } };
+    if (ships) t.opts.start_ns = o->gen.ships_from_ns = clock_unix_ns(clock_real());
+    if (ships) TRY(thread_start(&t.thread, "takt-story", tell, &t));
+    enum err e = load_run(o, &load_stop, stats, ctx);
+    load_stop = true;
+    thread_join(&t.thread);
+    if (e != ERR_OK || t.err == ERR_OK) return e;
+    *ctx = t.why;
+    return t.err;
+}
+
+static int load_flag(struct load_opts *o, const char **ships, const char *flag, const char *v) {
     struct str text = str_of(v);
     double rate;
     uint64_t n;
@@ -71,6 +95,8 @@ static int load_flag(struct load_opts *o, const char *flag, const char *v) {
     } else if (strcmp(flag, "--spans") == 0) {
         if (!str_u64(text, &n)) return usage_error("load", "--spans %s is not a number", v);
         o->gen.n_spans = n;
+    } else if (strcmp(flag, "--ships") == 0) {
+        *ships = v;
     } else if (strcmp(flag, "--seed") == 0) {
         if (!str_u64(text, &o->gen.seed)) return usage_error("load", "--seed %s is not a number", v);
     } else {
@@ -86,16 +112,19 @@ int run_load(int argc, char **argv) {
                            .progress = print_progress };
     struct load_stats stats = { 0 };
     struct err_ctx ctx = { 0 };
+    const char *ships = NULL;
     for (const char *flag; (flag = args_flag(&a));) {
         const char *v = args_value(&a, flag);
-        int bad = v ? load_flag(&o, flag, v) : EXIT_USAGE;
+        int bad = v ? load_flag(&o, &ships, flag, v) : EXIT_USAGE;
         if (bad) return bad;
     }
+    if (ships && (o.gen.n_spans || o.gen.shape != LOAD_SHOP))
+        return usage_error("load", "--ships is for the open shop, without --spans and --shape");
     if (a.at < argc) return usage_error("load", "\"%s\" is one word too many", argv[a.at]);
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
     signal(SIGPIPE, SIG_IGN);
-    enum err e = load_run(&o, &load_stop, &stats, &ctx);
+    enum err e = load_and_tell(&o, ships, &stats, &ctx);
     print_progress(NULL, &stats);
     printf("{\"spans\":%llu,\"acked_spans\":%llu,\"rejected_spans\":%llu,\"requests\":%llu,\"bytes\":%llu,"
            "\"refused_requests\":%llu,\"retries\":%llu,\"seconds\":%.3f}\n",
@@ -108,39 +137,6 @@ int run_load(int argc, char **argv) {
 }
 
 // --- trace -------------------------------------------------------------------------------------------------
-
-// The store of a directory, read without a lock and without writing anything.
-struct reading {
-    struct object_store *store;
-    struct ingest *ingest;
-    char wal_dir[1024];
-};
-
-static void reading_close(struct reading *r) {
-    ingest_close(r->ingest);
-    if (r->store) r->store->ops->close(r->store);
-}
-
-static enum err reading_open(struct reading *r, const char *dir, struct err_ctx *ctx) {
-    struct ingest_replay replay;
-    struct disk_stat st;
-    struct disk *d = disk_real();
-    *r = (struct reading){ .store = NULL };
-    if (d->ops->stat(d, dir, &st) != ERR_OK || !st.is_dir)
-        return err_set(ctx, ERR_NOT_FOUND, "there is no directory %s", dir);
-    TRY(object_file_open(d, dir, &r->store));
-    (void)snprintf(r->wal_dir, sizeof r->wal_dir, "%s/wal", dir);
-    struct ingest_opts o = { .disk = d,
-                             .clock = clock_real(),
-                             .store = r->store,
-                             .wal_dir = r->wal_dir,
-                             .tenant = STR("single-tenant"),
-                             .version = STR(TAKT_VERSION),
-                             .read_only = true,
-                             .cut_spans = UINT32_MAX,
-                             .cut_bytes = UINT64_MAX / 4 };
-    return ingest_open(&o, &r->ingest, &replay, ctx);
-}
 
 static int trace_of_dir(const char *dir, const uint8_t id[16], bool json) {
     struct reading r;
@@ -174,28 +170,20 @@ static int trace_of_dir(const char *dir, const uint8_t id[16], bool json) {
 }
 
 static int trace_of_server(const char *server, const char *id, bool json) {
-    char url[1024];
-    struct http_answer answer;
-    struct err_ctx ctx = { 0 };
-    (void)snprintf(url, sizeof url, "%s/api/takt/traces/%s/%s", server, id, json ? "json" : "tree");
-    enum err e = http_request(url, NULL, NULL, ASK_TIMEOUT_MS, ANSWER_MAX, &answer, &ctx);
-    if (e != ERR_OK)
-        return failed("trace",
-                      "%s\nIs the server running? Give its address with --server URL, or a data directory "
-                      "with --data DIR.",
-                      ctx.text);
-    bool ok = answer.status == 200;
-    (void)fwrite(answer.body.ptr, 1, answer.body.len, ok ? stdout : stderr);
-    buf_fini(&answer.body);
-    return ok ? EXIT_DONE : EXIT_FAILED;
+    char path[128];
+    struct buf body;
+    (void)snprintf(path, sizeof path, "/api/takt/traces/%s/%s", id, json ? "json" : "tree");
+    int result = ask_server("trace", server, path, &body);
+    if (result == EXIT_DONE) (void)fwrite(body.ptr, 1, body.len, stdout);
+    buf_fini(&body);
+    return result;
 }
 
 int run_trace(int argc, char **argv) {
     struct args a = { "trace", argc, argv, 0, NULL };
-    const char *server = getenv("TAKT_SERVER"), *dir = NULL, *id = NULL;
+    const char *server = default_server(), *dir = NULL, *id = NULL;
     bool json = false;
     uint8_t bytes[16];
-    if (!server) server = "http://127.0.0.1:3200";
     while (a.at < argc) {
         const char *flag = args_flag(&a);
         if (!flag && id) return usage_error("trace", "\"%s\" is one word too many", argv[a.at]);

@@ -7,14 +7,21 @@
 
 #include "api/api.h"
 #include "app/app.h"
+#include "app/catalogue.h"
+#include "app/pipelines.h"
 #include "base/log.h"
+#include "delivery/delivery.h"
+#include "delivery/impact_keeper.h"
+#include "delivery/secrets.h"
 #include "os/lock.h"
 #include "os/random.h"
 #include "os/thread.h"
+#include "query/crew.h"
 #include "query/trace.h"
 
 enum { STOP_MS = 1000, TENANT_ROOM = 64, URL_MAX = 128, QUEUE_MAX = 2000, KEEP_BYTES = 32 << 20 };
 #define MEMORY_LEAST (256ull << 20)
+#define QUERY_MEMORY_LEAST (64ull << 20)
 
 struct server {
     struct config config;
@@ -22,6 +29,12 @@ struct server {
     struct lock *lock;
     struct object_store *store;
     struct ingest *ingest;
+    struct crew *crew;
+    struct delivery *delivery;
+    struct pipelines *pipelines;
+    struct impact_keeper *impact;
+    struct catalogue_watch *catalogue;
+    struct secrets *secrets;
     struct api *api;
     struct net_server *net;
     char wal_dir[1024];
@@ -38,17 +51,28 @@ static uint64_t memory_budget(const struct config *c) {
 }
 
 // Bodies in flight and what is made of them, heads (one filling, some waiting for their blocks), a
-// block being built; the rest is for queries, connections and the program itself.
+// block being built; the rest is for queries, what they leave for the next one, connections and the
+// program itself.
 static void share_memory(struct server *s, struct config *c) {
     uint64_t all = memory_budget(c);
     s->bodies.limit = all / 8;
     s->work.limit = all / 8;
     s->heads.limit = all * 2 / 5;
     s->building.limit = all / 5;
+    block_memo_limit(all / 32);
+    block_cache_limit(c->query_column_cache ? c->query_column_cache : all / 16);
+    arena_pool_limit(all / 32);
     if (c->head_cut_bytes > all / 8) c->head_cut_bytes = all / 8;
     if (c->ingest_max_request_bytes > s->bodies.limit / 2) c->ingest_max_request_bytes = s->bodies.limit / 2;
     if (c->ingest_max_decoded_bytes > s->work.limit / 3 * 2) // the rest: its protobuf, when it is JSON
         c->ingest_max_decoded_bytes = s->work.limit / 3 * 2;
+}
+
+// What one question may hold, unless it is set.
+static uint64_t query_memory(const struct config *c) {
+    uint64_t share = memory_budget(c) / 8;
+    if (c->query_max_memory) return c->query_max_memory;
+    return share > QUERY_MEMORY_LEAST ? share : QUERY_MEMORY_LEAST;
 }
 
 // 80 % of what is free at the first start; kept in the store, so that it does not shrink with it.
@@ -113,7 +137,9 @@ static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
                              .disk_budget_bytes = disk,
                              .drop_oldest = c->disk_when_full == CONFIG_WHEN_FULL_DROP_OLDEST,
                              .merge = c->merge_enabled,
-                             .is_whole = trace_is_whole };
+                             .is_whole = trace_is_whole,
+                             .sink = pipelines_sink(s->pipelines),
+                             .should_stop = signals_pending };
     TRY(ingest_open(&o, &s->ingest, &replay, ctx));
     if (replay.spans || replay.wal.tail_bytes_cut || replay.wal.quarantined_bytes)
         log_info("wal.replayed", KV_U64("spans", replay.spans), KV_U64("records", replay.wal.n_records),
@@ -124,10 +150,35 @@ static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
     return ERR_OK;
 }
 
+static enum err open_delivery(struct server *s, struct err_ctx *ctx) {
+    struct delivery_opts o = { .dir = s->config.data_dir.ptr };
+    TRY(secrets_read(disk_real(), s->config.hooks_secrets_dir, &s->secrets, ctx));
+    TRY(delivery_open(&o, &s->delivery, ctx));
+    TRY(catalogue_watch_start(s->delivery, s->config.delivery_catalogue.ptr, &s->catalogue, ctx));
+    return pipelines_new(s->delivery, clock_real(), &s->pipelines);
+}
+
+static struct view *take_view(void *ctx) {
+    return ingest_view(ctx);
+}
+static enum err open_impact(struct server *s) {
+    struct impact_keeper_opts o = { .delivery = s->delivery,
+                                    .clock = clock_real(),
+                                    .take = take_view,
+                                    .give = view_unref,
+                                    .ctx = s->ingest,
+                                    .after_ns = (int64_t)s->config.impact_after };
+    return s->config.impact_enabled ? impact_keeper_start(&o, &s->impact) : ERR_OK;
+}
+
 static enum err open_api(struct server *s) {
     const struct config *c = &s->config;
+    TRY(crew_new(thread_cores() - 1, &s->crew));
     struct api_opts o = { .ingest = s->ingest,
                           .clock = clock_real(),
+                          .crew = s->crew,
+                          .delivery = s->delivery,
+                          .secrets = s->secrets,
                           .body_budget = &s->bodies,
                           .work_budget = &s->work,
                           .n_workers = thread_cores() > 2 ? thread_cores() : 2,
@@ -140,6 +191,10 @@ static enum err open_api(struct server *s) {
                           .revision = STR(TAKT_REVISION),
                           .data_dir = c->data_dir,
                           .tls = c->tls_cert_file.len > 0,
+                          .query_timeout_ns = c->query_timeout,
+                          .query_progress_ns = c->query_progress,
+                          .retention_ns = c->retention,
+                          .query_max_memory = query_memory(c),
                           .price_per_gb_month = (double)c->storage_price / 1000 };
     return api_new(&o, &s->api);
 }
@@ -163,8 +218,9 @@ static enum err listen_on(struct server *s, enum api_listener l, const struct co
                             .cert_file = c->tls_cert_file.len ? c->tls_cert_file.ptr : NULL,
                             .key_file = c->tls_key_file.len ? c->tls_key_file.ptr : NULL,
                             .client_ca_file = c->tls_client_ca_file.len ? c->tls_client_ca_file.ptr : NULL,
-                            .max_body_bytes = l == API_HTTP ? 1 << 20 : c->ingest_max_request_bytes,
+                            .max_body_bytes = l == API_HTTP ? INTAKE_BODY_MAX : c->ingest_max_request_bytes,
                             .handler = api_handle,
+                            .on_head = l == API_HTTP ? api_on_head : NULL,
                             .ctx = s->api };
     if (a->off) return ERR_OK;
     enum err e = net_server_listen(s->net, &o, &inner);
@@ -209,9 +265,11 @@ enum err server_start(const struct config *c, struct server **out, struct err_ct
     hash_seed(random_u64());
     share_memory(s, &s->config);
     enum err e = take_directory(s, ctx);
-    if (e == ERR_OK) e = open_ingest(s, ctx);
+    if (e == ERR_OK) e = open_delivery(s, ctx);
+    if (e == ERR_OK) e = open_ingest(s, ctx); // whose replay tells of pipelines again
     if (e == ERR_OK) e = open_api(s);
     if (e == ERR_OK) e = open_net(s, ctx);
+    if (e == ERR_OK) e = open_impact(s);
     if (e != ERR_OK)
         server_stop(s);
     else
@@ -222,10 +280,17 @@ enum err server_start(const struct config *c, struct server **out, struct err_ct
 // First no new requests, then what waits is answered, then the rest.
 void server_stop(struct server *s) {
     if (!s) return;
+    pipelines_stop(s->pipelines);
     if (s->net && net_server_stop(s->net, STOP_MS) != ERR_OK) log_warn("server.connections_cut");
+    impact_keeper_stop(s->impact);
     api_stop(s->api);
     ingest_close(s->ingest);
+    pipelines_free(s->pipelines);
+    catalogue_watch_stop(s->catalogue);
+    delivery_close(s->delivery); // answers the events that wait
     api_free(s->api);
+    secrets_free(s->secrets);
+    crew_free(s->crew);
     net_server_free(s->net);
     if (s->store) s->store->ops->close(s->store);
     lock_release(s->lock);
@@ -242,4 +307,8 @@ const char *server_otlp_url(const struct server *s) {
 
 const char *server_grpc_url(const struct server *s) {
     return s->url[API_OTLP_GRPC];
+}
+
+struct delivery *server_delivery(const struct server *s) {
+    return s->delivery;
 }

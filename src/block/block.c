@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "block/open.h"
 
+#include "block/cache.h"
 #include "block/columns.h"
 #include "block/schema.h"
 #include "parquet/bloom.h"
 #include "span/canon.h"
 #include "span/wire.h"
 
-enum { OPEN_BYTES_MAX = 512 << 20, DECODER_BYTES_MAX = 256 << 20 };
+enum { OPEN_BYTES_MAX = 512 << 20 };
 
 // --- life ----------------------------------------------------------------------------------------
 
@@ -21,6 +22,8 @@ enum err block_new(struct object_store *store, struct str tenant, const struct b
     b->refs = 1;
     pthread_mutex_init(&b->lock, NULL);
     arena_init(&b->arena, OPEN_BYTES_MAX, NULL);
+    places_init(b);
+    memo_init(b);
     *out = b;
     return ERR_OK;
 }
@@ -47,7 +50,10 @@ void block_remove_files(struct object_store *store, struct str tenant, const cha
 static void close_files(struct block *b) {
     struct in_file *files[] = { &b->spans,     &b->traces, &b->events, &b->links,
                                 &b->resources, &b->scopes, &b->large,  &b->split };
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) pq_reader_close(TAKE(files[i]->pq));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        cache_drop(files[i]);
+        pq_reader_close(TAKE(files[i]->pq));
+    }
 }
 
 void block_unref(struct block *b) {
@@ -55,6 +61,8 @@ void block_unref(struct block *b) {
     close_files(b);
     if (b->dead) block_remove_files(b->store, b->tenant, b->meta.id);
     arena_fini(&b->arena);
+    places_fini(b);
+    memo_fini(b);
     pthread_mutex_destroy(&b->lock);
     mem_free(b);
 }
@@ -65,17 +73,6 @@ const struct block_meta *block_meta(const struct block *b) {
 
 void block_mark_dead(struct block *b) {
     b->dead = true;
-}
-
-enum err block_scan_init(struct block_scan *s, struct mem_budget *budget) {
-    *s = (struct block_scan){ .decoder = pq_decoder_new(DECODER_BYTES_MAX) };
-    arena_init(&s->arena, SIZE_MAX, budget);
-    return s->decoder ? ERR_OK : ERR_NOMEM;
-}
-
-void block_scan_fini(struct block_scan *s) {
-    pq_decoder_free(s->decoder);
-    arena_fini(&s->arena);
 }
 
 // --- opening ---------------------------------------------------------------------------------------
@@ -95,7 +92,9 @@ static enum err file_open(struct block *b, struct in_file *f, enum block_file fi
     TRY(e);
     struct pq_reader_opts opts = { .budget = NULL };
     TRY(pq_reader_open(&source, &opts, &f->pq, &ctx));
-    return schema_fits(file, f->pq) ? ERR_OK : ERR_CORRUPT;
+    if (!schema_fits(file, f->pq)) return ERR_CORRUPT;
+    f->places = arena_zalloc(&b->arena, (f->pq->n_groups * f->pq->n_columns + 1) * sizeof *f->places);
+    return f->places ? ERR_OK : ERR_NOMEM;
 }
 
 static enum err attr_defs(struct block *b, struct in_file *f, size_t n_fixed, struct str scope,
@@ -199,7 +198,8 @@ static enum err open_files(struct block *b, struct block_scan *s) {
     TRY(load_entities(b, s, &b->resources, true, &b->resource, &b->n_resources));
     TRY(load_entities(b, s, &b->scopes, false, &b->scope, &b->n_scopes));
     b->blooms = arena_zalloc(&b->arena, (b->traces.pq->n_groups + 1) * sizeof *b->blooms);
-    if (!b->blooms) return ERR_NOMEM;
+    b->group_traces = arena_zalloc(&b->arena, (b->traces.pq->n_groups + 1) * sizeof *b->group_traces);
+    if (!b->blooms || !b->group_traces) return ERR_NOMEM;
     for (size_t g = 0; g < b->traces.pq->n_groups; g++) TRY(load_bloom(b, g, &b->blooms[g]));
     return load_split(b, s);
 }
@@ -274,7 +274,7 @@ enum err block_find(struct block *b, struct block_scan *s, const uint8_t id[16],
         bool found;
         if (!bloom_has(&b->blooms[g], hash)) continue;
         if (*out_n == BLOCK_RUNS_MAX) return ERR_LIMIT;
-        arena_reset(&s->arena);
+        block_scan_reset(s);
         TRY(find_in_group(b, s, g, id, &out[*out_n], &found));
         *out_n += found;
     }
@@ -329,7 +329,7 @@ enum err block_hold_many(struct block *b, struct block_scan *s, const uint8_t *c
     TRY(block_open(b, s));
     map_init(&map, UINT32_MAX);
     for (uint32_t g = 0; g < b->traces.pq->n_groups && e == ERR_OK; g++) {
-        arena_reset(&s->arena);
+        block_scan_reset(s);
         e = hold_in_group(b, s, g, ids, n, &map, held);
     }
     map_fini(&map);
@@ -395,7 +395,7 @@ enum err block_read_traces(struct block *b, struct block_scan *s, uint32_t g, bo
     struct pq_vector v;
     TRY(block_open(b, s));
     if (g >= b->traces.pq->n_groups) return ERR_CORRUPT;
-    arena_reset(&s->arena);
+    block_scan_reset(s);
     uint32_t n = b->traces.pq->groups[g].n_rows;
     *out = (struct block_traces){ .n = n };
     TRY(scan_read(&b->traces, s, g, TC_TRACE_ID, 0, n, &v));

@@ -7,6 +7,7 @@
 #include "block/meta.h"
 #include "object/object.h"
 #include "parquet/parquet.h"
+#include "span/field.h"
 #include "span/table.h"
 
 struct block;
@@ -27,8 +28,12 @@ struct block_scan {
     struct pq_decoder *decoder;
     struct arena arena; // of one block; reset by each call below that says so
     uint64_t bytes_read;
+    bool uses_cache;             // decoded columns are kept for later scans; set it after init
+    struct cached_column **pins; // that this scan was given, until it is reset
+    uint32_t n_pins, cap_pins;
 };
 NODISCARD enum err block_scan_init(struct block_scan *s, struct mem_budget *budget);
+void block_scan_reset(struct block_scan *s); // nothing that was read into the arena is used any more
 void block_scan_fini(struct block_scan *s);
 
 // A trace's rows within a row group.
@@ -52,9 +57,29 @@ NODISCARD enum err block_hold_many(struct block *b, struct block_scan *s, const 
 NODISCARD enum err block_load(struct block *b, struct block_scan *s, uint32_t group, uint32_t first,
                               uint32_t n, struct span_table *dst);
 
+// What of its spans is loaded: ids, parents, times, names, status, services, and these fields. Equal spans
+// may look equal that are not.
+struct block_wanted {
+    const struct field *fields;
+    uint32_t n;
+};
+struct block_trace_run { // whose rows are all of one trace
+    uint8_t id[16];
+    uint32_t first, n;
+};
+// The same for many traces of a row group at once, columns opened once. Ascending runs are fastest.
+NODISCARD enum err block_load_traces(struct block *b, struct block_scan *s, uint32_t group,
+                                     const struct block_wanted *wanted, const struct block_trace_run *runs,
+                                     uint32_t n, struct span_table *dst);
+
 // Of an opened block.
 uint32_t block_n_groups(struct block *b);
 uint32_t block_group_rows(struct block *b, uint32_t group);
+
+// When the traces of a row group of an opened block start, and a time at or after the start of their
+// last span. false: not known.
+bool block_group_times(const struct block *b, uint32_t group, struct time_range *starts,
+                       uint64_t *last_start_ns);
 
 // What a search sees of the traces of a row group, without touching spans.
 struct block_traces {
@@ -74,5 +99,15 @@ NODISCARD enum err block_read_traces(struct block *b, struct block_scan *s, uint
 // The trace ids of split.parquet: n ids, in the memory of the block; n = 0: none.
 NODISCARD enum err block_split(struct block *b, struct block_scan *s, const uint8_t **out_ids,
                                uint32_t *out_n);
+// What questions decoded stays with the blocks, up to 96 MiB in all; at most this, if it is less. Before
+// any thread uses a block.
+void block_memo_limit(uint64_t bytes);
+// Decoded columns of all blocks take at most so many bytes together; 0, as at first: none are kept. Before
+// any thread uses a block.
+void block_cache_limit(uint64_t bytes);
+struct block_cache_stats {
+    uint64_t bytes, limit, hits, misses; // columns of a row group that were there, and that were decoded
+};
+void block_cache_stats(struct block_cache_stats *out);
 // Opens the files, so that later calls meet no missing ones.
 NODISCARD enum err block_open(struct block *b, struct block_scan *s);

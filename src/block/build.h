@@ -4,17 +4,20 @@
 
 #include "block/file.h"
 #include "block/gather.h"
+#include "block/marks.h"
 #include "block/schema.h"
 
 struct build {
     const struct block_write_opts *opts;
-    const struct span_table *t;
+    const struct span_table *t; // what is being written from, and its first n_rows
+    uint32_t n_rows;
     struct order order;
     uint32_t *inverse;        // table row -> position in the order, SPAN_NONE = left out
     struct arena arena;       // of the block
     struct arena group_arena; // of the row group
     struct out_file spans, traces, events, links;
     bool has_events, has_links;
+    struct column_names kept[FILE_COUNT]; // of the blocks before
     struct column_choice span_attrs, event_attrs, link_attrs;
     // values over LARGE_VALUE_BYTES, by hash, each once
     struct large_value {
@@ -24,6 +27,7 @@ struct build {
     uint32_t n_large, cap_large;
     struct rest_sink rest;
     struct time_range main, outliers;
+    struct buf marks; // a letter for each row group that was written, see marks.h
 };
 
 // The row group at hand.
@@ -50,6 +54,15 @@ NODISCARD enum err large_write(struct build *b, uint64_t *bytes);
 // n trace ids of 16 bytes; none: no file.
 NODISCARD enum err split_write(struct build *b, const uint8_t *ids, uint32_t n, uint64_t *bytes);
 
+void build_init(struct build *b, const struct block_write_opts *opts, struct mem_budget *budget);
+void build_fini(struct build *b);
+// Opens the four files of row groups, as far as there is something for them.
+NODISCARD enum err build_begin(struct build *b);
+// Says where the rows of the table are in the order; before the first of these row groups. The memory is
+// the arena's.
+NODISCARD enum err build_invert(struct build *b, struct arena *a);
+// Writes a row group of the order to the four files.
+NODISCARD enum err build_group(struct build *b, const struct order_group *og);
 // Ends the four files of row groups that were opened, then writes the small ones.
 NODISCARD enum err build_finish(struct build *b, const uint8_t *split_ids, uint32_t n_split, uint64_t *bytes);
 void build_abort(struct build *b); // closes what is open and removes what is there

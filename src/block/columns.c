@@ -58,10 +58,13 @@ bool column_name_read(struct arena *a, struct str name, struct str scope, struct
 struct candidate {
     struct str name, folded;
     uint32_t column, n;
+    uint32_t rank; // among the names that are kept; RANK_NONE = a newcomer
 };
+#define RANK_NONE UINT32_MAX
 
 static int by_count(const void *x, const void *y) {
     const struct candidate *a = x, *b = y;
+    if (a->rank != b->rank) return a->rank < b->rank ? -1 : 1;
     return a->n != b->n ? (a->n < b->n ? 1 : -1) : str_cmp(a->name, b->name);
 }
 
@@ -72,10 +75,11 @@ static int by_name(const void *x, const void *y) {
 static int by_folded(const void *x, const void *y) {
     const struct candidate *a = x, *b = y;
     int c = str_cmp(a->folded, b->folded);
-    return c ? c : str_cmp(a->name, b->name);
+    if (c) return c;
+    return a->rank != b->rank ? (a->rank < b->rank ? -1 : 1) : str_cmp(a->name, b->name);
 }
 
-static struct str fold(struct arena *a, struct str s) {
+struct str column_name_fold(struct arena *a, struct str s) {
     char *p = arena_alloc(a, s.len + 1);
     for (size_t i = 0; p && i < s.len; i++)
         p[i] = s.ptr[i] >= 'A' && s.ptr[i] <= 'Z' ? (char)(s.ptr[i] + 32) : s.ptr[i];
@@ -94,13 +98,19 @@ static uint32_t list_candidates(const struct attr_table *t, struct str scope, st
         column_name_write(&name, scope, c->key, c->type);
         struct str copy = str_dup(a, buf_view(&name));
         if (name.failed || !copy.ptr) a->failed = true;
-        out[n++] = (struct candidate){ copy, fold(a, copy), i, c->n };
+        out[n++] = (struct candidate){ copy, column_name_fold(a, copy), i, c->n, RANK_NONE };
     }
     buf_fini(&name);
     return n;
 }
 
-// Drops all but the first of names that differ only in case.
+static void rank(struct candidate *c, uint32_t n, const struct column_names *kept) {
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < kept->n && c[i].rank == RANK_NONE; k++)
+            if (str_eq(kept->name[k], c[i].name)) c[i].rank = k;
+}
+
+// Of names that differ only in case all go but one: that which is kept, else the first.
 static uint32_t drop_case_twins(struct candidate *c, uint32_t n) {
     uint32_t kept = 0;
     if (n > 1) qsort(c, n, sizeof *c, by_folded);
@@ -109,8 +119,8 @@ static uint32_t drop_case_twins(struct candidate *c, uint32_t n) {
     return kept;
 }
 
-enum err column_choose(const struct attr_table *t, struct str scope, uint32_t most, struct arena *a,
-                       struct column_choice *out) {
+enum err column_choose(const struct attr_table *t, struct str scope, uint32_t most,
+                       const struct column_names *kept, struct arena *a, struct column_choice *out) {
     uint32_t all = atomic_load_explicit(&t->n_columns, memory_order_acquire);
     struct candidate *c = ARENA_ARRAY(a, all, struct candidate);
     bool *chosen = arena_zalloc(a, all);
@@ -121,6 +131,7 @@ enum err column_choose(const struct attr_table *t, struct str scope, uint32_t mo
     if (!c || !chosen || !column || !name || !type || !texts) return ERR_NOMEM;
     uint32_t n = list_candidates(t, scope, a, c);
     if (a->failed) return ERR_NOMEM;
+    rank(c, n, kept);
     n = drop_case_twins(c, n);
     if (n > most) {
         qsort(c, n, sizeof *c, by_count);
@@ -135,5 +146,41 @@ enum err column_choose(const struct attr_table *t, struct str scope, uint32_t mo
         if (type[i] == ATTR_ANY) TRY(any_texts(&attrs_column(t, c[i].column)->dict, a, &texts[c[i].column]));
     }
     *out = (struct column_choice){ n, column, name, type, chosen, texts };
+    return ERR_OK;
+}
+
+static uint32_t find_name(const struct column_choice *names, struct str name) {
+    uint32_t low = 0, high = names->n;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        int c = str_cmp(names->name[mid], name);
+        if (c == 0) return mid;
+        if (c < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return MAP_NONE;
+}
+
+enum err column_bind(const struct attr_table *t, struct str scope, const struct column_choice *names,
+                     struct arena *a, struct column_choice *out) {
+    uint32_t all = atomic_load_explicit(&t->n_columns, memory_order_acquire), n;
+    struct candidate *c = ARENA_ARRAY(a, all + 1ull, struct candidate);
+    bool *chosen = arena_zalloc(a, all + 1ull);
+    uint32_t *column = ARENA_ARRAY(a, names->n + 1ull, uint32_t);
+    const struct str **texts = arena_zalloc(a, (all + 1ull) * sizeof *texts);
+    if (!c || !chosen || !column || !texts) return ERR_NOMEM;
+    n = list_candidates(t, scope, a, c);
+    if (a->failed) return ERR_NOMEM;
+    for (uint32_t i = 0; i < names->n; i++) column[i] = MAP_NONE;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = find_name(names, c[i].name), of = c[i].column;
+        if (at == MAP_NONE) continue;
+        column[at] = of;
+        chosen[of] = true;
+        if (names->type[at] == ATTR_ANY) TRY(any_texts(&attrs_column(t, of)->dict, a, &texts[of]));
+    }
+    *out = (struct column_choice){ names->n, column, names->name, names->type, chosen, texts };
     return ERR_OK;
 }

@@ -115,7 +115,8 @@ static enum err entity_file(struct build *b, enum block_file file, const struct 
     attr_scratch_init(&s.scratch);
     enum err e = read_entities(a, v, n, is_scope, &s, &rows);
     if (e == ERR_OK)
-        e = column_choose(&s.attrs, is_scope ? STR("scope") : STR("resource"), BLOCK_COLUMNS_MAX, a, &choice);
+        e = column_choose(&s.attrs, is_scope ? STR("scope") : STR("resource"), BLOCK_COLUMNS_MAX,
+                          &b->kept[file], a, &choice);
     if (e == ERR_OK) e = build_open(b, &f, file, o, &choice);
     if (e == ERR_OK) e = write_entities(b, &f, &rows, &s, &choice);
     out_file_abort(&f);

@@ -63,8 +63,11 @@ static enum err write_attributes(struct build *b, struct out_file *f, size_t res
                                  uint32_t n, const struct attr_table *t, const struct column_choice *choice) {
     struct gather ga;
     struct pq_values rest;
+    struct rest_keys keys;
     TRY(gather_init(&ga, place, n, &b->group_arena));
-    TRY(gather_rest(&ga, t, choice, &b->rest, &rest));
+    rest_keys_init(&keys, &b->group_arena);
+    TRY(gather_rest(&ga, t, choice, &b->rest, &keys, &rest));
+    TRY(rest_keys_write(&keys, f->pq, (uint32_t)b->marks.len));
     TRY(pq_column_write(f->pq, rest_column, &rest));
     return build_attrs(b, f, rest_column + 1, &ga, t, choice);
 }

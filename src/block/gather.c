@@ -195,13 +195,15 @@ static enum err column_pieces(struct gather *g, struct pieces *p, const struct a
     return ERR_OK;
 }
 
-static void own_pieces(struct gather *g, struct pieces *p, const struct attr_table *t) {
+static void own_pieces(struct gather *g, struct pieces *p, const struct attr_table *t,
+                       struct rest_keys *keys) {
     uint32_t n = atomic_load_explicit(&t->n_rest, memory_order_acquire);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t place = g->place[SEG_AT(&t->rest_row, i, uint32_t)];
         if (place >= g->n_rows) continue;
         size_t off = p->bytes.len;
         buf_str(&p->bytes, SEG_AT(&t->rest_val, i, struct str));
+        rest_keys_of(keys, SEG_AT(&t->rest_val, i, struct str));
         piece_add(p, place, off);
     }
 }
@@ -229,18 +231,20 @@ static enum err join_pieces(struct gather *g, struct pieces *p, struct pq_values
 }
 
 enum err gather_rest(struct gather *g, const struct attr_table *t, const struct column_choice *choice,
-                     const struct rest_sink *sink, struct pq_values *out) {
+                     const struct rest_sink *sink, struct rest_keys *keys, struct pq_values *out) {
     struct pieces p = { .arena = g->arena };
     enum err e = ERR_OK;
     buf_init(&p.bytes, SIZE_MAX);
-    own_pieces(g, &p, t);
+    own_pieces(g, &p, t, keys);
     for (uint32_t i = 0; i < t->n_columns && e == ERR_OK; i++) {
         const struct attr_column *c = attrs_column(t, i);
         struct filter filter = filter_of(c, choice->texts[i]);
+        uint32_t before = p.n;
         if (!choice->chosen[i])
             e = column_pieces(g, &p, c, NULL, sink);
         else if (filter.dict)
             e = column_pieces(g, &p, c, &filter, sink);
+        if (p.n > before) rest_keys_add(keys, c->key);
     }
     if (p.bytes.failed || g->arena->failed) e = ERR_NOMEM;
     if (e == ERR_OK) e = join_pieces(g, &p, out);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "block/columns.h"
+#include "block/restkeys_build.h"
 #include "parquet/parquet.h"
 
 // Where rows of an attribute table go: place[row] is the position within the row group, or
@@ -39,6 +40,7 @@ struct rest_sink {
     enum err (*large)(void *ctx, struct str any, uint8_t out_hash[16]);
     void *ctx;
 };
+// keys: of the attributes in it.
 NODISCARD enum err gather_rest(struct gather *g, const struct attr_table *t,
                                const struct column_choice *choice, const struct rest_sink *sink,
-                               struct pq_values *out);
+                               struct rest_keys *keys, struct pq_values *out);

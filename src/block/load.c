@@ -3,10 +3,13 @@
 #include "block/open.h"
 
 #include "block/any.h"
+#include "block/cache.h"
 #include "block/columns.h"
+#include "block/restkeys.h"
 #include "span/wire.h"
 
-enum { SLICE_ROWS = 4096 }; // rows are loaded in slices, so that memory stays bounded
+// Rows are loaded in slices, so that memory stays bounded.
+enum { SLICE_ROWS = 4096, KEPT_BYTES_MAX = 32 << 20, GAP_ROWS_MAX = 1024 };
 
 // A column's values walked in step with the rows.
 struct walk {
@@ -74,25 +77,6 @@ struct walks {
     uint32_t n;
 };
 
-// The attribute columns that have a value between the rows.
-static enum err open_attrs(struct block_scan *s, struct in_file *f, size_t group, const struct attr_def *defs,
-                           uint32_t n, uint32_t from, uint32_t to, struct attr_table *t, struct walks *out) {
-    *out = (struct walks){ ARENA_ARRAY(&s->arena, n + 1ull, struct walk), 0 };
-    if (!out->at) return ERR_NOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        struct walk *w = &out->at[out->n];
-        *w = (struct walk){ .type = defs[i].type, .name = defs[i].key };
-        if (f->pq->groups[group].chunks[defs[i].column].stats.null_count == f->pq->groups[group].n_rows)
-            continue;
-        TRY(scan_read(f, s, group, defs[i].column, from, to, &w->v));
-        if (w->v.n_values == 0) continue;
-        if (!repr_fits(w)) return ERR_CORRUPT;
-        TRY(attrs_key(t, w->name, &w->key));
-        out->n++;
-    }
-    return ERR_OK;
-}
-
 // The attributes of a row on their way into a table.
 struct row {
     struct attr_scratch scratch;
@@ -101,6 +85,97 @@ struct row {
     struct str *kvs; // from the rest
     uint32_t n_kvs, cap_kvs;
 };
+
+struct loader {
+    struct block *b;
+    struct block_scan *s;
+    const struct block_wanted *wanted; // NULL: everything
+    struct span_table *dst;
+    uint32_t group;
+    const uint8_t *trace_id;   // with `wanted`: of the run
+    struct pq_chunk **open[3]; // of spans, events, links: by column; in the scan's arena
+    struct row row;
+    uint32_t *resource, *scope; // of the block -> of the table, SPAN_NONE = not yet
+};
+
+// A column of the row group, opened once for all rows that are loaded of it.
+static enum err load_chunk_of(struct loader *l, struct in_file *f, size_t column, struct pq_chunk **out) {
+    int table = f == &l->b->spans ? 0 : f == &l->b->events ? 1 : 2;
+    if (!f->pq || column >= f->pq->n_columns) return ERR_CORRUPT;
+    if (!l->open[table]) l->open[table] = arena_zalloc(&l->s->arena, f->pq->n_columns * sizeof **l->open);
+    if (!l->open[table]) return ERR_NOMEM;
+    struct pq_chunk **c = &l->open[table][column];
+    if (!*c) {
+        struct pq_chunk *fresh = ARENA_NEW(&l->s->arena, struct pq_chunk);
+        if (!fresh) return ERR_NOMEM;
+        TRY(scan_chunk(f, l->s, l->group, column, fresh));
+        *c = fresh;
+    }
+    *out = *c;
+    return ERR_OK;
+}
+
+static enum err load_read(struct loader *l, struct in_file *f, size_t column, uint32_t from, uint32_t to,
+                          struct pq_vector *out) {
+    struct pq_chunk *c;
+    TRY(load_chunk_of(l, f, column, &c));
+    return cache_read(l->s, c, from, to, out);
+}
+
+static bool wants_key(const struct block_wanted *w, enum field_scope scope, struct str key) {
+    for (uint32_t i = 0; w && i < w->n; i++) {
+        const struct field *f = &w->fields[i];
+        if (f->intrinsic == INTRINSIC_NONE && (f->scope == scope || f->scope == FIELD_UNSCOPED) &&
+            str_eq(f->key, key))
+            return true;
+    }
+    return !w;
+}
+
+// Is anything of the scope read?
+static bool wants_scope(const struct block_wanted *w, enum field_scope scope) {
+    for (uint32_t i = 0; w && i < w->n; i++)
+        if (w->fields[i].scope == scope || w->fields[i].scope == FIELD_UNSCOPED) return true;
+    return !w;
+}
+
+// May an attribute that is wanted stand in the rest of these rows?
+static bool wants_rest(const struct loader *l, enum block_rows rows, enum field_scope scope) {
+    for (uint32_t i = 0; l->wanted && i < l->wanted->n; i++) {
+        const struct field *f = &l->wanted->fields[i];
+        if (f->intrinsic == INTRINSIC_NONE && (f->scope == scope || f->scope == FIELD_UNSCOPED) &&
+            block_rest_may_hold(l->b, rows, l->group, f->key))
+            return true;
+    }
+    return !l->wanted;
+}
+
+static bool wants_intrinsic(const struct block_wanted *w, enum intrinsic x) {
+    for (uint32_t i = 0; w && i < w->n; i++)
+        if (w->fields[i].intrinsic == x) return true;
+    return !w;
+}
+
+// The attribute columns that are wanted and have a value between the rows.
+static enum err open_attrs(struct loader *l, struct in_file *f, const struct attr_def *defs, uint32_t n,
+                           enum field_scope scope, uint32_t from, uint32_t to, struct attr_table *t,
+                           struct walks *out) {
+    *out = (struct walks){ ARENA_ARRAY(&l->s->arena, n + 1ull, struct walk), 0 };
+    if (!out->at) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        struct walk *w = &out->at[out->n];
+        *w = (struct walk){ .type = defs[i].type, .name = defs[i].key };
+        if (f->pq->groups[l->group].chunks[defs[i].column].stats.null_count == f->pq->groups[l->group].n_rows)
+            continue;
+        if (!wants_key(l->wanted, scope, defs[i].key)) continue;
+        TRY(load_read(l, f, defs[i].column, from, to, &w->v));
+        if (w->v.n_values == 0) continue;
+        if (!repr_fits(w)) return ERR_CORRUPT;
+        TRY(attrs_key(t, w->name, &w->key));
+        out->n++;
+    }
+    return ERR_OK;
+}
 
 static void *grown(void *p, uint32_t n, uint32_t *cap, size_t size) {
     if (n < *cap) return p;
@@ -116,25 +191,6 @@ static enum err row_add(struct row *r, struct attr_in in) {
     return ERR_OK;
 }
 
-// Finds a value of large.parquet. Rare and large: the table is searched each time.
-static enum err find_large(struct block *b, struct block_scan *s, struct str hash, struct str *out) {
-    struct pq_vector v;
-    const uint8_t *hashes;
-    const struct str *value;
-    if (!b->large.pq || b->large.pq->n_groups != 1 || hash.len != 16) return ERR_CORRUPT;
-    uint32_t n = b->large.pq->groups[0].n_rows;
-    TRY(scan_read(&b->large, s, 0, 0, 0, n, &v));
-    TRY(vector_fixed(&v, &s->arena, 16, &hashes));
-    for (uint32_t i = 0; i < n; i++) {
-        if (memcmp(hashes + 16ull * i, hash.ptr, 16) != 0) continue;
-        TRY(scan_read(&b->large, s, 0, 1, i, i + 1, &v));
-        TRY(vector_strs(&v, &s->arena, &value));
-        *out = value[0];
-        return ERR_OK;
-    }
-    return ERR_CORRUPT;
-}
-
 static enum err large_kv(struct block *b, struct block_scan *s, struct str msg, struct str *out) {
     struct reader r = reader_of(msg);
     struct pb_field f;
@@ -144,7 +200,7 @@ static enum err large_kv(struct block *b, struct block_scan *s, struct str msg, 
         if (f.number == REST_LARGE_KEY && f.wire == PB_BYTES) key = f.bytes;
         if (f.number == REST_LARGE_HASH && f.wire == PB_BYTES) hash = f.bytes;
     }
-    TRY(find_large(b, s, hash, &value));
+    TRY(large_find(b, s, hash, &value));
     buf_init(&kv, SIZE_MAX);
     pb_bytes(&kv, KV_KEY, key);
     pb_bytes(&kv, KV_VALUE, value);
@@ -210,19 +266,10 @@ static void row_fini(struct row *r) {
 
 // --- spans -----------------------------------------------------------------------------------------
 
-struct loader {
-    struct block *b;
-    struct block_scan *s;
-    struct span_table *dst;
-    uint32_t group;
-    struct row row;
-    uint32_t *resource, *scope; // of the block -> of the table, SPAN_NONE = not yet
-};
-
 static enum err open_walk(struct loader *l, struct in_file *f, size_t column, uint32_t from, uint32_t to,
                           struct walk *w) {
     *w = (struct walk){ .type = ATTR_STRING };
-    return scan_read(f, l->s, l->group, column, from, to, &w->v);
+    return load_read(l, f, column, from, to, &w->v);
 }
 
 static enum err map_entity(struct loader *l, bool is_resource, uint32_t i, uint32_t *out) {
@@ -242,26 +289,24 @@ static enum err map_entity(struct loader *l, bool is_resource, uint32_t i, uint3
 // Events (links) are found by their span's row: those of [from, to) lie together.
 static enum err find_children(struct loader *l, struct in_file *f, uint32_t from, uint32_t to,
                               uint32_t *out_from, uint32_t *out_to, const int32_t **out_rows) {
-    struct pq_chunk c;
+    struct pq_chunk *c;
     struct pq_vector v;
     uint32_t low = 0, high;
     *out_from = *out_to = 0;
     if (!f->pq) return ERR_OK;
-    TRY(scan_chunk(f, l->s, l->group, 0, &c));
-    high = c.n_rows;
-    TRY(pq_chunk_pages(&c));
-    TRY(pq_chunk_bounds(&c));
-    for (size_t p = 0; c.bounds && p < c.n_pages; p++) {
+    TRY(load_chunk_of(l, f, 0, &c));
+    high = c->n_rows;
+    TRY(pq_chunk_bounds(c));
+    for (size_t p = 0; c->bounds && p < c->n_pages; p++) {
         int32_t min, max;
-        if (c.bounds[p].min.len != 4 || c.bounds[p].max.len != 4) continue;
-        memcpy(&min, c.bounds[p].min.ptr, 4);
-        memcpy(&max, c.bounds[p].max.ptr, 4);
-        if (max < (int32_t)from) low = c.pages[p].first_row + c.pages[p].n_rows;
-        if (min >= (int32_t)to && c.pages[p].first_row < high) high = c.pages[p].first_row;
+        if (c->bounds[p].min.len != 4 || c->bounds[p].max.len != 4) continue;
+        memcpy(&min, c->bounds[p].min.ptr, 4);
+        memcpy(&max, c->bounds[p].max.ptr, 4);
+        if (max < (int32_t)from) low = c->pages[p].first_row + c->pages[p].n_rows;
+        if (min >= (int32_t)to && c->pages[p].first_row < high) high = c->pages[p].first_row;
     }
     if (low >= high) return ERR_OK;
-    TRY(pq_chunk_read(&c, low, high, &l->s->arena, &v));
-    scan_count(l->s, &c, low, high);
+    TRY(cache_read(l->s, c, low, high, &v));
     TRY(vector_i32(&v, &l->s->arena, out_rows));
     uint32_t i = 0, k;
     while (i < v.n_values && (*out_rows)[i] < (int32_t)from) i++;
@@ -287,21 +332,23 @@ static enum err open_events(struct loader *l, uint32_t from, uint32_t to, struct
     struct pq_vector v;
     uint32_t a, z;
     *e = (struct event_rows){ 0 };
+    if (!wants_scope(l->wanted, FIELD_EVENT)) return ERR_OK;
     TRY(find_children(l, f, from, to, &a, &z, &e->span));
     e->n = z - a;
     if (e->n == 0) return ERR_OK;
-    TRY(scan_read(f, l->s, l->group, EC_OFFSET, a, z, &v));
+    TRY(load_read(l, f, EC_OFFSET, a, z, &v));
     TRY(vector_i64(&v, &l->s->arena, &e->offset));
-    TRY(scan_read(f, l->s, l->group, EC_NAME, a, z, &v));
+    TRY(load_read(l, f, EC_NAME, a, z, &v));
     TRY(vector_strs(&v, &l->s->arena, &e->name));
-    TRY(scan_read(f, l->s, l->group, EC_DROPPED, a, z, &v));
+    TRY(load_read(l, f, EC_DROPPED, a, z, &v));
     TRY(vector_i32(&v, &l->s->arena, &e->dropped));
     TRY(open_walk(l, f, EC_REST, a, z, &e->rest));
-    return open_attrs(l->s, f, l->group, l->b->event_attrs, l->b->n_event_attrs, a, z, &l->dst->events.attrs,
+    return open_attrs(l, f, l->b->event_attrs, l->b->n_event_attrs, FIELD_EVENT, a, z, &l->dst->events.attrs,
                       &e->attrs);
 }
 
 static enum err add_events(struct loader *l, struct event_rows *e, uint32_t row, uint64_t start_ns) {
+    while (e->at < e->n && (uint32_t)e->span[e->at] < row) e->at++; // of rows that are not loaded
     for (; e->at < e->n && (uint32_t)e->span[e->at] == row; e->at++) {
         TRY(row_attrs(l->b, l->s, &l->dst->events.attrs, &l->row, &e->attrs, &e->rest, e->at));
         struct span_event_in in = { .time_ns = start_ns + (uint64_t)e->offset[e->at],
@@ -328,25 +375,27 @@ static enum err open_links(struct loader *l, uint32_t from, uint32_t to, struct 
     struct pq_vector v;
     uint32_t a, z;
     *k = (struct link_rows){ 0 };
+    if (!wants_scope(l->wanted, FIELD_LINK)) return ERR_OK;
     TRY(find_children(l, f, from, to, &a, &z, &k->span));
     k->n = z - a;
     if (k->n == 0) return ERR_OK;
-    TRY(scan_read(f, l->s, l->group, LC_TRACE_ID, a, z, &v));
+    TRY(load_read(l, f, LC_TRACE_ID, a, z, &v));
     TRY(vector_fixed(&v, &l->s->arena, 16, &k->trace_id));
-    TRY(scan_read(f, l->s, l->group, LC_SPAN_ID, a, z, &v));
+    TRY(load_read(l, f, LC_SPAN_ID, a, z, &v));
     TRY(vector_fixed(&v, &l->s->arena, 8, &k->span_id));
-    TRY(scan_read(f, l->s, l->group, LC_TRACE_STATE, a, z, &v));
+    TRY(load_read(l, f, LC_TRACE_STATE, a, z, &v));
     TRY(vector_strs(&v, &l->s->arena, &k->state));
-    TRY(scan_read(f, l->s, l->group, LC_FLAGS, a, z, &v));
+    TRY(load_read(l, f, LC_FLAGS, a, z, &v));
     TRY(vector_i32(&v, &l->s->arena, &k->flags));
-    TRY(scan_read(f, l->s, l->group, LC_DROPPED, a, z, &v));
+    TRY(load_read(l, f, LC_DROPPED, a, z, &v));
     TRY(vector_i32(&v, &l->s->arena, &k->dropped));
     TRY(open_walk(l, f, LC_REST, a, z, &k->rest));
-    return open_attrs(l->s, f, l->group, l->b->link_attrs, l->b->n_link_attrs, a, z, &l->dst->links.attrs,
+    return open_attrs(l, f, l->b->link_attrs, l->b->n_link_attrs, FIELD_LINK, a, z, &l->dst->links.attrs,
                       &k->attrs);
 }
 
 static enum err add_links(struct loader *l, struct link_rows *k, uint32_t row) {
+    while (k->at < k->n && (uint32_t)k->span[k->at] < row) k->at++;
     for (; k->at < k->n && (uint32_t)k->span[k->at] == row; k->at++) {
         TRY(row_attrs(l->b, l->s, &l->dst->links.attrs, &l->row, &k->attrs, &k->rest, k->at));
         struct span_link_in in = { .trace_state = k->state[k->at],
@@ -368,7 +417,7 @@ static enum err load_parents(struct loader *l, uint32_t from, uint32_t to, uint6
     const int32_t *back;
     const uint8_t *ids;
     uint32_t n_group = f->pq->groups[l->group].n_rows, low = from, high = to;
-    TRY(scan_read(f, l->s, l->group, SC_PARENT, from, to, &v));
+    TRY(load_read(l, f, SC_PARENT, from, to, &v));
     TRY(vector_i32(&v, &l->s->arena, &back));
     for (uint32_t i = 0; i < to - from; i++) {
         int64_t at = (int64_t)from + i - back[i];
@@ -376,13 +425,13 @@ static enum err load_parents(struct loader *l, uint32_t from, uint32_t to, uint6
         if (at < low) low = (uint32_t)at;
         if (at >= high) high = (uint32_t)at + 1;
     }
-    TRY(scan_read(f, l->s, l->group, SC_SPAN_ID, low, high, &v));
+    TRY(load_read(l, f, SC_SPAN_ID, low, high, &v));
     TRY(vector_fixed(&v, &l->s->arena, 8, &ids));
     for (uint32_t i = 0; i < to - from; i++) {
         out[i] = 0;
         if (back[i] != 0) memcpy(&out[i], ids + 8 * (size_t)((int64_t)from + i - back[i] - low), 8);
     }
-    TRY(scan_read(f, l->s, l->group, SC_PARENT_ID, from, to, &v));
+    TRY(load_read(l, f, SC_PARENT_ID, from, to, &v));
     TRY(vector_fixed(&v, &l->s->arena, 8, &ids));
     for (uint32_t i = 0; i < v.n_values; i++) memcpy(&out[v.rows ? v.rows[i] : i], ids + 8ull * i, 8);
     return ERR_OK;
@@ -403,7 +452,7 @@ struct span_rows {
 static enum err load_i32(struct loader *l, enum span_column c, uint32_t from, uint32_t to,
                          const int32_t **out) {
     struct pq_vector v;
-    TRY(scan_read(&l->b->spans, l->s, l->group, c, from, to, &v));
+    TRY(load_read(l, &l->b->spans, c, from, to, &v));
     return vector_i32(&v, &l->s->arena, out);
 }
 
@@ -411,53 +460,61 @@ static enum err open_spans(struct loader *l, uint32_t from, uint32_t to, struct 
     struct in_file *f = &l->b->spans;
     struct arena *a = &l->s->arena;
     struct pq_vector v;
-    TRY(scan_read(f, l->s, l->group, SC_TRACE_ID, from, to, &v));
-    TRY(vector_fixed(&v, a, 16, &r->trace_id));
-    TRY(scan_read(f, l->s, l->group, SC_SPAN_ID, from, to, &v));
+    if (!l->wanted) {
+        TRY(load_read(l, f, SC_TRACE_ID, from, to, &v));
+        TRY(vector_fixed(&v, a, 16, &r->trace_id));
+    }
+    TRY(load_read(l, f, SC_SPAN_ID, from, to, &v));
     TRY(vector_fixed(&v, a, 8, &r->span_id));
     r->parent = ARENA_ARRAY(a, to - from, uint64_t);
     if (!r->parent) return ERR_NOMEM;
     TRY(load_parents(l, from, to, r->parent));
-    TRY(scan_read(f, l->s, l->group, SC_START, from, to, &v));
+    TRY(load_read(l, f, SC_START, from, to, &v));
     TRY(vector_i64(&v, a, &r->start));
-    TRY(scan_read(f, l->s, l->group, SC_DURATION, from, to, &v));
+    TRY(load_read(l, f, SC_DURATION, from, to, &v));
     TRY(vector_i64(&v, a, &r->duration));
-    TRY(scan_read(f, l->s, l->group, SC_NAME, from, to, &v));
+    TRY(load_read(l, f, SC_NAME, from, to, &v));
     TRY(vector_strs(&v, a, &r->name));
-    TRY(load_i32(l, SC_KIND, from, to, &r->kind));
     TRY(load_i32(l, SC_STATUS, from, to, &r->status));
-    TRY(load_i32(l, SC_FLAGS, from, to, &r->flags));
     TRY(load_i32(l, SC_RESOURCE, from, to, &r->resource));
-    TRY(load_i32(l, SC_SCOPE, from, to, &r->scope));
-    TRY(open_walk(l, f, SC_STATUS_MESSAGE, from, to, &r->message));
-    TRY(open_walk(l, f, SC_TRACE_STATE, from, to, &r->state));
-    TRY(open_walk(l, f, SC_DROPPED_ATTRIBUTES, from, to, &r->dropped_attributes));
-    TRY(open_walk(l, f, SC_DROPPED_EVENTS, from, to, &r->dropped_events));
-    TRY(open_walk(l, f, SC_DROPPED_LINKS, from, to, &r->dropped_links));
-    TRY(open_walk(l, f, SC_REST, from, to, &r->rest));
-    TRY(open_attrs(l->s, f, l->group, l->b->span_attrs, l->b->n_span_attrs, from, to, &l->dst->attrs,
+    if (wants_intrinsic(l->wanted, INTRINSIC_KIND)) TRY(load_i32(l, SC_KIND, from, to, &r->kind));
+    if (wants_scope(l->wanted, FIELD_INSTRUMENTATION)) TRY(load_i32(l, SC_SCOPE, from, to, &r->scope));
+    if (wants_intrinsic(l->wanted, INTRINSIC_STATUS_MESSAGE))
+        TRY(open_walk(l, f, SC_STATUS_MESSAGE, from, to, &r->message));
+    if (!l->wanted) {
+        TRY(load_i32(l, SC_FLAGS, from, to, &r->flags));
+        TRY(open_walk(l, f, SC_TRACE_STATE, from, to, &r->state));
+        TRY(open_walk(l, f, SC_DROPPED_ATTRIBUTES, from, to, &r->dropped_attributes));
+        TRY(open_walk(l, f, SC_DROPPED_EVENTS, from, to, &r->dropped_events));
+        TRY(open_walk(l, f, SC_DROPPED_LINKS, from, to, &r->dropped_links));
+    }
+    if (wants_rest(l, BLOCK_ROWS_SPANS, FIELD_SPAN)) TRY(open_walk(l, f, SC_REST, from, to, &r->rest));
+    TRY(open_attrs(l, f, l->b->span_attrs, l->b->n_span_attrs, FIELD_SPAN, from, to, &l->dst->attrs,
                    &r->attrs));
     TRY(open_events(l, from, to, &r->events));
     return open_links(l, from, to, &r->links);
 }
 
 static enum err add_span(struct loader *l, struct span_rows *r, uint32_t from, uint32_t i) {
-    struct span_in in = { .trace_id = r->trace_id + 16ull * i,
+    struct span_in in = { .trace_id = l->wanted ? l->trace_id : r->trace_id + 16ull * i,
                           .parent_id = r->parent[i],
                           .start_ns = (uint64_t)r->start[i],
                           .end_ns = (uint64_t)r->start[i] + (uint64_t)r->duration[i],
                           .name = r->name[i],
                           .trace_state = walk_to(&r->state, i) ? walk_text(&r->state) : STR(""),
                           .status_message = walk_to(&r->message, i) ? walk_text(&r->message) : STR(""),
-                          .flags = (uint32_t)r->flags[i],
-                          .kind = (uint8_t)r->kind[i],
+                          .flags = r->flags ? (uint32_t)r->flags[i] : 0,
+                          .kind = r->kind ? (uint8_t)r->kind[i] : 0,
                           .status = (uint8_t)r->status[i] };
     memcpy(&in.span_id, r->span_id + 8ull * i, 8);
     if (walk_to(&r->dropped_attributes, i)) in.dropped_attributes = walk_u32(&r->dropped_attributes);
     if (walk_to(&r->dropped_events, i)) in.dropped_events = walk_u32(&r->dropped_events);
     if (walk_to(&r->dropped_links, i)) in.dropped_links = walk_u32(&r->dropped_links);
     TRY(map_entity(l, true, (uint32_t)r->resource[i], &in.resource));
-    TRY(map_entity(l, false, (uint32_t)r->scope[i], &in.scope));
+    if (r->scope)
+        TRY(map_entity(l, false, (uint32_t)r->scope[i], &in.scope));
+    else
+        TRY(span_table_scope(l->dst, STR(""), &in.scope));
     TRY(row_attrs(l->b, l->s, &l->dst->attrs, &l->row, &r->attrs, &r->rest, i));
     in.attrs = l->row.in;
     in.n_attrs = l->row.n;
@@ -466,32 +523,93 @@ static enum err add_span(struct loader *l, struct span_rows *r, uint32_t from, u
     return add_links(l, &r->links, from + i);
 }
 
-static enum err load_slice(struct loader *l, uint32_t from, uint32_t to) {
-    struct span_rows r;
+static enum err loader_init(struct loader *l, uint32_t group) {
+    struct block *b = l->b;
+    TRY(block_open(b, l->s));
+    if (group >= b->spans.pq->n_groups) return ERR_CORRUPT;
+    l->group = group;
+    l->resource = mem_alloc((b->n_resources + 1ull) * sizeof *l->resource);
+    l->scope = mem_alloc((b->n_scopes + 1ull) * sizeof *l->scope);
+    attr_scratch_init(&l->row.scratch);
+    if (!l->resource || !l->scope) return ERR_NOMEM;
+    for (uint32_t i = 0; i < b->n_resources; i++) l->resource[i] = SPAN_NONE;
+    for (uint32_t i = 0; i < b->n_scopes; i++) l->scope[i] = SPAN_NONE;
+    return ERR_OK;
+}
+
+static void loader_fini(struct loader *l) {
+    row_fini(&l->row);
+    mem_free(l->resource);
+    mem_free(l->scope);
+}
+
+static void forget_chunks(struct loader *l) {
+    arena_reset(&l->s->arena);
+    memset(l->open, 0, sizeof l->open);
+}
+
+static enum err check_run(const struct loader *l, uint32_t first, uint32_t n) {
+    uint32_t rows = l->b->spans.pq->groups[l->group].n_rows;
+    return first > rows || n > rows - first ? ERR_CORRUPT : ERR_OK;
+}
+
+// A run of any length, slice by slice.
+static enum err load_run(struct loader *l, uint32_t first, uint32_t n) {
+    TRY(check_run(l, first, n));
+    for (uint32_t at = first; at < first + n; at += SLICE_ROWS) {
+        uint32_t to = first + n - at < SLICE_ROWS ? first + n : at + SLICE_ROWS;
+        struct span_rows r = { 0 };
+        forget_chunks(l);
+        TRY(open_spans(l, at, to, &r));
+        for (uint32_t i = 0; i < to - at; i++) TRY(add_span(l, &r, at, i));
+    }
+    return ERR_OK;
+}
+
+// How many of the runs are read in one slice: what lies between them costs less than to begin anew.
+static uint32_t runs_together(const struct block_trace_run *runs, uint32_t n) {
+    uint32_t end = runs[0].first + runs[0].n, k = 1;
+    for (; k < n; k++) {
+        if (runs[k].first < end || runs[k].first - end > GAP_ROWS_MAX) break;
+        if (runs[k].first + runs[k].n - runs[0].first > SLICE_ROWS) break;
+        end = runs[k].first + runs[k].n;
+    }
+    return k;
+}
+
+static enum err load_together(struct loader *l, const struct block_trace_run *runs, uint32_t n) {
+    uint32_t from = runs[0].first, to = runs[n - 1].first + runs[n - 1].n;
+    struct span_rows r = { 0 };
+    for (uint32_t i = 0; i < n; i++) TRY(check_run(l, runs[i].first, runs[i].n));
+    if (l->s->arena.used > KEPT_BYTES_MAX) forget_chunks(l);
     TRY(open_spans(l, from, to, &r));
-    for (uint32_t i = 0; i < to - from; i++) TRY(add_span(l, &r, from, i));
+    for (uint32_t i = 0; i < n; i++) {
+        l->trace_id = runs[i].id;
+        for (uint32_t k = 0; k < runs[i].n; k++) TRY(add_span(l, &r, from, runs[i].first - from + k));
+    }
     return ERR_OK;
 }
 
 enum err block_load(struct block *b, struct block_scan *s, uint32_t group, uint32_t first, uint32_t n,
                     struct span_table *dst) {
-    struct loader l = { .b = b, .s = s, .dst = dst, .group = group };
-    TRY(block_open(b, s));
-    if (group >= b->spans.pq->n_groups || first > b->spans.pq->groups[group].n_rows ||
-        n > b->spans.pq->groups[group].n_rows - first)
-        return ERR_CORRUPT;
-    l.resource = mem_alloc((b->n_resources + 1ull) * sizeof *l.resource);
-    l.scope = mem_alloc((b->n_scopes + 1ull) * sizeof *l.scope);
-    attr_scratch_init(&l.row.scratch);
-    enum err e = l.resource && l.scope ? ERR_OK : ERR_NOMEM;
-    for (uint32_t i = 0; e == ERR_OK && i < b->n_resources; i++) l.resource[i] = SPAN_NONE;
-    for (uint32_t i = 0; e == ERR_OK && i < b->n_scopes; i++) l.scope[i] = SPAN_NONE;
-    for (uint32_t at = first; e == ERR_OK && at < first + n; at += SLICE_ROWS) {
-        arena_reset(&s->arena);
-        e = load_slice(&l, at, first + n - at < SLICE_ROWS ? first + n : at + SLICE_ROWS);
+    struct loader l = { .b = b, .s = s, .dst = dst };
+    enum err e = loader_init(&l, group);
+    if (e == ERR_OK) e = load_run(&l, first, n);
+    loader_fini(&l);
+    return e;
+}
+
+enum err block_load_traces(struct block *b, struct block_scan *s, uint32_t group,
+                           const struct block_wanted *wanted, const struct block_trace_run *runs, uint32_t n,
+                           struct span_table *dst) {
+    struct loader l = { .b = b, .s = s, .dst = dst, .wanted = wanted };
+    enum err e = loader_init(&l, group);
+    block_scan_reset(s);
+    for (uint32_t i = 0, k; i < n && e == ERR_OK; i += k) {
+        l.trace_id = runs[i].id;
+        k = runs[i].n > SLICE_ROWS ? 1 : runs_together(runs + i, n - i);
+        e = runs[i].n > SLICE_ROWS ? load_run(&l, runs[i].first, runs[i].n) : load_together(&l, runs + i, k);
     }
-    row_fini(&l.row);
-    mem_free(l.resource);
-    mem_free(l.scope);
+    loader_fini(&l);
     return e;
 }

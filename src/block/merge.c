@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "block/merge.h"
 
-#include <stdlib.h>
-
 #include "block/build.h"
-#include "block/columns.h"
+#include "block/merge_columns.h"
 #include "block/open.h"
+
+#include <stdlib.h>
 
 struct merge {
     const struct block_merge_opts *opts;
@@ -14,79 +14,35 @@ struct merge {
     struct span_table entities; // resources and scopes of all inputs, each once
     struct block_scan scan;
     struct arena arena;
-    uint8_t *ids; // of all traces, one for each row of traces.parquet
+    struct merge_plan plan;
+    struct merge_columns columns;
+    struct entity_map { // per input: its resources and scopes -> those of `entities`
+        uint32_t *resource, *scope;
+    } * maps;
+    uint8_t *ids; // of the traces of all row groups of the output
     uint32_t n_ids, cap_ids;
     uint64_t n_spans;
 };
 
-// --- one schema for all ------------------------------------------------------------------------------------
+// --- what the row groups refer to ----------------------------------------------------------------
 
-static int by_name(const void *x, const void *y) {
-    const struct pq_column *a = *(const struct pq_column *const *)x, *b = *(const struct pq_column *const *)y;
-    return str_cmp(a->name, b->name);
-}
-
-// Adds the attribute columns of a file; all[] may hold a name several times.
-static void add_columns(const struct in_file *f, size_t n_fixed, const struct pq_column **all, uint32_t *n) {
-    for (size_t i = n_fixed; f->pq && i < f->pq->n_columns; i++) all[(*n)++] = &f->pq->columns[i];
-}
-
-static enum err choose(struct merge *m, const struct pq_column **all, uint32_t n, struct str scope,
-                       struct column_choice *out) {
-    struct arena *a = &m->arena;
-    struct str *name = ARENA_ARRAY(a, n + 1ull, struct str), key;
-    enum attr_type *type = ARENA_ARRAY(a, n + 1ull, enum attr_type);
-    uint32_t kept = 0;
-    if (!name || !type) return ERR_NOMEM;
-    if (n > 1) qsort(all, n, sizeof *all, by_name);
-    for (uint32_t i = 0; i < n; i++) {
-        if (kept && str_eq(name[kept - 1], all[i]->name)) continue;
-        name[kept] = all[i]->name;
-        if (!column_name_read(a, all[i]->name, scope, &key, &type[kept])) return ERR_CORRUPT;
-        kept++;
-    }
-    for (uint32_t i = 0; i < kept; i++)
-        for (uint32_t k = i + 1; k < kept; k++)
-            if (str_eq_nocase(name[i], name[k])) return ERR_UNSUPPORTED;
-    if (kept > BLOCK_COLUMNS_MAX) return ERR_UNSUPPORTED;
-    *out = (struct column_choice){ .n = kept, .name = name, .type = type };
+static enum err map_entities(struct merge *m, const struct block *in, struct entity_map *map) {
+    map->resource = ARENA_ARRAY(&m->arena, in->n_resources + 1ull, uint32_t);
+    map->scope = ARENA_ARRAY(&m->arena, in->n_scopes + 1ull, uint32_t);
+    if (!map->resource || !map->scope) return ERR_NOMEM;
+    for (uint32_t i = 0; i < in->n_resources; i++)
+        TRY(span_table_resource(&m->entities, in->resource[i].bytes, in->resource[i].service,
+                                &map->resource[i]));
+    for (uint32_t i = 0; i < in->n_scopes; i++)
+        TRY(span_table_scope(&m->entities, in->scope[i].bytes, &map->scope[i]));
     return ERR_OK;
 }
 
-static enum err choose_columns(struct merge *m) {
-    const struct block_merge_opts *o = m->opts;
-    struct build *b = &m->build;
-    size_t room = (size_t)o->n_inputs * BLOCK_COLUMNS_MAX + 1;
-    const struct pq_column **s = ARENA_ARRAY(&m->arena, room, const struct pq_column *);
-    const struct pq_column **e = ARENA_ARRAY(&m->arena, room, const struct pq_column *);
-    const struct pq_column **l = ARENA_ARRAY(&m->arena, room, const struct pq_column *);
-    uint32_t n_s = 0, n_e = 0, n_l = 0;
-    if (!s || !e || !l) return ERR_NOMEM;
-    for (uint32_t i = 0; i < o->n_inputs; i++) {
-        const struct block *in = o->inputs[i];
-        add_columns(&in->spans, SC_COUNT, s, &n_s);
-        add_columns(&in->events, EC_COUNT, e, &n_e);
-        add_columns(&in->links, LC_COUNT, l, &n_l);
-        b->has_events |= in->events.pq != NULL;
-        b->has_links |= in->links.pq != NULL;
-    }
-    TRY(choose(m, s, n_s, STR("span"), &b->span_attrs));
-    TRY(choose(m, e, n_e, STR("event"), &b->event_attrs));
-    return choose(m, l, n_l, STR("link"), &b->link_attrs);
-}
-
-// --- what the row groups refer to
-// ----------------------------------------------------------------------------
-
-static enum err map_entities(struct merge *m, const struct block *in, uint32_t **resource, uint32_t **scope) {
-    *resource = ARENA_ARRAY(&m->arena, in->n_resources + 1ull, uint32_t);
-    *scope = ARENA_ARRAY(&m->arena, in->n_scopes + 1ull, uint32_t);
-    if (!*resource || !*scope) return ERR_NOMEM;
-    for (uint32_t i = 0; i < in->n_resources; i++)
-        TRY(span_table_resource(&m->entities, in->resource[i].bytes, in->resource[i].service,
-                                &(*resource)[i]));
-    for (uint32_t i = 0; i < in->n_scopes; i++)
-        TRY(span_table_scope(&m->entities, in->scope[i].bytes, &(*scope)[i]));
+static enum err map_all(struct merge *m) {
+    uint32_t n = m->opts->n_inputs;
+    m->maps = ARENA_ARRAY(&m->arena, n + 1ull, struct entity_map);
+    if (!m->maps) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) TRY(map_entities(m, m->opts->inputs[i], &m->maps[i]));
     return ERR_OK;
 }
 
@@ -99,6 +55,7 @@ static enum err copy_large(struct merge *m, struct block *in) {
     if (!in->large.pq) return ERR_OK;
     for (size_t g = 0; g < in->large.pq->n_groups; g++) {
         uint32_t n = in->large.pq->groups[g].n_rows;
+        arena_reset(&m->scan.arena);
         TRY(scan_read(&in->large, &m->scan, g, 0, 0, n, &v));
         TRY(vector_fixed(&v, &m->scan.arena, 16, &hashes));
         TRY(scan_read(&in->large, &m->scan, g, 1, 0, n, &v));
@@ -112,8 +69,31 @@ static enum err copy_large(struct merge *m, struct block *in) {
     return ERR_OK;
 }
 
-// --- the row groups
-// --------------------------------------------------------------------------------------------
+// Of the blocks of which a row group is copied; before anything that is written anew adds its own.
+static enum err copy_all_large(struct merge *m) {
+    for (uint32_t i = 0; i < m->opts->n_inputs; i++) {
+        bool is_copied = false;
+        for (uint32_t g = 0; g < m->plan.n_groups; g++)
+            is_copied |= m->plan.groups[g].input == i && m->plan.groups[g].batch == 0;
+        if (is_copied) TRY(copy_large(m, m->opts->inputs[i]));
+    }
+    return ERR_OK;
+}
+
+static enum err add_id(struct merge *m, const uint8_t id[16]) {
+    if (m->n_ids == m->cap_ids) {
+        uint32_t cap = m->cap_ids ? m->cap_ids * 2 : 1024;
+        uint8_t *more = arena_array(&m->arena, cap, 16);
+        if (!more) return ERR_NOMEM;
+        if (m->n_ids) memcpy(more, m->ids, m->n_ids * 16ull);
+        m->ids = more;
+        m->cap_ids = cap;
+    }
+    memcpy(m->ids + 16ull * m->n_ids++, id, 16);
+    return ERR_OK;
+}
+
+// --- row groups that are copied ------------------------------------------------------------------
 
 static enum err copy_or_empty(struct merge *m, struct out_file *to, const struct in_file *from,
                               size_t group) {
@@ -122,39 +102,124 @@ static enum err copy_or_empty(struct merge *m, struct out_file *to, const struct
     return pq_row_group_end(to->pq);
 }
 
-static enum err keep_ids(struct merge *m, struct block *in, uint32_t group) {
-    struct block_traces t;
-    TRY(block_read_traces(in, &m->scan, group, false, &t));
-    if (m->n_ids + t.n > m->cap_ids) {
-        uint32_t cap = (m->n_ids + t.n) * 2;
-        uint8_t *more = arena_array(&m->arena, cap, 16);
-        if (!more) return ERR_NOMEM;
-        if (m->n_ids) memcpy(more, m->ids, m->n_ids * 16ull);
-        m->ids = more;
-        m->cap_ids = cap;
+static enum err copy_group(struct merge *m, const struct merge_group *g) {
+    const struct block *in = m->opts->inputs[g->input];
+    const struct entity_map *map = &m->maps[g->input];
+    struct build *b = &m->build;
+    uint32_t number = (uint32_t)b->marks.len;
+    struct pq_remap remaps[] = { { STR("resource"), map->resource, in->n_resources },
+                                 { STR("scope"), map->scope, in->n_scopes } };
+    TRY(pq_copy_row_group(b->spans.pq, in->spans.pq, g->group, m->scan.decoder, remaps, 2));
+    TRY(rest_keys_copy(b->spans.pq, number, in->spans.pq, g->group));
+    TRY(copy_or_empty(m, &b->traces, &in->traces, g->group));
+    if (b->has_events) {
+        TRY(copy_or_empty(m, &b->events, &in->events, g->group));
+        TRY(rest_keys_copy(b->events.pq, number, in->events.pq, g->group));
     }
-    memcpy(m->ids + m->n_ids * 16ull, t.id, t.n * 16ull);
-    m->n_ids += t.n;
+    if (b->has_links) {
+        TRY(copy_or_empty(m, &b->links, &in->links, g->group));
+        TRY(rest_keys_copy(b->links.pq, number, in->links.pq, g->group));
+    }
+    buf_char(&b->marks, mark_letter(g->mark));
+    m->n_spans += g->n_rows;
     return ERR_OK;
 }
 
-static enum err copy_block(struct merge *m, struct block *in) {
-    uint32_t *resource, *scope;
-    TRY(map_entities(m, in, &resource, &scope));
-    arena_reset(&m->scan.arena);
-    TRY(copy_large(m, in));
-    struct pq_remap remaps[] = { { STR("resource"), resource, in->n_resources },
-                                 { STR("scope"), scope, in->n_scopes } };
-    for (uint32_t g = 0; g < in->spans.pq->n_groups; g++) {
-        TRY(pq_copy_row_group(m->build.spans.pq, in->spans.pq, g, m->scan.decoder, remaps, 2));
-        TRY(copy_or_empty(m, &m->build.traces, &in->traces, g));
-        if (m->build.has_events) TRY(copy_or_empty(m, &m->build.events, &in->events, g));
-        if (m->build.has_links) TRY(copy_or_empty(m, &m->build.links, &in->links, g));
-        TRY(keep_ids(m, in, g));
+// --- row groups that are written anew --------------------------------------------------------------
+
+// Resources and scopes of the table get the numbers that they have in the output.
+static enum err same_entities(struct merge *m, struct span_table *t) {
+    uint32_t number;
+    for (uint32_t i = 0; i < m->entities.n_resources; i++) {
+        const struct span_entity *e = span_resource_at(&m->entities, i);
+        TRY(span_table_resource(t, e->bytes, e->service, &number));
+        ASSERT(number == i);
     }
-    m->n_spans += in->meta.n_spans;
+    for (uint32_t i = 0; i < m->entities.n_scopes; i++) {
+        TRY(span_table_scope(t, span_scope_at(&m->entities, i)->bytes, &number));
+        ASSERT(number == i);
+    }
     return ERR_OK;
 }
+
+// The rows of a row group but for those of dropped traces.
+static enum err load_group(struct merge *m, const struct merge_group *g, struct span_table *t) {
+    struct block *in = m->opts->inputs[g->input];
+    uint32_t from = 0;
+    while (from < g->n_rows) { // to the next dropped one
+        uint32_t to = g->n_rows, after = g->n_rows;
+        for (uint32_t i = 0; i < m->opts->n_dropped; i++) {
+            struct block_run runs[BLOCK_RUNS_MAX];
+            uint32_t n;
+            TRY(block_find(in, &m->scan, m->opts->dropped[i], runs, &n));
+            for (uint32_t k = 0; k < n; k++) {
+                if (runs[k].group != g->group || runs[k].first < from || runs[k].first >= to) continue;
+                to = runs[k].first;
+                after = to + runs[k].n;
+            }
+        }
+        if (to > from) TRY(block_load(in, &m->scan, g->group, from, to - from, t));
+        from = after;
+    }
+    return ERR_OK;
+}
+
+// Loads row groups from *at on, as many as memory is for, but at least one.
+static enum err load_some(struct merge *m, const struct merge_group *g, uint32_t n, struct span_table *t,
+                          uint32_t *at) {
+    uint64_t most = m->opts->encode_bytes;
+    TRY(same_entities(m, t));
+    do {
+        TRY(load_group(m, &g[*at], t));
+        ++*at;
+    } while (*at < n && (most == 0 || t->arena.used < most));
+    span_table_publish(t);
+    return ERR_OK;
+}
+
+static enum err write_order(struct merge *m, struct group_mark mark) {
+    struct build *b = &m->build;
+    for (uint32_t i = 0; i < b->order.n_groups; i++) {
+        TRY(build_group(b, &b->order.groups[i]));
+        buf_char(&b->marks, mark_letter(mark));
+    }
+    for (uint32_t i = 0; i < b->order.n_runs; i++)
+        TRY(add_id(m, span_trace_at(b->t, b->order.runs[i].trace)->id));
+    m->n_spans += b->order.n_rows;
+    return ERR_OK;
+}
+
+static enum err write_table(struct merge *m, const struct span_table *t, bool is_outlier, struct arena *a) {
+    struct build *b = &m->build;
+    bool *outlier = arena_alloc(a, t->n + 1ull);
+    if (!outlier) return ERR_NOMEM;
+    memset(outlier, is_outlier, t->n);
+    b->t = t;
+    b->n_rows = t->n;
+    enum err e = order_sort(t, t->n, outlier, a, &b->order);
+    if (e == ERR_OK) e = build_invert(b, a);
+    if (e == ERR_OK) e = merge_columns_bind(&m->columns, b, a);
+    if (e == ERR_OK) e = write_order(m, (struct group_mark){ is_outlier, true });
+    b->t = &m->entities;
+    return e;
+}
+
+static enum err write_batch(struct merge *m, const struct merge_group *g, uint32_t n) {
+    enum err e = ERR_OK;
+    for (uint32_t at = 0; at < n && e == ERR_OK;) {
+        struct span_table t;
+        struct arena a;
+        span_table_init(&t, SIZE_MAX, m->opts->budget);
+        arena_init(&a, SIZE_MAX, m->opts->budget);
+        e = load_some(m, g, n, &t, &at);
+        if (e == ERR_OK && t.n > 0) e = write_table(m, &t, g->mark.is_outlier, &a);
+        arena_fini(&a);
+        span_table_fini(&t);
+    }
+    return e;
+}
+
+// --- the block -------------------------------------------------------------------------------------
 
 static int by_id(const void *x, const void *y) {
     return memcmp(x, y, 16);
@@ -183,19 +248,38 @@ static enum err find_split(struct merge *m, uint32_t *out_n) {
     return ERR_OK;
 }
 
-static enum err merge_all(struct merge *m, uint64_t *bytes) {
+static enum err write_groups(struct merge *m) {
+    const struct merge_plan *p = &m->plan;
+    for (uint32_t i = 0, to; i < p->n_groups; i = to) {
+        const struct merge_group *g = &p->groups[i];
+        to = i + 1;
+        while (g->batch && to < p->n_groups && p->groups[to].batch == g->batch) to++;
+        TRY(g->batch ? write_batch(m, g, to - i) : copy_group(m, g));
+    }
+    for (uint32_t i = 0; i < p->n_traces; i++)
+        if (p->groups[p->traces[i].group].batch == 0) TRY(add_id(m, p->traces[i].id));
+    return ERR_OK;
+}
+
+static enum err merge_all(struct merge *m, uint64_t *bytes, uint64_t *n_traces) {
+    const struct block_merge_opts *o = m->opts;
     struct build *b = &m->build;
     uint32_t n_split;
-    for (uint32_t i = 0; i < m->opts->n_inputs; i++) TRY(block_open(m->opts->inputs[i], &m->scan));
-    TRY(choose_columns(m));
-    TRY(spans_open(b));
-    TRY(traces_open(b));
-    if (b->has_events) TRY(events_open(b));
-    if (b->has_links) TRY(links_open(b));
-    for (uint32_t i = 0; i < m->opts->n_inputs; i++) TRY(copy_block(m, m->opts->inputs[i]));
-    uint32_t n_rows = m->n_ids;
+    for (uint32_t i = 0; i < o->n_inputs; i++) {
+        TRY(block_open(o->inputs[i], &m->scan));
+        b->has_events |= o->inputs[i]->events.pq != NULL;
+        b->has_links |= o->inputs[i]->links.pq != NULL;
+    }
+    TRY(merge_plan_make(o->inputs, o->n_inputs, &m->scan, &m->arena, &m->plan));
+    merge_plan_drop(&m->plan, o->dropped, o->n_dropped);
+    TRY(merge_columns_choose(&m->columns, o->inputs, &m->plan, &m->arena));
+    merge_columns_set(&m->columns, b);
+    TRY(map_all(m));
+    TRY(copy_all_large(m));
+    TRY(build_begin(b));
+    TRY(write_groups(m));
+    *n_traces = m->n_ids;
     TRY(find_split(m, &n_split));
-    m->n_ids = n_rows;
     return build_finish(b, m->ids, n_split, bytes);
 }
 
@@ -208,6 +292,8 @@ static void sum_metas(const struct block_merge_opts *o, struct block_meta *out) 
         if (in->level >= out->level)
             out->level = in->level < UINT8_MAX ? (uint8_t)(in->level + 1) : in->level;
     }
+    if (o->n_inputs == 1)
+        out->level = block_meta(o->inputs[0])->level; // the same block, but for what is left out
 }
 
 enum err block_merge(const struct block_merge_opts *opts, struct block_meta *out) {
@@ -215,22 +301,20 @@ enum err block_merge(const struct block_merge_opts *opts, struct block_meta *out
         .opts = opts,
         .write = { .store = opts->store, .tenant = opts->tenant, .id = opts->id, .version = opts->version }
     };
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, n_traces = 0;
     if (opts->n_inputs > BLOCK_MERGE_INPUTS_MAX) return ERR_LIMIT;
     span_table_init(&m.entities, SIZE_MAX, opts->budget);
     arena_init(&m.arena, SIZE_MAX, opts->budget);
-    arena_init(&m.build.arena, SIZE_MAX, opts->budget);
-    arena_init(&m.build.group_arena, SIZE_MAX, opts->budget);
-    m.build.opts = &m.write;
+    build_init(&m.build, &m.write, opts->budget);
     m.build.t = &m.entities;
     enum err e = block_scan_init(&m.scan, opts->budget);
-    if (e == ERR_OK) e = merge_all(&m, &bytes);
+    if (e == ERR_OK) e = merge_all(&m, &bytes, &n_traces);
     if (e != ERR_OK)
         build_abort(&m.build);
     else {
         *out = (struct block_meta){ .format = BLOCK_FORMAT,
                                     .n_spans = m.n_spans,
-                                    .n_traces = m.n_ids,
+                                    .n_traces = n_traces,
                                     .bytes = bytes,
                                     .main = TIME_RANGE_NONE,
                                     .outliers = TIME_RANGE_NONE,
@@ -239,8 +323,7 @@ enum err block_merge(const struct block_merge_opts *opts, struct block_meta *out
         sum_metas(opts, out);
     }
     block_scan_fini(&m.scan);
-    arena_fini(&m.build.group_arena);
-    arena_fini(&m.build.arena);
+    build_fini(&m.build);
     arena_fini(&m.arena);
     span_table_fini(&m.entities);
     return e;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Merges blocks by copying their row groups byte for byte: only footers, the references to
-// resources and scopes (their dictionary pages) and the small tables are written anew. Row groups
-// keep their order; traces that lie in several of them are listed in split.parquet.
+// Merges blocks. Row groups are copied byte for byte (only footers, the references to resources and
+// scopes and the small tables are written anew), but for those that merge_plan.h picks: their spans
+// are sorted and encoded anew together, so that the traces which they share become whole. Traces
+// that still lie in several row groups are listed in split.parquet.
 // thread: any.
 #pragma once
 
@@ -16,12 +17,18 @@ struct block_merge_opts {
     const char *id; // ULID of the output
     struct str version;
     struct mem_budget *budget;
+    // Spans that are written anew are no longer added to those in memory once these take so much; 0 =
+    // whatever they take.
+    uint64_t encode_bytes;
     struct block *const *inputs;
     uint32_t n_inputs;
     struct block *const *others; // the other live blocks: they may hold traces of the inputs too
     uint32_t n_others;
+    // Traces that are left out. Row groups that hold none of them are still copied.
+    const uint8_t (*dropped)[16];
+    uint32_t n_dropped;
 };
 
-// ERR_UNSUPPORTED: these blocks do not fit one schema (too many columns, or keys equal but for
-// case); nothing is left behind then, or on any other error.
+// At least one span must be left. ERR_UNSUPPORTED: what is to be copied does not fit one schema (too many
+// columns, or keys equal but for case); nothing is left behind then, or on any other error.
 NODISCARD enum err block_merge(const struct block_merge_opts *opts, struct block_meta *out);

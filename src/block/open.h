@@ -6,11 +6,24 @@
 
 #include "block/block.h"
 #include "block/file.h"
+#include "span/field.h"
+
+struct kept_dict;
+struct kept_traces;
+
+struct column_places {                   // of the pages of a column in a row group
+    const struct pq_page *_Atomic pages; // NULL = not kept (yet)
+    size_t n_pages;
+    const struct kept_dict *_Atomic dict; // memo.c: its dictionary; NULL = not kept (yet)
+    _Atomic bool is_refused;              // there was no room for it
+    struct cached_column *cached;         // cache.c, under its lock
+};
 
 struct in_file {
     struct block *block;
     char key[BLOCK_KEY_MAX];
-    struct pq_reader *pq; // NULL = the file is not there
+    struct pq_reader *pq;         // NULL = the file is not there
+    struct column_places *places; // by row group, then column
 };
 
 struct attr_def { // an attribute column of a file
@@ -28,7 +41,13 @@ struct block {
 
     pthread_mutex_t lock; // of the opening
     _Atomic bool is_open;
-    struct arena arena; // of what is opened, until the block is freed
+    struct arena arena;          // of what is opened, until the block is freed
+    pthread_mutex_t places_lock; // of adding to them
+    struct arena places;
+    struct entity_memo *entity_memos; // under the same lock
+    pthread_mutex_t memo_lock;        // of adding to these
+    struct arena memo_dicts, memo_traces;
+    const struct kept_traces *_Atomic *group_traces; // per row group of an opened block
     struct in_file spans, traces, events, links, resources, scopes, large, split;
     struct attr_def *span_attrs, *event_attrs, *link_attrs;
     uint32_t n_span_attrs, n_event_attrs, n_link_attrs;
@@ -42,7 +61,31 @@ struct block {
     } * blooms;
 };
 
-// Opens column `column` of a row group for this scan.
+void places_init(struct block *b);
+void places_fini(struct block *b);
+// Sets the pages of a chunk that was just opened, from memory if they were asked for before.
+NODISCARD enum err places_find(struct in_file *f, size_t group, size_t column, struct pq_chunk *c);
+
+void memo_init(struct block *b);
+void memo_fini(struct block *b);
+// Gives a chunk that was just opened its dictionary, if that is kept.
+void memo_dict_use(struct in_file *f, size_t group, size_t column, struct pq_chunk *c);
+// Is this the dictionary that is kept?
+bool memo_has_dict(const struct column_places *p, const struct pq_dict *d);
+// Loads the dictionary of a chunk and keeps it, where there is room. *values: its entries, of this
+// type, in the memory of the block; NULL: it is not kept, or there is none.
+NODISCARD enum err memo_dict_keep(struct in_file *f, size_t group, size_t column, enum value_type type,
+                                  struct pq_chunk *c, const struct value **values);
+// The entries of a dictionary as values; texts are borrowed, but ANY's are made in the arena.
+NODISCARD enum err dict_values(const struct pq_column *c, const struct pq_dict *d, enum value_type type,
+                               struct arena *a, struct value *out);
+
+// The value that a field (an attribute or an intrinsic) has in each resource, or in each scope, of an
+// opened block: an array by number. Kept with the block, or in `a` when there is no room.
+NODISCARD enum err entity_values(struct block *b, bool is_scope, const struct field *f, struct arena *a,
+                                 const struct value **out);
+
+// Opens column `column` of a row group for this scan, and finds its pages.
 NODISCARD enum err scan_chunk(struct in_file *f, struct block_scan *s, size_t group, size_t column,
                               struct pq_chunk *out);
 // The same, and the rows [from, to) of it.
@@ -56,3 +99,5 @@ NODISCARD enum err vector_i64(const struct pq_vector *v, struct arena *a, const 
 NODISCARD enum err vector_fixed(const struct pq_vector *v, struct arena *a, size_t len, const uint8_t **out);
 // Text of every value (of rows that have one), in order.
 NODISCARD enum err vector_strs(const struct pq_vector *v, struct arena *a, const struct str **out);
+// large.c: the value of large.parquet with this hash, in the scan's arena. ERR_CORRUPT: there is none.
+NODISCARD enum err large_find(struct block *b, struct block_scan *s, struct str hash, struct str *out);

@@ -36,3 +36,6 @@ struct order {
 NODISCARD enum err order_make(const struct span_table *t, uint32_t n,
                               uint64_t (*received_ns)(void *, uint32_t), void *ctx, struct arena *a,
                               struct order *out);
+// The same where it is known which rows are outliers.
+NODISCARD enum err order_sort(const struct span_table *t, uint32_t n, const bool *outlier, struct arena *a,
+                              struct order *out);

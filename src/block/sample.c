@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/pb.h"
+#include "block/batch.h"
 
 struct maker {
     struct span_table *t;
@@ -178,6 +179,98 @@ static enum err look_up(struct block *b, struct block_scan *s) {
     return block_split(b, s, &split, &n);
 }
 
+// --- as batches ------------------------------------------------------------------------------------
+
+struct visit {
+    struct batch *b;
+    enum batch_table table;
+    enum field_scope scope;
+    enum err err; // sticks
+};
+
+static enum err load_part(struct batch *b, const struct batch_part *p, uint32_t n) {
+    struct vec v;
+    bool may;
+    TRY(b->ops->load(b, p, 0, n, &v));
+    for (uint32_t i = 0; v.form == VEC_CODES && i < v.n; i++) ASSERT(v.codes[i] < p->n_dict);
+    for (uint32_t i = 0; v.rows && i < v.n; i++) ASSERT(v.rows[i] < n);
+    TRY(b->ops->load(b, p, n / 3, n / 2, &v));
+    TRY(b->ops->may_hold(b, p, &VALUE_OF_INT(3), &may));
+    return b->ops->may_hold(b, p, &VALUE_OF_STR(STR("shop")), &may);
+}
+
+static enum err load_field(struct batch *b, enum batch_table table, const struct field *f) {
+    struct batch_column c;
+    uint32_t n = b->n_rows;
+    const uint32_t *owners;
+    if (table != BATCH_SPANS) TRY(b->ops->owners(b, table, &owners, &n));
+    for (uint32_t i = 0; table != BATCH_SPANS && i < n; i++) ASSERT(owners[i] < b->n_rows);
+    TRY(b->ops->column(b, table, f, &c));
+    for (uint32_t i = 0; i < c.n_parts; i++) TRY(load_part(b, &c.parts[i], n));
+    return ERR_OK;
+}
+
+static void load_key(void *ctx, struct str key) {
+    struct visit *v = ctx;
+    struct field f = { .scope = v->scope, .key = key };
+    if (v->err == ERR_OK) v->err = load_field(v->b, v->table, &f);
+}
+
+static enum err load_attributes(struct batch *b) {
+    static const struct visit all[] = { { .table = BATCH_SPANS, .scope = FIELD_SPAN },
+                                        { .table = BATCH_SPANS, .scope = FIELD_RESOURCE },
+                                        { .table = BATCH_SPANS, .scope = FIELD_INSTRUMENTATION },
+                                        { .table = BATCH_EVENTS, .scope = FIELD_EVENT },
+                                        { .table = BATCH_LINKS, .scope = FIELD_LINK } };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct visit v = all[i];
+        v.b = b;
+        TRY(b->ops->keys(b, v.scope, load_key, &v));
+        TRY(v.err);
+    }
+    return ERR_OK;
+}
+
+static enum err load_intrinsics(struct batch *b) {
+    static const struct {
+        enum intrinsic i;
+        enum batch_table table;
+    } all[] = {
+        { INTRINSIC_DURATION, BATCH_SPANS },      { INTRINSIC_NAME, BATCH_SPANS },
+        { INTRINSIC_STATUS, BATCH_SPANS },        { INTRINSIC_STATUS_MESSAGE, BATCH_SPANS },
+        { INTRINSIC_KIND, BATCH_SPANS },          { INTRINSIC_SPAN_ID, BATCH_SPANS },
+        { INTRINSIC_TRACE_ID, BATCH_SPANS },      { INTRINSIC_TRACE_DURATION, BATCH_SPANS },
+        { INTRINSIC_ROOT_NAME, BATCH_SPANS },     { INTRINSIC_ROOT_SERVICE, BATCH_SPANS },
+        { INTRINSIC_EVENT_NAME, BATCH_EVENTS },   { INTRINSIC_EVENT_TIME, BATCH_EVENTS },
+        { INTRINSIC_LINK_TRACE_ID, BATCH_LINKS }, { INTRINSIC_LINK_SPAN_ID, BATCH_LINKS },
+        { INTRINSIC_SCOPE_NAME, BATCH_SPANS },    { INTRINSIC_SCOPE_VERSION, BATCH_SPANS },
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        TRY(load_field(b, all[i].table, &(struct field){ .scope = FIELD_SPAN, .intrinsic = all[i].i }));
+    return ERR_OK;
+}
+
+static enum err read_batch(struct block *block, struct block_scan *s, uint32_t group) {
+    struct block_batch bb;
+    struct batch *b = &bb.batch;
+    const struct batch_summary *summaries;
+    const struct batch_bounds *bounds;
+    const uint32_t *rows;
+    const uint64_t *wide;
+    uint32_t n;
+    arena_reset(&s->arena);
+    TRY(block_batch_open(&bb, block, s, group));
+    TRY(b->ops->parents(b, 0, b->n_rows, &rows));
+    for (uint32_t i = 0; i < b->n_rows; i++) ASSERT(rows[i] < b->n_rows || rows[i] >= BATCH_ORPHAN);
+    TRY(b->ops->parent_ids(b, b->n_rows / 2, b->n_rows, &wide));
+    TRY(b->ops->span_ids(b, 0, b->n_rows, &wide));
+    TRY(b->ops->starts(b, 0, b->n_rows, &wide));
+    TRY(b->ops->start_bounds(b, &bounds, &n));
+    TRY(b->ops->summaries(b, NULL, &summaries));
+    TRY(load_intrinsics(b));
+    return load_attributes(b);
+}
+
 static enum err read_all(struct block *b, struct block_scan *s, struct span_table *dst) {
     TRY(block_open(b, s));
     TRY(look_up(b, s));
@@ -186,6 +279,7 @@ static enum err read_all(struct block *b, struct block_scan *s, struct span_tabl
         uint32_t n = block_group_rows(b, g);
         TRY(block_read_traces(b, s, g, true, &traces));
         if (n > 2) TRY(block_load(b, s, g, n / 2, n / 3, dst)); // a part, before the whole
+        TRY(read_batch(b, s, g));
     }
     return ERR_OK;
 }

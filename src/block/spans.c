@@ -9,6 +9,8 @@ enum err spans_open(struct build *b) {
         [SC_PARENT_ID] = { .encoding = PQ_ENC_PLAIN, .codec = PQ_CODEC_NONE, .no_min_max = true },
         [SC_START] = { .encoding = PQ_ENC_DELTA, .codec = PQ_CODEC_NONE },
         [SC_DURATION] = { .encoding = PQ_ENC_DELTA, .codec = PQ_CODEC_NONE },
+        [SC_KIND] = { .encoding = PQ_ENC_DICT }, // few values, which searches look for
+        [SC_STATUS] = { .encoding = PQ_ENC_DICT },
         [SC_RESOURCE] = { .encoding = PQ_ENC_DICT, .codec = PQ_CODEC_NONE },
         [SC_SCOPE] = { .encoding = PQ_ENC_DICT, .codec = PQ_CODEC_NONE },
     };
@@ -161,6 +163,7 @@ enum err spans_group(struct build *b, const struct group *g) {
     const struct span_table *t = b->t;
     struct gather ga;
     struct pq_values rest;
+    struct rest_keys keys;
     TRY(gather_init(&ga, g->place, g->n, &b->group_arena));
     TRY(pq_row_group_begin(b->spans.pq, g->n, NULL, 0));
     TRY(write_trace_ids(b, g));
@@ -176,7 +179,9 @@ enum err spans_group(struct build *b, const struct group *g) {
     TRY(write_sparse_count(b, SC_DROPPED_ATTRIBUTES, &t->dropped_attributes, &ga));
     TRY(write_sparse_count(b, SC_DROPPED_EVENTS, &t->dropped_events, &ga));
     TRY(write_sparse_count(b, SC_DROPPED_LINKS, &t->dropped_links, &ga));
-    TRY(gather_rest(&ga, &t->attrs, &b->span_attrs, &b->rest, &rest));
+    rest_keys_init(&keys, &b->group_arena);
+    TRY(gather_rest(&ga, &t->attrs, &b->span_attrs, &b->rest, &keys, &rest));
+    TRY(rest_keys_write(&keys, b->spans.pq, (uint32_t)b->marks.len));
     TRY(pq_column_write(b->spans.pq, SC_REST, &rest));
     TRY(build_attrs(b, &b->spans, SC_COUNT, &ga, &t->attrs, &b->span_attrs));
     return pq_row_group_end(b->spans.pq);

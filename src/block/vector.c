@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plain arrays out of the vectors of a Parquet chunk, whatever their encoding was.
-#include "block/open.h"
+#include "block/cache.h"
 
 enum err scan_chunk(struct in_file *f, struct block_scan *s, size_t group, size_t column,
                     struct pq_chunk *out) {
     if (!f->pq || group >= f->pq->n_groups || column >= f->pq->n_columns) return ERR_CORRUPT;
     pq_chunk_open(f->pq, group, column, s->decoder, &s->arena, out);
+    out->opener = &f->places[group * f->pq->n_columns + column];
+    TRY(places_find(f, group, column, out));
+    memo_dict_use(f, group, column, out);
     return ERR_OK;
 }
 
@@ -13,10 +16,7 @@ enum err scan_read(struct in_file *f, struct block_scan *s, size_t group, size_t
                    uint32_t to, struct pq_vector *out) {
     struct pq_chunk c;
     TRY(scan_chunk(f, s, group, column, &c));
-    if (from > to || to > c.n_rows) return ERR_CORRUPT;
-    TRY(pq_chunk_read(&c, from, to, &s->arena, out));
-    scan_count(s, &c, from, to);
-    return ERR_OK;
+    return cache_read(s, &c, from, to, out);
 }
 
 void scan_count(struct block_scan *s, const struct pq_chunk *c, uint32_t from, uint32_t to) {

@@ -8,6 +8,10 @@
 #include "block/order.h"
 #include "object/object.h"
 
+struct block;
+
+enum { BLOCK_LIKE_MAX = 4 };
+
 struct block_write_opts {
     struct object_store *store;
     struct str tenant;
@@ -21,6 +25,10 @@ struct block_write_opts {
     struct time_range received;
     // Per trace of the table: does another live block hold spans of it too? NULL = none does.
     const bool *is_split;
+    // The newest blocks, the newest first: what is an attribute column in them stays one where the key
+    // occurs. No more than BLOCK_LIKE_MAX are looked at; one that cannot be opened is passed over.
+    struct block *const *like;
+    uint32_t n_like;
     // Told of a trace's rows in each row group, when set: has a span of them an error; are they broken,
     // without a root or with a parent that is not among them?
     void (*on_trace)(void *ctx, uint32_t trace, bool has_error, bool is_broken);

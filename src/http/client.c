@@ -15,14 +15,15 @@ static enum err meaning(CURLcode code, const struct buf *body, const char *url, 
     switch (code) {
     case CURLE_OK: return ERR_OK;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return err_set(ctx, ERR_INVALID, "\"%s\" is not an http address", url);
-    case CURLE_OPERATION_TIMEDOUT: return err_set(ctx, ERR_TIMEOUT, "%s does not answer in time", url);
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return err_set(ctx, ERR_INVALID, "\"%.100s\" is not an http address", url);
+    case CURLE_OPERATION_TIMEDOUT: return err_set(ctx, ERR_TIMEOUT, "%.100s does not answer in time", url);
     case CURLE_WRITE_ERROR:
-        if (body->failed) return err_set(ctx, ERR_LIMIT, "the answer of %s is too large", url);
+        if (body->failed) return err_set(ctx, ERR_LIMIT, "the answer of %.100s is too large", url);
         break;
     default: break;
     }
-    return err_set(ctx, ERR_UNAVAILABLE, "%s: %s", url, why[0] ? why : curl_easy_strerror(code));
+    return err_set(ctx, ERR_UNAVAILABLE, "%.100s: %s", url, why[0] ? why : curl_easy_strerror(code));
 }
 
 static void set_options(CURL *c, const char *url, uint32_t timeout_ms, struct buf *body, char *why) {
@@ -36,23 +37,33 @@ static void set_options(CURL *c, const char *url, uint32_t timeout_ms, struct bu
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why);
 }
 
-enum err http_request(const char *url, const char *accept, const struct str *post, uint32_t timeout_ms,
-                      size_t max_bytes, struct http_answer *out, struct err_ctx *ctx) {
-    char why[CURL_ERROR_SIZE] = "", header[128];
+static struct curl_slist *add_header(struct curl_slist *list, const char *name, const char *value) {
+    char line[4096];
+    if (!value) return list;
+    (void)snprintf(line, sizeof line, "%s: %s", name, value);
+    return curl_slist_append(list, line);
+}
+
+enum err http_request(const char *url, const struct http_ask *ask, struct http_answer *out,
+                      struct err_ctx *ctx) {
+    char why[CURL_ERROR_SIZE] = "";
     struct curl_slist *headers = NULL;
     CURL *c = curl_easy_init();
     if (!c) return ERR_NOMEM;
-    buf_init(&out->body, max_bytes);
-    set_options(c, url, timeout_ms, &out->body, why);
-    if (accept) {
-        (void)snprintf(header, sizeof header, "Accept: %s", accept);
-        headers = curl_slist_append(headers, header);
-        curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+    buf_init(&out->body, ask->max_bytes);
+    set_options(c, url, ask->timeout_ms, &out->body, why);
+    headers = add_header(headers, "Accept", ask->accept);
+    headers = add_header(headers, "Content-Type", ask->content_type);
+    if (headers) curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+    if (ask->bearer) {
+        curl_easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl_easy_setopt(c, CURLOPT_XOAUTH2_BEARER, ask->bearer);
     }
-    if (post) {
-        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->len);
-        curl_easy_setopt(c, CURLOPT_POSTFIELDS, post->ptr);
+    if (ask->post) {
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->post->len);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDS, ask->post->ptr);
     }
+    if (ask->method) curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, ask->method);
     CURLcode code = curl_easy_perform(c);
     curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out->status);
     curl_slist_free_all(headers);

@@ -9,8 +9,15 @@ struct http_answer {
     struct buf body; // freed by the caller with buf_fini
 };
 
-// GET (post = NULL) or POST. ERR_UNAVAILABLE: nobody answers, with text; ERR_TIMEOUT; ERR_INVALID: the
-// url; ERR_LIMIT: more than max_bytes. accept may be NULL.
-NODISCARD enum err http_request(const char *url, const char *accept, const struct str *post,
-                                uint32_t timeout_ms, size_t max_bytes, struct http_answer *out,
+struct http_ask {
+    const char *accept, *content_type; // NULL: not said
+    const char *bearer;                // NULL: none; never logged, not sent on to another host
+    const char *method;                // NULL: POST with post, else GET
+    const struct str *post;
+    uint32_t timeout_ms;
+    size_t max_bytes; // of the answer
+};
+// ERR_UNAVAILABLE: nobody answers, with text; ERR_TIMEOUT; ERR_INVALID: the url; ERR_LIMIT: more than
+// max_bytes.
+NODISCARD enum err http_request(const char *url, const struct http_ask *ask, struct http_answer *out,
                                 struct err_ctx *ctx);

@@ -63,7 +63,10 @@ static void apply(struct ingest *in, struct ingest_request *rq) {
         atomic_fetch_add(&in->failed_requests_total, 1);
         log_error("head.apply_failed", KV_Z("error", err_text(e)), KV_U64("seq", rq->seq));
     }
+    const struct span_table *t = &in->active->table;
+    uint32_t added = e == ERR_OK ? rq->n_added : 0;
     request_done(rq, e);
+    sink_take(in, t, added);
 }
 
 // Everything that came before is in the head: it is cut, and the keeper answers once the last
@@ -76,6 +79,10 @@ static void flush(struct ingest *in, struct ingest_request *rq) {
     }
     in->want_keeper = true; // whoever asks for a flush also asks what is due
     cond_broadcast(&in->frozen_changed);
+    if (e == ERR_OK && rq->is_delete) {
+        list_add(&in->deletes, rq);
+        return;
+    }
     mutex_unlock(&in->lock);
     request_done(rq, e);
     mutex_lock(&in->lock);

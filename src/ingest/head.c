@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/head.h"
 
+#include "ingest/head_index.h"
+
 enum err head_new(size_t limit_bytes, struct mem_budget *budget, uint64_t now_ns, struct head **out) {
     struct head *h = mem_zalloc(sizeof *h);
     if (!h) return ERR_NOMEM;
@@ -8,6 +10,7 @@ enum err head_new(size_t limit_bytes, struct mem_budget *budget, uint64_t now_ns
     h->opened_ns = now_ns;
     h->received_min_ns = UINT64_MAX;
     h->refs = 1;
+    head_knowledge_init(&h->knowledge);
     enum err e = otlp_decoder_new(&h->table, &h->decoder);
     if (e != ERR_OK)
         head_unref(h);
@@ -23,6 +26,7 @@ struct head *head_ref(struct head *h) {
 
 void head_unref(struct head *h) {
     if (!h || atomic_fetch_sub(&h->refs, 1) != 1) return;
+    head_knowledge_fini(&h->knowledge);
     otlp_decoder_free(h->decoder);
     span_table_fini(&h->table);
     mem_free(h);

@@ -4,6 +4,7 @@
 // reads it any more. thread: head_apply by the writer; refs and reading by any.
 #pragma once
 
+#include "ingest/head_knowledge.h"
 #include "otlp/decode.h"
 #include "span/table.h"
 
@@ -17,6 +18,7 @@ struct head {
     struct segvec batch_row, batch_ns; // first row of a request (u32), when it came (u64)
     uint32_t n_batches;
     _Atomic uint32_t refs;
+    struct head_knowledge knowledge; // for queries, under its own lock
 };
 
 NODISCARD enum err head_new(size_t limit_bytes, struct mem_budget *budget, uint64_t now_ns,

@@ -37,6 +37,11 @@ void request_done(struct ingest_request *rq, enum err e) {
     rq->done(rq, e);
 }
 
+void sink_take(struct ingest *in, const struct span_table *t, uint32_t n_added) {
+    const struct batch_sink *s = &in->opts.sink;
+    if (s->take && n_added) s->take(s->ctx, t, t->n - n_added, t->n);
+}
+
 // --- heads and views -------------------------------------------------------------------------------------
 
 // Beyond the size of a cut a head has room for the requests that make it full.
@@ -162,12 +167,14 @@ static enum err replay_body(struct replay *r, const struct wal_record *rec, cons
     r->spans += added;
     bool full =
         in->active->table.n >= in->opts.cut_spans || in->active->table.arena.used >= in->opts.cut_bytes;
+    if (!in->opts.read_only) sink_take(in, &in->active->table, added);
     return full && !in->opts.read_only ? replay_cut(in) : ERR_OK;
 }
 
 static enum err replay_record(void *ctx, const struct wal_record *rec) {
     struct replay *r = ctx;
     struct record body;
+    if (r->in->opts.should_stop && r->in->opts.should_stop(r->in->opts.should_stop_ctx)) return ERR_CANCELED;
     if (rec->kind != RECORD_TRACES || !str_eq(rec->tenant, r->in->opts.tenant))
         return err_set(r->ctx, ERR_UNSUPPORTED,
                        "record %llu of the log is of a kind or tenant that this version does not know",
@@ -204,8 +211,10 @@ static enum err open_log(struct ingest *in, struct ingest_replay *replay, struct
 static enum err open_all(struct ingest *in, struct ingest_replay *replay, struct err_ctx *ctx) {
     TRY(load_node(in));
     TRY(catalog_load(in->opts.store, in->opts.tenant, &in->catalog_arena, &in->catalog, ctx));
-    if (!in->opts.read_only)
+    if (!in->opts.read_only) {
         TRY(catalog_sweep(in->opts.store, in->opts.tenant, &in->catalog, &replay->swept_blocks));
+        TRY(keep_sweep_lists(in));
+    }
     keep_load_blocks(in);
     TRY(head_begin(in, &in->active));
     TRY(open_log(in, replay, ctx));
@@ -232,6 +241,7 @@ enum err ingest_open(const struct ingest_opts *opts, struct ingest **out, struct
     cond_init(&in->frozen_changed);
     list_init(&in->to_commit);
     list_init(&in->to_apply);
+    list_init(&in->deletes);
     arena_init(&in->catalog_arena, SIZE_MAX, NULL);
     enum err e = open_all(in, replay, ctx);
     if (e == ERR_OK) e = start_threads(in);
@@ -248,6 +258,7 @@ static void answer_frozen(struct ingest *in) {
     for (uint32_t i = 0; i < in->n_frozen; i++)
         for (struct ingest_request *rq; (rq = list_take(&in->frozen[i].flushes));)
             request_done(rq, ERR_UNAVAILABLE);
+    for (struct ingest_request *rq; (rq = list_take(&in->deletes));) request_done(rq, ERR_UNAVAILABLE);
 }
 
 void ingest_close(struct ingest *in) {
@@ -312,7 +323,7 @@ static void enqueue(struct ingest *in, struct ingest_request *rq) {
 }
 
 void ingest_submit(struct ingest *in, struct ingest_request *rq) {
-    rq->is_flush = false;
+    rq->is_flush = rq->is_delete = false;
     enum err e = prepare(in, rq);
     if (e == ERR_OK)
         enqueue(in, rq);
@@ -320,11 +331,32 @@ void ingest_submit(struct ingest *in, struct ingest_request *rq) {
         request_done(rq, e);
 }
 
-void ingest_flush(struct ingest *in, struct ingest_request *rq) {
+static void enqueue_flush(struct ingest *in, struct ingest_request *rq) {
     rq->is_flush = true;
     buf_init(&rq->head, 0);
     buf_init(&rq->packed, 0);
     enqueue(in, rq);
+}
+
+void ingest_flush(struct ingest *in, struct ingest_request *rq) {
+    rq->is_delete = false;
+    enqueue_flush(in, rq);
+}
+
+static void enqueue_delete(struct ingest *in, struct ingest_request *rq, bool is_everything) {
+    rq->is_delete = true;
+    rq->is_everything = is_everything;
+    rq->n_deleted = 0;
+    enqueue_flush(in, rq);
+}
+
+void ingest_delete(struct ingest *in, struct ingest_request *rq, const uint8_t trace_id[16]) {
+    memcpy(rq->trace_id, trace_id, sizeof rq->trace_id);
+    enqueue_delete(in, rq, false);
+}
+
+void ingest_delete_everything(struct ingest *in, struct ingest_request *rq) {
+    enqueue_delete(in, rq, true);
 }
 
 // --- figures
@@ -352,6 +384,8 @@ void ingest_stats(struct ingest *in, struct ingest_stats *out) {
                                   .expired_spans_total = in->expired_spans_total,
                                   .cut_failures_total = in->cut_failures_total,
                                   .equal_spans_total = in->equal_spans_total,
+                                  .deleted_traces_total = in->deleted_traces_total,
+                                  .deleted_spans_total = in->deleted_spans_total,
                                   .disk_full = in->disk_full };
     wal_stats(in->wal, &out->wal);
     judge_stats(in, out);
@@ -363,8 +397,8 @@ void ingest_stats(struct ingest *in, struct ingest_stats *out) {
     out->frozen_heads = in->n_frozen;
     out->queued_requests = in->to_commit.n + in->to_apply.n;
     out->snapshot = in->catalog.number;
-    out->busy =
-        out->queued_requests || in->applier_busy || in->n_frozen || in->keeper_busy || in->want_keeper;
+    out->busy = out->queued_requests || in->applier_busy || in->n_frozen || in->deletes.n ||
+                in->keeper_busy || in->want_keeper;
     for (uint32_t i = 0; i < in->n_blocks; i++) add_block(out, block_meta(in->blocks[i]));
     mutex_unlock(&in->lock);
 }

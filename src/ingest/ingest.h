@@ -8,6 +8,7 @@
 #include "ingest/record.h"
 #include "ingest/view.h"
 #include "os/clock.h"
+#include "span/sink.h"
 #include "wal/wal.h"
 
 struct disk;
@@ -37,6 +38,11 @@ struct ingest_opts {
     // Has the trace a root and every parent? Asked a minute after the cut for traces that had not.
     // NULL: they are taken to be partial.
     enum err (*is_whole)(struct view *v, const uint8_t id[16], bool *out);
+    struct batch_sink sink; // hears of new spans, also of those that are replayed; take NULL: nobody
+    // Asked before each record of the log that is replayed, when set: true ends the opening with
+    // ERR_CANCELED. The log keeps what no block holds.
+    bool (*should_stop)(void *ctx);
+    void *should_stop_ctx;
 };
 
 struct ingest_replay {
@@ -46,7 +52,7 @@ struct ingest_replay {
 };
 
 // Opens catalog and log, replays what no block holds yet. ERR_CORRUPT, ERR_UNSUPPORTED, ERR_IO …
-// with text.
+// with text; ERR_CANCELED by should_stop.
 NODISCARD enum err ingest_open(const struct ingest_opts *opts, struct ingest **out,
                                struct ingest_replay *replay, struct err_ctx *ctx);
 // Answers what waits with ERR_UNAVAILABLE and stops the threads; nothing is cut, the log has it.
@@ -66,11 +72,21 @@ struct ingest_request {
     struct buf head, packed;
     uint64_t seq;
     uint32_t n_added;
-    bool is_flush;
+    bool is_flush, is_delete, is_everything;
+    uint8_t trace_id[16];
+    uint64_t n_deleted; // spans
 };
 void ingest_submit(struct ingest *in, struct ingest_request *rq);
 // Cuts what came before and calls done once its blocks are in the catalog. Only `done` is used.
 void ingest_flush(struct ingest *in, struct ingest_request *rq);
+// Deletes what was acknowledged of a trace before the call: flushes, then writes the blocks that hold
+// it anew without it. ERR_OK: no later view shows it and no restart brings it back; rq->n_deleted spans
+// are gone. Spans of it that come meanwhile may be deleted too; later ones are kept, as of any trace.
+// ERR_NOT_FOUND: there were none. After ERR_IO they may be gone or not, but all of them; else they are
+// still there.
+void ingest_delete(struct ingest *in, struct ingest_request *rq, const uint8_t trace_id[16]);
+// The same for all traces of the tenant: one snapshot names no block any more.
+void ingest_delete_everything(struct ingest *in, struct ingest_request *rq);
 
 // The newest view; the caller unrefs it.
 struct view *ingest_view(struct ingest *in);
@@ -81,6 +97,7 @@ struct ingest_stats {
     uint64_t head_spans, head_bytes, frozen_heads;
     uint64_t cuts_total, merges_total, dropped_blocks_total, dropped_spans_total, expired_spans_total;
     uint64_t cut_failures_total;
+    uint64_t deleted_traces_total, deleted_spans_total;
     uint64_t equal_spans_total; // left out of blocks because an equal one was there
     // Traces, each when its first spans were cut; of them those with an error, and those that were
     // not whole: they wait a minute as suspects, then are partial, rebuilt by late spans, or unknown.

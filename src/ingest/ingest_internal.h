@@ -21,7 +21,8 @@ void list_move(struct request_list *from, struct request_list *to);
 void request_done(struct ingest_request *rq, enum err e);
 
 struct catalog_change {
-    const struct block_meta *added; // NULL = none
+    const struct block_meta *added;
+    uint32_t n_added;
     const char (*removed)[ULID_LEN + 1];
     uint32_t n_removed;
     uint64_t covered_seq; // of this node's log; 0 = as it is
@@ -45,8 +46,9 @@ struct ingest {
         struct request_list flushes; // answered when its block is committed
     } frozen[FROZEN_MAX];            // oldest first
     uint32_t n_frozen;
-    enum err cut_error; // of the last try to make a block; while there is one, nobody waits for room
-    bool want_keeper;   // something may have changed for it
+    enum err cut_error;          // of the last try to make a block; while there is one, nobody waits for room
+    struct request_list deletes; // of traces; all that came before them is in blocks
+    bool want_keeper;            // something may have changed for it
     bool keeper_busy;
 
     struct arena catalog_arena;    // of the keeper
@@ -56,8 +58,9 @@ struct ingest {
     struct block **blocks; // as in the catalog
     uint32_t n_blocks;
     struct view *view;
-    char unmergeable[UNMERGEABLE_MAX][ULID_LEN + 1]; // of the keeper: blocks that fit no copying merge
+    char unmergeable[UNMERGEABLE_MAX][ULID_LEN + 1]; // of the keeper: blocks that could not be merged
     uint32_t n_unmergeable;
+    uint64_t lists_swept; // of the keeper: the snapshot after which lists of the catalog were swept
 
     struct judge judge;
 
@@ -66,8 +69,11 @@ struct ingest {
     _Atomic bool disk_full;
     _Atomic uint64_t spans_total, requests_total, bytes_total, failed_requests_total, cuts_total,
         merges_total, dropped_blocks_total, dropped_spans_total, expired_spans_total, cut_failures_total,
-        equal_spans_total;
+        equal_spans_total, deleted_traces_total, deleted_spans_total;
 };
+
+// Tells the sink of the newest rows of the active head.
+void sink_take(struct ingest *in, const struct span_table *t, uint32_t n_added);
 
 void commit_run(void *ingest);
 void apply_run(void *ingest);
@@ -80,4 +86,5 @@ NODISCARD enum err head_freeze(struct ingest *in);
 NODISCARD enum err head_begin(struct ingest *in, struct head **out);
 // Writes the block of a head and commits it. By the keeper, or before it starts.
 NODISCARD enum err keep_cut(struct ingest *in, struct head *h);
+NODISCARD enum err keep_sweep_lists(struct ingest *in);
 void keep_load_blocks(struct ingest *in); // in->blocks from in->catalog

@@ -50,30 +50,41 @@ static enum err next_catalog(struct ingest *in, struct arena *a, const struct ca
     *out = (struct catalog){ .number = now->number + 1,
                              .time_ns = clock_unix_ns(in->opts.clock),
                              .nodes = ARENA_ARRAY(a, now->n_nodes + 2ull, struct catalog_node),
-                             .blocks = ARENA_ARRAY(a, now->n_blocks + 1ull, struct block_meta) };
+                             .blocks = ARENA_ARRAY(a, now->n_blocks + c->n_added + 1ull, struct block_meta) };
     if (!out->nodes || !out->blocks) return ERR_NOMEM;
     if (now->n_nodes) memcpy(out->nodes, now->nodes, now->n_nodes * sizeof *out->nodes);
     out->n_nodes = now->n_nodes;
     for (uint32_t i = 0; i < now->n_blocks; i++)
         if (!is_among(now->blocks[i].id, c->removed, c->n_removed))
             out->blocks[out->n_blocks++] = now->blocks[i];
-    if (c->added && !names_block(now, c->added->id)) out->blocks[out->n_blocks++] = *c->added;
+    for (uint32_t i = 0; i < c->n_added; i++)
+        if (!names_block(now, c->added[i].id)) out->blocks[out->n_blocks++] = c->added[i];
     if (out->n_blocks > CATALOG_BLOCKS_MAX) return ERR_LIMIT;
     if (c->covered_seq) catalog_cover(out, in->node, c->covered_seq);
     return ERR_OK;
 }
 
+// Blocks keep their order, so the one that is wanted is nearly always among the first few from `at` on.
+static struct block *find_open(const struct ingest *in, const char *id, uint32_t *at) {
+    for (uint32_t n = in->n_blocks, k = *at; n > 0; n--, k++) {
+        if (k == in->n_blocks) k = 0;
+        if (memcmp(block_meta(in->blocks[k])->id, id, ULID_LEN) != 0) continue;
+        *at = k + 1;
+        return in->blocks[k];
+    }
+    return NULL;
+}
+
 // Puts the block list in step with the new catalog: blocks that stay keep their open files.
 static enum err swap_blocks(struct ingest *in, const struct catalog *next) {
     struct block **blocks = mem_zalloc((next->n_blocks + 1ull) * sizeof *blocks);
-    uint32_t n = 0;
+    uint32_t n = 0, at = 0;
     if (!blocks) return ERR_NOMEM;
     for (uint32_t i = 0; i < next->n_blocks; i++) {
-        uint32_t k = 0;
-        while (k < in->n_blocks && strcmp(block_meta(in->blocks[k])->id, next->blocks[i].id) != 0) k++;
+        struct block *open = find_open(in, next->blocks[i].id, &at);
         enum err e = ERR_OK;
-        if (k < in->n_blocks)
-            blocks[n] = block_ref(in->blocks[k]);
+        if (open)
+            blocks[n] = block_ref(open);
         else
             e = block_new(in->opts.store, in->opts.tenant, &next->blocks[i], &blocks[n]);
         if (e != ERR_OK) {
@@ -129,7 +140,7 @@ enum err keep_commit(struct ingest *in, const struct catalog_change *change) {
         struct catalog next;
         arena_init(&a, SIZE_MAX, NULL);
         e = next_catalog(in, &a, change, &next);
-        if (e == ERR_OK) e = catalog_commit(in->opts.store, in->opts.tenant, &next);
+        if (e == ERR_OK) e = catalog_commit(in->opts.store, in->opts.tenant, &in->catalog, &next, &a);
         if (e == ERR_OK) {
             take_catalog(in, a, &next);
             return ERR_OK;
@@ -142,6 +153,13 @@ enum err keep_commit(struct ingest *in, const struct catalog_change *change) {
 
 bool keep_may_live(struct ingest *in, const char *id) {
     return reload_catalog(in) != ERR_OK || names_block(&in->catalog, id);
+}
+
+enum err keep_sweep_lists(struct ingest *in) {
+    uint32_t n;
+    TRY(catalog_sweep_lists(in->opts.store, in->opts.tenant, &in->catalog, &n));
+    in->lists_swept = in->catalog.number;
+    return ERR_OK;
 }
 
 // After a commit: blocks and view follow. Holding the lock. A view that cannot be made for want of
@@ -172,10 +190,21 @@ static enum err mark_split(struct ingest *in, const struct span_table *t, struct
     return e;
 }
 
+// The blocks that were committed last, the newest first; a restart finds the same. Returns how many.
+static uint32_t newest_blocks(const struct ingest *in, struct block *out[BLOCK_LIKE_MAX]) {
+    uint32_t n = 0;
+    while (n < BLOCK_LIKE_MAX && n < in->n_blocks) {
+        out[n] = in->blocks[in->n_blocks - 1 - n];
+        n++;
+    }
+    return n;
+}
+
 static enum err write_block(struct ingest *in, struct head *h, struct block_meta *meta) {
     char id[ULID_LEN + 1];
     struct arena a;
     bool *split = NULL;
+    struct block *like[BLOCK_LIKE_MAX];
     struct judge_notes notes;
     arena_init(&a, SIZE_MAX, NULL);
     keep_block_id(in, id);
@@ -193,6 +222,8 @@ static enum err write_block(struct ingest *in, struct head *h, struct block_meta
                                   .on_trace_ctx = &notes,
                                   .budget = in->opts.build_budget };
     o.is_split = split;
+    o.like = like;
+    o.n_like = newest_blocks(in, like);
     notes = (struct judge_notes){ .table = &h->table, .held = split, .arena = &a };
     if (e == ERR_OK) e = block_write(&o, meta);
     if (e == ERR_NOMEM && o.budget) { // a head that is never written blocks all others
@@ -215,7 +246,9 @@ enum err keep_cut(struct ingest *in, struct head *h) {
         if (in->written_of != h) TRY(write_block(in, h, block));
         in->written_of = h;
         change.added = block;
+        change.n_added = 1;
     }
+    if (n > 0 && in->opts.sink.settle) TRY(in->opts.sink.settle(in->opts.sink.ctx));
     TRY(keep_commit(in, &change));
     in->written_of = NULL;
     atomic_fetch_add(&in->cuts_total, 1);
@@ -233,6 +266,19 @@ static void answer_flushes(struct ingest *in, enum err e) {
     mutex_unlock(&in->lock);
     for (struct ingest_request *rq; (rq = list_take(&flushes));) request_done(rq, e);
     mutex_lock(&in->lock);
+}
+
+// What came before them is in blocks. Holding the lock.
+static void answer_flushed(struct ingest *in, struct request_list *flushes) {
+    for (struct ingest_request *rq; (rq = list_take(flushes));) {
+        if (rq->is_delete) {
+            list_add(&in->deletes, rq);
+            continue;
+        }
+        mutex_unlock(&in->lock);
+        request_done(rq, ERR_OK);
+        mutex_lock(&in->lock);
+    }
 }
 
 // The oldest frozen head becomes a block. Holding the lock.
@@ -266,7 +312,17 @@ static void cut_oldest(struct ingest *in) {
     cond_signal(&in->submitted);
     mutex_unlock(&in->lock);
     head_unref(h);
-    for (struct ingest_request *rq; (rq = list_take(&flushes));) request_done(rq, ERR_OK);
+    mutex_lock(&in->lock);
+    answer_flushed(in, &flushes);
+}
+
+// Holding the lock.
+static void delete_next(struct ingest *in) {
+    struct ingest_request *rq = list_take(&in->deletes);
+    mutex_unlock(&in->lock);
+    enum err e = rq->is_everything ? keep_delete_everything(in, &rq->n_deleted)
+                                   : keep_delete(in, rq->trace_id, &rq->n_deleted);
+    request_done(rq, e);
     mutex_lock(&in->lock);
 }
 
@@ -276,6 +332,10 @@ void keep_run(void *ctx) {
     while (!in->stopping) {
         in->keeper_busy = true;
         in->want_keeper = false;
+        if (in->deletes.n > 0) {
+            delete_next(in);
+            continue;
+        }
         if (in->n_frozen > 0) {
             cut_oldest(in);
             continue;
@@ -286,7 +346,9 @@ void keep_run(void *ctx) {
         if (again || in->want_keeper || in->stopping) continue; // what came meanwhile woke nobody
         in->keeper_busy = false;
         // The next head gets the memory of the last one. What nobody wanted for a while goes back.
-        if (!cond_wait_for(&in->frozen_changed, &in->lock, TICK_NS)) malloc_trim(0);
+        if (cond_wait_for(&in->frozen_changed, &in->lock, TICK_NS)) continue;
+        arena_pool_trim();
+        malloc_trim(0);
     }
     in->keeper_busy = false;
     mutex_unlock(&in->lock);

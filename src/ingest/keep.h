@@ -12,5 +12,11 @@ NODISCARD enum err keep_commit(struct ingest *in, const struct catalog_change *c
 bool keep_may_live(struct ingest *in, const char *id);
 // Blocks and view follow the catalog. Holding the lock.
 void keep_show(struct ingest *in, const struct catalog_change *change);
+// Lets go of a trace: the blocks that hold it are replaced, in one commit. *out_n = spans deleted.
+NODISCARD enum err keep_delete(struct ingest *in, const uint8_t id[16], uint64_t *out_n);
+// The same for all blocks there are. ERR_NOT_FOUND: none.
+NODISCARD enum err keep_delete_everything(struct ingest *in, uint64_t *out_n);
+// Commits and shows; else removes the files of what would have been added, unless it may live.
+NODISCARD enum err keep_change(struct ingest *in, const struct catalog_change *change, const char *what);
 // Merging, retention, disk budget, old snapshots: one step of whatever is due. true: call again.
 bool keep_house(struct ingest *in);

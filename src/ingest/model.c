@@ -129,3 +129,15 @@ uint32_t model_find(const struct model *m, const uint8_t id[16], uint32_t *out_f
     *out_first = low;
     return end - low;
 }
+
+void model_drop(struct model *m, const uint8_t id[16]) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < m->n; i++)
+        if (memcmp(m->at[i].trace, id, 16) != 0) m->at[n++] = m->at[i];
+    m->n = n;
+}
+
+void model_doubt(struct model *m, const uint8_t id[16]) {
+    for (uint32_t i = 0; i < m->n; i++)
+        if (memcmp(m->at[i].trace, id, 16) == 0) m->at[i].is_sure = false;
+}

@@ -30,6 +30,8 @@ void model_fini(struct model *m);
 NODISCARD enum err model_add(struct model *m, struct str body, bool is_sure);
 NODISCARD enum err model_add_rows(struct model *m, const struct span_table *t, const uint32_t *rows,
                                   uint32_t n, bool is_sure);
+void model_drop(struct model *m, const uint8_t id[16]);  // all spans of a trace
+void model_doubt(struct model *m, const uint8_t id[16]); // they may be there or not
 // Trace by trace, as a reader sees them: by start, span id, bytes. Equal ones become one.
 void model_sort(struct model *m);
 // Of a sorted model: where the spans of the trace are; 0 when there are none.

@@ -183,6 +183,29 @@ enum err trial_flush(struct trial *t) {
     return answer_wait(t, &a);
 }
 
+enum err trial_delete(struct trial *t, const uint8_t trace_id[16], uint64_t *out_n) {
+    struct answer a;
+    answer_init(&a);
+    a.rq.done = take_answer;
+    ingest_delete(t->in, &a.rq, trace_id);
+    enum err e = answer_wait(t, &a);
+    *out_n = a.rq.n_deleted;
+    if (e == ERR_OK) model_drop(&t->model, trace_id);
+    if (e != ERR_OK && e != ERR_NOT_FOUND) model_doubt(&t->model, trace_id);
+    return e;
+}
+
+enum err trial_delete_everything(struct trial *t, uint64_t *out_n) {
+    struct answer a;
+    answer_init(&a);
+    a.rq.done = take_answer;
+    ingest_delete_everything(t->in, &a.rq);
+    enum err e = answer_wait(t, &a);
+    *out_n = a.rq.n_deleted;
+    if (e == ERR_OK) t->model.n = 0;
+    return e;
+}
+
 static void take_none(struct ingest_request *rq, enum err e) {
     (void)rq, (void)e;
 }

@@ -53,6 +53,8 @@ void trial_submit_all(struct trial *t, const struct str *bodies, uint32_t n, enu
 // The same, but the ingest is closed before anybody waits: everyone is answered all the same.
 void trial_submit_and_close(struct trial *t, const struct str *bodies, uint32_t n);
 enum err trial_flush(struct trial *t);
+enum err trial_delete(struct trial *t, const uint8_t trace_id[16], uint64_t *out_n); // also in the model
+enum err trial_delete_everything(struct trial *t, uint64_t *out_n);
 void trial_flush_begin(struct trial *t); // the answer is not waited for; the next trial_close takes it
 void trial_random_body(struct trial *t, struct buf *out); // appends
 // Waits until nothing is queued, frozen or due to be merged, or the disk is down.

@@ -150,13 +150,26 @@ void client_read_response(struct str message, struct client_answer *out) {
     }
 }
 
-void client_send(struct client *c, struct str body, struct client_answer *out) {
+static bool begin(struct client *c, struct client_answer *out) {
     *out = (struct client_answer){ .result = CLIENT_LOST, .retry_after_ms = CLIENT_RETRY_MS };
-    if (client_connect(c) != ERR_OK) {
-        client_text(out, "cannot connect to %s", c->to.authority);
-        return;
-    }
-    (c->to.is_grpc ? grpc_send : http1_send)(c, body, out);
+    if (client_connect(c) == ERR_OK) return true;
+    client_text(out, "cannot connect to %s", c->to.authority);
+    return false;
+}
+
+static void end(struct client *c, struct client_answer *out) {
     if (out->result == CLIENT_LOST) client_disconnect(c);
     if (out->retry_after_ms > CLIENT_RETRY_MAX_MS) out->retry_after_ms = CLIENT_RETRY_MAX_MS;
+}
+
+void client_send(struct client *c, struct str body, struct client_answer *out) {
+    if (!begin(c, out)) return;
+    (c->to.is_grpc ? grpc_send : http1_send)(c, body, out);
+    end(c, out);
+}
+
+void client_post(struct client *c, const struct http1_post *post, struct client_answer *out) {
+    if (!begin(c, out)) return;
+    http1_post(c, post, out);
+    end(c, out);
 }

@@ -21,6 +21,15 @@ NODISCARD enum err client_write(struct client *c, struct iovec *iov, int n_iov);
 // Appends at least one byte to c->in.
 NODISCARD enum err client_read(struct client *c);
 
+// A POST to anything that speaks HTTP, answered as client_send is.
+struct http1_post {
+    const char *path, *type; // Content-Type
+    struct str headers;      // more lines, each with its end
+    struct str body;
+    bool is_otlp; // the answer says how many spans are rejected
+};
+void http1_post(struct client *c, const struct http1_post *post, struct client_answer *out);
+void client_post(struct client *c, const struct http1_post *post, struct client_answer *out);
 void http1_send(struct client *c, struct str body, struct client_answer *out);
 void grpc_send(struct client *c, struct str body, struct client_answer *out);
 void grpc_close(struct client *c);

@@ -99,10 +99,12 @@ enum err load_gen_new(const struct load_gen_opts *opts, struct load_gen **out) {
     batch_init(&g->single, pending_max_bytes);
     g->slots = is_endless(g) ? mem_zalloc(N_SLOTS * sizeof *g->slots) : NULL;
     for (size_t i = 0; g->slots && i < N_SLOTS; i++) batch_init(&g->slots[i], pending_max_bytes);
-    bool no_slots = is_endless(g) && !g->slots;
-    if (no_slots || shop_open(&g->arena, &g->dice, &g->shop) != ERR_OK) {
+    bool no_slots = is_endless(g) && !g->slots, ships = is_endless(g) && opts->ships_from_ns;
+    enum err e = no_slots ? ERR_NOMEM : shop_open(&g->arena, &g->dice, &g->shop);
+    if (e == ERR_OK && ships) e = serving_new(opts->seed, opts->ships_from_ns, &g->shop, &g->serving);
+    if (e != ERR_OK) {
         load_gen_free(g);
-        return ERR_NOMEM;
+        return e;
     }
     *out = g;
     return ERR_OK;
@@ -113,6 +115,7 @@ void load_gen_free(struct load_gen *g) {
     for (size_t i = 0; g->slots && i < N_SLOTS; i++) batch_fini(&g->slots[i]);
     mem_free(g->slots);
     batch_fini(&g->single);
+    serving_free(g->serving);
     buf_fini(&g->trace.user);
     buf_fini(&g->trace.session);
     arena_fini(&g->arena);
@@ -142,6 +145,7 @@ static void make_traces(struct load_gen *g, uint64_t now_ns) {
         g->first_slot = now_ns / slot_ns;
     }
     uint64_t until = g->n_made + MADE_PER_CALL, allowed = budget(g, now_ns);
+    if (g->serving) g->failed |= serving_step(g->serving, now_ns, &g->shop) != ERR_OK;
     while (g->n_made < until && g->n_made < allowed && !g->failed) {
         // The second and the third are what a newcomer should see first.
         if (g->n_traces == 1)

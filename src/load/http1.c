@@ -47,13 +47,14 @@ static enum err read_answer(struct client *c, struct head *out, struct str *out_
     }
 }
 
-void http1_send(struct client *c, struct str body, struct client_answer *out) {
-    char text[512];
+void http1_post(struct client *c, const struct http1_post *post, struct client_answer *out) {
+    char text[2048];
     int n = snprintf(text, sizeof text,
-                     "POST /v1/traces HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-protobuf\r\n"
-                     "User-Agent: takt-load\r\nContent-Length: %zu\r\n\r\n",
-                     c->to.authority, body.len);
-    struct iovec iov[2] = { { text, (size_t)n }, { (void *)(uintptr_t)body.ptr, body.len } };
+                     "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\n"
+                     "User-Agent: takt-load\r\n%.*sContent-Length: %zu\r\n\r\n",
+                     post->path, c->to.authority, post->type, STR_ARG(post->headers), post->body.len);
+    ASSERT(n > 0 && (size_t)n < sizeof text);
+    struct iovec iov[2] = { { text, (size_t)n }, { (void *)(uintptr_t)post->body.ptr, post->body.len } };
     struct head head;
     struct str answer;
     buf_reset(&c->in);
@@ -65,7 +66,7 @@ void http1_send(struct client *c, struct str body, struct client_answer *out) {
     }
     if (head.status / 100 == 2) {
         out->result = CLIENT_ACKED;
-        client_read_response(answer, out);
+        if (post->is_otlp) client_read_response(answer, out);
     } else {
         bool patience = head.status == 429 || head.status == 502 || head.status == 503 || head.status == 504;
         out->result = patience ? CLIENT_RETRY : CLIENT_REFUSED;
@@ -73,4 +74,8 @@ void http1_send(struct client *c, struct str body, struct client_answer *out) {
         client_text(out, "HTTP %u", head.status);
     }
     if (head.close || sent != ERR_OK) client_disconnect(c);
+}
+
+void http1_send(struct client *c, struct str body, struct client_answer *out) {
+    http1_post(c, &(struct http1_post){ "/v1/traces", "application/x-protobuf", STR(""), body, true }, out);
 }

@@ -36,6 +36,9 @@ struct load_gen_opts {
     enum load_shape shape;
     uint64_t n_spans; // of the one trace; 0: the shop without end (other shapes: 1000)
     double rate;      // spans per second of the endless shop; 0: as many as are asked for
+    // Of the endless shop, when it ships (load/ship.h): the start of its plan, Unix time. 0: it does not,
+    // and every service runs in three versions at once.
+    uint64_t ships_from_ns;
 };
 
 // ERR_NOMEM, ERR_LIMIT (n_spans).
@@ -72,3 +75,18 @@ struct load_opts {
 // is set in any case. ERR_INVALID (url), ERR_UNAVAILABLE (never answered), ERR_LIMIT, ERR_NOMEM.
 NODISCARD enum err load_run(const struct load_opts *opts, const atomic_bool *stop, struct load_stats *out,
                             struct err_ctx *ctx);
+
+// The shop's tools, which tell a Takt what is shipped: first the weeks before the start, in a second or
+// two, then what happens, when it happens. With the seed and the start of a generator they tell of the
+// versions in its spans.
+struct ship;
+struct story_opts {
+    const char *url; // http://host:port, Takt's own address
+    uint64_t seed;
+    uint64_t start_ns; // Unix time
+    // Gives the last commits of deliveries their names (ship.sha); NULL: made-up ones.
+    enum err (*commit)(void *ctx, struct ship *ships, uint32_t n);
+    void *ctx;
+};
+// Until *stop. ERR_INVALID (url), ERR_UNAVAILABLE, ERR_NOMEM, or what commit returns.
+NODISCARD enum err story_run(const struct story_opts *opts, const atomic_bool *stop, struct err_ctx *ctx);

@@ -5,6 +5,7 @@
 #include "load/attr.h"
 #include "load/batch.h"
 #include "load/load.h"
+#include "load/serving.h"
 
 enum {
     TRACE_SPANS_MAX = 200,   // of the endless shop
@@ -49,6 +50,7 @@ struct load_gen {
     struct arena arena;
     struct dice dice;
     struct shop shop;
+    struct serving *serving; // NULL: the shop does not ship
     struct trace trace;
     uint64_t previous_trace[2];
     struct batch *target; // of the span that is being written

@@ -277,7 +277,8 @@ static struct str hexes(struct builder *b, unsigned n) {
     return finish(b);
 }
 
-static void open_pod(struct builder *b, uint8_t i, unsigned version, struct shop_pod *out) {
+static void open_pod(struct builder *b, uint8_t i, unsigned version, struct str number,
+                     struct shop_pod *out) {
     static const char *const languages[] = { "nodejs", "java", "go", "python", "dotnet" };
     struct arena *a = b->arena;
     const char *service = services[i].name;
@@ -287,8 +288,7 @@ static void open_pod(struct builder *b, uint8_t i, unsigned version, struct shop
     out->ip = str_fmt(a, "10.%u.%u.%u", node, i, 10 + version);
     struct buf *s = &b->scratch;
     attr_str(s, ATTR_RESOURCE, "service.name", str_of(service));
-    attr_fmt(s, ATTR_RESOURCE, "service.version", "%d.%u.%u", 1 + i % 4, 10 + version,
-             (i * 7u + version) % 20);
+    attr_str(s, ATTR_RESOURCE, "service.version", number);
     attr_str(s, ATTR_RESOURCE, "service.namespace", STR("shop"));
     attr_str(s, ATTR_RESOURCE, "service.instance.id", id);
     attr_str(s, ATTR_RESOURCE, "deployment.environment.name", STR("production"));
@@ -315,7 +315,9 @@ static void open_service(struct builder *b, uint8_t i, struct shop_service *out)
     asked_ops(b, i, &out->asked);
     done_ops(b, i, &out->done);
     for (unsigned version = 0; version < SHOP_VERSIONS; version++)
-        open_pod(b, i, version, &out->pods[version]);
+        open_pod(b, i, version,
+                 str_fmt(b->arena, "%d.%u.%u", 1 + i % 4, 10 + version, (i * 7u + version) % 20),
+                 &out->pods[version]);
 }
 
 static void open_topics(struct builder *b, struct shop *out) {
@@ -398,6 +400,18 @@ enum err shop_open(struct arena *a, struct dice *d, struct shop *out) {
     open_user_agents(&b, out);
     buf_fini(&b.scratch);
     return a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+enum err shop_deploy(struct arena *a, struct dice *d, uint8_t service, unsigned pod, struct str version,
+                     struct shop *shop) {
+    struct builder b = { .arena = a, .dice = d };
+    struct shop_pod made;
+    buf_init(&b.scratch, SCRATCH_MAX);
+    open_pod(&b, service, pod, version, &made);
+    buf_fini(&b.scratch);
+    if (a->failed) return ERR_NOMEM;
+    shop->services[service].pods[pod] = made;
+    return ERR_OK;
 }
 
 enum {

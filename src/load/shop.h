@@ -57,6 +57,10 @@ struct shop {
 
 // Lives in the arena. ERR_NOMEM.
 NODISCARD enum err shop_open(struct arena *a, struct dice *d, struct shop *out);
+// Another version in a pod of a service; what it needs lives in the arena, which outlives its use.
+// ERR_NOMEM.
+NODISCARD enum err shop_deploy(struct arena *a, struct dice *d, uint8_t service, unsigned pod,
+                               struct str version, struct shop *shop);
 uint8_t shop_entry(struct dice *d);      // the service where a trace begins
 uint8_t shop_lone_entry(struct dice *d); // one that may be alone in its trace
 bool shop_takes_orders(uint8_t service);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 enum { N_USERS = 200000 };
+static const uint64_t slow_ns = 2500000000; // what a slow version adds
 
 static uint16_t pod_number(uint8_t service, unsigned version) {
     return (uint16_t)(service * SHOP_VERSIONS + version);
@@ -59,11 +60,18 @@ static const struct shop_op *some_op(struct load_gen *g, const struct shop_ops *
     return &ops->list[dice_skewed(&g->dice, ops->n, power)];
 }
 
-// A server span; further spans may hang below it. op NULL: any.
+// What a request of an operation meets while the shop ships.
+static struct lot draw_lot(struct load_gen *g, uint8_t service, const struct shop_op *op) {
+    if (!g->serving) return (struct lot){ 0 };
+    return serving_lot(g->serving, service, op == &g->shop.services[service].served.list[SHIP_ROUTE]);
+}
+
+// A server span; further spans may hang below it. op NULL: any. A shop that does not ship draws as if
+// there were no lots.
 static void serve(struct load_gen *g, uint8_t service, uint64_t parent, uint64_t start_ns,
-                  uint64_t duration_ns, const struct shop_op *op, bool failed) {
+                  uint64_t duration_ns, const struct shop_op *op, bool failed, struct lot lot) {
     const struct shop_service *s = &g->shop.services[service];
-    unsigned version = some_version(&g->dice);
+    unsigned version = g->serving ? lot.pod : some_version(&g->dice);
     if (!op) op = some_op(g, &s->served, 1.4);
     struct span_head h = { .pod = pod_number(service, version),
                            .scope = op->is_http ? SHOP_HTTP : SHOP_RPC,
@@ -98,6 +106,9 @@ static void call(struct load_gen *g, const struct server *from, uint8_t to, stru
     h->scope = op->is_http ? SHOP_HTTP : SHOP_RPC;
     h->name = op->client_name;
     h->kind = KIND_CLIENT;
+    struct lot lot = draw_lot(g, to, op);
+    h->failed |= lot.fails;
+    if (lot.is_slow) h->duration_ns = from->start_ns + from->duration_ns - h->start_ns;
     struct buf *b = span_open(g, h);
     buf_str(b, op->client_constant);
     if (op->is_http) {
@@ -115,9 +126,8 @@ static void call(struct load_gen *g, const struct server *from, uint8_t to, stru
     attr_str(b, ATTR_SPAN, "network.peer.address", s->pods[0].ip);
     thread_id(g, b);
     span_close(g);
-    (void)from;
     serve(g, to, h->id, h->start_ns + h->duration_ns / 50, h->duration_ns - h->duration_ns / 20, op,
-          h->failed);
+          h->failed, lot);
 }
 
 static void ask_database(struct load_gen *g, const struct server *from, struct span_head *h) {
@@ -264,6 +274,22 @@ static void draw(struct load_gen *g, uint64_t start_ns, uint64_t n_wanted) {
     g->n_traces++;
 }
 
+// The root of a trace.
+static void begin_at(struct load_gen *g, uint8_t service, bool failed) {
+    struct trace *t = &g->trace;
+    if (!g->serving) {
+        serve(g, service, 0, t->start_ns, t->duration_ns, NULL, failed, (struct lot){ 0 });
+        return;
+    }
+    int partner = serving_entry(g->serving);
+    if (partner >= 0) service = (uint8_t)partner;
+    const struct shop_ops *ops = &g->shop.services[service].served;
+    const struct shop_op *op = partner >= 0 ? &ops->list[SHIP_ROUTE] : some_op(g, ops, 1.4);
+    struct lot lot = draw_lot(g, service, op);
+    if (lot.is_slow) t->duration_ns += slow_ns;
+    serve(g, service, 0, t->start_ns, t->duration_ns, op, failed || lot.fails, lot);
+}
+
 void trace_begin(struct load_gen *g, uint64_t start_ns, uint64_t n_wanted) {
     struct trace *t = &g->trace;
     struct dice *d = &g->dice;
@@ -276,19 +302,19 @@ void trace_begin(struct load_gen *g, uint64_t start_ns, uint64_t n_wanted) {
     t->duration_ns = (uint64_t)fmin(dice_lognormal(d, 90e6, 1.25) * growth, 60e9) + 100000;
     t->bad = dice_chance(d, .085);
     bool lone = n_wanted == 1 && dice_chance(d, .5), failed = t->bad && (lone || dice_chance(d, .6));
-    serve(g, lone ? shop_lone_entry(d) : shop_entry(d), 0, start_ns, t->duration_ns, NULL, failed);
+    begin_at(g, lone ? shop_lone_entry(d) : shop_entry(d), failed);
 }
 
 void trace_begin_bad(struct load_gen *g, uint64_t start_ns) {
     draw(g, start_ns, 24);
     g->trace.duration_ns = 400000000;
     g->trace.bad = true;
-    serve(g, 0, 0, start_ns, g->trace.duration_ns, NULL, true);
+    begin_at(g, 0, true);
 }
 
 void trace_begin_slow(struct load_gen *g, uint64_t start_ns) {
     draw(g, start_ns, 40);
     g->trace.duration_ns = 3000000000;
     g->trace.bad = false;
-    serve(g, 0, 0, start_ns, g->trace.duration_ns, NULL, false);
+    begin_at(g, 0, false);
 }

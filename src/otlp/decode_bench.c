@@ -63,6 +63,7 @@ int main(int argc, char **argv) {
     }
     report("encode", cpu_s() - t0, n, bytes);
     printf("table    %8.0f B/span, %u columns, %u shapes, %u resources, %u traces\n",
-           (double)t.arena.used / (double)n, t.attrs.n_columns, t.attrs.shapes.n, t.n_resources, t.n_traces);
+           (double)t.arena.used / (double)n, t.attrs.n_columns, dict_count(&t.attrs.shapes), t.n_resources,
+           t.n_traces);
     return 0;
 }

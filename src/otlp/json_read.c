@@ -53,6 +53,7 @@ static enum err mismatch(struct conversion *c, const struct otlp_field *f) {
         [OTLP_TYPE_INT64] = "a 64-bit integer",
         [OTLP_TYPE_UINT32] = "an integer from 0 to 4294967295",
         [OTLP_TYPE_FIXED32] = "an integer from 0 to 4294967295",
+        [OTLP_TYPE_UINT64] = "an integer from 0 to 18446744073709551615",
         [OTLP_TYPE_FIXED64] = "an integer from 0 to 18446744073709551615",
         [OTLP_TYPE_DOUBLE] = "a number",
         [OTLP_TYPE_ENUM] = "a number or a name of the enum",
@@ -113,8 +114,9 @@ static enum err read_unsigned(struct conversion *c, const struct otlp_field *f) 
     uint64_t v;
     bool number = c->j.kind == JSON_NUMBER || c->j.kind == JSON_STRING;
     if (!number || !json_u64(token_text(c), &v)) return mismatch(c, f);
-    if (f->type != OTLP_TYPE_FIXED64 && v > UINT32_MAX) return mismatch(c, f);
-    if (f->type == OTLP_TYPE_UINT32) pb_varint(c->pb, f->number, v);
+    bool is_long = f->type == OTLP_TYPE_FIXED64 || f->type == OTLP_TYPE_UINT64;
+    if (!is_long && v > UINT32_MAX) return mismatch(c, f);
+    if (f->type == OTLP_TYPE_UINT32 || f->type == OTLP_TYPE_UINT64) pb_varint(c->pb, f->number, v);
     if (f->type == OTLP_TYPE_FIXED32) pb_fixed32(c->pb, f->number, (uint32_t)v);
     if (f->type == OTLP_TYPE_FIXED64) pb_fixed64(c->pb, f->number, v);
     return ERR_OK;
@@ -168,6 +170,7 @@ static enum err read_value(struct conversion *c, const struct otlp_field *f) {
     case OTLP_TYPE_INT32:
     case OTLP_TYPE_INT64: return read_signed(c, f);
     case OTLP_TYPE_UINT32:
+    case OTLP_TYPE_UINT64:
     case OTLP_TYPE_FIXED32:
     case OTLP_TYPE_FIXED64: return read_unsigned(c, f);
     case OTLP_TYPE_DOUBLE: return read_double(c, f);

@@ -95,6 +95,7 @@ static void write_scalar(struct printer *p, const struct otlp_field *field, cons
     case OTLP_TYPE_INT64: jw_i64_str(p->w, pb_int64(f)); break;
     case OTLP_TYPE_UINT32:
     case OTLP_TYPE_FIXED32: jw_u64(p->w, (uint32_t)f->value); break;
+    case OTLP_TYPE_UINT64:
     case OTLP_TYPE_FIXED64: jw_u64_str(p->w, f->value); break;
     case OTLP_TYPE_DOUBLE: jw_f64(p->w, pb_double(f)); break;
     default: write_enum(p, field->values, f->value);
@@ -114,6 +115,28 @@ static bool is_zero(const struct otlp_field *field, const struct pb_field *f) {
 }
 
 static enum err write_message(struct printer *p, const struct otlp_message *m, struct str pb, uint32_t depth);
+
+// A map's entries, whose type has the fields key and value.
+static enum err write_map(struct printer *p, const struct otlp_field *field, struct str rest,
+                          uint32_t depth) {
+    const struct otlp_field *value = &field->message->fields[1];
+    struct reader r = reader_of(rest);
+    jw_object(p->w);
+    for (struct pb_field f; pb_next(&r, &f);) {
+        if (f.number != field->number || f.wire != PB_BYTES) continue;
+        struct reader entry = reader_of(f.bytes);
+        struct str key = STR(""), message = STR("");
+        for (struct pb_field e; pb_next(&entry, &e);) {
+            if (e.wire != PB_BYTES) continue;
+            if (e.number == 1) key = e.bytes;
+            if (e.number == 2) message = e.bytes;
+        }
+        jw_key(p->w, key);
+        TRY(write_message(p, value->message, message, depth));
+    }
+    jw_object_end(p->w);
+    return ERR_OK;
+}
 
 static enum err write_list(struct printer *p, const struct otlp_field *field, struct str rest,
                            uint32_t depth) {
@@ -152,6 +175,7 @@ static enum err write_field(struct printer *p, const struct otlp_field *field, c
     if (!pb_next(&r, &f)) return ERR_INVALID; // it could be read before
     if (!field->repeated && !message && !field->oneof && is_zero(field, &f)) return ERR_OK;
     jw_key(p->w, field->name);
+    if (field->map) return write_map(p, field, rest, depth);
     if (field->repeated) return write_list(p, field, rest, depth);
     if (message && at->count > 1) return write_merged(p, field, rest, depth);
     if (message) return write_message(p, field->message, f.bytes, depth);

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "otlp/schema.h"
 
-#define LIT(text) \
-    { "" text, sizeof(text) - 1 }
-#define FIELD(num, kind, json, proto) \
-    .number = (num), .type = OTLP_TYPE_##kind, .name = LIT(json), .proto_name = LIT(proto)
-#define MESSAGE(id, text, ...) \
-    static const struct otlp_field id##_fields[] = { __VA_ARGS__ }; \
-    _Static_assert(sizeof id##_fields / sizeof *id##_fields <= OTLP_FIELDS_MAX, "OTLP_FIELDS_MAX"); \
-    const struct otlp_message id = { text, id##_fields, sizeof id##_fields / sizeof *id##_fields }
-#define ENUM(id, ...) \
-    static const struct str id##_names[] = { __VA_ARGS__ }; \
-    const struct otlp_enum id = { id##_names, sizeof id##_names / sizeof *id##_names }
+#define LIT OTLP_TEXT
+#define FIELD OTLP_FIELD
+#define MESSAGE OTLP_MESSAGE
+#define ENUM OTLP_ENUM
 
 ENUM(otlp_span_kinds, LIT("SPAN_KIND_UNSPECIFIED"), LIT("SPAN_KIND_INTERNAL"), LIT("SPAN_KIND_SERVER"),
      LIT("SPAN_KIND_CLIENT"), LIT("SPAN_KIND_PRODUCER"), LIT("SPAN_KIND_CONSUMER"));

@@ -15,6 +15,7 @@ enum otlp_type {
     OTLP_TYPE_INT32,
     OTLP_TYPE_INT64,
     OTLP_TYPE_UINT32,
+    OTLP_TYPE_UINT64,
     OTLP_TYPE_FIXED32,
     OTLP_TYPE_FIXED64,
     OTLP_TYPE_DOUBLE,
@@ -33,8 +34,9 @@ struct otlp_field {
     uint32_t number;
     enum otlp_type type;
     bool repeated;
-    bool oneof;            // one of the members of the message's only oneof: its zero value is a value
-    struct str name;       // in JSON
+    bool map;        // repeated entries of key (a string) 1 and value 2: an object in JSON. Only written
+    bool oneof;      // one of the members of the message's only oneof: its zero value is a value
+    struct str name; // in JSON
     struct str proto_name; // in the .proto file
     const struct otlp_message *message;
     const struct otlp_enum *values;
@@ -47,6 +49,20 @@ struct otlp_message {
     const struct otlp_field *fields; // in the order of the .proto file
     uint32_t n_fields;
 };
+
+// For tables of messages, here and elsewhere.
+#define OTLP_TEXT(text) \
+    { "" text, sizeof(text) - 1 }
+#define OTLP_FIELD(num, kind, json, proto) \
+    .number = (num), .type = OTLP_TYPE_##kind, .name = OTLP_TEXT(json), .proto_name = OTLP_TEXT(proto)
+#define OTLP_MESSAGE(id, text, ...) OTLP_MESSAGE_AS(, id, text, __VA_ARGS__)
+#define OTLP_MESSAGE_AS(storage, id, text, ...) \
+    static const struct otlp_field id##_fields[] = { __VA_ARGS__ }; \
+    _Static_assert(sizeof id##_fields / sizeof *id##_fields <= OTLP_FIELDS_MAX, "OTLP_FIELDS_MAX"); \
+    storage const struct otlp_message id = { text, id##_fields, sizeof id##_fields / sizeof *id##_fields }
+#define OTLP_ENUM(id, ...) \
+    static const struct str id##_names[] = { __VA_ARGS__ }; \
+    const struct otlp_enum id = { id##_names, sizeof id##_names / sizeof *id##_names }
 
 extern const struct otlp_message otlp_export_request; // ExportTraceServiceRequest
 extern const struct otlp_message otlp_export_response;

@@ -207,3 +207,33 @@ TEST(crash_a_full_disk_refuses_and_recovers) {
     reopen(&t);
     trial_fini(&t);
 }
+
+static bool stop_after(void *left) {
+    return (*(uint32_t *)left)-- == 0;
+}
+
+// Whoever ends the program does not wait for a long log; what was cut on the way counts.
+TEST(crash_an_opening_that_is_stopped_harms_nothing) {
+    struct trial t;
+    trial_start(&t, (struct trial_opts){ .cut_spans = 1000000 });
+    for (uint64_t i = 1; i <= 40; i++) {
+        struct spec s = span_of(i, 1);
+        CHECK_OK(submit_specs(&t, &s, 1));
+    }
+    trial_close(&t);
+    t.opts.cut_spans = 8;
+    for (uint32_t n = 0; n <= 40; n += 10) {
+        uint32_t left = n;
+        t.opts.should_stop = stop_after;
+        t.opts.should_stop_ctx = &left;
+        enum err e = trial_open(&t);
+        if (e == ERR_OK && n > 0) break; // blocks held the rest
+        CHECK(e == ERR_CANCELED && t.replay.spans <= n);
+        CHECK(n > 0 || t.replay.spans == 0);
+    }
+    trial_close(&t);
+    t.opts.should_stop = NULL;
+    CHECK_OK(trial_open(&t));
+    for (uint64_t i = 1; i <= 40; i++) CHECK_U64(spans_now(&t, i), 1);
+    trial_fini(&t);
+}

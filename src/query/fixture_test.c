@@ -6,7 +6,9 @@
 #include "span/wire.h"
 
 void trial_start(struct trial *t, struct trial_opts o) {
+    static const uint64_t cached[] = { 0, 64 << 10, 64 << 20 };
     o.rand = test_rand;
+    block_cache_limit(cached[test_below(3)]);
     CHECK_OK(trial_init(t, o));
     CHECK_OK(trial_open(t));
 }
@@ -96,10 +98,11 @@ static struct expected expect(const struct model *m, uint32_t first, uint32_t n)
     return e;
 }
 
-static bool matches(const struct model *m, const struct expected *e, const struct search *s) {
-    bool in_range = s->start_ns == 0 && s->end_ns == 0, has_service = s->service.len == 0;
+static bool matches(const struct model *m, const struct expected *e, const struct listing *l) {
+    const struct search *s = &l->how;
+    bool in_range = l->start_ns == 0 && l->end_ns == 0, has_service = s->service.len == 0;
     for (uint32_t i = e->first; i < e->first + e->n; i++) {
-        in_range |= m->at[i].start_ns > s->start_ns && m->at[i].start_ns <= s->end_ns;
+        in_range |= m->at[i].start_ns > l->start_ns && m->at[i].start_ns <= l->end_ns;
         has_service |= str_eq(m->at[i].service, s->service);
     }
     uint64_t duration = e->end_ns - e->start_ns;
@@ -115,14 +118,14 @@ static int newest_first(const void *x, const void *y) {
     return memcmp(sorting->at[a->first].trace, sorting->at[b->first].trace, 16);
 }
 
-static struct expected *expect_all(const struct model *m, const struct search *s, uint32_t *out_n) {
+static struct expected *expect_all(const struct model *m, const struct listing *l, uint32_t *out_n) {
     struct expected *all = mem_alloc((m->n + 1ull) * sizeof *all);
     uint32_t n = 0;
     CHECK(all);
     for (uint32_t i = 0, k; i < m->n; i = k) {
         for (k = i + 1; k < m->n && memcmp(m->at[k].trace, m->at[i].trace, 16) == 0;) k++;
         all[n] = expect(m, i, k - i);
-        n += matches(m, &all[n], s);
+        n += matches(m, &all[n], l);
     }
     sorting = m;
     if (n > 1) qsort(all, n, sizeof *all, newest_first);
@@ -160,23 +163,47 @@ static void check_summary(const struct model *m, const struct expected *e, const
     check_services(m, e, got);
 }
 
-void check_search(struct view *v, struct model *m, struct search s) {
+void list_traces(struct view *v, const struct listing *l, const struct trace_summary *after,
+                 struct find_result *out) {
+    struct arena a;
+    struct str text;
+    struct ql_query *q;
+    struct err_ctx ctx = { 0 };
+    arena_init(&a, SIZE_MAX, NULL);
+    CHECK_OK(search_text(&a, &l->how, &text));
+    CHECK_OK(ql_parse(&a, text, &q, &ctx));
+    struct find f = { .query = q,
+                      .bounds = { .start_ns = l->start_ns, .end_ns = l->end_ns },
+                      .limit = l->limit,
+                      .count = true,
+                      .has_after = after != NULL };
+    if (after) {
+        f.after_start_ns = after->start_ns;
+        memcpy(f.after_id, after->id, 16);
+    }
+    CHECK_OK(find_run(v, &f, out, &ctx));
+    ql_free(q);
+    arena_fini(&a);
+}
+
+void check_search(struct view *v, struct model *m, struct listing l) {
     uint32_t n, seen = 0;
-    struct expected *want = expect_all(m, &s, &n);
+    struct trace_summary last;
+    struct expected *want = expect_all(m, &l, &n);
     for (bool more = true; more;) {
-        struct search_result r;
-        CHECK_OK(search_run(v, &s, &r));
+        struct find_result r;
+        list_traces(v, &l, seen ? &last : NULL, &r);
         CHECK_U64(r.total, n);
-        CHECK_U64(r.n, n - seen < s.limit ? n - seen : s.limit);
-        for (uint32_t i = 0; i < r.n; i++) check_summary(m, &want[seen + i], &r.traces[i]);
+        CHECK(r.is_exact);
+        CHECK_U64(r.n, n - seen < l.limit ? n - seen : l.limit);
+        for (uint32_t i = 0; i < r.n; i++) {
+            check_summary(m, &want[seen + i], &r.traces[i].summary);
+            CHECK_U64(r.traces[i].n_sets, 0);
+        }
         seen += r.n;
         more = seen < n;
-        if (r.n) {
-            s.has_after = true;
-            s.after_start_ns = r.traces[r.n - 1].start_ns;
-            memcpy(s.after_id, r.traces[r.n - 1].id, 16);
-        }
-        search_fini(&r);
+        if (r.n) last = r.traces[r.n - 1].summary;
+        find_fini(&r);
     }
     mem_free(want);
 }
@@ -187,27 +214,28 @@ static uint64_t some_time(const struct model *m) {
     return at + test_below(3) - (at > 0);
 }
 
-static struct search random_search(const struct model *m) {
-    struct search s = { .limit = 5 + (uint32_t)test_below(40) };
+static struct listing random_search(const struct model *m) {
+    struct listing l = { .limit = 5 + (uint32_t)test_below(40) };
+    struct search *s = &l.how;
     const struct model_span *any = m->n ? &m->at[test_below(m->n)] : NULL;
     if (test_below(2)) {
-        s.start_ns = some_time(m);
-        s.end_ns = some_time(m);
-        if (s.end_ns < s.start_ns) s.end_ns = s.start_ns + test_below(1000000000);
+        l.start_ns = some_time(m);
+        l.end_ns = some_time(m);
+        if (l.end_ns < l.start_ns) l.end_ns = l.start_ns + test_below(1000000000);
     }
-    if (any && test_below(3) == 0) s.min_duration_ns = any->end_ns - any->start_ns;
-    if (any && test_below(3) == 0) s.max_duration_ns = (any->end_ns - any->start_ns) * 2 + test_below(2);
-    if (any && test_below(3) == 0) s.service = any->service;
-    if (any && test_below(3) == 0) s.operation = any->name;
-    s.errors = test_below(4) == 0;
-    return s;
+    if (any && test_below(3) == 0) s->min_duration_ns = any->end_ns - any->start_ns;
+    if (any && test_below(3) == 0) s->max_duration_ns = (any->end_ns - any->start_ns) * 2 + test_below(2);
+    if (any && test_below(3) == 0) s->service = any->service;
+    if (any && test_below(3) == 0) s->operation = any->name;
+    s->errors = test_below(4) == 0;
+    return l;
 }
 
 void check_searches(struct trial *t, uint32_t n) {
     struct view *v = ingest_view(t->in);
     model_sort(&t->model);
-    check_search(v, &t->model, (struct search){ .limit = 7 });
-    check_search(v, &t->model, (struct search){ .limit = SEARCH_LIMIT_MAX });
+    check_search(v, &t->model, (struct listing){ .limit = 7 });
+    check_search(v, &t->model, (struct listing){ .limit = SEARCH_LIMIT_MAX });
     for (uint32_t i = 0; i < n; i++) check_search(v, &t->model, random_search(&t->model));
     view_unref(v);
 }

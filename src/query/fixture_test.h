@@ -4,7 +4,9 @@
 
 #include "base/test.h"
 #include "ingest/trial.h"
+#include "query/find.h"
 #include "query/search.h"
+#include "query/trace.h"
 
 // Every trace of the model comes back by its id with exactly its spans, each once and in order.
 // Possible spans that are there become sure: what was seen once stays.
@@ -13,8 +15,16 @@ void check_traces_of(struct view *v, struct model *m);
 void check_some_traces(struct trial *t, uint32_t n); // any n of them
 // n random searches, each page by page, answer what the model says. All spans must be sure.
 void check_searches(struct trial *t, uint32_t n);
-// The answer to one search, over all pages of `s->limit`.
-void check_search(struct view *v, struct model *m, struct search s);
+// The answer to one search over (start, end], over all pages of `limit`.
+struct listing {
+    struct search how;
+    uint64_t start_ns, end_ns;
+    uint32_t limit;
+};
+void check_search(struct view *v, struct model *m, struct listing l);
+// One page of it, the first for after NULL.
+void list_traces(struct view *v, const struct listing *l, const struct trace_summary *after,
+                 struct find_result *out);
 
 // Shared set-up: opened, with test_rand.
 void trial_start(struct trial *t, struct trial_opts o);

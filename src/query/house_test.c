@@ -2,6 +2,7 @@
 // Cutting, merging and letting go, under readers that hold an old view.
 #include <stdlib.h>
 
+#include "base/pb.h"
 #include "query/fixture_test.h"
 
 #define HOUR 3600000000000ull
@@ -62,7 +63,7 @@ TEST(house_a_flush_answers_when_the_blocks_are_in_the_catalog) {
 TEST(house_small_blocks_are_merged_and_nothing_is_forgotten) {
     struct trial t;
     trial_start(&t, (struct trial_opts){ .random = { .spans_max = 3, .duplicate_percent = 20 },
-                                         .cut_spans = 400 });
+                                         .cut_spans = 200 });
     for (int i = 0; i < 12; i++) {
         submit_random(&t, 1);
         CHECK_OK(trial_flush(&t));
@@ -188,7 +189,7 @@ TEST(house_a_view_keeps_its_answer_over_cut_merge_and_retention) {
     for (int i = 0; i < 8; i++) {
         submit_random(&t, 1);
         CHECK_OK(trial_flush(&t));
-        check_search(v, &then, (struct search){ .limit = 50 });
+        check_search(v, &then, (struct listing){ .limit = 50 });
     }
     keep(&t);
     CHECK(stats_of(&t).merges_total > 0);
@@ -232,6 +233,65 @@ TEST(house_ten_thousand_copies_of_a_span_are_one) {
     trial_fini(&t);
 }
 
+struct sought {
+    struct object_store *store;
+    struct str text;
+    uint32_t n; // files that hold it
+};
+
+static enum err seek_text(void *ctx, struct str key, uint64_t size) {
+    struct sought *s = ctx;
+    if (!str_ends(key, STR("/spans.parquet"))) return ERR_OK;
+    char *bytes = mem_alloc(size);
+    CHECK(bytes);
+    CHECK_OK(s->store->ops->read(s->store, key, 0, bytes, size));
+    s->n += memmem(bytes, size, s->text.ptr, s->text.len) != NULL;
+    mem_free(bytes);
+    return ERR_OK;
+}
+
+// Blocks with a column of this name: it stands in their footer.
+static uint32_t blocks_with(struct trial *t, const char *column) {
+    struct sought s = { t->store, str_of(column), 0 };
+    CHECK_OK(t->store->ops->list(t->store, STR("blocks/"), STR(""), &s, seek_text));
+    return s.n;
+}
+
+static void submit_keys(struct trial *t, const char *const *keys, uint32_t n) {
+    struct buf body;
+    buf_init(&body, SIZE_MAX);
+    size_t resource = pb_begin(&body, 1), scope = pb_begin(&body, 2), span = pb_begin(&body, 2);
+    uint8_t id[16];
+    spec_trace_id(1, id);
+    pb_bytes(&body, 1, (struct str){ (const char *)id, 16 });
+    pb_bytes(&body, 2, STR("span id."));
+    for (uint32_t i = 0; i < n; i++) {
+        size_t kv = pb_begin(&body, 9);
+        pb_bytes(&body, 1, str_of(keys[i]));
+        pb_bytes(&body, 2, STR("\x0a\x01v"));
+        pb_end(&body, kv);
+    }
+    pb_end(&body, span);
+    pb_end(&body, scope);
+    pb_end(&body, resource);
+    CHECK_OK(trial_submit(t, buf_view(&body)));
+    buf_fini(&body);
+}
+
+TEST(house_the_choice_of_columns_outlives_a_restart) {
+    struct trial t;
+    trial_start(&t, (struct trial_opts){ .cut_spans = 1000 });
+    submit_keys(&t, (const char *const[]){ "userid" }, 1);
+    CHECK_OK(trial_flush(&t));
+    trial_close(&t);
+    CHECK_OK(trial_open(&t));
+    submit_keys(&t, (const char *const[]){ "userId", "userid" }, 2);
+    CHECK_OK(trial_flush(&t));
+    CHECK_U64(blocks_with(&t, "span.userid"), 2);
+    CHECK_U64(blocks_with(&t, "span.userId"), 0);
+    trial_fini(&t);
+}
+
 // As many spans as memory and time of the variant allow.
 TEST(house_a_giant_trace_comes_back_whole) {
 #ifdef TAKT_DEBUG
@@ -255,16 +315,16 @@ TEST(house_a_giant_trace_comes_back_whole) {
     }
     free(s);
     buf_fini(&body);
-    struct search_result r;
+    struct find_result r;
     for (int i = 0; i < 2; i++) {
         struct view *v = ingest_view(t.in);
         CHECK_U64(spans_of(v, 1), N);
-        CHECK_OK(search_run(v, &(struct search){ .limit = 5, .errors = true }, &r));
+        list_traces(v, &(struct listing){ .how = { .errors = true }, .limit = 5 }, NULL, &r);
         CHECK_U64(r.n, 1);
-        CHECK_U64(r.traces[0].spans, N);
-        CHECK_U64(r.traces[0].errors, N / PER_REQUEST);
-        CHECK_U64(r.traces[0].duration_ns, N);
-        search_fini(&r);
+        CHECK_U64(r.traces[0].summary.spans, N);
+        CHECK_U64(r.traces[0].summary.errors, N / PER_REQUEST);
+        CHECK_U64(r.traces[0].summary.duration_ns, N);
+        find_fini(&r);
         view_unref(v);
         keep(&t);
     }

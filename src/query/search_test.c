@@ -5,17 +5,21 @@
 #define AT TRIAL_NOW_NS
 
 // The number of traces that match, checked against the model as well.
-static uint64_t count(struct trial *t, struct search s) {
-    struct search_result r;
+static uint64_t count_in(struct trial *t, struct listing l) {
+    struct find_result r;
     struct view *v = ingest_view(t->in);
-    if (s.limit == 0) s.limit = 100;
+    l.limit = 100;
     model_sort(&t->model);
-    check_search(v, &t->model, s);
-    CHECK_OK(search_run(v, &s, &r));
+    check_search(v, &t->model, l);
+    list_traces(v, &l, NULL, &r);
     uint64_t n = r.total;
-    search_fini(&r);
+    find_fini(&r);
     view_unref(v);
     return n;
+}
+
+static uint64_t count(struct trial *t, struct search s) {
+    return count_in(t, (struct listing){ .how = s });
 }
 
 // Runs `look` with the spans in the head, in a block, and spread over blocks.
@@ -51,12 +55,12 @@ TEST(search_a_service_is_not_the_end_of_another) {
 }
 
 static void look_for_ranges(struct trial *t) {
-    CHECK_U64(count(t, (struct search){ .start_ns = AT, .end_ns = AT + 100 }), 0);
-    CHECK_U64(count(t, (struct search){ .start_ns = AT - 1, .end_ns = AT }), 1);
-    CHECK_U64(count(t, (struct search){ .start_ns = AT + 100, .end_ns = AT + 200 }), 1);
-    CHECK_U64(count(t, (struct search){ .start_ns = AT + 200, .end_ns = AT + 999 }), 0);
-    CHECK_U64(count(t, (struct search){ .start_ns = AT + 1, .end_ns = AT + 199 }), 0); // within, no start
-    CHECK_U64(count(t, (struct search){ .start_ns = AT + 999, .end_ns = AT + 1000 }), 2);
+    CHECK_U64(count_in(t, (struct listing){ .start_ns = AT, .end_ns = AT + 100 }), 0);
+    CHECK_U64(count_in(t, (struct listing){ .start_ns = AT - 1, .end_ns = AT }), 1);
+    CHECK_U64(count_in(t, (struct listing){ .start_ns = AT + 100, .end_ns = AT + 200 }), 1);
+    CHECK_U64(count_in(t, (struct listing){ .start_ns = AT + 200, .end_ns = AT + 999 }), 0);
+    CHECK_U64(count_in(t, (struct listing){ .start_ns = AT + 1, .end_ns = AT + 199 }), 0); // within, no start
+    CHECK_U64(count_in(t, (struct listing){ .start_ns = AT + 999, .end_ns = AT + 1000 }), 2);
 }
 TEST(search_a_range_holds_the_traces_with_a_span_that_starts_in_it) {
     static const struct spec s[] = { { 1, 1, 0, AT, AT + 5000, "a", "r", false },
@@ -87,15 +91,15 @@ TEST(search_the_root_is_the_first_span_without_a_parent) {
 static void look_for_odd_times(struct trial *t) {
     CHECK_U64(count(t, (struct search){ .max_duration_ns = 1 }), 4);
     CHECK_U64(count(t, (struct search){ .min_duration_ns = 1 }), 1);
-    CHECK_U64(count(t, (struct search){ .start_ns = AT, .end_ns = UINT64_MAX }), 1);
-    CHECK_U64(count(t, (struct search){ .start_ns = 0, .end_ns = 1 }), 1); // not the one at 0
+    CHECK_U64(count_in(t, (struct listing){ .start_ns = AT, .end_ns = UINT64_MAX }), 1);
+    CHECK_U64(count_in(t, (struct listing){ .start_ns = 0, .end_ns = 1 }), 1); // not the one at 0
     struct view *v = ingest_view(t->in);
-    struct search_result r;
-    CHECK_OK(search_run(v, &(struct search){ .limit = 10 }, &r));
+    struct find_result r;
+    list_traces(v, &(struct listing){ .limit = 10 }, NULL, &r);
     CHECK_U64(r.n, 5);
-    CHECK_U64(r.traces[0].start_ns, INT64_MAX);
-    CHECK_U64(r.traces[4].start_ns, 0);
-    search_fini(&r);
+    CHECK_U64(r.traces[0].summary.start_ns, INT64_MAX);
+    CHECK_U64(r.traces[4].summary.start_ns, 0);
+    find_fini(&r);
     view_unref(v);
     check_traces(t);
 }
@@ -120,16 +124,55 @@ TEST(search_an_error_of_any_span_is_one_of_the_trace) {
     look_thrice(s, sizeof s / sizeof *s, look_for_errors);
 }
 
+static enum err run_with_limit(struct view *v, uint32_t limit) {
+    struct arena a;
+    struct ql_query *q;
+    struct find_result r;
+    struct err_ctx ctx = { 0 };
+    arena_init(&a, SIZE_MAX, NULL);
+    CHECK_OK(ql_parse(&a, STR("{ }"), &q, &ctx));
+    enum err e = find_run(v, &(struct find){ .query = q, .limit = limit }, &r, &ctx);
+    if (e == ERR_OK) {
+        CHECK_U64(r.n + r.total, 0);
+        find_fini(&r);
+    }
+    ql_free(q);
+    arena_fini(&a);
+    return e;
+}
 TEST(search_refuses_a_limit_out_of_bounds) {
     struct trial t;
-    struct search_result r;
     trial_start(&t, (struct trial_opts){ .mem_store = true });
     struct view *v = ingest_view(t.in);
-    CHECK(search_run(v, &(struct search){ .limit = 0 }, &r) == ERR_INVALID);
-    CHECK(search_run(v, &(struct search){ .limit = SEARCH_LIMIT_MAX + 1 }, &r) == ERR_INVALID);
-    CHECK_OK(search_run(v, &(struct search){ .limit = SEARCH_LIMIT_MAX }, &r));
-    CHECK_U64(r.n + r.total, 0);
-    search_fini(&r);
+    CHECK(run_with_limit(v, 0) == ERR_INVALID);
+    CHECK(run_with_limit(v, SEARCH_LIMIT_MAX + 1) == ERR_INVALID);
+    CHECK_OK(run_with_limit(v, SEARCH_LIMIT_MAX));
     view_unref(v);
     trial_fini(&t);
+}
+
+TEST(search_the_list_in_the_language) {
+    static const struct {
+        struct search how;
+        const char *text;
+    } cases[] = {
+        { { .errors = false }, "{ }" },
+        { { .errors = true }, "{ status = error }" },
+        { { .min_duration_ns = 5 }, "{ traceDuration >= 5ns }" },
+        { { .min_duration_ns = 1500000, .max_duration_ns = 2000000000 },
+          "{ traceDuration >= 1.5ms && traceDuration <= 2s }" },
+        { { .service = { "a\"} || {", 8 } }, "{ resource.service.name = \"a\\\"} || {\" }" },
+        { { .operation = { "op", 2 }, .service = { "s", 1 }, .errors = true, .max_duration_ns = 1 },
+          "{ rootName = \"op\" && traceDuration <= 1ns } && { resource.service.name = \"s\" } && "
+          "{ status = error }" },
+    };
+    struct arena a;
+    struct str text;
+    arena_init(&a, SIZE_MAX, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CHECK_OK(search_text(&a, &cases[i].how, &text));
+        CHECK_STR(text, str_of(cases[i].text));
+    }
+    CHECK(search_text(&a, &(struct search){ .service = STR("\xff") }, &text) == ERR_INVALID);
+    arena_fini(&a);
 }

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 
 enum { VERSION = 1, HEAD_CRC_AT = 20, RECORD_CRC_AT = 8, RECORD_AFTER_CRC = 12 };
+enum { PREV_IS_TORN = 1 }; // among the flags that a reader may ignore
 static const char magic[8] = { 'T', 'A', 'K', 'T', 'W', 'A', 'L', '\n' };
 
 // Records that look right but are not are expected only where somebody forges them; a scan that
@@ -26,7 +27,8 @@ static uint32_t head_crc(const uint8_t *p) {
 void segment_head_encode(const struct segment_head *h, uint8_t dst[SEGMENT_HEAD]) {
     memset(dst, 0, SEGMENT_HEAD);
     memcpy(dst, magic, sizeof magic);
-    put_u32(dst + 8, VERSION); // 12: must-understand flags, 16: may-ignore flags, both none
+    put_u32(dst + 8, VERSION); // 12: must-understand flags, none
+    put_u32(dst + 16, h->prev_is_torn ? PREV_IS_TORN : 0);
     put_u64(dst + 24, h->id);
     put_u64(dst + 32, h->first_seq);
     put_u64(dst + 40, h->marker);
@@ -41,7 +43,7 @@ enum err segment_head_decode(const uint8_t src[SEGMENT_HEAD], struct segment_hea
     struct str start = rd_bytes(&r, sizeof magic);
     uint32_t version = rd_u32le(&r);
     uint32_t must_understand = rd_u32le(&r);
-    (void)rd_u32le(&r);
+    h.prev_is_torn = (rd_u32le(&r) & PREV_IS_TORN) != 0;
     uint32_t crc = rd_u32le(&r);
     h.id = rd_u64le(&r);
     h.first_seq = rd_u64le(&r);
@@ -163,6 +165,7 @@ static enum scan_result scan_good(struct scan *s, const struct record_head *h, c
                                   struct scan_out *out) {
     out->head = *h;
     out->at = p;
+    out->before_seq = s->good_seq;
     out->bad_from = s->bad_off == SCAN_GOOD ? s->off : s->bad_off;
     out->bad_to = s->off;
     s->off += record_bytes(h);

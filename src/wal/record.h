@@ -16,6 +16,8 @@ struct segment_head {
     // The last segment before this one that counts, and how many of its bytes do. What comes after
     // them, and any segment between the two, was never acknowledged. 0 = there was none.
     uint64_t prev_id, prev_end;
+    // The last commit of that segment was found torn: what it lacks was never acknowledged.
+    bool prev_is_torn;
 };
 
 void segment_head_encode(const struct segment_head *h, uint8_t dst[SEGMENT_HEAD]);
@@ -66,6 +68,7 @@ struct scan_out {
     struct record_head head;
     const uint8_t *at;
     size_t need;
+    uint64_t before_seq;       // of the good record before this one; 0 = there was none
     uint64_t bad_from, bad_to; // what could not be read just before the record or the end
 };
 

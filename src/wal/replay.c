@@ -6,8 +6,9 @@
 //     and so did its removal.
 //   - Where the successor's head is damaged, or the successor named is gone, a segment ends where
 //     the sequence numbers of the next one begin.
-//   - Bytes at the end of the last one that give no record are a torn tail. All other bytes that
-//     give none are damage.
+//   - Bytes at the end of the last one that give no record are a torn tail; so are those before good
+//     records of its last commit, if nothing else is missing. The head of the next segment remembers
+//     that. All other bytes that give no record are damage.
 #include "wal/wal_internal.h"
 
 // A segment damaged in more places than this is set aside whole from the last of them on.
@@ -18,8 +19,10 @@ struct found {
     uint64_t id, bytes;
     struct segment_head head; // first_seq is right even when the head is damaged, unless 0
     bool has_head, counts;
-    uint64_t end;      // END_UNKNOWN: as far as records go
-    uint64_t next_seq; // the first number that belongs to the next segment
+    bool may_be_torn;     // its last commit
+    uint64_t torn_commit; // the first number of it, when it was; else 0
+    uint64_t end;         // END_UNKNOWN: as far as records go
+    uint64_t next_seq;    // the first number that belongs to the next segment
     uint64_t time_ns;
 };
 
@@ -98,7 +101,7 @@ static enum err find_first_record(struct replay *r, struct found *f, struct wind
     struct scan s = scan_of(r, f);
     TRY(scan_window(&s, v, &out, &result));
     if (result != SCAN_RECORD) return ERR_OK;
-    f->head.first_seq = out.head.seq;
+    f->head.first_seq = out.head.seq - out.head.index; // a commit lies in one segment
     f->head.marker = out.head.marker;
     f->time_ns = out.head.time_ns;
     return ERR_OK;
@@ -165,6 +168,7 @@ static struct found *settle(struct replay *r) {
         f->counts = named || (!between && (f->has_head || f->head.first_seq));
         if (!f->counts) continue;
         if (named) f->end = next->head.prev_end;
+        f->may_be_torn = !next || (named && next->head.prev_is_torn);
         if (next) f->next_seq = next->head.first_seq ? next->head.first_seq : next->next_seq;
         if (!last) last = f;
         next = f;
@@ -243,12 +247,47 @@ static void count_missing(struct replay *r, uint64_t seq) {
     if (seq > r->expected_seq) r->expected_seq = seq;
 }
 
-static enum err hand_out(struct replay *r, const struct scan_out *found) {
+// Are all good records from here to the end of the segment of one commit?
+static enum err is_last_commit(struct replay *r, struct found *f, const struct scan *from, uint64_t first_seq,
+                               bool *out) {
+    char path[DISK_PATH_MAX];
+    struct window v;
+    struct scan s = *from;
+    segment_path(r->w, f->id, path);
+    enum err e = window_open(&v, r->w->disk, path, WINDOW_LARGE);
+    for (*out = true; e == ERR_OK && *out;) {
+        struct scan_out found;
+        enum scan_result result;
+        e = scan_window(&s, &v, &found, &result);
+        if (e != ERR_OK || result == SCAN_END) break;
+        *out = found.head.seq - found.head.index == first_seq;
+    }
+    window_close(&v);
+    return e;
+}
+
+// Are the unreadable bytes before a good record what a crash left of the last commit? Pages of a
+// write reach the disk in any order, so good records may follow; they are kept, since nothing tells
+// whether it was synced. It is damage if more is missing than records of this commit: what was
+// before them had been synced when it was begun.
+static enum err find_torn(struct replay *r, struct found *f, const struct scan *s,
+                          const struct scan_out *found, bool *out) {
+    uint64_t first_seq = found->head.seq - found->head.index, before = found->before_seq;
+    if (before == 0) before = r->highest_seq > r->after_seq ? r->highest_seq : r->after_seq;
+    if (found->before_seq == 0 && f->has_head) before = f->head.first_seq - 1;
+    *out = f->torn_commit == first_seq;
+    if (*out || !f->may_be_torn || before + 1 < first_seq) return ERR_OK;
+    TRY(is_last_commit(r, f, s, first_seq, out));
+    if (*out) f->torn_commit = first_seq;
+    return ERR_OK;
+}
+
+static enum err hand_out(struct replay *r, const struct scan_out *found, bool is_torn) {
     const struct record_head *h = &found->head;
     if (h->seq <= r->highest_seq) return ERR_OK; // heads that contradict each other
     r->highest_seq = h->seq;
     if (h->seq <= r->after_seq) return ERR_OK;
-    count_missing(r, h->seq);
+    count_missing(r, is_torn ? h->seq - h->index : h->seq);
     r->expected_seq = h->seq + 1;
     const char *body = (const char *)found->at + RECORD_HEAD;
     struct wal_record rec = { .seq = h->seq,
@@ -264,33 +303,56 @@ static enum err hand_out(struct replay *r, const struct scan_out *found) {
     return r->on_record ? r->on_record(r->ctx, &rec) : ERR_OK;
 }
 
-// The end of a segment: [from, to) gave no record.
-static enum err finish(struct replay *r, struct found *f, struct window *v, uint64_t from, uint64_t to,
-                       bool end_is_known) {
+// The end of a segment: [from, to) gave no record. Where no number is missing before the next
+// segment, whose head is damaged, it is what was left of a commit that failed.
+static enum err finish(struct replay *r, struct found *f, struct window *v, const struct scan *s,
+                       const struct scan_out *end) {
+    uint64_t from = end->bad_from, to = end->bad_to;
     bool is_last = f->next_seq == SEQ_MAX;
-    if (!end_is_known) TRY(window_trim_zeros(v, from, to, &to));
+    if (!s->end_is_known) TRY(window_trim_zeros(v, from, to, &to));
+    if (!is_last && !s->end_is_known && s->good_seq + 1 == f->next_seq) return ERR_OK;
     if (!is_last) return set_aside(r, v, f->id, from, to);
     r->out->tail_bytes_cut += to - from;
     return ERR_OK;
 }
 
+struct reading {
+    struct scan s;
+    unsigned n_pieces;
+    bool head_is_done;
+};
+
+// A good record, and what was before it.
+static enum err take_record(struct replay *r, struct found *f, struct window *v, struct reading *k,
+                            const struct scan_out *found) {
+    bool is_bad = found->bad_from != found->bad_to, is_torn = false;
+    if (is_bad || !k->head_is_done) TRY(find_torn(r, f, &k->s, found, &is_torn));
+    TRY(hand_out(r, found, is_torn)); // first: the window moves when bytes are set aside
+    if (is_torn && f->next_seq == SEQ_MAX) r->out->tail_bytes_cut += found->bad_to - found->bad_from;
+    if (!k->head_is_done && !is_torn) TRY(set_aside(r, v, f->id, 0, SEGMENT_HEAD));
+    k->head_is_done = true;
+    if (!is_bad || is_torn) return ERR_OK;
+    bool rest = ++k->n_pieces == PIECES_MAX;
+    if (k->n_pieces > PIECES_MAX) return ERR_OK;
+    return set_aside(r, v, f->id, found->bad_from, rest ? k->s.end : found->bad_to);
+}
+
 static enum err read_records(struct replay *r, struct found *f, struct window *v) {
-    struct scan s = scan_of(r, f);
-    s.skip_seq = r->after_seq;
-    if (!f->has_head) TRY(set_aside(r, v, f->id, 0, s.off));
-    s.good_end = s.off;
-    for (unsigned n_pieces = 0;;) {
-        struct scan_out out;
+    struct reading k = { .s = scan_of(r, f), .head_is_done = f->has_head };
+    uint64_t start = k.s.off;
+    k.s.skip_seq = r->after_seq;
+    k.s.good_end = k.s.off;
+    for (;;) {
+        struct scan_out found;
         enum scan_result result;
-        TRY(scan_window(&s, v, &out, &result));
-        if (s.good_seq > r->highest_seq && s.good_seq <= r->after_seq) r->highest_seq = s.good_seq;
+        TRY(scan_window(&k.s, v, &found, &result));
+        if (k.s.good_seq > r->highest_seq && k.s.good_seq <= r->after_seq) r->highest_seq = k.s.good_seq;
         if (result == SCAN_END) {
-            if (f->end == END_UNKNOWN) f->end = s.good_end;
-            return finish(r, f, v, out.bad_from, out.bad_to, s.end_is_known);
+            if (f->end == END_UNKNOWN) f->end = k.s.good_end;
+            if (!k.head_is_done) TRY(set_aside(r, v, f->id, 0, start));
+            return finish(r, f, v, &k.s, &found);
         }
-        TRY(hand_out(r, &out)); // first: the window moves when bytes are set aside
-        bool rest = out.bad_from != out.bad_to && ++n_pieces == PIECES_MAX;
-        if (n_pieces <= PIECES_MAX) TRY(set_aside(r, v, f->id, out.bad_from, rest ? s.end : out.bad_to));
+        TRY(take_record(r, f, v, &k, &found));
     }
 }
 
@@ -311,6 +373,7 @@ static enum err read_all(struct replay *r) {
             TRY(read_segment(r, f));
             w->prev_id = f->id;
             w->prev_end = f->end;
+            w->prev_is_torn = f->torn_commit != 0;
         }
         struct segment seg = { f->id, f->bytes, r->highest_seq, f->time_ns };
         if (f->counts && f->next_seq != SEQ_MAX) seg.last_seq = f->next_seq - 1;

@@ -97,7 +97,8 @@ static void encode_head(const struct wal *w, uint8_t dst[SEGMENT_HEAD]) {
                                                 .first_seq = w->next_seq,
                                                 .marker = w->marker,
                                                 .prev_id = w->prev_id,
-                                                .prev_end = w->prev_end },
+                                                .prev_end = w->prev_end,
+                                                .prev_is_torn = w->prev_is_torn },
                         dst);
 }
 
@@ -111,6 +112,7 @@ static enum err write_durably(struct wal *w, const struct iovec *iov, int n_iov,
     seg->bytes = w->file_end;
     w->prev_id = seg->id;
     w->prev_end = w->file_end;
+    w->prev_is_torn = false;
     mutex_lock(&w->lock);
     w->stats.bytes_written_total += bytes;
     mutex_unlock(&w->lock);

@@ -41,7 +41,7 @@ struct wal_opts {
 
 struct wal_replay {
     uint64_t n_records, bytes;
-    uint64_t tail_bytes_cut;    // of a torn tail in the last segment: never acknowledged
+    uint64_t tail_bytes_cut;    // of a torn commit, the last: never acknowledged
     uint64_t quarantined_bytes; // damage with valid records after it, or in a sealed segment
     uint32_t quarantined_pieces;
     uint64_t n_missing;           // sequence numbers > after_seq of which no record could be read

@@ -196,6 +196,67 @@ TEST(wal_damage_anywhere_never_reaches_other_records) {
     }
 }
 
+// In a log of groups: what was before the last commit had been synced, so any bad record there is
+// damage; in a sealed segment the last commit was synced as well.
+TEST(wal_a_bad_record_before_the_last_sync_is_damage) {
+    enum { GROUPS = 3, RECORDS = 3, LEN = 60, N = GROUPS * RECORDS };
+    for (int sealed = 0; sealed < 2; sealed++) {
+        struct disk *d = fixture_disk();
+        struct wal_opts opts = fixture_opts(d, 1 << 20);
+        struct wal *w;
+        struct disk_stat st;
+        CHECK_OK(fixture_open(&opts, 0, &seen, &w));
+        size_t last_commit = 0;
+        for (uint64_t g = 0; g < GROUPS; g++) {
+            if (d->ops->stat(d, segment_name(1), &st) == ERR_OK) last_commit = st.size_bytes;
+            CHECK_OK(fixture_commit(w, 1 + g * RECORDS, RECORDS, LEN));
+        }
+        wal_close(w);
+        if (sealed) {
+            CHECK_OK(fixture_open(&opts, 0, &seen, &w));
+            CHECK_OK(fixture_commit(w, N + 1, 1, LEN));
+            wal_close(w);
+        }
+        struct str whole = file_get(d, segment_name(1));
+        for (size_t at = SEGMENT_HEAD; at < whole.len; at++) {
+            bool is_damage = sealed || at < last_commit;
+            ((char *)(uintptr_t)whole.ptr)[at] ^= 0x21;
+            file_put(d, segment_name(1), whole);
+            ((char *)(uintptr_t)whole.ptr)[at] ^= 0x21;
+            fixture_replay(&opts, 0, &seen);
+            CHECK_U64(seen.n, N - 1 + sealed); // all others are there in any case
+            CHECK((seen.replay.quarantined_bytes > 0) == is_damage);
+            CHECK_U64(seen.replay.n_missing, is_damage);
+            CHECK((seen.replay.tail_bytes_cut > 0) == !is_damage);
+        }
+        disk_sim_free(d);
+    }
+}
+
+// The last record of a commit and the first of the next, which is the last: one hole, but part of it
+// had been synced.
+TEST(wal_a_hole_that_reaches_before_the_last_commit_is_damage) {
+    struct disk *d = fixture_disk();
+    struct wal_opts opts = fixture_opts(d, 1 << 20);
+    struct wal *w;
+    struct disk_stat st;
+    CHECK_OK(fixture_open(&opts, 0, &seen, &w));
+    CHECK_OK(fixture_commit(w, 1, 2, 60));
+    CHECK_OK(d->ops->stat(d, segment_name(1), &st));
+    CHECK_OK(fixture_commit(w, 3, 3, 60));
+    wal_close(w);
+    struct str whole = file_get(d, segment_name(1));
+    for (size_t reach = 0; reach < 90; reach++) {
+        memset((char *)(uintptr_t)whole.ptr + st.size_bytes - reach, 0, reach + 50);
+        file_put(d, segment_name(1), whole);
+        fixture_replay(&opts, 0, &seen);
+        CHECK_U64(seen.n, reach ? 3 : 4);
+        CHECK((seen.replay.quarantined_bytes > 0) == (reach > 0));
+        CHECK_U64(seen.replay.n_missing, reach ? 2 : 0);
+    }
+    disk_sim_free(d);
+}
+
 TEST(wal_quarantine_is_durable_and_not_made_twice) {
     for (int i = 0; i < 20; i++) {
         size_t ends[4];

@@ -24,6 +24,7 @@ struct wal {
     uint64_t next_seq, next_id;
     // The last segment that counts and how far: what the head of the next one will say.
     uint64_t prev_id, prev_end;
+    bool prev_is_torn;
     struct buf segments; // of struct segment, oldest first; the one being written is the last
 
     struct disk_file *file;   // being written; NULL: the next commit begins a segment

@@ -120,8 +120,6 @@ def trace_parameters(server):
             status, _, body = server.get(f"/api/{version}traces/{TRACE_ID}?{query}")
             absent = version == "" and status == 404 and want == 200
             assert status == want or absent, (version, query, status, body)
-    status, _, body = server.get(f"/api/v2/traces/{TRACE_ID}?q=%7B%7D")
-    assert status == 501 and b"q" in body, (status, body)
 
 
 def trace_modes(server):
@@ -245,13 +243,6 @@ def search_duration(server, shop):
         assert server.get(f"/api/search?{query}")[0] == 400, query
 
 
-def search_with_a_question(server):
-    for query in ("q=%7B%7D", "q=%7B%20status%20%3D%20error%20%7D", "tags=service.name%3Dweb"):
-        status, _, body = server.get(f"/api/search?{query}")
-        assert status == 501 and b"not supported" in body, (query, status, body)
-    assert server.get("/api/search?q=&tags=")[0] == 200, "empty is absent"
-
-
 def pages_of_the_app(server, shop):
     """The list of the web app, page by page, is the same as the whole."""
     whole = [t["traceId"] for t in server.get_json("/api/takt/traces?limit=1000")["traces"]]
@@ -288,13 +279,32 @@ def small_endpoints(server):
 
 def unknown_paths(server):
     for path in ("/api", "/api/", "/api/nothing", "/api/v2/nothing", "/api/traces", "/api/searching",
-                 "/api/takt/nothing", f"/api/takt/traces/{TRACE_ID}/nothing", "/api/metrics/query_range"):
+                 "/api/takt/nothing", f"/api/takt/traces/{TRACE_ID}/nothing", "/api/metrics/nothing", "/api/search/tag/x", "/api/v2/search/tag/x"):
         status, head, _ = server.get(path)
         assert status == 404 and head["Content-Type"].startswith("text/plain"), (path, status)
     for method, path, allow in (("POST", "/api/search", "GET, HEAD"), ("DELETE", "/api/echo", "GET, HEAD"),
-                                ("GET", "/flush", "POST"), ("PUT", "/metrics", "GET, HEAD")):
+                                ("GET", "/flush", "POST"), ("PUT", "/metrics", "GET, HEAD"),
+                                ("PUT", f"/api/takt/traces/{TRACE_ID}", "GET, HEAD, DELETE")):
         status, head, _ = server.request(method, path)
         assert (status, head["Allow"]) == (405, allow), (method, path, status, head.items())
+
+
+def deletion(server):
+    """What is deleted is gone for every question, at once and after a restart; the rest stays."""
+    gone, stays = new_id(16), new_id(16)
+    for trace in (gone, stays):
+        server.post_traces(otlp.encode(request(span(trace, name="deletion"))))
+    path = f"/api/takt/traces/{gone}"
+    status, _, body = server.request("DELETE", path)
+    assert status == 200 and json.loads(body) == {"deletedSpans": 1}, (status, body)
+    assert server.request("DELETE", path)[0] == 404
+    assert server.request("DELETE", "/api/takt/traces/xyz")[0] == 400
+    for _ in range(2):
+        expect_absent(server, gone)
+        found = server.get_json("/api/search?q=%7Bname%3D%22deletion%22%7D&start=1&end=4000000000")["traces"]
+        assert [t["traceID"].zfill(32) for t in found] == [stays], found
+        server.stop()
+        server.start()
 
 
 def head_requests(server):
@@ -384,7 +394,7 @@ def cases(tap):
     tap.case("traces_of_a_shop", make_shop, is_setup=True)
     for case in (search_shape, search_order_and_limit, search_range, search_duration, pages_of_the_app):
         tap.case(case.__name__, lambda c=case: c(server, state["shop"]))
-    for case in (search_with_a_question, small_endpoints, unknown_paths, head_requests, gzip_answers, metrics):
+    for case in (small_endpoints, unknown_paths, head_requests, gzip_answers, metrics, deletion):
         tap.case(case.__name__, case, server)
     tap.case("giant_trace", giant_trace)
     server.kill()

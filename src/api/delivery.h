@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions about delivery, from the parameters of a request: the server's API and the command line
+// ask in the same form. thread: one at a time.
+//   service, environment, change    the scope; without an environment all that are production
+//   team, product, tier             of services in the catalogue
+//   from, to | window               RFC 3339, a date, or seconds; a duration that ends now (90d)
+//   calendar                        day, week, month, quarter: whole ones instead
+//   zone                            of dates and the calendar: Europe/Berlin; UTC without it
+//   set                             of measures: takt (the default), fourkeys, devlake-2021, devlake-2023
+//   measure, step                   of a trend: day, week (the default), month, quarter, or a duration
+//   clock                           author (the default), committer
+//   rollbacks, redeploys            true: count these too
+//   levels                          the year of the DORA report that names levels: 2019, 2021, 2023, 2024
+//   limit                           rows
+//   rollout                         of ASK_DEPLOY: the id of a rollout, or the key of its first attempt
+#pragma once
+
+#include "api/params.h"
+#include "delivery/answer.h"
+
+enum delivery_question {
+    ASK_MEASURES,
+    ASK_DEPLOYS,
+    ASK_DEPLOY,
+    ASK_WHY,
+    ASK_SERVICES,
+    ASK_INTAKE,
+    ASK_CATALOGUE,
+    ASK_TREND,
+    ASK_PROFILE,
+    ASK_REPORT
+};
+
+// ERR_INVALID: ctx names the parameter.
+NODISCARD enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_question what,
+                                const struct params *p, struct json_writer *w, struct err_ctx *ctx);

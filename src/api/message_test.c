@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is told in JSON is what the protobuf of the same calls says in JSON.
+#include "api/message.h"
+
+#include "api/tempo.h"
+#include "base/test.h"
+#include "otlp/json.h"
+
+static struct str random_text(char room[static 40]) {
+    static const char bytes[] = "ab\"\\\n\x01\xc3\xa4 z\xff";
+    size_t n = test_below(3) ? test_below(40) : 0;
+    for (size_t i = 0; i < n; i++) room[i] = bytes[test_below(sizeof bytes - 1)];
+    return (struct str){ room, n };
+}
+
+static uint64_t random_number(void) {
+    uint64_t v = test_rand() >> test_below(64);
+    return test_below(3) ? v : 0;
+}
+
+// Of one field, which is told the same way to both.
+static void tell(struct message *both[2], const struct otlp_field *f, uint32_t depth);
+
+static void tell_fields(struct message *both[2], const struct otlp_message *type, uint32_t depth) {
+    uint32_t one = (uint32_t)test_below(type->n_fields);
+    for (uint32_t i = 0; i < type->n_fields; i++)
+        if (type->fields[i].oneof ? i == one : test_below(4) > 0) tell(both, &type->fields[i], depth);
+}
+
+static void tell_message(struct message *both[2], const struct otlp_field *f, uint32_t depth) {
+    char key[40];
+    struct str name = random_text(key);
+    for (int i = 0; i < 2; i++)
+        if (f->map)
+            message_entry(both[i], f->number, name);
+        else
+            message_begin(both[i], f->number);
+    if (depth < 8) tell_fields(both, f->map ? f->message->fields[1].message : f->message, depth + 1);
+    for (int i = 0; i < 2; i++) message_end(both[i]);
+    if (f->repeated && !f->map && test_below(2))
+        for (int i = 0; i < 2; i++) message_again(both[i], f->number);
+}
+
+static void tell(struct message *both[2], const struct otlp_field *f, uint32_t depth) {
+    char room[40];
+    if (f->type == OTLP_TYPE_BYTES) return; // nothing of ours has any
+    for (uint64_t n = f->repeated ? 1 + test_below(3) : 1; n > 0; n--) {
+        struct str text = random_text(room);
+        uint64_t v = random_number();
+        if (f->type == OTLP_TYPE_UINT32 || f->type == OTLP_TYPE_ENUM) v &= 0x7fffffff;
+        if (f->type == OTLP_TYPE_MESSAGE) {
+            tell_message(both, f, depth);
+            continue;
+        }
+        for (int i = 0; i < 2; i++)
+            if (f->type == OTLP_TYPE_STRING)
+                message_text(both[i], f->number, text);
+            else if (f->type == OTLP_TYPE_DOUBLE)
+                message_double(both[i], f->number, (double)v / 3);
+            else
+                message_number(both[i], f->number, f->type == OTLP_TYPE_BOOL ? v & 1 : v);
+    }
+}
+
+TEST(message_json_says_what_its_protobuf_says) {
+    const struct otlp_message *types[] = { &tempo_search_response,    &tempo_tags_response,
+                                           &tempo_tags_v2_response,   &tempo_values_response,
+                                           &tempo_values_v2_response, &tempo_range_response,
+                                           &tempo_instant_response };
+    for (int i = 0; i < 500; i++) {
+        const struct otlp_message *type = types[test_below(sizeof types / sizeof *types)];
+        struct message json, pb, *both[2] = { &json, &pb };
+        struct buf want;
+        buf_init(&want, SIZE_MAX);
+        message_init(&json, type, true);
+        message_init(&pb, type, false);
+        tell_fields(both, type, 0);
+        message_close(&json);
+        message_close(&pb);
+        CHECK_OK(otlp_pb_to_json(type, buf_view(&pb.buf), OTLP_FLAVOUR_TEMPO, &want));
+        CHECK_STR(buf_view(&json.buf), buf_view(&want));
+        message_fini(&json);
+        message_fini(&pb);
+        buf_fini(&want);
+    }
+}
+
+TEST(message_without_memory) {
+    for (uint64_t n = 1; n < 12; n++) {
+        struct message m;
+        message_init(&m, &tempo_search_response, n % 2);
+        mem_fail_at(n / 2 + 1, true);
+        message_begin(&m, TEMPO_LIST);
+        message_text(&m, TEMPO_TRACE_ID, STR("0123456789abcdef0123456789abcdef0123456789abcdef"));
+        message_begin(&m, TEMPO_SPAN_SET);
+        message_number(&m, TEMPO_SET_MATCHED, 7);
+        message_end(&m);
+        message_again(&m, TEMPO_SPAN_SETS);
+        message_end(&m);
+        message_close(&m);
+        mem_fail_at(0, false);
+        CHECK(!m.buf.failed || m.buf.len < 200);
+        message_fini(&m);
+    }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parameters of a request, from the part of its address behind the '?'. The command line asks in the
+// same form, so that a question means the same wherever it is put. Empty ones are as good as absent.
+// Errors are ERR_INVALID with a text that names the parameter. thread: one at a time.
+#pragma once
+
+#include "base/str.h"
+
+struct clock;
+
+struct params {
+    struct str query;    // as sent, percent-encoded
+    struct arena *arena; // what is decoded
+};
+
+// The first value of a parameter, percent-decoded; ptr NULL = absent.
+struct str params_get(const struct params *p, struct str name);
+// One after the other: *rest begins as p->query. Names and values decoded; broken ones are left out.
+bool params_next(const struct params *p, struct str *rest, struct str *name, struct str *value);
+// Adds a parameter to a query that is being built.
+void params_add(struct buf *query, struct str name, struct str value);
+
+// *out stays as it is where the parameter is absent.
+NODISCARD enum err params_number(const struct params *p, struct str name, uint64_t most, uint64_t *out,
+                                 struct err_ctx *ctx);
+NODISCARD enum err params_duration(const struct params *p, struct str name, uint64_t *out_ns,
+                                   struct err_ctx *ctx);
+NODISCARD enum err params_bool(const struct params *p, struct str name, bool *out, struct err_ctx *ctx);
+// start and end together, or since, which wins and ends at INT64_MAX: what is newer than our clock
+// counts too. None of them: both 0, all time.
+NODISCARD enum err params_range(const struct params *p, struct clock *clock, uint64_t *start_ns,
+                                uint64_t *end_ns, struct err_ctx *ctx);
+
+// A Go duration ("1h30m", "500ms", "1.5s") in ns.
+NODISCARD bool parse_duration(struct str s, uint64_t *out_ns);
+// Whole seconds or fractions of them, nanoseconds (more than 10 digits), or RFC 3339; in ns.
+NODISCARD bool parse_time(struct str s, uint64_t *out_ns);

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/params.h"
+
+#include "base/test.h"
+
+TEST(params_times) {
+    static const struct {
+        const char *text;
+        uint64_t ns; // UINT64_MAX: not a time
+    } cases[] = {
+        { "0", 0 },
+        { "1700000000", 1700000000000000000 },
+        { "9999999999", UINT64_MAX }, // past what fits
+        { "1700000000123456789", 1700000000123456789 },
+        { "1700000000.5", 1700000000500000000 },
+        { "2023-11-14T22:13:20Z", 1700000000000000000 },
+        { "2023-11-14t22:13:20z", 1700000000000000000 },
+        { "2023-11-15T00:13:20.25+02:00", 1700000000250000000 },
+        { "2023-11-14T16:43:20-05:30", 1700000000000000000 },
+        { "1970-01-01T00:00:00Z", 0 },
+        { "2000-02-29T00:00:00.000000001Z", 951782400000000001 },
+        { "2023-11-14T22:13:20.1234567899Z", 1700000000123456789 },
+        { "1969-12-31T23:59:59Z", UINT64_MAX },
+        { "2023-13-01T00:00:00Z", UINT64_MAX },
+        { "2023-01-32T00:00:00Z", UINT64_MAX },
+        { "2023-01-01T24:00:00Z", UINT64_MAX },
+        { "2023-01-01T00:00:00", UINT64_MAX },
+        { "2023-01-01T00:00:00+2:00", UINT64_MAX },
+        { "2023-01-01T00:00:00Zx", UINT64_MAX },
+        { "2023-01-01", UINT64_MAX },
+        { "9999-01-01T00:00:00Z", UINT64_MAX },
+        { "-5", UINT64_MAX },
+        { "", UINT64_MAX },
+        { "now", UINT64_MAX },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t ns = UINT64_MAX;
+        bool ok = parse_time(test_exact(str_of(cases[i].text)), &ns);
+        if (cases[i].ns == UINT64_MAX)
+            CHECK(!ok);
+        else
+            CHECK(ok && ns == cases[i].ns);
+    }
+}
+
+TEST(params_names_and_values) {
+    struct arena a;
+    struct buf query;
+    struct str name, value;
+    arena_init(&a, SIZE_MAX, NULL);
+    buf_init(&query, 1000);
+    params_add(&query, STR("q"), STR("{ .a = \"é&=%+\" }"));
+    params_add(&query, STR("odd name"), STR(""));
+    params_add(&query, STR("q"), STR("second"));
+    struct params p = { test_exact(buf_view(&query)), &a };
+    CHECK_STR(params_get(&p, STR("q")), STR("{ .a = \"é&=%+\" }"));
+    CHECK(params_get(&p, STR("p")).ptr == NULL);
+    struct str rest = p.query;
+    CHECK(params_next(&p, &rest, &name, &value));
+    CHECK_STR(name, STR("q"));
+    CHECK(params_next(&p, &rest, &name, &value));
+    CHECK_STR(name, STR("odd name"));
+    CHECK_STR(value, STR(""));
+    CHECK(params_next(&p, &rest, &name, &value));
+    CHECK_STR(value, STR("second"));
+    CHECK(!params_next(&p, &rest, &name, &value));
+    p.query = STR("&=x&a=%zz&a=%41+b&c");
+    CHECK_STR(params_get(&p, STR("a")), STR("A b")); // the first that can be read
+    rest = p.query;
+    CHECK(params_next(&p, &rest, &name, &value));
+    CHECK_STR(value, STR("A b"));
+    CHECK(params_next(&p, &rest, &name, &value));
+    CHECK_STR(name, STR("c"));
+    CHECK(!params_next(&p, &rest, &name, &value));
+    buf_fini(&query);
+    arena_fini(&a);
+}
+
+TEST(params_that_are_wrong_say_so) {
+    struct arena a;
+    uint64_t n = 5;
+    bool b = true;
+    arena_init(&a, SIZE_MAX, NULL);
+    struct params p = { STR("n=12&d=1m30s&b=false&x=y&e="), &a };
+    struct err_ctx ctx = { 0 };
+    CHECK_OK(params_number(&p, STR("absent"), 9, &n, &ctx));
+    CHECK_OK(params_number(&p, STR("e"), 9, &n, &ctx));
+    CHECK_U64(n, 5);
+    CHECK_OK(params_number(&p, STR("n"), 12, &n, &ctx));
+    CHECK_U64(n, 12);
+    CHECK_OK(params_duration(&p, STR("d"), &n, &ctx));
+    CHECK_U64(n, 90000000000);
+    CHECK_OK(params_bool(&p, STR("b"), &b, &ctx));
+    CHECK(!b);
+    CHECK(params_number(&p, STR("n"), 11, &n, &ctx) == ERR_INVALID && strstr(ctx.text, "n=\"12\""));
+    ctx = (struct err_ctx){ .line = 0 };
+    CHECK(params_duration(&p, STR("x"), &n, &ctx) == ERR_INVALID && strstr(ctx.text, "x=\"y\""));
+    ctx = (struct err_ctx){ .line = 0 };
+    CHECK(params_bool(&p, STR("x"), &b, &ctx) == ERR_INVALID && strstr(ctx.text, "x=\"y\""));
+    arena_fini(&a);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/demo_repo.h"
+
+#include <git2.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "load/tell.h"
+
+void demo_repo_path(const struct demo_repo *d, uint8_t line, char out[DEMO_PATH_MAX]) {
+    (void)snprintf(out, DEMO_PATH_MAX, "%s/git/%s", d->dir, ship_service(line));
+}
+
+static enum err check(int code) {
+    if (code >= 0) return ERR_OK;
+    const git_error *why = git_error_last();
+    log_warn("demo.repository", KV_Z("why", why ? why->message : "libgit2 does not say"));
+    return ERR_IO;
+}
+
+static enum err open_repo(const struct demo_repo *d, uint8_t line, git_repository **out) {
+    char path[DEMO_PATH_MAX], url[256];
+    git_remote *remote = NULL;
+    demo_repo_path(d, line, path);
+    if (git_repository_open_bare(out, path) == 0) return ERR_OK;
+    git_repository_init_options o;
+    TRY(check(git_repository_init_options_init(&o, GIT_REPOSITORY_INIT_OPTIONS_VERSION)));
+    o.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
+    o.initial_head = "main";
+    TRY(check(git_repository_init_ext(out, path, &o)));
+    (void)snprintf(url, sizeof url, "https://github.com/" TELL_ORGANISATION "/%s", ship_service(line));
+    enum err e = check(git_remote_create(&remote, *out, "origin", url));
+    git_remote_free(remote);
+    return e;
+}
+
+// A tree with one file, whose text is the subject.
+static int make_tree(git_repository *r, const char *text, git_oid *out) {
+    git_oid blob;
+    git_treebuilder *b = NULL;
+    int code = git_blob_create_from_buffer(&blob, r, text, strlen(text));
+    if (code == 0) code = git_treebuilder_new(&b, r, NULL);
+    if (code == 0) code = git_treebuilder_insert(NULL, b, "CHANGES", &blob, GIT_FILEMODE_BLOB);
+    if (code == 0) code = git_treebuilder_write(out, b);
+    git_treebuilder_free(b);
+    return code;
+}
+
+static int make_commit(git_repository *r, const struct ship *h, uint32_t i, git_oid *tip, bool has_tip) {
+    struct ship_text subject = ship_subject(h, i), person = ship_person(h, 0);
+    char mail[128], text[256];
+    git_oid tree_id;
+    git_tree *tree = NULL;
+    git_commit *parent = NULL;
+    git_signature *author = NULL, *committer = NULL;
+    (void)snprintf(mail, sizeof mail, "%s@" TELL_ORGANISATION ".example", person.z);
+    (void)snprintf(text, sizeof text, "%u: %s\n", h->first_commit + i, subject.z);
+    int code = make_tree(r, text, &tree_id);
+    if (code == 0) code = git_tree_lookup(&tree, r, &tree_id);
+    if (code == 0 && has_tip) code = git_commit_lookup(&parent, r, tip);
+    if (code == 0) code = git_signature_new(&author, person.z, mail, h->committed[i] / 1000000000, 0);
+    if (code == 0) code = git_signature_new(&committer, person.z, mail, h->merged / 1000000000, 0);
+    const git_commit *parents[] = { parent };
+    if (code == 0)
+        code = git_commit_create(tip, r, "refs/heads/main", author, committer, NULL, subject.z, tree, has_tip,
+                                 parents);
+    git_signature_free(author);
+    git_signature_free(committer);
+    git_commit_free(parent);
+    git_tree_free(tree);
+    return code;
+}
+
+static enum err commit_ship(git_repository *r, struct ship *h) {
+    git_oid tip;
+    for (uint32_t i = 0; i < h->n_commits; i++) {
+        bool has_tip = git_reference_name_to_id(&tip, r, "refs/heads/main") == 0;
+        TRY(check(make_commit(r, h, i, &tip, has_tip)));
+    }
+    (void)git_oid_tostr(h->sha, sizeof h->sha, &tip);
+    return ERR_OK;
+}
+
+enum err demo_repo_commit(void *repo, struct ship *ships, uint32_t n) {
+    const struct demo_repo *d = repo;
+    (void)git_libgit2_init();
+    enum err e = ERR_OK;
+    for (uint8_t line = 0; line < SHIP_LINES && e == ERR_OK; line++) {
+        git_repository *r = NULL;
+        bool any = false;
+        for (uint32_t i = 0; i < n && e == ERR_OK; i++) {
+            if (ships[i].line != line) continue;
+            if (!any) e = open_repo(d, line, &r);
+            any = true;
+            if (e == ERR_OK) e = commit_ship(r, &ships[i]);
+        }
+        git_repository_free(r);
+        if (e == ERR_OK && any) e = demo_import(d, line);
+    }
+    (void)git_libgit2_shutdown();
+    return e;
+}

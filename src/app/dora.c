@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+// takt dora, deploys, why: questions about delivery, put to a server or to a data directory. Both
+// answer in the same JSON, from which the tables are printed.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/dora.h"
+#include "app/plot.h"
+#include "app/reading.h"
+
+// --- who answers -------------------------------------------------------------------------------------------
+
+static enum err answer_of_dir(const struct question *q, struct json_writer *w, struct err_ctx *ctx) {
+    struct delivery *d;
+    struct arena a;
+    struct delivery_opts o = { .dir = q->dir, .read_only = true };
+    arena_init(&a, 1 << 20, NULL);
+    enum err e = delivery_open(&o, &d, ctx);
+    if (e == ERR_NOT_FOUND) {
+        *ctx = (struct err_ctx){ 0 };
+        (void)err_set(ctx, e, "there are no facts of delivery in %s", q->dir);
+    }
+    struct params p = { buf_view(&q->params), &a };
+    if (e == ERR_OK) e = delivery_ask(d, clock_real(), (enum delivery_question)q->what, &p, w, ctx);
+    delivery_close(d);
+    arena_fini(&a);
+    return e;
+}
+
+// --- numbers for people ------------------------------------------------------------------------------------
+
+static void put_seconds(struct buf *b, double s) {
+    static const struct {
+        double seconds;
+        const char *unit;
+    } units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (s >= units[i].seconds || i == 3) {
+            buf_fmt(b, "%.*f %s", s / units[i].seconds < 10 ? 1 : 0, s / units[i].seconds, units[i].unit);
+            return;
+        }
+}
+
+void put_value(struct buf *b, struct str unit, double v) {
+    if (str_eq(unit, STR("seconds")))
+        put_seconds(b, v);
+    else if (str_eq(unit, STR("share")))
+        buf_fmt(b, "%.1f %%", v * 100);
+    else if (str_eq(unit, STR("per day")))
+        buf_fmt(b, "%.2g", v);
+    else
+        buf_fmt(b, "%.4g", v);
+}
+
+static struct str cell(struct arena *a, struct buf *b) {
+    struct str s = str_dup(a, buf_view(b));
+    buf_reset(b);
+    return s;
+}
+
+void put_day(struct buf *b, uint64_t ns) {
+    size_t before = b->len;
+    plot_time(b, ns);
+    if (b->len >= before + 16) b->len = before + 16; // to the minute
+}
+
+// --- dora --------------------------------------------------------------------------------------------------
+
+static struct str level_of(struct arena *a, const struct doc_node *m) {
+    struct str best = node_text(m, "level.best"), worst = node_text(m, "level.worst");
+    if (node_true(m, "level.insufficient")) return STR("insufficient data");
+    if (!str_eq(best, worst)) best = str_fmt(a, "%.*s to %.*s", STR_ARG(best), STR_ARG(worst));
+    return node_true(m, "level.between") ? str_fmt(a, "%.*s, between", STR_ARG(best)) : best;
+}
+
+enum { DORA_COLUMNS = 7 };
+
+static void dora_row(struct arena *a, struct buf *b, const struct doc_node *m, struct str *row) {
+    struct str unit = node_text(m, "unit");
+    const struct doc_node *interval = node_at(m, "interval");
+    bool known = node_at(m, "value") != NULL;
+    buf_str(b, node_text(m, "title"));
+    row[0] = cell(a, b);
+    if (known) put_value(b, unit, node_f64(m, "value"));
+    if (str_eq(unit, STR("per day")) && known) buf_str(b, STR(" / day"));
+    row[1] = known ? cell(a, b) : STR("no data");
+    if (interval) {
+        put_value(b, unit, node_f64(interval->first, ""));
+        buf_str(b, STR(" to "));
+        put_value(b, unit, node_f64(interval->first->next, ""));
+    }
+    row[2] = cell(a, b);
+    if (node_at(m, "p90")) {
+        put_value(b, unit, node_f64(m, "p90"));
+        row[3] = cell(a, b);
+    } else if (node_at(m, "denominator")) {
+        buf_fmt(b, "%llu of %llu", (unsigned long long)node_u64(m, "numerator"),
+                (unsigned long long)node_u64(m, "denominator"));
+        row[3] = cell(a, b);
+    }
+    buf_fmt(b, "%llu%s", (unsigned long long)node_u64(m, "n"),
+            node_true(m, "small") && known ? " (few)" : "");
+    row[4] = cell(a, b);
+    row[5] = node_text(m, "target.verdict");
+    if (node_at(m, "target.of"))
+        row[5] = str_fmt(a, "%.*s (%.*s)", STR_ARG(row[5]), STR_ARG(node_text(m, "target.of")));
+    row[6] = level_of(a, m);
+}
+
+static void print_left_out(const struct doc_node *measures, struct buf *out) {
+    for (const struct doc_node *m = measures ? measures->first : NULL; m; m = m->next) {
+        const struct doc_node *reasons = node_at(m, "left_out");
+        if (!reasons || !reasons->n) continue;
+        buf_fmt(out, "  %.*s left out:", STR_ARG(node_text(m, "title")));
+        for (const struct doc_node *r = reasons->first; r; r = r->next)
+            buf_fmt(out, "%s %llu %.*s", r == reasons->first ? "" : ",", (unsigned long long)node_u64(r, "n"),
+                    STR_ARG(node_text(r, "why")));
+        buf_char(out, '\n');
+    }
+}
+
+static enum err print_dora(struct arena *a, const struct doc_node *answer, struct buf *out) {
+    static const char *const heads[DORA_COLUMNS] = { "MEASURE", "VALUE (p50)", "95 % INTERVAL", "p90 / COUNT",
+                                                     "N",       "TARGET",      "LEVEL" };
+    const struct doc_node *measures = node_at(answer, "measures");
+    uint32_t n = measures ? measures->n : 0, at = 1;
+    struct str *cells = ARENA_ARRAY(a, (n + 1) * DORA_COLUMNS, struct str);
+    struct buf b;
+    if (!cells) return ERR_NOMEM;
+    memset(cells, 0, (n + 1) * DORA_COLUMNS * sizeof *cells);
+    for (unsigned i = 0; i < DORA_COLUMNS; i++) cells[i] = str_of(heads[i]);
+    buf_init(&b, 64 << 10);
+    put_day(&b, node_u64(answer, "from"));
+    buf_str(&b, STR(" to "));
+    put_day(&b, node_u64(answer, "to"));
+    if (node_at(answer, "calendar"))
+        buf_fmt(&b, " UTC, by the %.*s in %.*s%s", STR_ARG(node_text(answer, "calendar")),
+                STR_ARG(node_text(answer, "zone")), node_true(answer, "partial") ? ", not over yet" : "");
+    else
+        buf_str(&b, STR(" UTC"));
+    if (node_at(answer, "set"))
+        buf_fmt(out, "%.*s, as %.*s has it\n\n", STR_ARG(buf_view(&b)), STR_ARG(node_text(answer, "set")));
+    else
+        buf_fmt(out, "%.*s, %llu service%s and environment%s\n\n", STR_ARG(buf_view(&b)),
+                (unsigned long long)node_u64(answer, "series"), node_u64(answer, "series") == 1 ? "" : "s",
+                node_u64(answer, "series") == 1 ? "" : "s");
+    buf_reset(&b);
+    for (const struct doc_node *m = n ? measures->first : NULL; m; m = m->next)
+        dora_row(a, &b, m, cells + DORA_COLUMNS * at++);
+    buf_fini(&b);
+    table_print(&(struct table){ cells, n + 1, DORA_COLUMNS }, out);
+    buf_char(out, '\n');
+    print_left_out(measures, out);
+    buf_str(out, STR("\nThe rows behind a number: takt why FIGURE, for example\n"));
+    for (const struct doc_node *m = n ? measures->first : NULL; m; m = m->next)
+        if (node_u64(m, "n")) {
+            buf_fmt(out, "  takt why %.*s\n", STR_ARG(node_text(m, "figure")));
+            break;
+        }
+    return a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+// --- deploys -----------------------------------------------------------------------------------------------
+
+enum { DEPLOY_COLUMNS = 8 };
+
+static struct str short_name(const struct doc_node *r) {
+    struct str v = node_text(r, "version");
+    if (!v.len) v = str_sub(node_text(r, "sha"), 0, 12);
+    if (!v.len) v = str_sub(node_text(r, "digest"), 0, 19);
+    return v;
+}
+
+static struct str clean(struct arena *a, struct str s) {
+    struct buf b;
+    buf_init(&b, 64 << 10);
+    plot_text(&b, s);
+    struct str c = cell(a, &b);
+    buf_fini(&b);
+    return c;
+}
+
+static enum err print_deploys(struct arena *a, const struct doc_node *answer, struct buf *out) {
+    static const char *const heads[DEPLOY_COLUMNS] = {
+        "FINISHED (UTC)", "SERVICE", "ENVIRONMENT", "VERSION", "KIND", "STATE", "COMMITS", "FAILURE"
+    };
+    const struct doc_node *rollouts = node_at(answer, "rollouts");
+    uint32_t n = rollouts ? rollouts->n : 0, at = 1;
+    struct str *cells = ARENA_ARRAY(a, (n + 1) * DEPLOY_COLUMNS, struct str);
+    struct buf b;
+    if (!cells) return ERR_NOMEM;
+    for (unsigned i = 0; i < DEPLOY_COLUMNS; i++) cells[i] = str_of(heads[i]);
+    buf_init(&b, 64 << 10);
+    for (const struct doc_node *r = n ? rollouts->first : NULL; r; r = r->next) {
+        struct str *row = cells + DEPLOY_COLUMNS * at++, state = node_text(r, "commits_state");
+        put_day(&b, node_u64(r, node_at(r, "finished") ? "finished" : "started"));
+        row[0] = cell(a, &b);
+        row[1] = clean(a, node_text(r, "service"));
+        row[2] = clean(a, node_text(r, "environment"));
+        row[3] = clean(a, short_name(r));
+        row[4] = node_text(r, "kind");
+        row[5] = node_text(r, "state");
+        row[6] = str_eq(state, STR("known")) || str_eq(state, STR("none")) ? node_text(r, "commits") : state;
+        buf_str(&b, node_text(r, "failure"));
+        if (node_at(r, "recovered")) {
+            buf_str(&b, STR(", recovered after "));
+            put_seconds(&b, (double)(node_u64(r, "recovered") - node_u64(r, "finished")) / 1e9);
+        }
+        row[7] = cell(a, &b);
+    }
+    buf_fini(&b);
+    if (n) table_print(&(struct table){ cells, n + 1, DEPLOY_COLUMNS }, out);
+    buf_fmt(out, "%u rollout%s\n", n, n == 1 ? "" : "s");
+    return a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+// --- why ---------------------------------------------------------------------------------------------------
+
+enum { WHY_COLUMNS = 5 };
+
+// What a row is about: the first of these that it has.
+static struct str subject_of(const struct doc_node *r) {
+    static const char *const names[] = { "incident", "change", "run",  "task",
+                                         "test",     "canary", "flag", "service" };
+    struct str found = { 0 };
+    for (size_t i = 0; i < sizeof names / sizeof *names && !found.len; i++) found = node_text(r, names[i]);
+    return found;
+}
+
+static void why_row(struct arena *a, struct buf *b, const struct doc_node *r, struct str unit,
+                    struct str *row) {
+    bool counted = node_true(r, "counted");
+    row[0] = counted ? node_true(r, "hit") ? STR("yes, hit") : STR("yes") : STR("no");
+    if (node_at(r, "value")) put_value(b, unit, node_f64(r, "value"));
+    row[1] = cell(a, b);
+    row[2] = clean(a, subject_of(r));
+    if (node_at(r, "rollout")) {
+        struct str name = short_name(r);
+        plot_text(b, name);
+        buf_fmt(b, " (%.*s, ", STR_ARG(node_text(r, "kind")));
+        put_day(b, node_u64(r, "finished"));
+        buf_char(b, ')');
+    }
+    row[3] = cell(a, b);
+    if (node_at(r, "commit")) {
+        buf_fmt(b, "%.*s ", STR_ARG(str_sub(node_text(r, "commit.sha"), 0, 9)));
+        plot_text(b, str_sub(node_text(r, "commit.subject"), 0, 60));
+    }
+    static const char *const says[] = { "title", "name", "result", "action" };
+    for (size_t i = 0; i < sizeof says / sizeof *says; i++)
+        if (node_text(r, says[i]).len) {
+            plot_text(b, str_sub(node_text(r, says[i]), 0, 60));
+            buf_char(b, ' ');
+        }
+    const struct doc_node *evidence = node_at(r, "evidence");
+    if (evidence && evidence->first) plot_text(b, node_text(evidence->first, "says"));
+    buf_str(b, node_text(r, "why"));
+    row[4] = cell(a, b);
+}
+
+static enum err print_why(struct arena *a, const struct doc_node *answer, struct buf *out) {
+    static const char *const heads[WHY_COLUMNS] = { "COUNTED", "VALUE", "OF", "ROLLOUT", "WHAT" };
+    const struct doc_node *rows = node_at(answer, "rows");
+    struct str unit = node_text(answer, "unit");
+    uint32_t n = rows ? rows->n : 0, at = 1;
+    struct str *cells = ARENA_ARRAY(a, (n + 1) * WHY_COLUMNS, struct str);
+    struct buf b;
+    if (!cells) return ERR_NOMEM;
+    for (unsigned i = 0; i < WHY_COLUMNS; i++) cells[i] = str_of(heads[i]);
+    buf_init(&b, 64 << 10);
+    for (const struct doc_node *r = n ? rows->first : NULL; r; r = r->next)
+        why_row(a, &b, r, unit, cells + WHY_COLUMNS * at++);
+    buf_fmt(out, "%.*s: ", STR_ARG(node_text(answer, "title")));
+    if (node_at(answer, "value")) put_value(&b, unit, node_f64(answer, "value"));
+    buf_fmt(out, "%.*s\n%.*s\n\n", STR_ARG(node_at(answer, "value") ? buf_view(&b) : STR("no data")),
+            STR_ARG(node_text(answer, "definition")));
+    buf_fini(&b);
+    if (n) table_print(&(struct table){ cells, n + 1, WHY_COLUMNS }, out);
+    uint64_t all = node_u64(answer, "rows_in_all"), since = node_u64(answer, "events_since");
+    buf_fmt(out, "%u row%s", n, n == 1 ? "" : "s");
+    if (all > n) buf_fmt(out, " of %llu; --json and a larger limit show all", (unsigned long long)all);
+    if (since)
+        buf_fmt(out, "\n%llu event%s came since this figure was printed; the number above is today's",
+                (unsigned long long)since, since == 1 ? "" : "s");
+    buf_char(out, '\n');
+    return a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+// --- the commands ------------------------------------------------------------------------------------------
+
+static const struct question_flag flags_of_scope[] = {
+    { "--service", "service", false },
+    { "--environment", "environment", false },
+    { "--change", "change", false },
+    { "--from", "from", false },
+    { "--to", "to", false },
+    { "--window", "window", false },
+    { "--clock", "clock", false },
+    { "--levels", "levels", false },
+    { "--team", "team", false },
+    { "--product", "product", false },
+    { "--tier", "tier", false },
+    { "--calendar", "calendar", false },
+    { "--zone", "zone", false },
+    { "--set", "set", false },
+    { "--limit", "limit", false },
+    { "--with-rollbacks", "rollbacks", true },
+    { "--with-redeploys", "redeploys", true },
+    { 0 },
+};
+
+struct question delivery_question(const char *command, const char *path, enum delivery_question what,
+                                  question_print *people) {
+    return (struct question){ .command = command,
+                              .path = path,
+                              .flags = flags_of_scope,
+                              .what = (int)what,
+                              .of_dir = answer_of_dir,
+                              .people = people };
+}
+
+static void print_notes(const struct question *q) {
+    print_version_notes(q->server, q->dir, buf_view(&q->params));
+}
+
+int run_dora(int argc, char **argv) {
+    return question_run(delivery_question("dora", "delivery/measures", ASK_MEASURES, print_dora), argc, argv);
+}
+int run_deploys(int argc, char **argv) {
+    struct question q = delivery_question("deploys", "delivery/deploys", ASK_DEPLOYS, print_deploys);
+    q.after = print_notes;
+    return question_run(q, argc, argv);
+}
+int run_why(int argc, char **argv) {
+    struct question q = delivery_question("why", "delivery/why", ASK_WHY, print_why);
+    q.flags = NULL;
+    q.word = "figure";
+    q.missing = "a figure is missing; `takt dora` prints one beside each number";
+    return question_run(q, argc, argv);
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions about delivery, as the commands put them. thread: main.
+#pragma once
+
+#include "api/delivery.h"
+#include "app/question.h"
+
+// With the flags of a scope and window; path: below /api/takt/.
+struct question delivery_question(const char *command, const char *path, enum delivery_question what,
+                                  question_print *people);

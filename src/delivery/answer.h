@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers about delivery, in JSON: what the API sends and what the command line prints from. Each
+// opens a reader of its own. Written into w as one value. thread: any.
+#pragma once
+
+#include "base/json.h"
+#include "delivery/delivery.h"
+#include "delivery/figure.h"
+
+enum { ANSWER_ROWS_MAX = 10000 };
+#define ANSWER_MEMORY_MAX (1ull << 30)
+
+struct answer_ask {
+    struct scope scope;
+    int64_t from, to, now; // [from, to)
+    enum measure_clock clock;
+    bool with_rollbacks, with_redeploys;
+    unsigned year;      // of the levels; 0: none
+    uint64_t limit;     // of rows; 0: ANSWER_ROWS_MAX
+    enum period period; // from and to are edges of periods of a calendar; PERIOD_NONE: of none
+    struct zone zone;   // of dates and periods
+};
+
+// All measures of a scope and window, each with the id that opens it.
+NODISCARD enum err answer_measures(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
+                                   struct err_ctx *ctx);
+// The measures of another tool's set.
+NODISCARD enum err answer_compat(struct delivery *d, const struct answer_ask *ask, enum compat_set set,
+                                 struct json_writer *w, struct err_ctx *ctx);
+// One measure, a figure for each period; partial ones, which are not over yet, are marked.
+struct answer_period {
+    int64_t from, to;
+};
+enum { ANSWER_PERIODS_MAX = 400 };
+NODISCARD enum err answer_trend(struct delivery *d, const struct answer_ask *ask, enum measure m,
+                                const struct answer_period *periods, uint32_t n, struct json_writer *w,
+                                struct err_ctx *ctx);
+// Rollouts whose end (or start, while they are open) lies in the window, the newest first.
+NODISCARD enum err answer_deploys(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
+                                  struct err_ctx *ctx);
+// The columns of a rollout in SQL, and the members of its object from a row that begins with them.
+#define ANSWER_ROLLOUT_COLUMNS \
+    "id, service, environment, change_kind, version, digest, lower(sha), repo, ref, kind, state, targets," \
+    " done_targets, attempts, started_at, finished_at, recovered_at, failure, before, undoes, " \
+    "commits_state," \
+    " commits, changes, trigger_kind, actor, url"
+void answer_put_rollout(struct json_writer *w, struct db_row *r);
+// A figure, its definition and every row that it looked at: counted or left out, and why.
+NODISCARD enum err answer_why(struct delivery *d, const struct figure_id *f, int64_t now, uint64_t limit,
+                              struct json_writer *w, struct err_ctx *ctx);
+// The catalogue of services, and those that are seen but not in it.
+NODISCARD enum err answer_catalogue(struct delivery *d, struct json_writer *w, struct err_ctx *ctx);
+// Services and their environments, of which rollouts are known.
+NODISCARD enum err answer_services(struct delivery *d, struct json_writer *w, struct err_ctx *ctx);
+// What came in: events by source, those that say nothing to us, those set aside, those refused.
+NODISCARD enum err answer_intake(struct delivery *d, struct json_writer *w, struct err_ctx *ctx);

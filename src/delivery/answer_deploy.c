@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/answer_deploy.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "delivery/answer.h"
+
+#define DEPLOY_MEMORY_MAX (64ull << 20)
+
+struct telling {
+    struct db *db;
+    struct arena *a;
+    struct json_writer *w;
+    // The rollout that is told about; texts in the arena.
+    int64_t id, started, finished;
+    struct str service, environment, change_kind, version, digest, sha, key;
+};
+
+// --- rows as objects ---------------------------------------------------------------------------------------
+
+enum cell { CELL_TEXT, CELL_NUMBER, CELL_REAL, CELL_TIME, CELL_TRUE, CELL_ID };
+struct column {
+    const char *key;
+    enum cell cell;
+};
+
+static void put_cell(struct json_writer *w, struct db_row *r, int at, enum cell cell) {
+    char id[17];
+    switch (cell) {
+    case CELL_TEXT: jw_str(w, db_text(r, at)); return;
+    case CELL_NUMBER: jw_i64(w, db_i64(r, at)); return;
+    case CELL_REAL: jw_f64(w, db_f64(r, at)); return;
+    case CELL_TIME: jw_i64_str(w, db_i64(r, at)); return;
+    case CELL_TRUE: jw_bool(w, true); return;
+    case CELL_ID:
+        (void)snprintf(id, sizeof id, "%016" PRIx64, (uint64_t)db_i64(r, at));
+        jw_str(w, str_of(id));
+    }
+}
+
+// What is not known is left out, and so is what is not true.
+static bool says(struct db_row *r, int at, enum cell cell) {
+    if (db_is_null(r, at)) return false;
+    if (cell == CELL_TEXT) return db_text(r, at).len > 0;
+    return (cell != CELL_TIME && cell != CELL_TRUE) || db_i64(r, at) != 0;
+}
+
+static void put_columns(struct json_writer *w, struct db_row *r, const struct column *c) {
+    for (int i = 0; c[i].key; i++) {
+        if (!says(r, i, c[i].cell)) continue;
+        jw_key(w, str_of(c[i].key));
+        put_cell(w, r, i, c[i].cell);
+    }
+}
+
+// The rows of a bound statement as an array. more: adds members to a row's object; may be NULL.
+static enum err put_rows(struct telling *t, const char *name, struct db_row *r, const struct column *c,
+                         enum err (*more)(struct telling *t, struct str key)) {
+    jw_key(t->w, str_of(name));
+    jw_array(t->w);
+    for (bool row;;) {
+        TRY(db_step(r, &row));
+        if (!row) break;
+        jw_object(t->w);
+        put_columns(t->w, r, c);
+        enum err e = more ? more(t, db_text(r, 0)) : ERR_OK;
+        if (e != ERR_OK) {
+            db_reset(r);
+            return e;
+        }
+        jw_object_end(t->w);
+    }
+    jw_array_end(t->w);
+    return ERR_OK;
+}
+
+// --- the rollout -------------------------------------------------------------------------------------------
+
+static bool id_of(struct str name, int64_t *out) {
+    uint64_t id = 0;
+    if (name.len != 16) return false;
+    for (size_t i = 0; i < name.len; i++) {
+        const char *digit = strchr("0123456789abcdef", name.ptr[i] | 0x20);
+        if (!name.ptr[i] || !digit || !*digit) return false;
+        id = id << 4 | (uint64_t)(digit - "0123456789abcdef");
+    }
+    *out = (int64_t)id;
+    return true;
+}
+
+static enum err keep_row(struct telling *t, struct db_row *r) {
+    enum { MORE = 26 }; // columns of ANSWER_ROLLOUT_COLUMNS
+    t->id = db_i64(r, 0);
+    t->service = str_dup(t->a, db_text(r, 1));
+    t->environment = str_dup(t->a, db_text(r, 2));
+    t->change_kind = str_dup(t->a, db_text(r, 3));
+    t->version = str_dup(t->a, db_text(r, 4));
+    t->digest = str_dup(t->a, db_text(r, 5));
+    t->sha = str_dup(t->a, db_text(r, 6));
+    t->started = db_i64(r, 14);
+    t->finished = db_i64(r, 15);
+    t->key = str_dup(t->a, db_text(r, MORE));
+    return t->a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+static enum err put_rollout(struct telling *t, struct str name, struct err_ctx *ctx) {
+    struct db_row *r;
+    bool row;
+    int64_t id = 0;
+    bool by_id = id_of(name, &id);
+    TRY(db_prepare(t->db,
+                   "SELECT " ANSWER_ROLLOUT_COLUMNS ", deploy FROM rollout"
+                   " WHERE CASE WHEN ?1 THEN id = ?2 ELSE deploy = ?3 END LIMIT 1",
+                   &r));
+    db_bind_i64(r, 1, by_id);
+    db_bind_i64(r, 2, id);
+    db_bind_text(r, 3, name);
+    TRY(db_step(r, &row));
+    if (!row) return err_set(ctx, ERR_NOT_FOUND, "rollout: none is known by this name");
+    jw_key(t->w, STR("rollout"));
+    jw_object(t->w);
+    answer_put_rollout(t->w, r);
+    jw_object_end(t->w);
+    enum err e = keep_row(t, r);
+    db_reset(r);
+    return e;
+}
+
+static const struct column neighbour_columns[] = { { "id", CELL_ID },         { "version", CELL_TEXT },
+                                                   { "sha", CELL_TEXT },      { "digest", CELL_TEXT },
+                                                   { "kind", CELL_TEXT },     { "state", CELL_TEXT },
+                                                   { "finished", CELL_TIME }, { NULL, CELL_TEXT } };
+
+// The one before and the one after in the same series, whatever became of them.
+static enum err put_neighbour(struct telling *t, const char *name, const char *sql) {
+    struct db_row *r;
+    bool row;
+    TRY(db_prepare(t->db, sql, &r));
+    db_bind_text(r, 1, t->service);
+    db_bind_text(r, 2, t->environment);
+    db_bind_text(r, 3, t->change_kind);
+    db_bind_i64(r, 4, t->finished ? t->finished : INT64_MAX);
+    db_bind_i64(r, 5, t->id);
+    TRY(db_step(r, &row));
+    if (!row) return ERR_OK;
+    jw_key(t->w, str_of(name));
+    jw_object(t->w);
+    put_columns(t->w, r, neighbour_columns);
+    jw_object_end(t->w);
+    db_reset(r);
+    return ERR_OK;
+}
+
+#define NEIGHBOUR \
+    "SELECT id, version, lower(sha), digest, kind, state, finished_at FROM rollout WHERE service = ?1"
+#define IN_SERIES \
+    " AND environment = ?2 AND change_kind = ?3 AND (ifnull(finished_at, 9223372036854775807), id)"
+
+static enum err put_neighbours(struct telling *t) {
+    TRY(put_neighbour(t, "previous",
+                      NEIGHBOUR IN_SERIES
+                      " < (?4, ?5) ORDER BY finished_at IS NULL DESC, finished_at DESC, id DESC LIMIT 1"));
+    return put_neighbour(
+        t, "next", NEIGHBOUR IN_SERIES " > (?4, ?5) ORDER BY finished_at IS NULL, finished_at, id LIMIT 1");
+}
+
+// --- what was done -----------------------------------------------------------------------------------------
+
+// Attempts of the same version (or of the group that the source names) that began while it ran.
+#define ATTEMPTS \
+    " FROM deploy WHERE service = ?1 AND ifnull(environment, '') = ?2 AND ifnull(change_kind, 'service') = " \
+    "?3" \
+    " AND coalesce(started_at, succeeded_at, ended_at, 0) BETWEEN ?4 AND ?5" \
+    " AND (key = ?6 OR rollout = (SELECT rollout FROM deploy WHERE key = ?6)" \
+    " OR coalesce(digest, version, sha, key) = (SELECT coalesce(digest, version, sha, key) FROM deploy " \
+    "WHERE key = ?6))"
+
+static void bind_attempts(struct telling *t, struct db_row *r) {
+    db_bind_text(r, 1, t->service);
+    db_bind_text(r, 2, t->environment);
+    db_bind_text(r, 3, t->change_kind);
+    db_bind_i64(r, 4, t->started);
+    db_bind_i64(r, 5, t->finished ? t->finished : INT64_MAX);
+    db_bind_text(r, 6, t->key);
+}
+
+static enum err put_attempts(struct telling *t) {
+    static const struct column columns[] = {
+        { "key", CELL_TEXT },     { "target", CELL_TEXT },    { "state", CELL_TEXT }, { "queued", CELL_TIME },
+        { "started", CELL_TIME }, { "succeeded", CELL_TIME }, { "ended", CELL_TIME }, { "actor", CELL_TEXT },
+        { "trigger", CELL_TEXT }, { "url", CELL_TEXT },       { NULL, CELL_TEXT }
+    };
+    struct db_row *r;
+    TRY(db_prepare(
+        t->db,
+        "SELECT key, target, state, queued_at, started_at, succeeded_at, ended_at, actor, trigger_kind, "
+        "url" ATTEMPTS " ORDER BY coalesce(started_at, succeeded_at, ended_at), key LIMIT ?7",
+        &r));
+    bind_attempts(t, r);
+    db_bind_i64(r, 7, ANSWER_DEPLOY_ROWS_MAX);
+    return put_rows(t, "attempts", r, columns, NULL);
+}
+
+static void put_step_text(struct json_writer *w, const char *key, const struct fact_value *v) {
+    if (!v->set) return;
+    jw_key(w, str_of(key));
+    jw_str(w, v->s);
+}
+
+static enum err put_step(void *ctx, int64_t time, const struct fact *said) {
+    struct telling *t = ctx;
+    const struct fact_value *weight = fact_get(said, CANARY_WEIGHT);
+    jw_object(t->w);
+    jw_key(t->w, STR("time"));
+    jw_i64_str(t->w, time);
+    put_step_text(t->w, "state", fact_get(said, CANARY_STATE));
+    if (weight->set) {
+        jw_key(t->w, STR("weight"));
+        jw_f64(t->w, weight->f);
+    }
+    put_step_text(t->w, "reason", fact_get(said, CANARY_REASON));
+    jw_object_end(t->w);
+    return ERR_OK;
+}
+
+static enum err put_steps(struct telling *t, struct str key) {
+    jw_key(t->w, STR("steps"));
+    jw_array(t->w);
+    TRY(fact_history(t->db, t->a, FACT_CANARY, str_dup(t->a, key), put_step, t));
+    jw_array_end(t->w);
+    return ERR_OK;
+}
+
+// Those of the version that ran while the rollout did, or ended within a day before: a canary comes first.
+static enum err put_canaries(struct telling *t) {
+    static const struct column columns[] = { { "key", CELL_TEXT },     { "state", CELL_TEXT },
+                                             { "weight", CELL_REAL },  { "most_weight", CELL_REAL },
+                                             { "started", CELL_TIME }, { "ended", CELL_TIME },
+                                             { "reason", CELL_TEXT },  { NULL, CELL_TEXT } };
+    static const int64_t day = 86400000000000;
+    struct db_row *r;
+    TRY(db_prepare(
+        t->db,
+        "SELECT key, state, weight, most_weight, started_at, ended_at, reason FROM canary WHERE service = ?1"
+        " AND ifnull(environment, ?2) = ?2 AND version IN (?3, ?4, ?5) AND version <> ''"
+        " AND coalesce(ended_at, started_at, ?6) >= ?6 AND coalesce(started_at, ?7) <= ?7"
+        " ORDER BY started_at, key LIMIT 20",
+        &r));
+    db_bind_text(r, 1, t->service);
+    db_bind_text(r, 2, t->environment);
+    db_bind_text(r, 3, t->version);
+    db_bind_text(r, 4, t->digest);
+    db_bind_text(r, 5, t->sha);
+    db_bind_i64(r, 6, t->started - day);
+    db_bind_i64(r, 7, t->finished ? t->finished : INT64_MAX);
+    return put_rows(t, "canaries", r, columns, put_steps);
+}
+
+static enum err put_tasks(struct telling *t, struct str run) {
+    static const struct column columns[] = { { "name", CELL_TEXT },   { "type", CELL_TEXT },
+                                             { "state", CELL_TEXT },  { "result", CELL_TEXT },
+                                             { "queued", CELL_TIME }, { "started", CELL_TIME },
+                                             { "ended", CELL_TIME },  { "url", CELL_TEXT },
+                                             { NULL, CELL_TEXT } };
+    struct db_row *r;
+    TRY(db_prepare(
+        t->db,
+        "SELECT name, type, state, result, queued_at, started_at, ended_at, url FROM task WHERE run = ?1"
+        " ORDER BY coalesce(started_at, queued_at, ended_at), key LIMIT ?2",
+        &r));
+    db_bind_text(r, 1, str_dup(t->a, run));
+    db_bind_i64(r, 2, ANSWER_DEPLOY_ROWS_MAX);
+    return put_rows(t, "tasks", r, columns, NULL);
+}
+
+static enum err put_runs(struct telling *t) {
+    static const struct column columns[] = {
+        { "key", CELL_TEXT },    { "name", CELL_TEXT },    { "state", CELL_TEXT }, { "result", CELL_TEXT },
+        { "queued", CELL_TIME }, { "started", CELL_TIME }, { "ended", CELL_TIME }, { "actor", CELL_TEXT },
+        { "trace", CELL_TEXT },  { "url", CELL_TEXT },     { NULL, CELL_TEXT }
+    };
+    struct db_row *r;
+    TRY(db_prepare(
+        t->db,
+        "SELECT key, name, state, result, queued_at, started_at, ended_at, actor, trace, url FROM \"run\""
+        " WHERE key IN (SELECT \"run\"" ATTEMPTS ") ORDER BY coalesce(started_at, queued_at), key LIMIT 20",
+        &r));
+    bind_attempts(t, r);
+    return put_rows(t, "runs", r, columns, put_tasks);
+}
+
+// --- what it brought ---------------------------------------------------------------------------------------
+
+static enum err put_commits(struct telling *t) {
+    static const struct column columns[] = { { "sha", CELL_TEXT },       { "author", CELL_TEXT },
+                                             { "subject", CELL_TEXT },   { "authored", CELL_TIME },
+                                             { "committed", CELL_TIME }, { "bot", CELL_TRUE },
+                                             { "twin", CELL_TRUE },      { "revert", CELL_TRUE },
+                                             { NULL, CELL_TEXT } };
+    struct db_row *r;
+    TRY(db_prepare(
+        t->db,
+        "SELECT lower(hex(sha)), author, subject, authored_at, committed_at, flags & ?2, flags & ?3, "
+        "flags & ?4 FROM rollout_commit WHERE rollout = ?1 ORDER BY committed_at DESC, sha LIMIT ?5",
+        &r));
+    db_bind_i64(r, 1, t->id);
+    db_bind_i64(r, 2, COMMIT_BOT);
+    db_bind_i64(r, 3, COMMIT_TWIN);
+    db_bind_i64(r, 4, COMMIT_REVERT);
+    db_bind_i64(r, 5, ANSWER_DEPLOY_ROWS_MAX);
+    return put_rows(t, "commits", r, columns, NULL);
+}
+
+// Change requests whose merge or head is one of the commits, or that a commit's message names.
+static enum err put_changes(struct telling *t) {
+    static const struct column columns[] = { { "key", CELL_TEXT },    { "number", CELL_NUMBER },
+                                             { "title", CELL_TEXT },  { "author", CELL_TEXT },
+                                             { "opened", CELL_TIME }, { "merged", CELL_TIME },
+                                             { "url", CELL_TEXT },    { NULL, CELL_TEXT } };
+    struct db_row *r;
+    TRY(db_prepare(
+        t->db,
+        "SELECT key, number, title, author, opened_at, merged_at, url FROM change WHERE"
+        " upper(merge_sha) IN (SELECT hex(sha) FROM rollout_commit WHERE rollout = ?1)"
+        " OR upper(head_sha) IN (SELECT hex(sha) FROM rollout_commit WHERE rollout = ?1)"
+        " OR (repo, number) IN (SELECT p.name, g.change_number FROM rollout_commit c JOIN git_commit g ON "
+        "g.sha ="
+        " c.sha JOIN git_repo p ON p.id = g.repo WHERE c.rollout = ?1) ORDER BY merged_at DESC, key LIMIT ?2",
+        &r));
+    db_bind_i64(r, 1, t->id);
+    db_bind_i64(r, 2, ANSWER_DEPLOY_ROWS_MAX);
+    return put_rows(t, "change_requests", r, columns, NULL);
+}
+
+// --- what came of it ---------------------------------------------------------------------------------------
+
+static enum err put_rank(struct telling *t, struct str rule) {
+    for (unsigned i = FAILURE_SAID; i < FAILURE_RULE_COUNT; i++) {
+        if (!str_eq(rule, str_of(failure_rule_text((enum failure_rule)i)))) continue;
+        jw_key(t->w, STR("rank"));
+        jw_u64(t->w, i);
+    }
+    return ERR_OK;
+}
+
+static enum err put_links(struct telling *t) {
+    static const struct column columns[] = { { "rule", CELL_TEXT },       { "incident", CELL_TEXT },
+                                             { "decides", CELL_TRUE },    { "confirmed", CELL_TRUE },
+                                             { "says", CELL_TEXT },       { "title", CELL_TEXT },
+                                             { "severity", CELL_NUMBER }, { "state", CELL_TEXT },
+                                             { "began", CELL_TIME },      { "detected", CELL_TIME },
+                                             { "recovered", CELL_TIME },  { "url", CELL_TEXT },
+                                             { NULL, CELL_TEXT } };
+    struct db_row *r;
+    TRY(db_prepare(
+        t->db,
+        "SELECT l.rule, l.incident, l.decides, l.confirmed, l.evidence, i.title, i.severity, i.state,"
+        " v.began_at, v.detected_at, v.recovered_at, i.url FROM link l LEFT JOIN incident i ON i.key ="
+        " l.incident LEFT JOIN incident_times v ON v.key = l.incident WHERE l.rollout = ?1"
+        " ORDER BY l.decides DESC, l.incident, l.rule, l.evidence LIMIT ?2",
+        &r));
+    db_bind_i64(r, 1, t->id);
+    db_bind_i64(r, 2, ANSWER_DEPLOY_ROWS_MAX);
+    return put_rows(t, "links", r, columns, put_rank);
+}
+
+// What people said of this rollout; a link that was denied is nowhere else.
+static enum err put_verdicts(struct telling *t) {
+    static const struct column columns[] = { { "incident", CELL_TEXT }, { "says", CELL_TEXT },
+                                             { "by", CELL_TEXT },       { "why", CELL_TEXT },
+                                             { "at", CELL_TIME },       { "title", CELL_TEXT },
+                                             { NULL, CELL_TEXT } };
+    struct db_row *r;
+    char id[17];
+    (void)snprintf(id, sizeof id, "%016" PRIx64, (uint64_t)t->id);
+    TRY(db_prepare(
+        t->db,
+        "SELECT v.incident, v.says, v.said_by, v.why, v.said_at, i.title FROM verdict v JOIN incident i ON"
+        " i.key = v.incident WHERE i.service = ?1 AND v.rollout IN (?2, ?3, ?4, ?5, ?6) AND v.rollout <> ''"
+        " ORDER BY v.said_at DESC, v.key LIMIT ?7",
+        &r));
+    db_bind_text(r, 1, t->service);
+    db_bind_text(r, 2, str_of(id));
+    db_bind_text(r, 3, t->key);
+    db_bind_text(r, 4, t->version);
+    db_bind_text(r, 5, t->digest);
+    db_bind_text(r, 6, t->sha);
+    db_bind_i64(r, 7, ANSWER_DEPLOY_ROWS_MAX);
+    return put_rows(t, "verdicts", r, columns, NULL);
+}
+
+// --- all of it ---------------------------------------------------------------------------------------------
+
+static enum err tell(struct telling *t, struct str name, struct err_ctx *ctx) {
+    static enum err (*const parts[])(struct telling *) = { put_neighbours, put_attempts, put_canaries,
+                                                           put_runs,       put_commits,  put_changes,
+                                                           put_links,      put_verdicts };
+    jw_object(t->w);
+    TRY(put_rollout(t, name, ctx));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) TRY(parts[i](t));
+    jw_object_end(t->w);
+    return t->a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+enum err answer_deploy(struct delivery *d, struct str name, struct json_writer *w, struct err_ctx *ctx) {
+    struct arena a;
+    struct telling t = { .a = &a, .w = w };
+    if (!name.len) return err_set(ctx, ERR_INVALID, "rollout: the id of a rollout is missing");
+    TRY(delivery_reader(d, &t.db));
+    arena_init(&a, DEPLOY_MEMORY_MAX, NULL);
+    enum err e = tell(&t, name, ctx);
+    if (e != ERR_OK && !ctx->text[0])
+        e = err_set(ctx, e, "the facts cannot be read: %s", e == ERR_IO ? db_error(t.db) : err_text(e));
+    arena_fini(&a);
+    delivery_reader_done(d, t.db);
+    return e;
+}

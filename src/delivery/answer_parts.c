@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/answer_parts.h"
+
+#include <stdio.h>
+
+#include "delivery/band.h"
+#include "delivery/catalogue_store.h"
+
+// --- members -----------------------------------------------------------------------------------------------
+
+void put_text(struct json_writer *w, const char *key, struct str v) {
+    if (!v.len) return;
+    jw_key(w, str_of(key));
+    jw_str(w, v);
+}
+void put_u64(struct json_writer *w, const char *key, uint64_t v) {
+    jw_key(w, str_of(key));
+    jw_u64(w, v);
+}
+void put_f64(struct json_writer *w, const char *key, double v) {
+    jw_key(w, str_of(key));
+    jw_f64(w, v);
+}
+void put_bool(struct json_writer *w, const char *key, bool v) {
+    if (!v) return;
+    jw_key(w, str_of(key));
+    jw_bool(w, true);
+}
+// Nanoseconds as text, as everywhere in our JSON; absent when it is not known.
+void put_time(struct json_writer *w, const char *key, int64_t t) {
+    if (!t) return;
+    jw_key(w, str_of(key));
+    jw_i64_str(w, t);
+}
+void put_id(struct json_writer *w, const char *key, uint64_t id) {
+    char text[17];
+    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)id);
+    put_text(w, key, str_of(text));
+}
+
+void put_scope(struct json_writer *w, const struct scope *s) {
+    jw_key(w, STR("scope"));
+    jw_object(w);
+    put_text(w, "service", s->service);
+    put_text(w, "environment", s->environment);
+    put_text(w, "change", s->change_kind);
+    put_text(w, "team", s->team);
+    put_text(w, "product", s->product);
+    if (s->tier) put_u64(w, "tier", s->tier);
+    jw_object_end(w);
+}
+
+void put_window(struct json_writer *w, const struct figure_id *f, int64_t now) {
+    put_time(w, "from", f->from);
+    put_time(w, "to", f->to);
+    if (!f->period) return;
+    put_text(w, "calendar", str_of(period_text(f->period)));
+    put_text(w, "zone", f->zone.len ? f->zone : STR("UTC"));
+    put_bool(w, "partial", f->to > now);
+}
+
+enum err failed_read(struct db *db, enum err e, struct err_ctx *ctx) {
+    return e == ERR_OK || ctx->text[0]
+               ? e
+               : err_set(ctx, e, "the facts cannot be read: %s", e == ERR_IO ? db_error(db) : err_text(e));
+}
+
+// --- a figure ----------------------------------------------------------------------------------------------
+
+static const char *const units[] = { [MEASURE_FREQUENCY] = "per day",
+                                     [MEASURE_RATE] = "share",
+                                     [MEASURE_TIME] = "seconds",
+                                     [MEASURE_SIZE] = "number" };
+
+struct figure_id answer_figure(const struct answer_ask *ask, enum measure m, int64_t as_of) {
+    return (struct figure_id){ .measure = m,
+                               .scope = ask->scope,
+                               .from = ask->from,
+                               .to = ask->to,
+                               .clock = ask->clock,
+                               .with_rollbacks = ask->with_rollbacks,
+                               .with_redeploys = ask->with_redeploys,
+                               .as_of = as_of,
+                               .period = ask->period,
+                               .zone = ask->zone.name };
+}
+
+enum err answer_target(struct db *db, struct arena *a, const struct scope *s, enum measure m,
+                       struct measure_target *out) {
+    *out = (struct measure_target){ .value = measure_info(m)->target };
+    return catalogue_target_of(db, a, s->service, s->team, m, &out->value, &out->whose);
+}
+
+// met, missed, or not to be known: no value, too few rows, or an interval that holds the target.
+static const char *verdict(double target, const struct measure_result *r) {
+    bool at_least = target < 0;
+    if (at_least) target = -target;
+    if (target == 0) return NULL;
+    const struct estimate *v = &r->value;
+    if (!v->defined || r->small || (v->bounded && v->lo < target && target < v->hi)) return "cannot know";
+    return (at_least ? v->value >= target : v->value <= target) ? "met" : "missed";
+}
+
+static void put_target(struct json_writer *w, const struct measure_target *t,
+                       const struct measure_result *r) {
+    const char *said = verdict(t->value, r);
+    if (!said) return;
+    jw_key(w, STR("target"));
+    jw_object(w);
+    put_f64(w, t->value < 0 ? "at_least" : "at_most", t->value < 0 ? -t->value : t->value);
+    put_text(w, "of", t->whose);
+    put_text(w, "verdict", str_of(said));
+    jw_object_end(w);
+}
+
+static void put_level(struct json_writer *w, unsigned year, enum measure m, const struct measure_result *r) {
+    enum band best, worst;
+    if (!year || !band_known(year, m)) return;
+    band_range(year, m, r, &best, &worst);
+    jw_key(w, STR("level"));
+    jw_object(w);
+    put_u64(w, "year", year);
+    put_text(w, "best", str_of(band_text(best)));
+    put_text(w, "worst", str_of(band_text(worst)));
+    put_bool(w, "between", best != BAND_NONE && band_between(year, m, r->value.value));
+    put_bool(w, "insufficient", best == BAND_NONE);
+    jw_object_end(w);
+}
+
+static void put_estimate(struct json_writer *w, const char *key, const char *interval,
+                         const struct estimate *e) {
+    if (!e->defined) return;
+    put_f64(w, key, e->value);
+    if (!interval || !e->bounded) return;
+    jw_key(w, str_of(interval));
+    jw_array(w);
+    jw_f64(w, e->lo);
+    jw_f64(w, e->hi);
+    jw_array_end(w);
+}
+
+static void put_values(struct json_writer *w, const struct measure_result *r) {
+    put_estimate(w, "value", "interval", &r->value);
+    put_estimate(w, "p75", "p75_interval", &r->p75);
+    put_estimate(w, "p90", "p90_interval", &r->p90);
+    put_estimate(w, "p95", "p95_interval", &r->p95);
+    put_estimate(w, "mean", NULL, &r->mean);
+    put_estimate(w, "most", NULL, &r->most);
+}
+
+void put_result(struct json_writer *w, const struct figure_id *f, const struct measure_result *r,
+                const struct measure_target *target, unsigned year) {
+    const struct measure_info *m = measure_info(f->measure);
+    struct buf id;
+    buf_init(&id, FIGURE_ID_MAX * 4);
+    figure_print(f, &id);
+    put_text(w, "name", str_of(m->name));
+    put_text(w, "title", str_of(m->title));
+    put_text(w, "figure", buf_view(&id));
+    put_text(w, "unit", str_of(units[m->kind]));
+    put_values(w, r);
+    put_u64(w, "n", r->n);
+    if (m->kind == MEASURE_RATE && f->measure != MEASURE_FAILED_TIME) {
+        put_u64(w, "numerator", r->numerator);
+        put_u64(w, "denominator", r->denominator);
+    }
+    put_bool(w, "small", r->small);
+    if (r->immature) put_u64(w, "immature", r->immature);
+    if (r->clamped) put_u64(w, "clamped", r->clamped);
+    put_target(w, target, r);
+    put_level(w, year, f->measure, r);
+    jw_key(w, STR("left_out"));
+    jw_array(w);
+    for (unsigned i = 0; i < r->n_left_out; i++) {
+        jw_object(w);
+        put_text(w, "why", str_of(r->left_out[i].text));
+        put_u64(w, "n", r->left_out[i].n);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+    buf_fini(&id);
+}

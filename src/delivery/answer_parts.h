@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the answers about delivery have in common: members of JSON, a figure. Inside the answers only.
+#pragma once
+
+#include "delivery/answer.h"
+
+void put_text(struct json_writer *w, const char *key, struct str v);
+void put_u64(struct json_writer *w, const char *key, uint64_t v);
+void put_f64(struct json_writer *w, const char *key, double v);
+void put_bool(struct json_writer *w, const char *key, bool v);
+void put_time(struct json_writer *w, const char *key, int64_t t);
+void put_id(struct json_writer *w, const char *key, uint64_t id);
+void put_scope(struct json_writer *w, const struct scope *s);
+// from, to, and of a calendar's window which and where. partial: it is not over yet.
+void put_window(struct json_writer *w, const struct figure_id *f, int64_t now);
+
+struct measure_target {
+    double value;     // as measure_info.target
+    struct str whose; // "team web"; empty: of Takt
+};
+// What the service, else the team, has set for itself; else the measure's own target.
+NODISCARD enum err answer_target(struct db *db, struct arena *a, const struct scope *s, enum measure m,
+                                 struct measure_target *out);
+struct figure_id answer_figure(const struct answer_ask *ask, enum measure m, int64_t as_of);
+// A figure with its id, value, target and level, as members of an open object. year 0: no level.
+void put_result(struct json_writer *w, const struct figure_id *f, const struct measure_result *r,
+                const struct measure_target *target, unsigned year);
+// The rows behind a figure that is computed as another tool does it; see answer_why.
+NODISCARD enum err answer_compat_why(struct db *db, struct arena *a, const struct figure_id *f, int64_t now,
+                                     uint64_t limit, uint64_t since, struct json_writer *w);
+// All measures of the scope and window, from one reading; the number of series that were read.
+NODISCARD enum err answer_results(struct db *db, struct arena *a, const struct answer_ask *ask,
+                                  struct measure_result out[static MEASURE_COUNT], uint32_t *out_series);
+// The error of a reading, with a text.
+NODISCARD enum err failed_read(struct db *db, enum err e, struct err_ctx *ctx);

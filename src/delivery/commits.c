@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/commits.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "delivery/paths.h"
+#include "vcs/reach.h"
+
+enum { HISTORIES_MAX = 16, VOTES_MAX = 64, TWINS_MAX = 4 << 20 };
+
+struct history {
+    int64_t repo;
+    struct graph graph;
+    uint64_t used; // the least is let go first
+};
+struct histories {
+    struct db *db;
+    struct history items[HISTORIES_MAX];
+    uint32_t n;
+    uint64_t clock;
+};
+
+enum err histories_new(struct db *d, struct histories **out) {
+    *out = mem_zalloc(sizeof **out);
+    if (!*out) return ERR_NOMEM;
+    (*out)->db = d;
+    return ERR_OK;
+}
+
+void histories_free(struct histories *h) {
+    if (!h) return;
+    for (uint32_t i = 0; i < h->n; i++) graph_fini(&h->items[i].graph);
+    mem_free(h);
+}
+
+// --- a repository's graph ----------------------------------------------------------------------------------
+
+static enum err add_commit(struct graph *g, struct str sha, struct str parents) {
+    struct sha id;
+    uint32_t row;
+    if (sha.len != SHA_BYTES || parents.len % SHA_BYTES) return ERR_CORRUPT;
+    memcpy(id.byte, sha.ptr, SHA_BYTES);
+    return graph_add(g, &id, (const struct sha *)parents.ptr, (uint32_t)(parents.len / SHA_BYTES), &row);
+}
+
+static enum err load_graph(struct db *d, int64_t repo, struct graph *g) {
+    struct db_row *r;
+    TRY(db_prepare(d, "SELECT sha, parents FROM git_commit WHERE repo = ?", &r));
+    db_bind_i64(r, 1, repo);
+    for (bool row;;) {
+        TRY(db_step(r, &row));
+        if (!row) return ERR_OK;
+        enum err e = add_commit(g, db_text(r, 0), db_text(r, 1));
+        if (e == ERR_OK) continue;
+        db_reset(r);
+        return e;
+    }
+}
+
+static struct history *room_for(struct histories *h) {
+    if (h->n < HISTORIES_MAX) return &h->items[h->n++];
+    struct history *oldest = &h->items[0];
+    for (uint32_t i = 1; i < h->n; i++)
+        if (h->items[i].used < oldest->used) oldest = &h->items[i];
+    graph_fini(&oldest->graph);
+    return oldest;
+}
+
+static enum err history_of(struct histories *h, int64_t repo, struct history **out) {
+    for (uint32_t i = 0; i < h->n; i++)
+        if (h->items[i].repo == repo) {
+            h->items[i].used = ++h->clock;
+            *out = &h->items[i];
+            return ERR_OK;
+        }
+    struct history *made = room_for(h);
+    *made = (struct history){ .repo = repo, .used = ++h->clock };
+    graph_init(&made->graph);
+    *out = made;
+    enum err e = load_graph(h->db, repo, &made->graph);
+    if (e != ERR_OK) made->repo = -1; // half of a history is none
+    return e;
+}
+
+// --- which repository --------------------------------------------------------------------------------------
+
+struct vote {
+    int64_t repo;
+    uint32_t n;
+};
+
+static enum err vote(struct db *d, struct str sha, struct vote *votes, uint32_t *n) {
+    char bytes[SHA_BYTES];
+    struct db_row *r;
+    if (sha.len != SHA_HEX || !hex_decode(sha, bytes, SHA_BYTES)) return ERR_OK;
+    TRY(db_prepare(d, "SELECT repo FROM git_commit WHERE sha = ?", &r));
+    db_bind_blob(r, 1, (struct str){ bytes, SHA_BYTES });
+    for (bool row;;) {
+        uint32_t i = 0;
+        TRY(db_step(r, &row));
+        if (!row) return ERR_OK;
+        while (i < *n && votes[i].repo != db_i64(r, 0)) i++;
+        if (i == VOTES_MAX) continue;
+        if (i == *n) votes[(*n)++] = (struct vote){ .repo = db_i64(r, 0) };
+        votes[i].n++;
+    }
+}
+
+// -1: no repository knows any of them. Among equals the one that was imported first.
+static enum err find_repo(struct db *d, const struct rollouts *all, int64_t *out) {
+    struct vote votes[VOTES_MAX];
+    uint32_t n = 0, best = 0;
+    *out = -1;
+    for (uint32_t i = all->n, asked = 0; i-- > 0 && asked < VOTES_MAX; asked++)
+        TRY(vote(d, all->items[i].lead->sha, votes, &n));
+    for (uint32_t i = 1; i < n; i++)
+        if (votes[i].n > votes[best].n || (votes[i].n == votes[best].n && votes[i].repo < votes[best].repo))
+            best = i;
+    if (n) *out = votes[best].repo;
+    return ERR_OK;
+}
+
+// --- the commits of a series -------------------------------------------------------------------------------
+
+// Names under which a change was delivered: patch ids, and the shas that picks were made from.
+struct twins {
+    struct arena *a;
+    struct map names;
+    struct str *items;
+    uint32_t n, cap;
+};
+
+static bool same_name(const void *ctx, uint32_t i, const void *key) {
+    const struct twins *t = ctx;
+    return str_eq(t->items[i], *(const struct str *)key);
+}
+static uint64_t rehash_name(const void *ctx, uint32_t i) {
+    const struct twins *t = ctx;
+    return hash_str(t->items[i]);
+}
+
+// *out_known: the name was there.
+static enum err twin_add(struct twins *t, struct str name, bool *out_known) {
+    if (!name.len) return ERR_OK;
+    if (map_get(&t->names, hash_str(name), same_name, t, &name) != MAP_NONE) {
+        *out_known = true;
+        return ERR_OK;
+    }
+    struct str *items = arena_grow(t->a, t->items, t->n, &t->cap, sizeof *items);
+    if (!items) return ERR_NOMEM;
+    t->items = items;
+    t->items[t->n] = name;
+    return map_put(&t->names, hash_str(name), t->n++, rehash_name, t);
+}
+
+struct walk {
+    struct histories *h;
+    struct history *history;
+    struct arena *a;
+    struct reach *reach;
+    struct paths *paths; // NULL: all
+    struct twins twins;
+    struct commit_sets *out;
+    uint32_t cap, cap_brought, cap_merges;
+};
+
+static bool is_bot(struct str author) {
+    static const char *const names[] = { "dependabot", "renovate", "github-actions", "semantic-release-bot" };
+    if (str_ends(author, STR("[bot]")) || str_ends(author, STR("-bot"))) return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (str_starts(author, str_of(names[i]))) return true;
+    return false;
+}
+
+struct git_row {
+    int64_t authored, committed, flags;
+    uint32_t change;
+    struct str sha, author, subject, reverts, picked, patch;
+};
+
+static enum err read_row(struct walk *w, const struct sha *id, struct git_row *out) {
+    struct db_row *r;
+    bool row;
+    TRY(db_prepare(w->h->db,
+                   "SELECT authored_at, committed_at, flags, change_number, sha, author, subject, reverts, "
+                   "picked_from, patch"
+                   " FROM git_commit WHERE repo = ? AND sha = ?",
+                   &r));
+    db_bind_i64(r, 1, w->history->repo);
+    db_bind_blob(r, 2, (struct str){ (const char *)id->byte, SHA_BYTES });
+    TRY(db_step(r, &row));
+    if (!row) return ERR_CORRUPT; // the graph was made from it
+    *out = (struct git_row){ db_i64(r, 0),
+                             db_i64(r, 1),
+                             db_i64(r, 2),
+                             (uint32_t)db_i64(r, 3),
+                             str_dup(w->a, db_text(r, 4)),
+                             str_dup(w->a, db_text(r, 5)),
+                             str_dup(w->a, db_text(r, 6)),
+                             str_dup(w->a, db_text(r, 7)),
+                             str_dup(w->a, db_text(r, 8)),
+                             str_dup(w->a, db_text(r, 9)) };
+    db_reset(r);
+    return w->a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+// The first of twins counts, whichever was picked from which.
+static enum err mark_twin(struct walk *w, const struct git_row *g, bool *out) {
+    bool known = false;
+    TRY(twin_add(&w->twins, g->sha, &known));
+    TRY(twin_add(&w->twins, g->picked, &known));
+    TRY(twin_add(&w->twins, g->patch, &known));
+    *out = known;
+    return ERR_OK;
+}
+
+static enum err add_row(struct walk *w, uint32_t rollout, const struct git_row *g) {
+    struct commit_sets *s = w->out;
+    bool twin;
+    TRY(mark_twin(w, g, &twin));
+    struct commit_row *rows = arena_grow(w->a, s->commits, s->n, &w->cap, sizeof *rows);
+    struct brought *brought = arena_grow(w->a, s->brought, s->n_brought, &w->cap_brought, sizeof *brought);
+    if (!rows || !brought) return ERR_NOMEM;
+    s->commits = rows;
+    s->brought = brought;
+    uint8_t flags = (uint8_t)g->flags;
+    if (twin) flags |= COMMIT_TWIN;
+    if (g->reverts.len) flags |= COMMIT_REVERT;
+    if (is_bot(g->author)) flags |= COMMIT_BOT;
+    rows[s->n++] = (struct commit_row){ { g->authored, g->committed, flags }, g->sha, g->author, g->subject };
+    brought[s->n_brought++] = (struct brought){ g->sha, g->reverts, rollout };
+    return ERR_OK;
+}
+
+static int order_u32(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static uint32_t count_distinct(uint32_t *numbers, uint32_t n) {
+    uint32_t distinct = 0;
+    if (n) qsort(numbers, n, sizeof *numbers, order_u32);
+    for (uint32_t i = 0; i < n; i++) distinct += numbers[i] && (i == 0 || numbers[i] != numbers[i - 1]);
+    return distinct;
+}
+
+static enum err add_merge(struct arena *a, struct commit_sets *s, uint32_t *cap, uint32_t rollout,
+                          const struct sha *id) {
+    struct commit_merge *merges = arena_grow(a, s->merges, s->n_merges, cap, sizeof *merges);
+    char *bytes = arena_bytes(a, id->byte, SHA_BYTES);
+    if (!merges || !bytes) return ERR_NOMEM;
+    s->merges = merges;
+    merges[s->n_merges++] = (struct commit_merge){ { bytes, SHA_BYTES }, rollout };
+    return ERR_OK;
+}
+
+static enum err add_set(struct walk *w, uint32_t rollout, const struct reach_set *set,
+                        struct commit_set *to) {
+    uint32_t *changes = ARENA_ARRAY(w->a, set->n + 1, uint32_t), n = 0;
+    if (!changes) return ERR_NOMEM;
+    for (uint32_t i = set->n; i-- > 0;) { // the oldest first, so that twins within a set are told apart alike
+        struct git_row g = { 0 };
+        struct sha id = graph_sha(&w->history->graph, set->commits[i].row);
+        if (set->commits[i].is_merge) {
+            TRY(add_merge(w->a, w->out, &w->cap_merges, rollout, &id));
+            continue;
+        }
+        bool touches = true;
+        if (w->paths) TRY(paths_touch(w->paths, w->history->repo, &id, &touches));
+        if (!touches) continue;
+        TRY(read_row(w, &id, &g));
+        TRY(add_row(w, rollout, &g));
+        changes[n++] = g.change;
+        to->n++;
+    }
+    to->n_changes = count_distinct(changes, n);
+    if (w->paths && to->n == 0 && to->state == COMMITS_KNOWN) to->state = COMMITS_NONE; // all of others
+    return ERR_OK;
+}
+
+static enum commits_state state_of(const struct reach_set *set) {
+    switch (set->kind) {
+    case REACH_BASELINE: return COMMITS_BASELINE;
+    case REACH_UNKNOWN:
+    case REACH_UNKNOWN_BASE: return COMMITS_UNKNOWN;
+    case REACH_SET: break;
+    }
+    return set->is_capped || set->is_cut ? COMMITS_CUT : set->n_new ? COMMITS_KNOWN : COMMITS_NONE;
+}
+
+static enum err walk_rollout(struct walk *w, const struct rollout *o, uint32_t i) {
+    struct commit_set *to = &w->out->of[i];
+    struct sha id;
+    struct reach_set set;
+    *to = (struct commit_set){ .state = COMMITS_NONE };
+    if (o->state != ROLLOUT_SUCCESS) return ERR_OK; // delivers nothing
+    uint32_t row = sha_parse(o->lead->sha, &id) ? graph_find(&w->history->graph, &id) : GRAPH_NONE;
+    struct graph_view view = graph_view(&w->history->graph);
+    TRY(reach_add(w->reach, &view, row, true, w->a, &set));
+    to->state = state_of(&set);
+    if (to->state == COMMITS_UNKNOWN && sha_parse(o->lead->sha, &id))
+        TRY(add_merge(w->a, w->out, &w->cap_merges, i, &id));
+    return set.kind == REACH_SET ? add_set(w, i, &set, to) : ERR_OK;
+}
+
+static enum err without_history(struct arena *a, const struct rollouts *all, struct commit_sets *out) {
+    bool first = true;
+    uint32_t cap = 0;
+    struct sha id;
+    for (uint32_t i = 0; i < all->n; i++) {
+        const struct rollout *o = &all->items[i];
+        bool brings = o->state == ROLLOUT_SUCCESS && (o->kind == ROLLOUT_NORMAL || o->kind == ROLLOUT_HOTFIX);
+        out->of[i] = (struct commit_set){ .state = brings ? COMMITS_UNKNOWN : COMMITS_NONE };
+        if (o->state == ROLLOUT_SUCCESS && first) out->of[i].state = COMMITS_BASELINE;
+        if (o->state == ROLLOUT_SUCCESS) first = false;
+        if (out->of[i].state == COMMITS_UNKNOWN && sha_parse(o->lead->sha, &id))
+            TRY(add_merge(a, out, &cap, i, &id));
+    }
+    return ERR_OK;
+}
+
+static int by_sha(const void *pa, const void *pb) {
+    const struct brought *a = pa, *b = pb;
+    int c = str_cmp(a->sha, b->sha);
+    return c ? c : (a->rollout > b->rollout) - (a->rollout < b->rollout);
+}
+
+static enum err walk_all(struct walk *w, const struct rollouts *all) {
+    TRY(reach_new(&w->reach));
+    for (uint32_t i = 0; i < all->n; i++) TRY(walk_rollout(w, &all->items[i], i));
+    if (w->out->n_brought) qsort(w->out->brought, w->out->n_brought, sizeof *w->out->brought, by_sha);
+    return ERR_OK;
+}
+
+enum err commit_sets_of(struct histories *h, struct arena *a, struct str service, const struct rollouts *all,
+                        struct commit_sets *out) {
+    struct walk w = { .h = h, .a = a, .twins = { .a = a }, .out = out };
+    int64_t repo;
+    *out = (struct commit_sets){ .of = ARENA_ARRAY(a, all->n + 1, struct commit_set) };
+    if (!out->of) return ERR_NOMEM;
+    TRY(find_repo(h->db, all, &repo));
+    if (repo < 0) return without_history(a, all, out);
+    TRY(history_of(h, repo, &w.history));
+    TRY(paths_new(h->db, service, &w.paths));
+    map_init(&w.twins.names, TWINS_MAX);
+    enum err e = walk_all(&w, all);
+    map_fini(&w.twins.names);
+    paths_free(w.paths);
+    reach_free(w.reach);
+    return e;
+}

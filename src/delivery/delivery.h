@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The door of delivery: events in, facts and rollouts out. Owns the facts of a data directory
+// (facts.db): the record, the facts made from it, and what is derived from those.
+//
+// An event is durable and its facts are there when delivery_take returns. What is derived per
+// service and environment (rollouts, their commits, links, figures) is made anew before it is read:
+// delivery_settle. thread: any, except where said.
+#pragma once
+
+#include "delivery/record.h"
+#include "delivery/series.h"
+#include "facts/writer.h"
+
+struct delivery;
+
+struct delivery_opts {
+    const char *dir; // the data directory, NUL-terminated
+    bool read_only;  // beside a server: writes nothing; what is stale stays so and is said
+};
+// ERR_NOT_FOUND: read_only, and there is no facts.db yet. To be closed also after an error.
+NODISCARD enum err delivery_open(const struct delivery_opts *o, struct delivery **out, struct err_ctx *ctx);
+void delivery_close(struct delivery *d); // NULL is fine
+
+struct delivery_taken {
+    unsigned events, again, unknown,
+        aside; // of all: kept before, of a type that says nothing to us, set aside
+};
+// Keeps the events of a request that intake_read read, and applies their claims: all or none.
+NODISCARD enum err delivery_take(struct delivery *d, const struct intake_request *r, const struct intake *in,
+                                 struct delivery_taken *out);
+// The same without waiting: done is told, on the writer's thread, when the events are durable. The
+// call, the request and what intake_read read live until then. ERR_AGAIN: too much waits; then, and
+// after any other error, done is not called.
+struct delivery_call {
+    const struct intake_request *request;
+    const struct intake *in;
+    void (*done)(void *ctx, enum err e, const struct delivery_taken *taken);
+    void *ctx;
+    struct delivery *delivery; // private, as all below
+    struct delivery_taken taken;
+    struct writer_job job;
+};
+NODISCARD enum err delivery_submit(struct delivery *d, struct delivery_call *call);
+NODISCARD enum err delivery_refuse(struct delivery *d, const struct intake_request *r, struct str reason);
+// What spans told and could not become an event.
+void delivery_note_untold(struct delivery *d);
+
+struct delivery_stats { // since the start
+    uint64_t events, again, unknown, aside, refused, untold;
+};
+void delivery_stats(struct delivery *d, struct delivery_stats *out);
+
+// Throws all facts away and makes them again from the record, in steps; readers see the old ones, then
+// the new ones. progress may be NULL: events done, events in all.
+NODISCARD enum err delivery_reprocess(struct delivery *d,
+                                      void (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx);
+// Derives what events have made stale since. Returns at once when nothing is.
+NODISCARD enum err delivery_settle(struct delivery *d);
+
+// A connection to read from, settled; to be given back. Readers do not wait for each other.
+NODISCARD enum err delivery_reader(struct delivery *d, struct db **out);
+void delivery_reader_done(struct delivery *d, struct db *reader);
+NODISCARD enum err delivery_backup(struct delivery *d, const char *path,
+                                   void (*progress)(void *ctx, int done, int all), void *ctx);
+// Runs a job of a transaction on the writer (imports); see facts/writer.h.
+NODISCARD enum err delivery_write(struct delivery *d, enum err (*job)(struct db *db, void *ctx), void *ctx);

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/delivery.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/test.h"
+
+static struct delivery *open_in(const char *dir) {
+    struct delivery *d;
+    struct err_ctx ctx = { 0 };
+    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = dir }, &d, &ctx));
+    return d;
+}
+
+static void take(struct delivery *d, const char *id) {
+    struct arena a;
+    struct intake in;
+    struct delivery_taken taken;
+    struct err_ctx ctx = { 0 };
+    struct intake_header type = { STR("content-type"), STR("application/cloudevents+json") };
+    arena_init(&a, SIZE_MAX, NULL);
+    struct str body =
+        str_fmt(&a,
+                "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"t\",\"type\":\"dev.takt.deploy\","
+                "\"data\":{\"id\":\"%s\",\"service\":\"shop\",\"environment\":\"production\","
+                "\"version\":\"%s\",\"state\":\"success\",\"succeeded_at\":\"2026-01-01T00:00:00Z\"}}",
+                id, id, id);
+    struct intake_request r = { .source = STR("events"),
+                                .headers = &type,
+                                .n_headers = 1,
+                                .body = body,
+                                .received = 1790000000000000000ll };
+    CHECK_OK(intake_read(&r, &a, &in, &ctx));
+    CHECK_OK(delivery_take(d, &r, &in, &taken));
+    arena_fini(&a);
+}
+
+static int64_t number(struct delivery *d, const char *sql) {
+    struct db *db;
+    int64_t n;
+    CHECK_OK(delivery_reader(d, &db));
+    CHECK_OK(db_number(db, sql, &n));
+    delivery_reader_done(d, db);
+    return n;
+}
+
+// As another Takt would find it: facts whose definition is not this one's.
+static void forget_definition(const char *dir) {
+    struct db *db;
+    struct err_ctx ctx = { 0 };
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/facts.db", dir);
+    CHECK_OK(db_open(path, DB_WRITE, &db, &ctx));
+    CHECK_OK(db_run(db, "UPDATE fact_definition SET hash = 1"));
+    db_close(db);
+}
+
+static void note_progress(void *ctx, uint64_t done, uint64_t all) {
+    (void)done;
+    (void)all;
+    (void)ctx;
+    (void)kill(getpid(), SIGKILL); // within the transaction, all facts thrown away
+}
+
+TEST(delivery_facts_of_another_definition_are_made_again) {
+    const char *dir = test_dir();
+    struct delivery *d = open_in(dir);
+    take(d, "v1");
+    take(d, "v2");
+    delivery_close(d);
+    forget_definition(dir);
+    d = open_in(dir);
+    CHECK_U64(number(d, "SELECT count(*) FROM deploy"), 2);
+    CHECK_U64(number(d, "SELECT count(*) FROM rollout"), 2);
+    delivery_close(d);
+}
+
+TEST(delivery_killed_while_facts_are_made_again_loses_none) {
+    const char *dir = test_dir();
+    struct delivery *d = open_in(dir);
+    take(d, "v1");
+    take(d, "v2");
+    delivery_close(d);
+    forget_definition(dir);
+    pid_t child = fork();
+    if (child == 0) {
+        struct delivery *c = open_in(dir);
+        (void)!delivery_reprocess(c, note_progress, NULL);
+        _exit(1);
+    }
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status));
+    d = open_in(dir);
+    CHECK_U64(number(d, "SELECT count(*) FROM deploy"), 2);
+    CHECK_U64(number(d, "SELECT count(*) FROM rollout"), 2);
+    delivery_close(d);
+}

@@ -1,0 +1,566 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/derive.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "delivery/catalogue_store.h"
+#include "delivery/causes.h"
+#include "delivery/commits.h"
+#include "delivery/environment.h"
+#include "delivery/failure.h"
+#include "delivery/flows.h"
+#include "delivery/pause.h"
+
+const char derive_tables[] =
+    "DROP VIEW IF EXISTS incident_times; DROP TABLE IF EXISTS stale; DROP TABLE IF EXISTS rollout; DROP "
+    "TABLE IF EXISTS rollout_commit;"
+    "DROP TABLE IF EXISTS link; DROP TABLE IF EXISTS series;"
+    // When an incident began and ended, for every measure and link alike; one that was opened again has not.
+    PAUSE_TABLES
+    "CREATE VIEW incident_times AS SELECT i.key, service, ifnull(environment, '') AS environment,"
+    " coalesce(started_at, detected_at, acknowledged_at) AS began_at, caused_by, started_at, detected_at, "
+    "acknowledged_at,"
+    // A mitigation before the reopening mended nothing for good.
+    " CASE WHEN state IN ('resolved', 'mitigated') OR state IS NULL THEN coalesce(CASE WHEN reopened_at IS "
+    "NULL OR mitigated_at >= reopened_at THEN mitigated_at END, resolved_at) END AS recovered_at,"
+    " duplicate_of IS NOT NULL AS duplicate, ifnull(p.ns, 0) AS paused_ns FROM incident i LEFT JOIN "
+    "incident_pause p ON p.key = i.key;"
+    "CREATE TABLE stale(service TEXT NOT NULL, environment TEXT NOT NULL, PRIMARY KEY(service, environment)) "
+    "WITHOUT ROWID;"
+    "CREATE TABLE rollout(id INTEGER PRIMARY KEY, service TEXT NOT NULL, environment TEXT NOT NULL, "
+    "change_kind TEXT NOT NULL,"
+    " production INTEGER NOT NULL, version TEXT, digest TEXT, sha TEXT, repo TEXT, ref TEXT, kind TEXT NOT "
+    "NULL,"
+    " state TEXT NOT NULL, attempts INTEGER NOT NULL, targets INTEGER NOT NULL, done_targets INTEGER NOT "
+    "NULL,"
+    " started_at INTEGER, first_success_at INTEGER, finished_at INTEGER, recovered_at INTEGER, failure TEXT,"
+    " before INTEGER, undoes INTEGER, commits_state TEXT NOT NULL, commits INTEGER NOT NULL, changes INTEGER "
+    "NOT NULL,"
+    " trigger_kind TEXT, actor TEXT, url TEXT, deploy TEXT NOT NULL);"
+    "CREATE INDEX rollout_scope ON rollout(service, environment, finished_at);"
+    "CREATE INDEX rollout_finished ON rollout(finished_at);"
+    "CREATE TABLE rollout_commit(rollout INTEGER NOT NULL, sha BLOB NOT NULL, authored_at INTEGER, "
+    "committed_at INTEGER,"
+    " flags INTEGER NOT NULL, author TEXT, subject TEXT, PRIMARY KEY(rollout, sha)) WITHOUT ROWID;"
+    "CREATE TABLE link(rollout INTEGER NOT NULL, incident TEXT NOT NULL, rule TEXT NOT NULL, decides INTEGER "
+    "NOT NULL,"
+    " confirmed INTEGER NOT NULL, evidence TEXT NOT NULL, PRIMARY KEY(rollout, incident, rule, evidence)) "
+    "WITHOUT ROWID;"
+    "CREATE INDEX link_incident ON link(incident);"
+    // Incidents whose cause is, or may be, a flag and no rollout.
+    "DROP TABLE IF EXISTS flag_link; CREATE TABLE flag_link(service TEXT NOT NULL, environment TEXT NOT "
+    "NULL, "
+    "incident TEXT NOT NULL, flag TEXT NOT NULL, decides INTEGER NOT NULL, evidence TEXT NOT NULL, PRIMARY "
+    "KEY(service, environment, incident, flag)) WITHOUT ROWID;"
+    "CREATE TABLE series(service TEXT NOT NULL, environment TEXT NOT NULL, change_kind TEXT NOT NULL, "
+    "production INTEGER NOT NULL,"
+    // The repository of its last rollout that names one; the end of the first success, and of the last
+    // one of which it is not known what it brought.
+    " repo TEXT NOT NULL, first_at INTEGER, unknown_at INTEGER,"
+    " figures BLOB NOT NULL, PRIMARY KEY(service, environment, change_kind)) WITHOUT ROWID;" FLOWS_TABLES;
+
+// --- what is stale -----------------------------------------------------------------------------------------
+
+static enum err note_scope(struct db *d, struct str service, struct str environment) {
+    struct db_row *r;
+    if (!service.len) return ERR_OK; // shown as deploys without a service
+    TRY(db_prepare(d, "INSERT OR IGNORE INTO stale VALUES(?, ?)", &r));
+    db_bind_text(r, 1, service);
+    db_bind_text(r, 2, environment);
+    return db_done(r);
+}
+
+static enum err note_service(struct db *d, struct str service) {
+    struct db_row *r;
+    TRY(db_prepare(
+        d, "INSERT OR IGNORE INTO stale SELECT DISTINCT service, environment FROM deploy WHERE service = ?",
+        &r));
+    db_bind_text(r, 1, service);
+    return db_done(r);
+}
+
+static enum err note_incident(struct db *d, struct str key) {
+    struct db_row *r;
+    TRY(db_prepare(d,
+                   "INSERT OR IGNORE INTO stale SELECT DISTINCT service, ifnull(environment, '') FROM deploy"
+                   " WHERE service = (SELECT service FROM incident WHERE key = ?)",
+                   &r));
+    db_bind_text(r, 1, key);
+    return db_done(r);
+}
+
+static enum err note_traced(struct db *d, struct str rollout) {
+    struct db_row *r;
+    TRY(db_prepare(d,
+                   "INSERT OR IGNORE INTO stale SELECT service, ifnull(environment, '') FROM impact"
+                   " WHERE service <> '' AND ?1 IN (rollout, deploy)",
+                   &r));
+    db_bind_text(r, 1, rollout);
+    return db_done(r);
+}
+
+static enum err note_artifact(struct db *d, struct str key) {
+    struct db_row *r;
+    TRY(db_prepare(d,
+                   "INSERT OR IGNORE INTO stale SELECT DISTINCT service, ifnull(environment, '') FROM deploy"
+                   " WHERE service <> '' AND sha IS NULL AND (digest = ?1 OR version = ?1)",
+                   &r));
+    db_bind_text(r, 1, key);
+    return db_done(r);
+}
+
+static enum err note_fact(struct db *d, enum fact_kind k, const struct fact *f) {
+    if (!f->known) return ERR_OK;
+    if (k == FACT_IMPACT)
+        return note_scope(d, fact_get(f, IMPACT_SERVICE)->s, fact_get(f, IMPACT_ENVIRONMENT)->s);
+    switch (k) {
+    case FACT_DEPLOY:
+        return note_scope(d, fact_get(f, DEPLOY_SERVICE)->s, fact_get(f, DEPLOY_ENVIRONMENT)->s);
+    case FACT_INCIDENT: return note_service(d, fact_get(f, INCIDENT_SERVICE)->s);
+    case FACT_FLAG: return note_service(d, fact_get(f, FLAG_SERVICE)->s);
+    case FACT_CANARY: return note_service(d, fact_get(f, CANARY_SERVICE)->s);
+    case FACT_VERDICT: return note_incident(d, fact_get(f, VERDICT_INCIDENT)->s);
+    default: return ERR_OK;
+    }
+}
+
+enum err derive_note(struct db *d, const struct fact_change *c) {
+    TRY(flows_note(d, c));
+    if (c->kind == FACT_INCIDENT) TRY(pause_note(d, c->key));
+    if (c->kind == FACT_ARTIFACT) return note_artifact(d, c->key);
+    if (c->kind == FACT_VERDICT) TRY(note_traced(d, fact_get(c->after, VERDICT_ROLLOUT)->s));
+    TRY(note_fact(d, c->kind, c->before));
+    return note_fact(d, c->kind, c->after);
+}
+
+enum err derive_note_all(struct db *d) {
+    TRY(flows_note_all(d));
+    TRY(pause_note_all(d));
+    return db_run(d, "DELETE FROM rollout; DELETE FROM rollout_commit; DELETE FROM link; DELETE FROM "
+                     "flag_link; DELETE FROM series;"
+                     "INSERT OR IGNORE INTO stale SELECT DISTINCT service, ifnull(environment, '') FROM "
+                     "deploy WHERE service <> ''");
+}
+
+enum err derive_note_repo(struct db *d, struct str repo) {
+    struct db_row *r;
+    TRY(db_prepare(d,
+                   "INSERT OR IGNORE INTO stale SELECT DISTINCT service, ifnull(environment, '') FROM deploy"
+                   " WHERE service <> '' AND (repo = ? OR repo IS NULL)",
+                   &r));
+    db_bind_text(r, 1, repo);
+    return db_done(r);
+}
+
+// --- reading -----------------------------------------------------------------------------------------------
+
+struct deriving {
+    struct db *db;
+    struct arena *a;
+    struct str service, environment;
+    struct str tier; // of the environment, by the catalogue; empty: it does not say
+    struct histories *histories;
+};
+struct deploy_row {
+    struct deploy deploy;
+    struct str change_kind;
+};
+struct rows {
+    struct deploy_row *items;
+    uint32_t n, cap;
+};
+
+static struct str text_of(const struct fact *f, enum fact_field field) {
+    return fact_get(f, field)->s;
+}
+
+static struct deploy_row deploy_of(struct str key, const struct fact *f) {
+    struct deploy_row row = { .deploy = { .key = key,
+                                          .target = text_of(f, DEPLOY_TARGET),
+                                          .version = text_of(f, DEPLOY_VERSION),
+                                          .digest = text_of(f, DEPLOY_DIGEST),
+                                          .repo = text_of(f, DEPLOY_REPO),
+                                          .sha = text_of(f, DEPLOY_SHA),
+                                          .ref = text_of(f, DEPLOY_REF),
+                                          .group = text_of(f, DEPLOY_ROLLOUT),
+                                          .kind = text_of(f, DEPLOY_KIND),
+                                          .trigger = text_of(f, DEPLOY_TRIGGER),
+                                          .actor = text_of(f, DEPLOY_ACTOR),
+                                          .fixes = text_of(f, DEPLOY_FIXES),
+                                          .url = text_of(f, DEPLOY_URL),
+                                          .tier = text_of(f, DEPLOY_TIER),
+                                          .started = fact_get(f, DEPLOY_STARTED)->i,
+                                          .succeeded = fact_get(f, DEPLOY_SUCCEEDED)->i,
+                                          .ended = fact_get(f, DEPLOY_ENDED)->i },
+                              .change_kind = text_of(f, DEPLOY_CHANGE_KIND) };
+    if (!row.change_kind.len) row.change_kind = STR("service");
+    if (!deploy_state_of(text_of(f, DEPLOY_STATE), &row.deploy.state)) row.deploy.state = DEPLOY_PENDING;
+    return row;
+}
+
+// A deploy that names a digest or an image, and no commit: what built the artifact knows it.
+static enum err find_sha(struct deriving *s, struct deploy *d) {
+    struct db_row *r;
+    bool row;
+    if (d->sha.len || (!d->digest.len && !d->version.len)) return ERR_OK;
+    TRY(db_prepare(s->db,
+                   "SELECT sha, repo FROM artifact WHERE key IN (?1, ?2) AND sha IS NOT NULL ORDER BY key = "
+                   "?1 DESC LIMIT 1",
+                   &r));
+    db_bind_text(r, 1, d->digest);
+    db_bind_text(r, 2, d->version);
+    TRY(db_step(r, &row));
+    if (!row) return ERR_OK;
+    d->sha = str_dup(s->a, db_text(r, 0));
+    if (!d->repo.len) d->repo = str_dup(s->a, db_text(r, 1));
+    db_reset(r);
+    return ERR_OK;
+}
+
+static enum err add_deploy(struct deriving *s, struct db_row *r, struct rows *out) {
+    struct fact f;
+    struct deploy_row *items = arena_grow(s->a, out->items, out->n, &out->cap, sizeof *items);
+    if (!items) return ERR_NOMEM;
+    out->items = items;
+    fact_read(r, s->a, FACT_DEPLOY, &f);
+    items[out->n] = deploy_of(str_dup(s->a, db_text(r, 0)), &f);
+    TRY(find_sha(s, &items[out->n].deploy));
+    out->n++;
+    return s->a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+static enum err read_deploys(struct deriving *s, struct rows *out) {
+    struct db_row *r;
+    bool row;
+    TRY(db_prepare(
+        s->db,
+        "SELECT * FROM deploy WHERE service = ? AND ifnull(environment, '') = ? ORDER BY change_kind, key",
+        &r));
+    db_bind_text(r, 1, s->service);
+    db_bind_text(r, 2, s->environment);
+    for (;;) {
+        TRY(db_step(r, &row));
+        if (!row) return ERR_OK;
+        enum err e = add_deploy(s, r, out);
+        if (e != ERR_OK) {
+            db_reset(r);
+            return e;
+        }
+    }
+}
+
+// --- writing -----------------------------------------------------------------------------------------------
+
+static enum err clear_scope(struct deriving *s) {
+    static const char *const texts[] = {
+        "DELETE FROM rollout_commit WHERE rollout IN (SELECT id FROM rollout WHERE service = ? AND "
+        "environment = ?)",
+        "DELETE FROM link WHERE rollout IN (SELECT id FROM rollout WHERE service = ? AND environment = ?)",
+        "DELETE FROM flag_link WHERE service = ? AND environment = ?",
+        "DELETE FROM rollout WHERE service = ? AND environment = ?",
+        "DELETE FROM series WHERE service = ? AND environment = ?",
+        "DELETE FROM stale WHERE service = ? AND environment = ?",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct db_row *r;
+        TRY(db_prepare(s->db, texts[i], &r));
+        db_bind_text(r, 1, s->service);
+        db_bind_text(r, 2, s->environment);
+        TRY(db_done(r));
+    }
+    return ERR_OK;
+}
+
+static void bind_text_or_null(struct db_row *r, int at, struct str v) {
+    if (v.len)
+        db_bind_text(r, at, v);
+    else
+        db_bind_null(r, at);
+}
+static void bind_time(struct db_row *r, int at, int64_t t) {
+    if (t)
+        db_bind_i64(r, at, t);
+    else
+        db_bind_null(r, at);
+}
+static void bind_rollout(struct db_row *r, int at, const struct rollouts *all, uint32_t i) {
+    if (i == ROLLOUT_NONE)
+        db_bind_null(r, at);
+    else
+        db_bind_i64(r, at, (int64_t)all->items[i].id);
+}
+
+static enum err put_rollout(struct deriving *s, struct str change_kind, bool production,
+                            const struct rollouts *all, uint32_t i, const struct figure *f) {
+    const struct rollout *o = &all->items[i];
+    const struct deploy *d = o->lead;
+    struct db_row *r;
+    int at = 1;
+    TRY(db_prepare(
+        s->db,
+        "INSERT OR REPLACE INTO rollout VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        &r));
+    db_bind_i64(r, at++, (int64_t)o->id);
+    db_bind_text(r, at++, s->service);
+    db_bind_text(r, at++, s->environment);
+    db_bind_text(r, at++, change_kind);
+    db_bind_i64(r, at++, production);
+    bind_text_or_null(r, at++, d->version);
+    bind_text_or_null(r, at++, d->digest);
+    bind_text_or_null(r, at++, d->sha);
+    bind_text_or_null(r, at++, d->repo);
+    bind_text_or_null(r, at++, d->ref);
+    db_bind_text(r, at++, str_of(rollout_kind_text(o->kind)));
+    db_bind_text(r, at++, str_of(rollout_state_text(o->state)));
+    db_bind_i64(r, at++, o->attempts);
+    db_bind_i64(r, at++, o->targets);
+    db_bind_i64(r, at++, o->done_targets);
+    bind_time(r, at++, o->started);
+    bind_time(r, at++, o->first_success);
+    bind_time(r, at++, o->finished);
+    bind_time(r, at++, f->recovered);
+    bind_text_or_null(r, at++, f->failure ? str_of(failure_rule_text(f->failure)) : STR(""));
+    bind_rollout(r, at++, all, o->before);
+    bind_rollout(r, at++, all, o->undoes);
+    db_bind_text(r, at++, str_of(commits_state_text(f->commits_state)));
+    db_bind_i64(r, at++, f->n_commits);
+    db_bind_i64(r, at++, f->n_changes);
+    bind_text_or_null(r, at++, d->trigger);
+    bind_text_or_null(r, at++, d->actor);
+    bind_text_or_null(r, at++, d->url);
+    db_bind_text(r, at++, d->key);
+    return db_done(r);
+}
+
+static enum err put_commit(struct deriving *s, uint64_t rollout, const struct commit_row *c) {
+    struct db_row *r;
+    TRY(db_prepare(s->db, "INSERT OR REPLACE INTO rollout_commit VALUES(?,?,?,?,?,?,?)", &r));
+    db_bind_i64(r, 1, (int64_t)rollout);
+    db_bind_blob(r, 2, c->sha);
+    bind_time(r, 3, c->figure.authored);
+    bind_time(r, 4, c->figure.committed);
+    db_bind_i64(r, 5, c->figure.flags);
+    bind_text_or_null(r, 6, c->author);
+    bind_text_or_null(r, 7, c->subject);
+    return db_done(r);
+}
+
+static enum err put_flag_link(struct deriving *s, const struct failure_ask *ask,
+                              const struct failure_link *l) {
+    struct db_row *r;
+    TRY(db_prepare(s->db, "INSERT OR REPLACE INTO flag_link VALUES(?,?,?,?,?,?)", &r));
+    db_bind_text(r, 1, s->service);
+    db_bind_text(r, 2, s->environment);
+    db_bind_text(r, 3, ask->incidents[l->incident].key);
+    db_bind_text(r, 4, ask->flags[l->flag].key);
+    db_bind_i64(r, 5, l->decides);
+    db_bind_text(r, 6, l->evidence);
+    return db_done(r);
+}
+
+static enum err put_link(struct deriving *s, const struct failure_ask *ask, const struct failure_link *l) {
+    struct db_row *r;
+    if (l->flag != ROLLOUT_NONE) return put_flag_link(s, ask, l);
+    TRY(db_prepare(s->db, "INSERT OR REPLACE INTO link VALUES(?,?,?,?,?,?)", &r));
+    db_bind_i64(r, 1, (int64_t)ask->rollouts->items[l->rollout].id);
+    db_bind_text(r, 2, l->incident == ROLLOUT_NONE ? STR("") : ask->incidents[l->incident].key);
+    db_bind_text(r, 3, str_of(failure_rule_text(l->rule)));
+    db_bind_i64(r, 4, l->decides);
+    db_bind_i64(r, 5, l->confirmed);
+    db_bind_text(r, 6, l->evidence);
+    return db_done(r);
+}
+
+static enum err put_merge(struct deriving *s, uint64_t rollout, struct str sha) {
+    struct db_row *r;
+    TRY(db_prepare(s->db, "INSERT OR IGNORE INTO rollout_merge VALUES(?,?)", &r));
+    db_bind_i64(r, 1, (int64_t)rollout);
+    db_bind_blob(r, 2, sha);
+    return db_done(r);
+}
+
+static struct str repo_of(const struct rollouts *all) {
+    for (uint32_t i = all->n; i-- > 0;)
+        if (all->items[i].lead->repo.len) return all->items[i].lead->repo;
+    return STR("");
+}
+
+static void bind_frontier(struct db_row *r, const struct series *series) {
+    int64_t first = 0, unknown = 0;
+    for (uint32_t i = 0; i < series->n; i++) {
+        const struct figure *f = &series->figures[i];
+        if (f->state != ROLLOUT_SUCCESS) continue;
+        if (!first) first = f->finished;
+        if (f->commits_state == COMMITS_UNKNOWN || f->commits_state == COMMITS_CUT) unknown = f->finished;
+    }
+    bind_time(r, 6, first);
+    bind_time(r, 7, unknown);
+}
+
+static enum err put_series(struct deriving *s, struct str change_kind, const struct rollouts *all,
+                           const struct series *series) {
+    struct db_row *r;
+    struct buf packed;
+    buf_init(&packed, SIZE_MAX);
+    series_pack(series, &packed);
+    enum err e =
+        packed.failed ? ERR_NOMEM : db_prepare(s->db, "INSERT INTO series VALUES(?,?,?,?,?,?,?,?)", &r);
+    if (e == ERR_OK) {
+        db_bind_text(r, 1, s->service);
+        db_bind_text(r, 2, s->environment);
+        db_bind_text(r, 3, change_kind);
+        db_bind_i64(r, 4, series->production);
+        db_bind_text(r, 5, repo_of(all));
+        bind_frontier(r, series);
+        db_bind_blob(r, 8, buf_view(&packed));
+        e = db_done(r);
+    }
+    buf_fini(&packed);
+    return e;
+}
+
+// --- one series --------------------------------------------------------------------------------------------
+
+static enum automation automation_of(const struct deploy *d) {
+    if (str_eq(d->trigger, STR("automatic"))) return AUTOMATION_AUTOMATIC;
+    if (str_eq(d->trigger, STR("approved"))) return AUTOMATION_APPROVED;
+    return str_eq(d->trigger, STR("manual")) ? AUTOMATION_MANUAL : AUTOMATION_UNKNOWN;
+}
+
+static void fill_figures(const struct rollouts *all, const struct commit_sets *sets, struct figure *figures) {
+    for (uint32_t i = 0, first = 0; i < all->n; i++) {
+        const struct rollout *o = &all->items[i];
+        figures[i] = (struct figure){ .id = o->id,
+                                      .state = o->state,
+                                      .kind = o->kind,
+                                      .commits_state = sets->of[i].state,
+                                      .automation = automation_of(o->lead),
+                                      .retried = o->retried,
+                                      .mixed = o->mixed,
+                                      .started = o->started,
+                                      .first_success = o->first_success,
+                                      .finished = o->finished,
+                                      .n_changes = sets->of[i].n_changes,
+                                      .n_commits = sets->of[i].n,
+                                      .first_commit = first,
+                                      .undoes = o->undoes };
+        first += sets->of[i].n;
+    }
+}
+
+static void fill_failures(const struct failure_ask *ask, const struct failures *found,
+                          struct figure *figures) {
+    for (uint32_t i = 0; i < found->n; i++) {
+        const struct failure_link *l = &found->links[i];
+        if (l->rollout == ROLLOUT_NONE || l->aborted) continue;
+        struct figure *f = &figures[l->rollout];
+        if (l->decides && (f->failure == FAILURE_NONE || l->rule < f->failure)) f->failure = l->rule;
+    }
+    for (uint32_t i = 0; i < ask->rollouts->n; i++)
+        if (figures[i].failure) figures[i].recovered = failure_recovered(ask, found, i);
+}
+
+static enum err put_all(struct deriving *s, struct str change_kind, const struct failure_ask *ask,
+                        const struct failures *found, const struct commit_sets *sets,
+                        const struct series *series) {
+    for (uint32_t i = 0; i < series->n; i++) {
+        const struct figure *f = &series->figures[i];
+        TRY(put_rollout(s, change_kind, series->production, ask->rollouts, i, f));
+        for (uint32_t k = 0; k < f->n_commits; k++)
+            TRY(put_commit(s, f->id, &sets->commits[f->first_commit + k]));
+    }
+    for (uint32_t i = 0; i < found->n; i++) TRY(put_link(s, ask, &found->links[i]));
+    for (uint32_t i = 0; i < sets->n_merges; i++)
+        TRY(put_merge(s, series->figures[sets->merges[i].rollout].id, sets->merges[i].sha));
+    return put_series(s, change_kind, ask->rollouts, series);
+}
+
+static bool any_production(const struct deriving *s, const struct deploy_row *rows, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (environment_is_production(rows[i].deploy.tier.len ? rows[i].deploy.tier : s->tier,
+                                      s->environment))
+            return true;
+    return false;
+}
+
+static enum err derive_series(struct deriving *s, const struct deploy_row *rows, uint32_t n,
+                              struct failure_ask *ask) {
+    struct rollouts all;
+    struct commit_sets sets;
+    struct failures found;
+    struct deploy *deploys = ARENA_ARRAY(s->a, n, struct deploy);
+    if (!deploys) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) deploys[i] = rows[i].deploy;
+    struct str change_kind = rows[0].change_kind;
+    struct str scope = str_fmt(s->a, "%.*s%c%.*s%c%.*s", STR_ARG(s->service), 0, STR_ARG(s->environment), 0,
+                               STR_ARG(change_kind));
+    TRY(rollouts_of(s->a, scope, deploys, n, &all));
+    TRY(commit_sets_of(s->histories, s->a, s->service, &all, &sets));
+    ask->rollouts = &all;
+    ask->brought = sets.brought;
+    ask->n_brought = sets.n_brought;
+    struct failure_ask none = { .rollouts = &all };
+    // Incidents are of the service: a config change that breaks it is found by name or remedy only.
+    bool is_service = str_eq(change_kind, STR("service"));
+    TRY(failures_of(s->a, is_service ? ask : &none, &found));
+    struct figure *figures = ARENA_ARRAY(s->a, all.n + 1, struct figure);
+    struct figure_commit *commits = ARENA_ARRAY(s->a, sets.n + 1, struct figure_commit);
+    if (!figures || !commits) return ERR_NOMEM;
+    for (uint32_t i = 0; i < sets.n; i++) commits[i] = sets.commits[i].figure;
+    fill_figures(&all, &sets, figures);
+    fill_failures(is_service ? ask : &none, &found, figures);
+    struct series series = { .production = any_production(s, rows, n),
+                             .figures = figures,
+                             .n = all.n,
+                             .commits = commits,
+                             .n_commits = sets.n };
+    return put_all(s, change_kind, is_service ? ask : &none, &found, &sets, &series);
+}
+
+static enum err derive_scope(struct deriving *s) {
+    struct rows rows = { 0 };
+    struct failure_ask ask = { 0 };
+    TRY(flows_before(s->db, s->service, s->environment));
+    TRY(clear_scope(s));
+    TRY(catalogue_tier(s->db, s->a, s->service, s->environment, &s->tier));
+    TRY(read_deploys(s, &rows));
+    bool production = any_production(s, rows.items, rows.n);
+    TRY(causes_read(s->db, s->a, &(struct causes_scope){ s->service, s->environment, production }, &ask));
+    for (uint32_t i = 0, end; i < rows.n; i = end) {
+        for (end = i + 1; end < rows.n && str_eq(rows.items[end].change_kind, rows.items[i].change_kind);)
+            end++;
+        TRY(derive_series(s, rows.items + i, end - i, &ask));
+    }
+    return flows_after(s->db, s->service, s->environment);
+}
+
+static enum err next_stale(struct db *d, struct arena *a, struct deriving *out, bool *found) {
+    struct db_row *r;
+    TRY(db_prepare(d, "SELECT service, environment FROM stale LIMIT 1", &r));
+    TRY(db_step(r, found));
+    if (!*found) return ERR_OK;
+    out->service = str_dup(a, db_text(r, 0));
+    out->environment = str_dup(a, db_text(r, 1));
+    db_reset(r);
+    return a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+enum err derive_some(struct db *d, unsigned n, bool *out_left) {
+    struct arena a;
+    struct histories *histories;
+    enum err e = ERR_OK;
+    *out_left = true;
+    TRY(histories_new(d, &histories));
+    arena_init(&a, DERIVE_MEMORY_MAX, NULL);
+    for (unsigned i = 0; i < n && e == ERR_OK && *out_left; i++) {
+        struct deriving s = { .db = d, .a = &a, .histories = histories };
+        e = next_stale(d, &a, &s, out_left);
+        if (e == ERR_OK && *out_left) e = derive_scope(&s);
+        arena_reset(&a);
+    }
+    arena_fini(&a);
+    histories_free(histories);
+    // Flows read what rollouts delivered: those come first.
+    return e != ERR_OK || *out_left ? e : flows_some(d, n, out_left);
+}

@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: Apache-2.0
+// The thresholds are those of the project's targets; each rule cites what it looked at. A rule whose
+// figures are too few to tell is "cannot know", so that a quiet team is not praised for missing data.
+#include "delivery/profile.h"
+
+#include <stdio.h>
+
+#define FLAKY_MOST 0.05
+#define GAP_MOST 0.20
+#define REPEATED_MOST 0.05
+#define GROWTH 1.5
+#define WORSE 1.5 // a service against all together
+
+static const struct measure_result *now(const struct finding_case *c, enum measure m) {
+    return &c->now[m];
+}
+static bool tells(const struct measure_result *r) {
+    return r->value.defined && !r->small;
+}
+static double hours(double seconds) {
+    return seconds / 3600;
+}
+static double percent(double share) {
+    return share * 100;
+}
+static enum finding_answer when(bool holds) {
+    return holds ? FINDING_YES : FINDING_NO;
+}
+
+// A share against the most that it may be.
+static void judge_share(const struct finding_case *c, struct finding *f, struct finding_share s, double most,
+                        const char *what) {
+    if (s.n == 0)
+        finding_says(f, c->arena, FINDING_UNKNOWN, "no data (%s)", what);
+    else if (!finding_share_known(s))
+        finding_says(f, c->arena, FINDING_UNKNOWN, "%llu of %llu %s: too few to tell",
+                     (unsigned long long)s.k, (unsigned long long)s.n, what);
+    else
+        finding_says(f, c->arena, when(finding_share_of(s) > most),
+                     "%llu of %llu %s (%.3g %%; at most %.3g %%)", (unsigned long long)s.k,
+                     (unsigned long long)s.n, what, percent(finding_share_of(s)), percent(most));
+}
+
+// A measure against the most (of a share, or seconds) that it may be.
+static void judge_rate(const struct finding_case *c, struct finding *f, enum measure m, double most) {
+    const struct measure_result *r = now(c, m);
+    finding_uses(f, m);
+    if (!tells(r))
+        finding_says(f, c->arena, FINDING_UNKNOWN, "%s: %llu rows, too few to tell", measure_info(m)->title,
+                     (unsigned long long)r->n);
+    else
+        finding_says(f, c->arena, when(r->value.value > most), "%s %.3g %% (%llu of %llu; at most %.3g %%)",
+                     measure_info(m)->title, percent(r->value.value), (unsigned long long)r->numerator,
+                     (unsigned long long)r->denominator, percent(most));
+}
+static void judge_time(const struct finding_case *c, struct finding *f, enum measure m, double most) {
+    const struct measure_result *r = now(c, m);
+    finding_uses(f, m);
+    if (!tells(r))
+        finding_says(f, c->arena, FINDING_UNKNOWN, "%s: %llu rows, too few to tell", measure_info(m)->title,
+                     (unsigned long long)r->n);
+    else
+        finding_says(f, c->arena, when(r->value.value > most),
+                     "%s %.3g h in the middle (%llu rows; at most %.3g h)", measure_info(m)->title,
+                     hours(r->value.value), (unsigned long long)r->n, hours(most));
+}
+static double target_of(enum measure m) {
+    double t = measure_info(m)->target;
+    return t < 0 ? -t : t;
+}
+static void cannot_know(const struct finding_case *c, struct finding *f, const char *why) {
+    finding_says(f, c->arena, FINDING_UNKNOWN, "%s", why);
+}
+
+// --- the rules, in order -----------------------------------------------------------------------------------
+
+static struct finding data_gaps(const struct finding_case *c) {
+    const struct finding_facts *k = c->facts;
+    struct finding f = finding_begin("data-gaps", "Gaps in the data make figures unknowable",
+                                     "Mend the source that is named before anything else is believed");
+    finding_uses(&f, MEASURE_LEAD_TIME);
+    if (k->rollouts == 0)
+        finding_says(&f, c->arena, FINDING_YES, "no rollouts to production are known in the window");
+    else if (k->silent.share.k > 0)
+        finding_says(&f, c->arena, FINDING_YES, "%.*s has been silent for longer than ever before",
+                     STR_ARG(k->silent.text));
+    else if (finding_share_of(k->unknown_commits) > GAP_MOST)
+        finding_says(&f, c->arena, FINDING_YES,
+                     "the commits of %llu of %llu rollouts are not known (at most %g %%)",
+                     (unsigned long long)k->unknown_commits.k, (unsigned long long)k->unknown_commits.n,
+                     percent(GAP_MOST));
+    else
+        finding_says(&f, c->arena, FINDING_NO,
+                     "%llu rollouts, the commits of %llu not known; no source is silent",
+                     (unsigned long long)k->rollouts, (unsigned long long)k->unknown_commits.k);
+    return f;
+}
+static struct finding flaky_runs(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("flaky-runs", "Pipelines are flaky", "Mend the pipeline before its speed");
+    judge_rate(c, &f, MEASURE_WASTED_RUN_RATE, FLAKY_MOST);
+    return f;
+}
+static struct finding budget_spent(const struct finding_case *c) {
+    struct finding f = finding_begin("budget-spent", "An error budget is spent, or nearly",
+                                     "Slow down, and let only reverts and critical fixes through");
+    cannot_know(c, &f, "no objectives are defined");
+    return f;
+}
+static struct finding approvals_wait(const struct finding_case *c) {
+    struct finding f = finding_begin("approvals-wait", "Deploys wait for approvals longer than they work",
+                                     "Automate approvals, or widen what needs none");
+    judge_share(c, &f, c->facts->approved_wait, 0.5, "seconds of approved deploys spent waiting");
+    return f;
+}
+
+// The largest of the stages that can be told; MEASURE_COUNT: fewer than two can.
+static enum measure largest_stage(const struct finding_case *c) {
+    static const enum measure stages[] = { MEASURE_CODING_TIME, MEASURE_PICKUP_TIME, MEASURE_REVIEW_TIME,
+                                           MEASURE_DEPLOY_TIME };
+    enum measure most = MEASURE_COUNT;
+    unsigned n = 0;
+    for (unsigned i = 0; i < sizeof stages / sizeof *stages; i++) {
+        const struct measure_result *r = now(c, stages[i]);
+        if (!tells(r)) continue;
+        n++;
+        if (most == MEASURE_COUNT || r->value.value > now(c, most)->value.value) most = stages[i];
+    }
+    return n < 2 ? MEASURE_COUNT : most;
+}
+static struct finding review_waits(const struct finding_case *c) {
+    struct finding f = finding_begin("review-waits", "The wait for review is the largest stage",
+                                     "More reviewers, smaller changes");
+    enum measure m = largest_stage(c);
+    finding_uses(&f, MEASURE_PICKUP_TIME);
+    finding_uses(&f, MEASURE_REVIEW_TIME);
+    if (m == MEASURE_COUNT)
+        cannot_know(c, &f, "fewer than two stages of changes are known");
+    else
+        finding_says(&f, c->arena, when(m == MEASURE_PICKUP_TIME || m == MEASURE_REVIEW_TIME),
+                     "the largest stage is %s, %.3g h in the middle", measure_info(m)->title,
+                     hours(now(c, m)->value.value));
+    return f;
+}
+static struct finding queue_long(const struct finding_case *c) {
+    struct finding f = finding_begin("queue-long", "Runs wait longer than they run",
+                                     "More runners, parallel stages, a cache");
+    const struct measure_result *r = now(c, MEASURE_QUEUE_RATIO);
+    finding_uses(&f, MEASURE_QUEUE_RATIO);
+    if (!tells(r))
+        cannot_know(c, &f, "too few runs tell when they were queued");
+    else
+        finding_says(&f, c->arena, when(r->value.value > 1),
+                     "queue over run time %.3g in the middle, p90 %.3g (at most 1)", r->value.value,
+                     r->p90.value);
+    return f;
+}
+static struct finding detection_slow(const struct finding_case *c) {
+    struct finding f = finding_begin("detection-slow", "Failures are detected late, or by people",
+                                     "Instrument the routes that people report");
+    const struct measure_result *r = now(c, MEASURE_DETECT_TIME);
+    finding_uses(&f, MEASURE_DETECT_TIME);
+    if (tells(r) && r->value.value > target_of(MEASURE_DETECT_TIME))
+        finding_says(&f, c->arena, FINDING_YES,
+                     "%.3g min from impact to detection in the middle (at most %.3g)", r->value.value / 60,
+                     target_of(MEASURE_DETECT_TIME) / 60);
+    else
+        judge_share(c, &f, c->facts->by_person, 0.5, "incidents that a person detected");
+    return f;
+}
+static struct finding no_canary(const struct finding_case *c) {
+    struct finding f = finding_begin(
+        "no-canary", "Changes fail too often, and none goes to a few users first", "Roll out progressively");
+    const struct measure_result *r = now(c, MEASURE_CHANGE_FAILURE_RATE);
+    double most = target_of(MEASURE_CHANGE_FAILURE_RATE);
+    finding_uses(&f, MEASURE_CHANGE_FAILURE_RATE);
+    finding_uses(&f, MEASURE_CANARY_FAILURE_RATE);
+    if (!tells(r))
+        cannot_know(c, &f, "too few rollouts to tell how many fail");
+    else
+        finding_says(&f, c->arena, when(c->facts->canaries == 0 && r->value.value > most),
+                     "%.3g %% of rollouts failed (at most %.3g %%), %llu canaries", percent(r->value.value),
+                     percent(most), (unsigned long long)c->facts->canaries);
+    return f;
+}
+static struct finding rollback_slow(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("rollback-slow", "Rollbacks are slow", "Let a trigger roll back by itself");
+    judge_time(c, &f, MEASURE_ROLLBACK_TIME, target_of(MEASURE_ROLLBACK_TIME));
+    return f;
+}
+static struct finding restore_slow(const struct finding_case *c) {
+    struct finding f = finding_begin("restore-slow", "Restoring is slow, and no runbook tells how",
+                                     "Write the runbook and put it into the catalogue");
+    judge_time(c, &f, MEASURE_RESTORE_TIME, target_of(MEASURE_RESTORE_TIME));
+    if (f.answer == FINDING_YES)
+        judge_share(c, &f, c->facts->no_runbook, 0, "services with incidents that have no runbook");
+    return f;
+}
+static struct finding incidents_repeat(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("incidents-repeat", "Incidents come again", "Do the actions that are still open");
+    judge_share(c, &f, c->facts->repeated, REPEATED_MOST, "incidents that had come within 30 days before");
+    return f;
+}
+static struct finding grows(const struct finding_case *c, struct finding f, enum measure m, bool by_number) {
+    const struct measure_result *r = now(c, m), *b = &c->before[m];
+    finding_uses(&f, m);
+    double is = by_number ? (double)r->n : r->value.value, was = by_number ? (double)b->n : b->value.value;
+    if (!tells(r) || !tells(b))
+        cannot_know(c, &f, "too few rows in this window or in the one before");
+    else
+        finding_says(&f, c->arena, when(is > was * GROWTH),
+                     "%s: %.3g now, %.3g in the window before (at most %.3g times)", measure_info(m)->title,
+                     is, was, GROWTH);
+    return f;
+}
+static struct finding batches_grow(const struct finding_case *c) {
+    return grows(c, finding_begin("batches-grow", "Rollouts grow", "Ship smaller changes"),
+                 MEASURE_BATCH_SIZE, false);
+}
+static struct finding alerts_idle(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("alerts-idle", "Most alerts lead to nothing", "Raise, group or delete them");
+    judge_share(c, &f, c->facts->unanswered, 0.5, "ended incidents that nobody acknowledged");
+    return f;
+}
+static struct finding canary_small(const struct finding_case *c) {
+    struct finding f = finding_begin("canary-small", "Too little traffic tells whether a version is bad",
+                                     "A larger share, or a longer wait");
+    judge_share(c, &f, c->facts->blind, 0.5, "verdicts from traces that were insufficient");
+    return f;
+}
+static struct finding canary_wrong(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("canary-wrong", "Canaries are promoted that then fail", "Look at their baseline");
+    judge_share(c, &f, c->facts->contradicted, 0.2, "promoted canaries that failed in production");
+    return f;
+}
+static struct finding flags_stale(const struct finding_case *c) {
+    struct finding f = finding_begin("flags-stale", "Flags are past their time", "Remove them");
+    const struct measure_result *r = now(c, MEASURE_STALE_FLAG_RATE);
+    finding_uses(&f, MEASURE_STALE_FLAG_RATE);
+    if (!r->value.defined)
+        cannot_know(c, &f, "no flags are known");
+    else
+        finding_says(&f, c->arena, when(r->numerator > 0), "%llu of %llu flags",
+                     (unsigned long long)r->numerator, (unsigned long long)r->denominator);
+    return f;
+}
+static struct finding builds_untagged(const struct finding_case *c) {
+    struct finding f = finding_begin("builds-untagged", "Deploys tell neither version nor commit",
+                                     "Tag every build, and let its deploy say so");
+    judge_share(c, &f, c->facts->untagged, 0.1, "rollouts that tell neither version nor commit");
+    return f;
+}
+static struct finding no_owner(const struct finding_case *c) {
+    struct finding f = finding_begin("no-owner", "Services have no owner", "Put them into the catalogue");
+    struct finding_share s = c->facts->unowned;
+    if (s.n == 0)
+        cannot_know(c, &f, "no services are known");
+    else
+        finding_says(&f, c->arena, when(s.k > 0), "%llu of %llu services", (unsigned long long)s.k,
+                     (unsigned long long)s.n);
+    return f;
+}
+static struct finding cost_rises(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("cost-rises", "A deploy costs more than before", "Smaller canaries, shorter retention");
+    cannot_know(c, &f, "nothing tells what a deploy costs");
+    return f;
+}
+static struct finding patches_late(const struct finding_case *c) {
+    struct finding f = finding_begin("patches-late", "Patches wait too long", "An emergency path");
+    cannot_know(c, &f, "nothing tells which changes are patches");
+    return f;
+}
+static struct finding one_service(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("one-service", "One service has most of the time in failed state", "Begin there");
+    const struct finding_name *n = &c->facts->failed_time;
+    finding_uses(&f, MEASURE_FAILED_TIME);
+    if (n->share.n == 0)
+        finding_says(&f, c->arena, FINDING_NO, "no time in failed state");
+    else if (c->facts->services < 2)
+        cannot_know(c, &f, "there is one service only");
+    else
+        finding_says(&f, c->arena, when(finding_share_of(n->share) > 0.5),
+                     "%.*s has %.3g %% of it (at most 50 %%)", STR_ARG(n->text),
+                     percent(finding_share_of(n->share)));
+    return f;
+}
+static struct finding merged_waits(const struct finding_case *c) {
+    return grows(c,
+                 finding_begin("merged-waits", "More and more is merged and not deployed", "Deploy sooner"),
+                 MEASURE_WAITING_CHANGES, true);
+}
+static struct finding average_hides(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("average-hides", "The average hides a service that does worse", "Look at it alone");
+    const struct measure_result *r = now(c, MEASURE_CHANGE_FAILURE_RATE);
+    const struct finding_name *w = &c->facts->worst_service;
+    finding_uses(&f, MEASURE_CHANGE_FAILURE_RATE);
+    if (!tells(r) || c->facts->services < 2)
+        cannot_know(c, &f, "too few rollouts, or one service only");
+    else if (!finding_share_known(w->share))
+        finding_says(&f, c->arena, FINDING_NO, "no service with enough rollouts is worse");
+    else
+        finding_says(&f, c->arena, when(finding_share_of(w->share) > r->value.value * WORSE),
+                     "%.*s: %llu of %llu failed, all together %.3g %%", STR_ARG(w->text),
+                     (unsigned long long)w->share.k, (unsigned long long)w->share.n, percent(r->value.value));
+    return f;
+}
+
+static struct finding (*const rules[PROFILE_RULES - 1])(const struct finding_case *c) = {
+    data_gaps,      flaky_runs,   budget_spent,  approvals_wait, review_waits,     queue_long,
+    detection_slow, no_canary,    rollback_slow, restore_slow,   incidents_repeat, batches_grow,
+    alerts_idle,    canary_small, canary_wrong,  flags_stale,    builds_untagged,  no_owner,
+    cost_rises,     patches_late, one_service,   merged_waits,   average_hides,
+};
+
+void profile_rules(const struct finding_case *c, struct finding out[static PROFILE_RULES]) {
+    unsigned unknown = 0, holding = 0;
+    for (unsigned i = 0; i < PROFILE_RULES - 1; i++) {
+        out[i] = rules[i](c);
+        unknown += out[i].answer == FINDING_UNKNOWN;
+        holding += out[i].answer == FINDING_YES;
+    }
+    struct finding *last = &out[PROFILE_RULES - 1];
+    *last = finding_begin("nothing", "Nothing that can be seen holds the tempo back",
+                          "Ask for the time to market");
+    finding_says(last, c->arena, when(holding == 0), "%u rules hold, %u cannot be answered", holding,
+                 unknown);
+}
+
+unsigned profile_headline(const struct finding all[static PROFILE_RULES]) {
+    for (unsigned i = 0; i < PROFILE_RULES; i++)
+        if (all[i].answer == FINDING_YES) return i;
+    return PROFILE_RULES - 1;
+}
+
+// --- the ladder --------------------------------------------------------------------------------------------
+
+struct test {
+    enum measure measure;
+    double bound; // negative: at least its absolute value
+};
+
+// Yes when all tests pass, no when one fails, else cannot know.
+static struct finding step_of(const struct finding_case *c, const char *name, const char *text,
+                              const struct test *tests, unsigned n) {
+    struct finding f = finding_begin(name, text, NULL);
+    enum finding_answer answer = FINDING_YES;
+    char said[400];
+    size_t len = 0;
+    for (unsigned i = 0; i < n; i++) {
+        const struct measure_result *r = now(c, tests[i].measure);
+        bool at_least = tests[i].bound < 0;
+        double bound = at_least ? -tests[i].bound : tests[i].bound;
+        bool good = r->value.defined && (at_least ? r->value.value >= bound : r->value.value <= bound);
+        finding_uses(&f, tests[i].measure);
+        if (!tells(r)) {
+            if (answer == FINDING_YES) answer = FINDING_UNKNOWN;
+        } else if (!good)
+            answer = FINDING_NO;
+        int more = r->value.defined
+                       ? snprintf(said + len, sizeof said - len, "%s%s %.3g (%s %.3g)%s", len ? "; " : "",
+                                  measure_info(tests[i].measure)->title, r->value.value,
+                                  at_least ? "at least" : "at most", bound, r->small ? ", too few rows" : "")
+                       : snprintf(said + len, sizeof said - len, "%s%s unknown", len ? "; " : "",
+                                  measure_info(tests[i].measure)->title);
+        if (more > 0) len = len + (size_t)more < sizeof said ? len + (size_t)more : sizeof said - 1;
+    }
+    finding_says(&f, c->arena, answer, "%.*s", (int)len, said);
+    return f;
+}
+#define STEP(name, text, ...) \
+    step_of(c, name, text, (const struct test[]){ __VA_ARGS__ }, \
+            sizeof((const struct test[]){ __VA_ARGS__ }) / sizeof(struct test))
+
+#define DAY 86400.0
+
+void profile_ladder(const struct finding_case *c, struct profile_dimension out[static PROFILE_DIMENSIONS]) {
+    out[0] = (struct profile_dimension){
+        "build",
+        { STEP("pipelines", "Builds are automatic", { MEASURE_PIPELINE_SUCCESS_RATE, -0.5 }),
+          STEP("trusted", "Builds are fast and can be trusted", { MEASURE_PIPELINE_SUCCESS_RATE, -0.98 },
+               { MEASURE_WASTED_RUN_RATE, FLAKY_MOST }, { MEASURE_CI_TIME, 1800 }) },
+        0
+    };
+    out[1] = (struct profile_dimension){
+        "review",
+        { STEP("reviewed", "Most changes are reviewed", { MEASURE_UNREVIEWED_RATE, 0.5 }),
+          STEP("soon", "All changes are reviewed within a day", { MEASURE_UNREVIEWED_RATE, 0.05 },
+               { MEASURE_REVIEW_TIME, DAY }) },
+        0
+    };
+    out[2] = (struct profile_dimension){
+        "deploy",
+        { STEP("weekly", "Deploys are automatic and weekly", { MEASURE_DEPLOYMENT_FREQUENCY, -1.0 / 7 },
+               { MEASURE_AUTOMATED_RATE, -0.5 }),
+          STEP("daily", "Deploys are automatic and daily", { MEASURE_DEPLOYMENT_FREQUENCY, -1.0 },
+               { MEASURE_AUTOMATED_RATE, -0.8 }, { MEASURE_LEAD_TIME, DAY }) },
+        0
+    };
+    out[3] = (struct profile_dimension){
+        "release",
+        { STEP("rollback", "What fails can be taken back", { MEASURE_ROLLBACK_TIME, DAY }),
+          STEP("progressive", "Releases are progressive, rollbacks automatic",
+               { MEASURE_CANARY_FAILURE_RATE, 1 }, { MEASURE_AUTOMATIC_ROLLBACK_RATE, -0.5 },
+               { MEASURE_CHANGE_FAILURE_RATE, 0.15 }) },
+        0
+    };
+    out[4] = (struct profile_dimension){
+        "detect",
+        { STEP("alerts", "Detection is measured", { MEASURE_DETECT_TIME, DAY }),
+          STEP("minutes", "Failures are detected within minutes", { MEASURE_DETECT_TIME, 300 }) },
+        0
+    };
+    out[5] = (struct profile_dimension){
+        "restore",
+        { STEP("day", "Service is restored within a day", { MEASURE_RESTORE_TIME, DAY }),
+          STEP("hour", "Service is restored within an hour", { MEASURE_RESTORE_TIME, 3600 },
+               { MEASURE_FAILED_DEPLOYMENT_RECOVERY, 3600 }) },
+        0
+    };
+    for (unsigned d = 0; d < PROFILE_DIMENSIONS; d++)
+        while (out[d].level < PROFILE_STEPS && out[d].steps[out[d].level].answer == FINDING_YES)
+            out[d].level++;
+}
+
+// --- failure modes -----------------------------------------------------------------------------------------
+
+static struct finding mode_share(const struct finding_case *c, const char *name, const char *text,
+                                 struct finding_share s, double most, const char *what) {
+    struct finding f = finding_begin(name, text, NULL);
+    judge_share(c, &f, s, most, what);
+    return f;
+}
+static struct finding mode_named(const struct finding_case *c, const char *name, const char *text,
+                                 const struct finding_name *n, const char *what) {
+    struct finding f = finding_begin(name, text, NULL);
+    if (n->share.n == 0)
+        finding_says(&f, c->arena, FINDING_UNKNOWN, "no events are known");
+    else if (n->share.k == 0)
+        finding_says(&f, c->arena, FINDING_NO, "none of %llu", (unsigned long long)n->share.n);
+    else
+        finding_says(&f, c->arena, FINDING_YES, "%.*s %s", STR_ARG(n->text), what);
+    return f;
+}
+
+void profile_modes(const struct finding_case *c, struct finding out[static PROFILE_MODES]) {
+    const struct finding_facts *k = c->facts;
+    out[0] = queue_long(c);
+    out[0].name = "pipeline-bottleneck";
+    out[1] = flaky_runs(c);
+    out[1].name = "flaky-tests";
+    judge_rate(c, &out[1], MEASURE_FLAKY_TEST_RATE, FLAKY_MOST);
+    out[2] = mode_share(c, "rollback-failed", "Rollbacks fail or stay partial", k->rollback_errors, 0,
+                        "rollbacks that did not end well");
+    out[3] = flags_stale(c);
+    out[3].name = "flag-drift";
+    out[4] = finding_begin("alert-storm", "Far more incidents than in a usual week", NULL);
+    if (k->alerts.n == 0)
+        cannot_know(c, &out[4], "no earlier incidents to compare with");
+    else
+        finding_says(&out[4], c->arena, when(k->alerts.k >= 10 && k->alerts.k > 4 * k->alerts.n),
+                     "%llu in the last seven days, %llu in a usual week", (unsigned long long)k->alerts.k,
+                     (unsigned long long)k->alerts.n);
+    out[5] = approvals_wait(c);
+    out[5].name = "compliance-hold";
+    out[6] = mode_share(c, "missing-deploy-data", "Deploys do not say what they deploy", k->unknown_commits,
+                        GAP_MOST, "rollouts whose commits are not known");
+    out[7] = mode_share(c, "misattributed-incident", "Incidents are tied to no rollout", k->unlinked, 0.5,
+                        "incidents without a rollout that caused them");
+    out[8] =
+        mode_named(c, "time-skew", "Clocks of sources are wrong", &k->skewed, "sends events from the future");
+    out[9] = mode_share(c, "partial-rollout", "Targets of one rollout end differently", k->mixed, 0,
+                        "rollouts that ended differently on their targets");
+    out[10] = mode_named(c, "data-gap", "A source has fallen silent", &k->silent,
+                         "is silent for longer than ever before");
+    out[11] = mode_share(c, "blind-after-deploy", "Traffic does not tell whether a deploy did harm", k->blind,
+                         0.5, "verdicts from traces that were insufficient");
+}

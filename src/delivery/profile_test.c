@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules, ladder and failure modes from planted figures: each rule is seen to hold, not to hold, and to be
+// unknowable, and the first that holds is the headline.
+#include "delivery/profile.h"
+
+#include "base/test.h"
+
+struct plant {
+    struct arena arena;
+    struct measure_result now[MEASURE_COUNT], before[MEASURE_COUNT];
+    struct finding_facts facts;
+    struct finding rules[PROFILE_RULES];
+};
+
+static struct measure_result value_of(double v, uint64_t n) {
+    return (struct measure_result){ .value = { .defined = true, .value = v },
+                                    .n = n,
+                                    .numerator = (uint64_t)(v * (double)n),
+                                    .denominator = n,
+                                    .small = n < MEASURE_SMALL };
+}
+// A team that does everything well, of which everything is known.
+static void plant_good(struct plant *p) {
+    *p = (struct plant){ 0 };
+    arena_init(&p->arena, 1 << 20, NULL);
+    static const struct {
+        enum measure m;
+        double v;
+    } good[] = {
+        { MEASURE_DEPLOYMENT_FREQUENCY, 3 },
+        { MEASURE_LEAD_TIME, 7200 },
+        { MEASURE_CHANGE_FAILURE_RATE, 0.04 },
+        { MEASURE_WASTED_RUN_RATE, 0.01 },
+        { MEASURE_FLAKY_TEST_RATE, 0.01 },
+        { MEASURE_CODING_TIME, 7200 },
+        { MEASURE_PICKUP_TIME, 600 },
+        { MEASURE_REVIEW_TIME, 1800 },
+        { MEASURE_DEPLOY_TIME, 1200 },
+        { MEASURE_QUEUE_RATIO, 0.1 },
+        { MEASURE_DETECT_TIME, 60 },
+        { MEASURE_ROLLBACK_TIME, 300 },
+        { MEASURE_RESTORE_TIME, 1500 },
+        { MEASURE_BATCH_SIZE, 3 },
+        { MEASURE_WAITING_CHANGES, 3600 },
+        { MEASURE_PIPELINE_SUCCESS_RATE, .99 },
+        { MEASURE_CI_TIME, 600 },
+        { MEASURE_UNREVIEWED_RATE, 0.01 },
+        { MEASURE_AUTOMATED_RATE, 0.95 },
+        { MEASURE_CANARY_FAILURE_RATE, 0.05 },
+        { MEASURE_AUTOMATIC_ROLLBACK_RATE, 1 },
+        { MEASURE_FAILED_DEPLOYMENT_RECOVERY, 900 },
+        { MEASURE_STALE_FLAG_RATE, 0 },
+    };
+    for (unsigned i = 0; i < sizeof good / sizeof *good; i++)
+        p->now[good[i].m] = p->before[good[i].m] = value_of(good[i].v, 100);
+    struct finding_share none = { 0, 100 };
+    p->facts = (struct finding_facts){
+        .unknown_commits = none,
+        .untagged = none,
+        .mixed = none,
+        .approved_wait = { 10, 100 },
+        .by_person = { 10, 100 },
+        .repeated = none,
+        .unlinked = none,
+        .unanswered = none,
+        .contradicted = none,
+        .unowned = none,
+        .no_runbook = none,
+        .blind = none,
+        .rollback_errors = none,
+        .alerts = { 2, 2 },
+        .rollouts = 100,
+        .incidents = 100,
+        .canaries = 50,
+        .runs = 100,
+        .services = 4,
+    };
+    p->facts.silent.share = p->facts.skewed.share = none;
+    p->facts.worst_service = (struct finding_name){ STR("cart"), { 1, 25 } };
+    p->facts.failed_time = (struct finding_name){ STR("cart"), { 30, 100 } };
+}
+static void plant_fini(struct plant *p) {
+    arena_fini(&p->arena);
+}
+static struct finding_case case_of(struct plant *p) {
+    return (struct finding_case){ &p->arena, p->now, p->before, &p->facts };
+}
+static const struct finding *rule(struct plant *p, const char *name) {
+    struct finding_case c = case_of(p);
+    profile_rules(&c, p->rules);
+    for (unsigned i = 0; i < PROFILE_RULES; i++)
+        if (strcmp(p->rules[i].name, name) == 0) return &p->rules[i];
+    CHECK(!"no such rule");
+    return NULL;
+}
+static const char *headline(struct plant *p) {
+    struct finding_case c = case_of(p);
+    profile_rules(&c, p->rules);
+    return p->rules[profile_headline(p->rules)].name;
+}
+
+TEST(profile_of_a_good_team_has_no_headline) {
+    struct plant p;
+    plant_good(&p);
+    CHECK(strcmp(headline(&p), "nothing") == 0);
+    for (unsigned i = 0; i < PROFILE_RULES; i++) CHECK(p.rules[i].evidence.len > 0 && p.rules[i].step);
+    plant_fini(&p);
+}
+
+// What nothing is known of is never said to be good.
+TEST(profile_without_data_is_not_praised) {
+    struct plant p;
+    plant_good(&p);
+    memset(p.now, 0, sizeof p.now);
+    memset(p.before, 0, sizeof p.before);
+    p.facts = (struct finding_facts){ 0 };
+    CHECK(strcmp(headline(&p), "data-gaps") == 0);
+    unsigned no = 0;
+    for (unsigned i = 1; i < PROFILE_RULES - 1; i++) no += p.rules[i].answer == FINDING_NO;
+    CHECK(no == 1 && rule(&p, "one-service")->answer == FINDING_NO); // that nothing failed is known
+    struct finding_case c = case_of(&p);
+    struct profile_dimension d[PROFILE_DIMENSIONS];
+    profile_ladder(&c, d);
+    for (unsigned i = 0; i < PROFILE_DIMENSIONS; i++)
+        CHECK(d[i].level == 0 && d[i].steps[0].answer == FINDING_UNKNOWN);
+    plant_fini(&p);
+}
+
+static void spoil(struct plant *p, const char *name) {
+    struct finding_facts *f = &p->facts;
+    struct finding_share much = { 90, 100 };
+    if (strcmp(name, "data-gaps") == 0) f->unknown_commits = much;
+    if (strcmp(name, "flaky-runs") == 0) p->now[MEASURE_WASTED_RUN_RATE] = value_of(0.06, 100);
+    if (strcmp(name, "approvals-wait") == 0) f->approved_wait = much;
+    if (strcmp(name, "review-waits") == 0) p->now[MEASURE_PICKUP_TIME] = value_of(90000, 100);
+    if (strcmp(name, "queue-long") == 0) p->now[MEASURE_QUEUE_RATIO] = value_of(1.2, 100);
+    if (strcmp(name, "detection-slow") == 0) f->by_person = much;
+    if (strcmp(name, "no-canary") == 0) {
+        f->canaries = 0;
+        p->now[MEASURE_CHANGE_FAILURE_RATE] = value_of(0.3, 100);
+    }
+    if (strcmp(name, "rollback-slow") == 0) p->now[MEASURE_ROLLBACK_TIME] = value_of(1000, 100);
+    if (strcmp(name, "restore-slow") == 0) {
+        p->now[MEASURE_RESTORE_TIME] = value_of(4000, 100);
+        f->no_runbook = (struct finding_share){ 1, 6 };
+    }
+    if (strcmp(name, "incidents-repeat") == 0) f->repeated = much;
+    if (strcmp(name, "batches-grow") == 0) p->now[MEASURE_BATCH_SIZE] = value_of(5, 100);
+    if (strcmp(name, "alerts-idle") == 0) f->unanswered = much;
+    if (strcmp(name, "canary-small") == 0) f->blind = much;
+    if (strcmp(name, "canary-wrong") == 0) f->contradicted = much;
+    if (strcmp(name, "flags-stale") == 0) p->now[MEASURE_STALE_FLAG_RATE] = value_of(0.1, 100);
+    if (strcmp(name, "builds-untagged") == 0) f->untagged = much;
+    if (strcmp(name, "no-owner") == 0) f->unowned = (struct finding_share){ 1, 4 };
+    if (strcmp(name, "one-service") == 0) f->failed_time.share = much;
+    if (strcmp(name, "merged-waits") == 0) p->now[MEASURE_WAITING_CHANGES] = value_of(3600, 200);
+    if (strcmp(name, "average-hides") == 0) f->worst_service.share = (struct finding_share){ 9, 25 };
+}
+static const char *const all[] = { "data-gaps",    "flaky-runs",       "approvals-wait", "review-waits",
+                                   "queue-long",   "detection-slow",   "no-canary",      "rollback-slow",
+                                   "restore-slow", "incidents-repeat", "batches-grow",   "alerts-idle",
+                                   "canary-small", "canary-wrong",     "flags-stale",    "builds-untagged",
+                                   "no-owner",     "one-service",      "merged-waits",   "average-hides" };
+
+TEST(profile_each_rule_holds_for_its_own_sign) {
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plant p;
+        plant_good(&p);
+        CHECK(rule(&p, all[i])->answer == FINDING_NO);
+        spoil(&p, all[i]);
+        CHECK(rule(&p, all[i])->answer == FINDING_YES);
+        CHECK(strcmp(headline(&p), all[i]) == 0);
+        plant_fini(&p);
+    }
+}
+
+TEST(profile_the_first_rule_that_holds_is_the_headline) {
+    struct plant p;
+    plant_good(&p);
+    for (unsigned i = sizeof all / sizeof *all; i-- > 0;) {
+        spoil(&p, all[i]);
+        CHECK(strcmp(headline(&p), all[i]) == 0);
+    }
+    plant_fini(&p);
+}
+
+TEST(profile_too_few_rows_do_not_decide) {
+    struct plant p;
+    plant_good(&p);
+    p.now[MEASURE_WASTED_RUN_RATE] = value_of(0.5, MEASURE_SMALL - 1);
+    p.facts.repeated = (struct finding_share){ 3, MEASURE_SMALL - 1 };
+    CHECK(rule(&p, "flaky-runs")->answer == FINDING_UNKNOWN);
+    CHECK(rule(&p, "incidents-repeat")->answer == FINDING_UNKNOWN);
+    plant_fini(&p);
+}
+
+TEST(profile_steps_stand_on_each_other) {
+    struct plant p;
+    struct profile_dimension d[PROFILE_DIMENSIONS];
+    plant_good(&p);
+    struct finding_case c = case_of(&p);
+    profile_ladder(&c, d);
+    for (unsigned i = 0; i < PROFILE_DIMENSIONS; i++) CHECK(d[i].level == PROFILE_STEPS);
+    p.now[MEASURE_DEPLOYMENT_FREQUENCY] = value_of(0.3, 100); // weekly, not daily
+    p.now[MEASURE_CI_TIME] = value_of(600, 2);                // too few to tell
+    profile_ladder(&c, d);
+    CHECK(d[2].level == 1 && d[2].steps[1].answer == FINDING_NO);
+    CHECK(d[0].level == 1 && d[0].steps[1].answer == FINDING_UNKNOWN);
+    p.now[MEASURE_AUTOMATED_RATE] = value_of(0.2, 100);
+    profile_ladder(&c, d);
+    CHECK(d[2].level == 0);
+    plant_fini(&p);
+}
+
+TEST(profile_modes_show_their_sign) {
+    struct plant p;
+    struct finding m[PROFILE_MODES];
+    plant_good(&p);
+    struct finding_case c = case_of(&p);
+    profile_modes(&c, m);
+    for (unsigned i = 0; i < PROFILE_MODES; i++)
+        CHECK(m[i].answer == FINDING_NO && m[i].name && m[i].evidence.len);
+    p.facts.alerts = (struct finding_share){ 41, 10 };
+    p.facts.skewed = (struct finding_name){ STR("gitlab"), { 3, 100 } };
+    p.facts.mixed = (struct finding_share){ 1, 100 };
+    profile_modes(&c, m);
+    unsigned n = 0;
+    for (unsigned i = 0; i < PROFILE_MODES; i++) {
+        bool planted = strcmp(m[i].name, "alert-storm") == 0 || strcmp(m[i].name, "time-skew") == 0 ||
+                       strcmp(m[i].name, "partial-rollout") == 0;
+        CHECK((m[i].answer == FINDING_YES) == planted);
+        n += planted;
+    }
+    CHECK(n == 3);
+    plant_fini(&p);
+}
+
+// A full arena leaves evidence out, never answers.
+TEST(profile_without_memory) {
+    struct plant p;
+    plant_good(&p);
+    arena_fini(&p.arena);
+    arena_init(&p.arena, 0, NULL);
+    spoil(&p, "queue-long");
+    CHECK(rule(&p, "queue-long")->answer == FINDING_YES);
+    plant_fini(&p);
+}

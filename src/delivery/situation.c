@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each figure is one statement over the same values: ?1 and ?2 the window, ?3 the environment, ?4 now,
+// ?7 to ?10 the services (scope.h); ?10 is in all of them, so all may be bound.
+#include "delivery/situation.h"
+
+#define ROLLOUTS \
+    " FROM rollout WHERE change_kind = 'service' AND finished_at >= ?1 AND finished_at < ?2 AND " \
+    "((?3 = '' AND production) OR environment = ?3) AND " SCOPE_SERVICES
+#define COUNTED "kind IN ('normal', 'first', 'hotfix') AND state = 'success'"
+#define INCIDENTS \
+    " FROM incident_times WHERE NOT duplicate AND began_at >= ?1 AND began_at < ?2 AND " \
+    "(?3 = '' OR environment IN ('', ?3)) AND " SCOPE_SERVICES
+#define CANARIES \
+    " FROM canary WHERE ended_at >= ?1 AND ended_at < ?2 AND (?3 = '' OR environment = ?3) " \
+    "AND " SCOPE_SERVICES
+#define DAY "86400000000000"
+
+struct situation {
+    struct db *db;
+    struct arena *arena;
+    const struct situation_ask *ask;
+};
+
+// The values that the statement uses; the others are not in it.
+static enum err ask_for(const struct situation *s, const char *sql, struct db_row **r, bool *out_row) {
+    TRY(db_prepare(s->db, sql, r));
+    db_bind_i64(*r, 1, s->ask->from);
+    db_bind_i64(*r, 2, s->ask->to);
+    db_bind_text(*r, 3, s->ask->scope.environment.len ? s->ask->scope.environment : STR(""));
+    db_bind_i64(*r, 4, s->ask->now);
+    scope_bind(*r, &s->ask->scope);
+    return db_step(*r, out_row);
+}
+static uint64_t number(struct db_row *r, int at) {
+    int64_t v = db_i64(r, at);
+    return v > 0 ? (uint64_t)v : 0;
+}
+// n shares, from the columns k, n, k, n, …
+static enum err shares(const struct situation *s, const char *sql, unsigned n,
+                       struct finding_share *const *out) {
+    struct db_row *r;
+    bool row;
+    TRY(ask_for(s, sql, &r, &row));
+    for (unsigned i = 0; row && i < n; i++)
+        *out[i] = (struct finding_share){ number(r, 2 * (int)i), number(r, 2 * (int)i + 1) };
+    if (row) db_reset(r);
+    return ERR_OK;
+}
+// A name with its share: columns name, k, n; none: nothing is known.
+static enum err named(const struct situation *s, const char *sql, struct finding_name *out) {
+    struct db_row *r;
+    bool row;
+    TRY(ask_for(s, sql, &r, &row));
+    if (!row) return ERR_OK;
+    struct str text = db_text(r, 0);
+    const char *copy = arena_copy(s->arena, text.ptr ? text.ptr : "", text.len);
+    out->text = (struct str){ copy, copy ? text.len : 0 };
+    out->share = (struct finding_share){ number(r, 1), number(r, 2) };
+    db_reset(r);
+    return copy ? ERR_OK : ERR_NOMEM;
+}
+static enum err count(const struct situation *s, const char *sql, uint64_t *out) {
+    struct db_row *r;
+    bool row;
+    TRY(ask_for(s, sql, &r, &row));
+    *out = row ? number(r, 0) : 0;
+    if (row) db_reset(r);
+    return ERR_OK;
+}
+
+// --- rollouts ----------------------------------------------------------------------------------------------
+
+static const char rollout_shares[] =
+    "SELECT sum(" COUNTED " AND commits_state = 'unknown'), sum(" COUNTED " AND commits_state <> 'baseline'),"
+    " sum(version IS NULL AND digest IS NULL AND sha IS NULL), count(*),"
+    " sum(done_targets > 0 AND done_targets < targets), count(*),"
+    " sum(kind = 'rollback' AND state IN ('failed', 'cancelled')), sum(kind = 'rollback')" ROLLOUTS;
+static const char approved_wait[] =
+    "SELECT sum(started_at - queued_at) / 1000000000, sum(coalesce(succeeded_at, ended_at) - queued_at) / "
+    "1000000000 FROM deploy WHERE trigger_kind = 'approved' AND queued_at <= started_at AND "
+    "coalesce(succeeded_at, ended_at) >= started_at AND coalesce(succeeded_at, ended_at) >= ?1 AND "
+    "coalesce(succeeded_at, ended_at) < ?2 AND (?3 = '' OR environment = ?3) AND " SCOPE_SERVICES;
+// Of the time in failed state in the window, how much is the worst service's.
+static const char failed_time[] =
+    "SELECT service, sum(t) / 1000000000, sum(sum(t)) OVER () / 1000000000 FROM (SELECT service,"
+    " min(coalesce(recovered_at, ?4), ?2) - finished_at AS t" ROLLOUTS
+    " AND failure IS NOT NULL) GROUP BY service"
+    " ORDER BY 2 DESC, 1 LIMIT 1";
+static const char worst_service[] = "SELECT service, sum(failure IS NOT NULL), count(*)" ROLLOUTS
+                                    " AND " COUNTED " GROUP BY service HAVING count(*) >= 5 ORDER BY 1.0 * "
+                                    "sum(failure IS NOT NULL) / count(*) DESC, 1 LIMIT 1";
+
+static enum err read_rollouts(const struct situation *s, struct finding_facts *f) {
+    TRY(shares(s, rollout_shares, 4,
+               (struct finding_share *[]){ &f->unknown_commits, &f->untagged, &f->mixed,
+                                           &f->rollback_errors }));
+    f->rollouts = f->untagged.n;
+    TRY(shares(s, approved_wait, 1, (struct finding_share *[]){ &f->approved_wait }));
+    TRY(named(s, failed_time, &f->failed_time));
+    TRY(count(s, "SELECT count(DISTINCT service)" ROLLOUTS, &f->services));
+    return named(s, worst_service, &f->worst_service);
+}
+
+// --- incidents ---------------------------------------------------------------------------------------------
+
+static const char incident_shares[] =
+    "SELECT sum(detector = 'person'), sum(detector IS NOT NULL),"
+    " sum(EXISTS (SELECT 1 FROM incident o WHERE o.service = i.service AND o.title = i.title AND o.key <> "
+    "i.key AND"
+    " coalesce(o.started_at, o.detected_at) < i.began_at AND coalesce(o.started_at, o.detected_at) >= "
+    "i.began_at - "
+    "30 * " DAY ")), count(*),"
+    " sum(NOT linked), count(*),"
+    " sum(recovered_at IS NOT NULL AND acknowledged_at IS NULL AND NOT linked), sum(recovered_at IS NOT NULL)"
+    " FROM (SELECT key, service, began_at, acknowledged_at, recovered_at,"
+    " (SELECT title FROM incident n WHERE n.key = incident_times.key) AS title,"
+    " (SELECT detected_by FROM incident n WHERE n.key = incident_times.key) AS detector,"
+    " EXISTS (SELECT 1 FROM link WHERE link.incident = incident_times.key AND decides) AS linked" INCIDENTS
+    ") i";
+// A usual week is the mean of the four before the last one.
+static const char alert_share[] =
+    "SELECT sum(began_at >= ?4 - 7 * " DAY "), (sum(began_at < ?4 - 7 * " DAY
+    ") + 3) / 4 FROM incident_times WHERE "
+    "NOT duplicate AND began_at >= ?4 - 35 * " DAY " AND began_at < ?4 AND (?3 = '' OR environment IN "
+    "('', ?3)) AND " SCOPE_SERVICES;
+
+static enum err read_incidents(const struct situation *s, struct finding_facts *f) {
+    TRY(shares(s, incident_shares, 4,
+               (struct finding_share *[]){ &f->by_person, &f->repeated, &f->unlinked, &f->unanswered }));
+    f->incidents = f->repeated.n;
+    return shares(s, alert_share, 1, (struct finding_share *[]){ &f->alerts });
+}
+
+// --- canaries, verdicts ------------------------------------------------------------------------------------
+
+static const char canary_share[] =
+    "SELECT sum(state = 'promoted' AND EXISTS (SELECT 1 FROM rollout o WHERE o.service = canary.service AND "
+    "o.version = canary.version AND o.production AND o.failure IS NOT NULL)), sum(state = "
+    "'promoted')" CANARIES;
+static const char verdict_share[] =
+    "SELECT sum(verdict = 'insufficient'), count(*) FROM impact WHERE computed_at >= ?1 AND computed_at < ?2"
+    " AND (?3 = '' OR environment = ?3) AND " SCOPE_SERVICES;
+
+static enum err read_canaries(const struct situation *s, struct finding_facts *f) {
+    TRY(count(s, "SELECT count(*)" CANARIES, &f->canaries));
+    TRY(shares(s, canary_share, 1, (struct finding_share *[]){ &f->contradicted }));
+    return shares(s, verdict_share, 1, (struct finding_share *[]){ &f->blind });
+}
+
+// --- the catalogue -----------------------------------------------------------------------------------------
+
+static const char unowned[] =
+    "SELECT sum(NOT EXISTS (SELECT 1 FROM catalogue c WHERE c.service = seen.service AND (c.owner IS NOT "
+    "NULL OR "
+    "c.team IS NOT NULL))), count(*) FROM (SELECT DISTINCT service" ROLLOUTS ") seen";
+static const char no_runbook[] = "SELECT sum(NOT EXISTS (SELECT 1 FROM catalogue c WHERE c.service = "
+                                 "seen.service AND c.runbook IS NOT NULL)),"
+                                 " count(*) FROM (SELECT DISTINCT service" INCIDENTS ") seen";
+
+// --- sources -----------------------------------------------------------------------------------------------
+
+// A source's habit is its longest gap among its last events, at least a day; what came in one burst has
+// none. Of the whole store, not of the scope: a source serves many services.
+enum { HABIT_EVENTS = 50000 };
+static const char silent_source[] =
+    "SELECT max(CASE WHEN silent THEN source END), sum(silent), count(*) FROM (SELECT source,"
+    " ?4 - max(time) > max(3 * max(gap), " DAY ") AS silent FROM (SELECT source, time,"
+    " time - lag(time) OVER (PARTITION BY source ORDER BY time) AS gap FROM event WHERE id > (SELECT max(id) "
+    "FROM "
+    "event) - ?5 AND time <= ?4) GROUP BY source HAVING count(*) >= 20)";
+static const char skewed_source[] =
+    "SELECT source, sum(time > received_at + 300000000000), count(*) FROM event WHERE id > (SELECT max(id) "
+    "FROM event) "
+    "- ?5 GROUP BY source ORDER BY 1.0 * sum(time > received_at + 300000000000) / count(*) DESC, 1 LIMIT 1";
+
+static enum err read_source(const struct situation *s, const char *sql, bool with_now,
+                            struct finding_name *out) {
+    struct db_row *r;
+    bool row;
+    TRY(db_prepare(s->db, sql, &r));
+    if (with_now) db_bind_i64(r, 4, s->ask->now);
+    db_bind_i64(r, 5, HABIT_EVENTS);
+    TRY(db_step(r, &row));
+    if (!row) return ERR_OK;
+    struct str text = db_text(r, 0);
+    const char *copy = arena_copy(s->arena, text.ptr ? text.ptr : "", text.len);
+    out->text = (struct str){ copy, copy ? text.len : 0 };
+    out->share = (struct finding_share){ number(r, 1), number(r, 2) };
+    db_reset(r);
+    return copy ? ERR_OK : ERR_NOMEM;
+}
+
+enum err situation_read(struct db *d, struct arena *a, const struct situation_ask *ask,
+                        struct finding_facts *out) {
+    struct situation s = { d, a, ask };
+    *out = (struct finding_facts){ 0 };
+    TRY(read_rollouts(&s, out));
+    TRY(read_incidents(&s, out));
+    TRY(read_canaries(&s, out));
+    TRY(shares(&s, unowned, 1, (struct finding_share *[]){ &out->unowned }));
+    TRY(shares(&s, no_runbook, 1, (struct finding_share *[]){ &out->no_runbook }));
+    TRY(read_source(&s, silent_source, true, &out->silent));
+    return read_source(&s, skewed_source, false, &out->skewed);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/page.h"
+
+#include <stdlib.h>
+
+void page_init(struct page *p, uint32_t limit) {
+    *p = (struct page){ .limit = limit };
+}
+
+void page_fini(struct page *p) {
+    mem_free(p->at);
+}
+
+int page_compare(uint64_t start_a, const uint8_t a[16], uint64_t start_b, const uint8_t b[16]) {
+    if (start_a != start_b) return start_a > start_b ? -1 : 1;
+    return memcmp(a, b, 16);
+}
+
+static int compare_hits(const void *x, const void *y) {
+    const struct page_hit *a = x, *b = y;
+    return page_compare(a->start_ns, a->id, b->start_ns, b->id);
+}
+
+static void sift_down(struct page_hit *h, uint32_t n, uint32_t i) {
+    for (uint32_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && compare_hits(&h[child + 1], &h[child]) > 0) child++;
+        if (compare_hits(&h[i], &h[child]) >= 0) return;
+        struct page_hit swap = h[i];
+        h[i] = h[child];
+        h[child] = swap;
+    }
+}
+
+bool page_takes(const struct page *p, uint64_t start_ns, const uint8_t id[16]) {
+    if (p->has_after && page_compare(start_ns, id, p->after_start_ns, p->after_id) <= 0) return false;
+    return p->n < p->limit || page_compare(start_ns, id, p->at[0].start_ns, p->at[0].id) < 0;
+}
+
+static enum err grow(struct page *p) {
+    if (p->n < p->cap) return ERR_OK;
+    uint32_t cap = p->cap ? p->cap * 2 : 32;
+    struct page_hit *more = mem_realloc(p->at, cap * sizeof *more);
+    if (!more) return ERR_NOMEM;
+    p->at = more;
+    p->cap = cap;
+    return ERR_OK;
+}
+
+enum err page_add(struct page *p, const struct page_hit *hit, struct page_hit *out_lost, bool *out_has_lost) {
+    *out_has_lost = true;
+    if (!page_takes(p, hit->start_ns, hit->id)) {
+        *out_lost = *hit;
+        return ERR_OK;
+    }
+    if (p->n == p->limit) {
+        *out_lost = p->at[0];
+        p->at[0] = *hit;
+        sift_down(p->at, p->n, 0);
+        return ERR_OK;
+    }
+    TRY(grow(p));
+    p->at[p->n++] = *hit;
+    if (p->n == p->limit) // now the worst must be known
+        for (uint32_t i = p->n / 2; i-- > 0;) sift_down(p->at, p->n, i);
+    *out_has_lost = false;
+    return ERR_OK;
+}
+
+void page_sort(struct page *p) {
+    if (p->n > 1) qsort(p->at, p->n, sizeof *p->at, compare_hits);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// TraceQL metrics: series over time, or one value for the whole range. Spans count whose start lies
+// in (start, end]; intervals are closed on the right and named by their end. thread: any.
+#pragma once
+
+#include "exec/metrics.h"
+#include "ingest/ingest.h"
+#include "query/stats.h"
+
+struct series_query {
+    const struct ql_query *query; // metrics
+    struct query_bounds bounds;   // start and end must be given
+    uint64_t step_ns;             // 0: one interval, the whole range (instant), closed on both sides
+    uint32_t exemplars;           // at most so many in all; 0 = none
+    uint32_t max_series;          // 0 = the configured limit
+    struct query_teller teller;
+};
+
+struct series_answer {
+    struct arena arena;
+    struct metric_series *series; // by number of labels, then key, then value
+    uint32_t n;
+    bool partial;
+    char why[200];
+    struct query_stats stats;
+};
+
+// Errors as find_run's.
+NODISCARD enum err series_run(struct view *v, const struct series_query *q, struct series_answer *out,
+                              struct err_ctx *ctx);
+void series_fini(struct series_answer *r);

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/show.h"
+
+#include "base/hash.h"
+
+// --- what is shown ---------------------------------------------------------------------------------
+
+// Attributes go without their scope, intrinsics by their own names. What an answer says anyway is not
+// said again.
+static bool is_shown(const struct field *f) {
+    switch (f->intrinsic) {
+    case INTRINSIC_NAME:
+    case INTRINSIC_DURATION:
+    case INTRINSIC_TRACE_ID:
+    case INTRINSIC_TRACE_DURATION:
+    case INTRINSIC_ROOT_NAME:
+    case INTRINSIC_ROOT_SERVICE:
+    case INTRINSIC_SPAN_ID:
+    case INTRINSIC_PARENT: return false;
+    default: return true;
+    }
+}
+
+enum err show_new(struct arena *a, const struct field *fields, uint32_t n, struct show *out) {
+    struct buf name;
+    *out = (struct show){
+        .fields = fields, .n_fields = n, .keys = ARENA_ARRAY(a, n + 1ull, struct str), .duration = n
+    };
+    if (!out->keys) return ERR_NOMEM;
+    buf_init(&name, SIZE_MAX);
+    for (uint32_t i = 0; i < n; i++) {
+        out->keys[i] = (struct str){ NULL, 0 };
+        out->has_name |= fields[i].intrinsic == INTRINSIC_NAME && !fields[i].of_parent;
+        if (fields[i].intrinsic == INTRINSIC_DURATION && !fields[i].of_parent) out->duration = i;
+        if (!is_shown(&fields[i])) continue;
+        buf_reset(&name);
+        if (fields[i].intrinsic == INTRINSIC_NONE && !fields[i].of_parent)
+            buf_str(&name, fields[i].key);
+        else
+            ql_print_field(&fields[i], &name);
+        out->keys[i] = str_dup(a, buf_view(&name));
+    }
+    bool failed = name.failed || a->failed;
+    buf_fini(&name);
+    return failed ? ERR_NOMEM : ERR_OK;
+}
+
+struct value show_value(struct arena *a, const struct value *v) {
+    struct value copy = *v;
+    if (v->type == VALUE_STRING || v->type == VALUE_ANY) copy.s = str_dup(a, v->s);
+    return copy;
+}
+
+// --- spans -----------------------------------------------------------------------------------------
+
+enum { KEPT_TEXTS = 1024, KEPT_TEXT_MAX = 128, KEPT_SERVICES = 256 };
+
+// What showing needs: the fields that every span shows, beside those of the query.
+struct showing {
+    const struct show *show;
+    struct batch *batch;
+    struct rows *rows;
+    struct arena *arena;
+    uint32_t name, status; // fields
+    const struct batch_summary *summaries;
+    const uint64_t *wanted;                // rows
+    const uint32_t *before;                // how many rows before each word of it are wanted
+    uint64_t *numbers[BATCH_DURATION + 1]; // of wanted rows; NULL: a field has it
+    struct find_attr *attrs;               // room for those of a span
+    struct str kept[KEPT_TEXTS];           // copies of texts that come again and again, by a hash
+    struct kept_from {
+        struct str from, copy;
+    } same[KEPT_TEXTS]; // the same for bytes in the same place, as those of dictionaries are
+    struct kept_services {
+        const struct batch_service *from;
+        struct trace_service *copy;
+        uint32_t n, errors;
+    } services[KEPT_SERVICES]; // and for lists in the same place
+};
+
+// Names of services and operations are few: one copy of each will do.
+static struct str keep_text(struct showing *s, struct str text) {
+    struct kept_from *same = &s->same[((uintptr_t)text.ptr >> 3) * 0x9e3779b97f4a7c15u >> 54];
+    _Static_assert(KEPT_TEXTS == 1 << (64 - 54), "the hash has so many values");
+    if (text.len == 0) return STR("");
+    if (same->from.ptr == text.ptr && same->from.len == text.len) return same->copy;
+    struct str copy;
+    if (text.len > KEPT_TEXT_MAX) {
+        copy = str_dup(s->arena, text);
+    } else {
+        struct str *slot = &s->kept[hash_str(text) % KEPT_TEXTS];
+        if (!str_eq(*slot, text)) *slot = str_dup(s->arena, text);
+        copy = *slot;
+    }
+    *same = (struct kept_from){ text, copy };
+    return copy;
+}
+
+static struct value keep_value(struct showing *s, const struct value *v) {
+    struct value copy = *v;
+    if (v->type == VALUE_STRING) copy.s = keep_text(s, v->s);
+    return v->type == VALUE_ANY ? show_value(s->arena, v) : copy;
+}
+
+static enum err show_attrs(struct showing *s, uint32_t row, struct find_span *out) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->show->n_fields; i++) {
+        if (!s->show->keys[i].ptr) continue;
+        struct value v = rows_value(s->rows, i, row);
+        if (v.type == VALUE_NIL) continue;
+        s->attrs[n++] = (struct find_attr){ s->show->keys[i], keep_value(s, &v) };
+    }
+    out->attrs = arena_copy(s->arena, s->attrs, n * sizeof *s->attrs);
+    out->n_attrs = n;
+    return out->attrs ? ERR_OK : ERR_NOMEM;
+}
+
+static uint64_t number_of(const struct showing *s, enum batch_number what, uint32_t row) {
+    uint64_t below = s->wanted[row / 64] & (((uint64_t)1 << row % 64) - 1);
+    return s->numbers[what][s->before[row / 64] + (uint32_t)__builtin_popcountll(below)];
+}
+
+static enum err show_span(struct showing *s, uint32_t row, struct find_span *out) {
+    bool by_field = !s->numbers[BATCH_DURATION];
+    *out =
+        (struct find_span){ .span_id = number_of(s, BATCH_SPAN_ID, row),
+                            .start_ns = number_of(s, BATCH_START, row),
+                            .duration_ns = by_field ? (uint64_t)rows_value(s->rows, s->show->duration, row).i
+                                                    : number_of(s, BATCH_DURATION, row),
+                            .has_name = s->show->has_name };
+    if (out->has_name) out->name = keep_text(s, rows_value(s->rows, s->name, row).s);
+    if (s->show->errors) {
+        struct value status = rows_value(s->rows, s->status, row);
+        out->is_error = status.type == VALUE_STATUS && status.i == 2;
+    }
+    return show_attrs(s, row, out);
+}
+
+static enum err show_set(struct showing *s, const struct shown_set *in, struct find_set *out) {
+    struct find_attr *attrs = ARENA_ARRAY(s->arena, in->n_attrs + 1ull, struct find_attr);
+    struct find_span *spans = ARENA_ARRAY(s->arena, in->n_rows + 1ull, struct find_span);
+    uint32_t n = 0;
+    if (!attrs || !spans) return ERR_NOMEM;
+    for (uint32_t i = 0; i < in->n_attrs; i++)
+        if (in->attrs[i].value.type != VALUE_NIL)
+            attrs[n++] = (struct find_attr){ in->attrs[i].label, keep_value(s, &in->attrs[i].value) };
+    for (uint32_t i = 0; i < in->n_rows; i++) TRY(show_span(s, in->rows[i], &spans[i]));
+    *out = (struct find_set){ attrs, n, in->matched, spans, in->n_rows };
+    return ERR_OK;
+}
+
+// --- traces ----------------------------------------------------------------------------------------
+
+static enum err show_services(struct showing *s, const struct batch_summary *x, struct trace_summary *out) {
+    struct kept_services *k = &s->services[((uintptr_t)x->services / sizeof *x->services) % KEPT_SERVICES];
+    if (!k->copy || k->from != x->services || k->n != x->n_services) {
+        *k = (struct kept_services){ x->services,
+                                     ARENA_ARRAY(s->arena, x->n_services + 1ull, struct trace_service),
+                                     x->n_services, 0 };
+        if (!k->copy) return ERR_NOMEM;
+        for (uint32_t i = 0; i < k->n; i++) {
+            const struct batch_service *from = &x->services[i];
+            k->copy[i] = (struct trace_service){ keep_text(s, from->name), from->spans, from->errors };
+            k->errors += from->errors;
+        }
+    }
+    out->services = k->copy;
+    out->n_services = k->n;
+    out->errors = k->errors;
+    return s->arena->failed ? ERR_NOMEM : ERR_OK;
+}
+
+static enum err show_summary(struct showing *s, uint32_t trace, struct trace_summary *out) {
+    const struct batch_trace *t = &s->batch->traces[trace];
+    const struct batch_summary *x = &s->summaries[trace];
+    *out = (struct trace_summary){ .start_ns = t->start_ns,
+                                   .duration_ns = t->end_ns - t->start_ns,
+                                   .has_root = x->has_root,
+                                   .root_service = keep_text(s, x->root_service),
+                                   .root_name = keep_text(s, x->root_name),
+                                   .spans = t->n };
+    memcpy(out->id, t->id, 16);
+    return show_services(s, x, out);
+}
+
+static enum err show_trace(struct showing *s, const struct shown_trace *t) {
+    struct find_set *sets = ARENA_ARRAY(s->arena, t->n_sets + 1ull, struct find_set);
+    if (!sets) return ERR_NOMEM;
+    TRY(show_summary(s, t->trace, &t->out->summary));
+    for (uint32_t i = 0; i < t->n_sets; i++) TRY(show_set(s, &t->sets[i], &sets[i]));
+    t->out->sets = sets;
+    t->out->n_sets = t->n_sets;
+    return ERR_OK;
+}
+
+static enum err want_fields(struct showing *s) {
+    static const struct field name = { .scope = FIELD_SPAN, .intrinsic = INTRINSIC_NAME },
+                              status = { .scope = FIELD_SPAN, .intrinsic = INTRINSIC_STATUS };
+    const struct show *show = s->show;
+    if (show->has_name) {
+        TRY(rows_field_of(s->rows, &name, &s->name));
+        TRY(rows_want(s->rows, s->name, s->wanted));
+    }
+    if (show->errors) {
+        TRY(rows_field_of(s->rows, &status, &s->status));
+        TRY(rows_want(s->rows, s->status, s->wanted));
+    }
+    for (uint32_t i = 0; i < show->n_fields; i++)
+        if (show->keys[i].ptr || i == show->duration) TRY(rows_want(s->rows, i, s->wanted));
+    return ERR_OK;
+}
+
+// What every span has of its own, for the wanted rows alone.
+static enum err want_numbers(struct showing *s) {
+    struct batch *b = s->batch;
+    size_t n_words = bits_words(b->n_rows);
+    uint32_t *before = ARENA_ARRAY(b->arena, n_words + 1, uint32_t), n = 0;
+    if (!before) return ERR_NOMEM;
+    for (size_t w = 0; w < n_words; n += (uint32_t)__builtin_popcountll(s->wanted[w++])) before[w] = n;
+    uint32_t *rows = ARENA_ARRAY(b->arena, n + 1ull, uint32_t), k = 0;
+    if (!rows) return ERR_NOMEM;
+    for (size_t w = 0; w < n_words; w++)
+        for (uint64_t bits = s->wanted[w]; bits; bits &= bits - 1)
+            rows[k++] = (uint32_t)w * 64 + (uint32_t)__builtin_ctzll(bits);
+    s->before = before;
+    for (int what = BATCH_SPAN_ID; what <= BATCH_DURATION; what++) {
+        if (what == BATCH_DURATION && s->show->duration < s->show->n_fields) continue;
+        s->numbers[what] = ARENA_ARRAY(b->arena, n + 1ull, uint64_t);
+        if (!s->numbers[what]) return ERR_NOMEM;
+        TRY(b->ops->numbers(b, (enum batch_number)what, rows, n, s->numbers[what]));
+    }
+    return ERR_OK;
+}
+
+enum err show_traces(const struct show *show, struct batch *b, struct rows *rows,
+                     const struct shown_trace *traces, uint32_t n, struct arena *a) {
+    struct showing s = { .show = show, .batch = b, .rows = rows, .arena = a };
+    uint64_t *wanted = arena_zalloc(b->arena, (bits_words(b->n_rows) + 1) * 8);
+    uint64_t *of_traces = arena_zalloc(b->arena, (bits_words(b->n_traces) + 1) * 8);
+    s.attrs = ARENA_ARRAY(b->arena, show->n_fields + 1ull, struct find_attr);
+    if (!wanted || !of_traces || !s.attrs) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) bit_set(of_traces, traces[i].trace);
+    TRY(b->ops->summaries(b, of_traces, &s.summaries));
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < traces[i].n_sets; k++)
+            for (uint32_t r = 0; r < traces[i].sets[k].n_rows; r++)
+                bit_set(wanted, traces[i].sets[k].rows[r]);
+    s.wanted = wanted;
+    TRY(want_fields(&s));
+    TRY(want_numbers(&s));
+    for (uint32_t i = 0; i < n; i++) TRY(show_trace(&s, &traces[i]));
+    return ERR_OK;
+}

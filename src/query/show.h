@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside `query` only: from rows of a batch to what answers show of them. thread: the batch's.
+#pragma once
+
+#include "exec/plan.h"
+#include "query/find.h"
+
+// What a search shows of a span: the fields that it reads and selects, by the names of answers.
+struct show {
+    const struct field *fields; // of the plan
+    uint32_t n_fields;
+    struct str *keys;  // per field; ptr NULL: not shown as an attribute
+    bool has_name;     // the span's name is among them
+    uint32_t duration; // that field, or n_fields
+    bool errors;       // set by the caller: spans say whether they are in error
+};
+NODISCARD enum err show_new(struct arena *a, const struct field *fields, uint32_t n, struct show *out);
+
+// A trace to be shown: its number in the batch, and its sets with at most spans_per_set rows.
+struct shown_set {
+    const struct match_attr *attrs;
+    uint32_t n_attrs, matched;
+    const uint32_t *rows;
+    uint32_t n_rows;
+};
+struct shown_trace {
+    uint32_t trace;
+    const struct shown_set *sets;
+    uint32_t n_sets;
+    struct find_trace *out; // to be filled
+};
+// Fills all of them. What they hold is copied into a.
+NODISCARD enum err show_traces(const struct show *s, struct batch *b, struct rows *rows,
+                               const struct shown_trace *traces, uint32_t n, struct arena *a);
+// A copy whose bytes are the arena's.
+struct value show_value(struct arena *a, const struct value *v);

@@ -1,0 +1,925 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Delivery from the outside: events in, measures out. The truth of the measures comes from the plan that the
+events were made from, not from Takt."""
+import datetime
+import hashlib
+import hmac
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import urllib.parse
+import zoneinfo
+from pathlib import Path
+
+from client import until
+from commands import takt
+from takt import Server, temporary_directory
+
+DAY, HOUR, MINUTE = 86400, 3600, 60
+WEEKS = 12
+
+
+def stamp(seconds):
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def event(what, time, **data):
+    body = {"specversion": "1.0", "id": hashlib.sha1(json.dumps([what, time, data]).encode()).hexdigest(),
+            "source": "test", "type": f"dev.takt.{what}", "time": stamp(time),
+            "data": {k: stamp(v) if k.endswith("_at") else v for k, v in data.items()}}
+    return body
+
+
+def send(server, events):
+    status, _, body = server.request("POST", "/events", json.dumps(events).encode(),
+                                     {"Content-Type": "application/cloudevents-batch+json"})
+    assert status == 202, (status, body)
+    return json.loads(body)
+
+
+class Plan:
+    """Twelve weeks of a few services, with rollbacks, hotfixes, failed and partial rollouts, incidents of which
+    some are nobody's; and what the measures must say of them."""
+
+    def __init__(self, seed, end):
+        self.dice = random.Random(seed)
+        self.end = end
+        self.start = end - WEEKS * 7 * DAY
+        self.events = []
+        self.deploys = self.failed = self.rollbacks = self.hotfixes = self.lost = 0
+        self.recoveries, self.restores, self.detects = [], [], []
+        for number in range(5):
+            self.service(f"service-{number}")
+        self.serial = 0
+
+    def deploy(self, service, version, at, state="success", target="eu", kind=None, started=True):
+        took = self.dice.randrange(2, 20) * MINUTE
+        key = f"{service} {version} {target} {at}"
+        fields = {"id": key, "service": service, "environment": "production", "version": version, "target": target}
+        if kind:
+            fields["kind"] = kind
+        self.events.append(event("deploy", at - took, **fields, state="in_progress", started_at=at - took))
+        self.events.append(event("deploy", at, **fields, state=state, ended_at=at,
+                                 **({"succeeded_at": at} if state == "success" else {})))
+
+    def service(self, name):
+        at, version = self.start + self.dice.randrange(DAY), 1
+        self.deploy(name, "v1", at)
+        self.deploys += 1
+        while at < self.end - 4 * DAY:
+            at += self.dice.randrange(DAY // 2, 3 * DAY)
+            version += 1
+            at += self.change(name, version, at)
+
+    def change(self, name, version, at):
+        """Returns how long the service is left alone afterwards."""
+        what = self.dice.random()
+        if what < 0.6:  # goes well, on two targets
+            self.deploy(name, f"v{version}", at - 10 * MINUTE)
+            self.deploy(name, f"v{version}", at, target="us")
+            self.deploys += 1
+        elif what < 0.75:  # breaks, an incident begins, it is rolled back
+            self.deploy(name, f"v{version}", at)
+            back = at + self.dice.randrange(20, 90) * MINUTE
+            self.deploy(name, f"v{version} again", back, kind="rollback")
+            self.incident(name, at + 5 * MINUTE, back + 15 * MINUTE)
+            self.deploys, self.failed, self.rollbacks = self.deploys + 1, self.failed + 1, self.rollbacks + 1
+            self.recoveries.append(back - at)
+        elif what < 0.85:  # breaks, a hotfix follows
+            self.deploy(name, f"v{version}", at)
+            fix = at + self.dice.randrange(30, 300) * MINUTE
+            self.deploy(name, f"v{version}.1", fix, kind="hotfix")
+            self.deploys, self.failed, self.hotfixes = self.deploys + 2, self.failed + 1, self.hotfixes + 1
+            self.recoveries.append(fix - at)
+        elif what < 0.93:  # one target never gets it
+            self.deploy(name, f"v{version}", at)
+            self.deploy(name, f"v{version}", at + MINUTE, state="failure", target="us")
+            self.lost += 1
+        else:  # an incident that no rollout caused: days later
+            self.deploy(name, f"v{version}", at)
+            self.deploys += 1
+            self.incident(name, at + 26 * HOUR, at + 30 * HOUR)
+            return 30 * HOUR
+        return 0
+
+    def incident(self, name, began, resolved):
+        key = f"{name} {began}"
+        late = self.dice.randrange(1, 10) * MINUTE
+        self.events.append(event("incident", began + late, id=key, service=name, state="triggered", started_at=began,
+                                 detected_at=began + late))
+        self.events.append(event("incident", resolved, id=key, state="resolved", resolved_at=resolved))
+        self.restores.append(resolved - began)
+        self.detects.append(late)
+
+    def truth(self):
+        both = self.deploys + self.rollbacks
+        return {"deployment_frequency": self.deploys / (WEEKS * 7),
+                "change_failure_rate": self.failed / self.deploys,
+                "rework_rate": (self.hotfixes + self.rollbacks) / both,
+                "rollback_rate": self.rollbacks / both,
+                "deployment_success_rate": both / (both + self.lost),
+                "failed_deployment_recovery": statistics.median(self.recoveries),
+                "rollback_time": None,
+                "restore_time": statistics.median(self.restores),
+                "detect_time": statistics.median(self.detects)}
+
+
+class Work:
+    """What a repository of one service tells for some weeks: changes with drafts, reviews and several heads, runs
+    with retries, tasks, tests, canaries, flags; and the truth of the measures of them, kept while it is planned."""
+
+    def __init__(self, seed, end):
+        self.dice = random.Random(seed)
+        self.end, self.start = end, end - WEEKS * 7 * DAY
+        self.events, self.serial = [], 0
+        self.truth = {k: [] for k in ("change_lead_time", "coding_time", "pickup_time", "review_time", "merge_wait",
+                                      "deploy_time", "ci_time", "ci_cost", "queue_time", "waiting_changes", "review_rounds")}
+        self.shares = {k: [0, 0] for k in ("unreviewed_rate", "pipeline_success_rate", "pipeline_final_rate",
+                                           "flaky_pipeline_rate", "wasted_run_rate", "flaky_task_rate", "flaky_test_rate",
+                                           "canary_failure_rate", "pipeline_default_rate")}
+        self.bots = 0
+        self.say("repository", self.start, repo="r/shop", default_branch="main")
+        self.rollout(self.start, self.sha())
+        self.at, number = self.start + DAY, 0
+        while self.at < end - 5 * DAY:
+            number += 1
+            self.change(number)
+            self.at += self.dice.randrange(2, 12) * HOUR
+        for number in range(3):  # merged after the last rollout
+            self.change(9000 + number, waits=True)
+
+    def sha(self):
+        self.serial += 1
+        return hashlib.sha1(str(self.serial).encode()).hexdigest()
+
+    def say(self, what, at, **fields):
+        self.events.append(event(what, at, **fields))
+
+    def rollout(self, at, sha):
+        self.say("deploy", at, id=f"d {sha}", service="shop", environment="production", version=sha[:8], sha=sha,
+                 repo="r/shop", state="success", started_at=at - MINUTE, succeeded_at=at)
+
+    def share(self, name, hit):
+        self.shares[name][0] += bool(hit)
+        self.shares[name][1] += 1
+
+    def change(self, number, waits=False):
+        dice, key = self.dice, f"c{number}"
+        first, bot, seen = self.at, number % 9 == 8, number % 5 != 4
+        opened = first + dice.randrange(10, 600) * MINUTE
+        reviewed = opened + dice.randrange(5, 300) * MINUTE
+        merged = reviewed + dice.randrange(20, 400) * MINUTE
+        deployed = merged + dice.randrange(10, 200) * MINUTE
+        heads, merge = [self.sha() for _ in range(dice.randrange(1, 4))], self.sha()
+        who = {"author": "robot[bot]" if bot else "ann", "author_kind": "bot" if bot else "person"}
+        for i, head in enumerate(heads):  # each push tells of a head; the runs of all of them are the change's
+            self.say("change", opened + i, id=key, repo="r/shop", number=number, head_sha=head, opened_at=opened,
+                     first_commit_at=first, state="open", **who)
+        self.say("change", merged, id=key, repo="r/shop", number=number, state="merged", merged_at=merged, merge_sha=merge)
+        self.say("review", opened + 1, id=f"{key} own", change_key=f"takt:{key}", author="ann", state="commented",
+                 submitted_at=opened + 1)
+        self.say("review", opened + 2, id=f"{key} bot", change_key=f"takt:{key}", author="lint[bot]", author_kind="bot",
+                 state="commented", submitted_at=opened + 2)
+        rounds = dice.randrange(3)
+        if seen:
+            for i in range(rounds):
+                self.say("review", reviewed + i, id=f"{key} {i}", change_key=f"takt:{key}", author="bob",
+                         state="changes_requested", submitted_at=reviewed + i)
+            self.say("review", reviewed + 9 * MINUTE, id=f"{key} yes", change_key=f"takt:{key}", author="bob",
+                     state="approved", submitted_at=reviewed + 9 * MINUTE)
+        spans = [span for head in heads for span in self.runs(head, opened)]
+        if not waits:
+            self.rollout(deployed, merge)
+        self.bots += bot
+        if waits:
+            self.truth["waiting_changes"].append(self.end - merged)
+        if bot:
+            return
+        looked = reviewed if rounds else reviewed + 9 * MINUTE
+        self.share("unreviewed_rate", not seen)
+        told = self.truth
+        told["coding_time"].append(opened - first)
+        told["pickup_time"].append((looked if seen else merged) - opened)
+        if seen:
+            told["review_time"].append(merged - looked)
+            told["merge_wait"].append(merged - reviewed - 9 * MINUTE)
+            told["review_rounds"].append(rounds)
+        if not waits:
+            told["deploy_time"].append(deployed - merged)
+            told["change_lead_time"].append(deployed - first)
+        told["ci_time"].append(len({m for a, b in spans for m in range(a // MINUTE, b // MINUTE)}) * MINUTE)
+        told["ci_cost"].append(sum(b - a for a, b in spans))
+
+    def runs(self, sha, near):
+        """Two pipelines at a commit, side by side, each with up to three attempts; all stamps are whole minutes."""
+        near, spans = near // MINUTE * MINUTE, []
+        for name in ("test", "build"):
+            at, results, tests = near + self.dice.randrange(5) * MINUTE, [], []
+            for attempt in range(1, self.dice.randrange(1, 4) + 1):
+                queued, began = at, at + self.dice.randrange(4) * MINUTE
+                at = ended = began + self.dice.randrange(2, 9) * MINUTE
+                result = self.dice.choice(("success", "success", "failure", "timeout", "cancelled", "error"))
+                main = self.dice.random() < 0.3
+                key = f"{sha} {name} {attempt}"
+                self.say("run", ended, id=key, repo="r/shop", name=name, sha=sha, attempt=attempt, result=result,
+                         ref="main" if main else "topic", queued_at=queued, started_at=began, ended_at=ended)
+                if result != "cancelled":
+                    results.append(result)
+                    self.share("pipeline_success_rate", result == "success")
+                    if main:
+                        self.share("pipeline_default_rate", result == "success")
+                self.truth["queue_time"].append(began - queued)
+                spans.append((began, ended))
+                test = self.dice.choice(("success", "failure", "skipped"))
+                self.say("task", ended, id=f"{key} t", run=f"takt:{key}", name="unit", result=test, ended_at=ended)
+                self.say("test_run", ended, id=f"{key} c", run=f"takt:{key}", name=f"{name}.adds", result=test, ended_at=ended)
+                tests += [test] if test != "skipped" else []
+                at += MINUTE
+            self.outcome(results)
+            if len(tests) > 1:
+                self.share("flaky_task_rate", len(set(tests)) > 1)
+                self.share("flaky_test_rate", len(set(tests)) > 1)
+        return spans
+
+    def outcome(self, results):
+        if results:
+            self.share("pipeline_final_rate", results[-1] == "success")
+        sure = [r == "success" for r in results if r != "error"]
+        if len(sure) > 1:
+            self.share("flaky_pipeline_rate", len(set(sure)) > 1)
+        for i, good in enumerate(sure):
+            self.share("wasted_run_rate", not good and any(sure[i:]))
+
+    def more(self):
+        for i in range(20):
+            at, state = self.start + (i + 1) * DAY, ("promoted", "failed", "superseded", "promoted")[i % 4]
+            self.say("canary", at, id=f"canary {i}", service="shop", environment="production", version=f"x{i}", state=state,
+                     weight=10, started_at=at - HOUR, ended_at=at)
+            if state != "superseded":
+                self.share("canary_failure_rate", state == "failed")
+        ages = (10, 89, 91, 200)
+        for i, days in enumerate(ages):
+            self.say("flag_change", self.end - days * DAY, id=f"flag {i}", service="shop", environment="production",
+                     flag=f"f{i}", action="on", changed_at=self.end - days * DAY)
+        self.shares["stale_flag_rate"] = [2, 4]
+        self.flags = sum(days <= WEEKS * 7 for days in ages)
+
+    def expect(self, found):
+        for name, values in self.truth.items():
+            m, values = found[name], sorted(values)
+            assert m["n"] == len(values), (name, m, len(values))
+            assert abs(m["value"] - statistics.median(values)) < 1e-6, (name, m, statistics.median(values))
+            assert abs(m.get("mean", 0) - statistics.fmean(values)) < 1e-3 and m["most"] == values[-1], (name, m)
+        for name, (hits, all_) in self.shares.items():
+            assert (found[name]["numerator"], found[name]["denominator"]) == (hits, all_), (name, found[name], hits, all_)
+        assert found["flag_frequency"]["n"] == self.flags, found["flag_frequency"]
+        assert found["bot_change_lead_time"]["n"] == self.bots, found["bot_change_lead_time"]
+
+
+def work_and_its_truth(seed):
+    """Changes, pipelines, tests, canaries and flags: in any order, doubled, made again, of the service and of all."""
+    print(f"# seed {seed}")
+    work = Work(seed, 1795953600)
+    work.more()
+    dice, ask = random.Random(seed), {"from": work.start, "to": work.end}
+    for turn in range(2):
+        events = list(work.events)
+        if turn:
+            events += dice.sample(events, len(events) // 4)
+            dice.shuffle(events)
+        with Server() as server:
+            for i in range(0, len(events), 400):
+                send(server, events[i:i + 400])
+                if turn:
+                    measures(server, **ask)  # derives in between
+            work.expect(measures(server, **ask))
+            work.expect(measures(server, **ask, service="shop"))
+            other = measures(server, **ask, service="other")
+            assert all(other[name]["n"] == 0 for name in list(work.truth) + list(work.shares)), other
+            if not turn:
+                continue
+            assert server.request("POST", "/api/takt/delivery/reprocess")[0] == 200
+            found = measures(server, **ask)
+            work.expect(found)
+            for name in list(work.truth) + list(work.shares) + ["flag_frequency"]:
+                m = found[name]
+                why = server.get_json("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": m["figure"]}))
+                counted = [r for r in why["rows"] if r["counted"]]
+                assert len(counted) == m["n"] and why["rows_in_all"] == len(why["rows"]), (name, len(counted), m)
+                assert len(why["rows"]) - len(counted) == sum(x["n"] for x in m["left_out"]), name
+                schema = OPENAPI["paths"]["/api/takt/delivery/why"]["get"]["responses"]["200"]["content"]
+                conforms(why, schema["application/json"]["schema"], name)
+            code, out, err = takt("why", found["flaky_task_rate"]["figure"], "--data", server.data)
+            assert code == 0 and "test / unit" in out, (out[:500], err)
+
+
+def measures(server, **ask):
+    answer = server.get_json("/api/takt/delivery/measures?" + urllib.parse.urlencode(ask))
+    return {m["name"]: m for m in answer["measures"]}
+
+
+def without_as_of(found):
+    return {n: {k: v for k, v in m.items() if k != "figure"} for n, m in found.items()}
+
+
+def window(plan):
+    return {"from": plan.start, "to": plan.end}
+
+
+def expect_truth(found, plan):
+    for name, want in plan.truth().items():
+        if want is not None:
+            assert abs(found[name]["value"] - want) <= 1e-9 * want + 1e-12, (name, found[name], want)
+
+
+def planted_truth(seed):
+    """In any order, doubled, over a kill -9, a reprocess, and from the directory: the same, and the truth."""
+    print(f"# seed {seed}")
+    plan = Plan(seed, 1795953600)
+    dice = random.Random(seed)
+    answers = []
+    for turn in range(3):
+        events = plan.events + dice.sample(plan.events, len(plan.events) // 3 if turn else 0)
+        if turn:
+            dice.shuffle(events)
+        with Server() as server:
+            for i in range(0, len(events), 50):
+                send(server, events[i:i + 50])
+                if turn == 1 and i == 200:
+                    server.kill()
+                    server.start()
+            found = measures(server, **window(plan), levels=2023)
+            expect_truth(found, plan)
+            answers.append(without_as_of(found))
+            if turn == 2:
+                assert server.request("POST", "/api/takt/delivery/reprocess")[0] == 200
+                assert without_as_of(measures(server, **window(plan), levels=2023)) == answers[-1]
+                code, out, err = takt("dora", "--data", server.data, "--json", "--from", plan.start, "--to", plan.end,
+                                      "--levels", 2023)
+                assert code == 0, err
+                assert without_as_of({m["name"]: m for m in json.loads(out)["measures"]}) == answers[-1]
+    assert answers[0] == answers[1] == answers[2]
+
+
+def figures_open_to_their_rows(seed):
+    plan = Plan(seed, 1795953600)
+    with Server() as server:
+        send(server, plan.events)
+        for name, m in measures(server, **window(plan)).items():
+            why = server.get_json("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": m["figure"]}))
+            counted = [r for r in why["rows"] if r["counted"]]
+            assert why.get("value") == m.get("value") and why["events_since"] == 0, name
+            if name != "failed_time":
+                assert len(counted) == m["n"], (name, len(counted), m)
+                assert len(why["rows"]) - len(counted) == sum(x["n"] for x in m["left_out"]), name
+            if m["unit"] == "share" and name != "failed_time":
+                assert sum(1 for r in counted if r.get("hit")) == m["numerator"]
+            if m["unit"] == "seconds" and counted:
+                assert abs(statistics.median(r.get("value", 0) for r in counted) - m["value"]) < 1e-6
+        code, out, err = takt("why", m["figure"], "--data", server.data)
+        assert code == 0 and "rows" in out, err
+        send(server, [event("deploy", plan.end, id="late", service="x", state="success", succeeded_at=plan.end)])
+        why = server.get_json("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": m["figure"]}))
+        assert why["events_since"] == 1
+
+
+def signed(secret, body):
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def secrets_of_hooks():
+    folder = temporary_directory() / "secrets"
+    folder.mkdir()
+    (folder / "github").write_text("old secret\nnew secret\n")
+    body = json.dumps({"action": "opened", "number": 7, "pull_request": {
+        "id": 1, "number": 7, "title": "a change", "state": "open", "created_at": "2026-11-20T10:00:00Z",
+        "updated_at": "2026-11-20T10:00:00Z", "user": {"login": "ann", "type": "User"}, "head": {"sha": "a" * 40, "ref": "x"},
+        "base": {"sha": "b" * 40, "ref": "main"}}, "repository": {"id": 1, "full_name": "o/r",
+                                                                 "html_url": "https://github.com/o/r"}}).encode()
+    with Server(config=f"hooks:\n  secrets_dir: {folder}\n") as server:
+        def hook(signature=None, delivery="1"):
+            headers = {"X-GitHub-Event": "pull_request", "X-GitHub-Delivery": delivery, "Content-Type": "application/json"}
+            if signature:
+                headers["X-Hub-Signature-256"] = signature
+            return server.request("POST", "/hooks/github", body, headers)
+        for secret in ("old secret", "new secret"):
+            status, _, answer = hook(signed(secret, body))
+            assert status == 202, answer
+        assert json.loads(answer)["known_before"] == 1, answer  # the same delivery
+        for wrong in (None, signed("another", body), "sha256=", "sha1=00"):
+            status, _, answer = hook(wrong)
+            assert status == 401 and b"ignature" in answer, (status, answer)
+        intake = server.get_json("/api/takt/delivery/intake")
+        assert [r["source"] for r in intake["refused"]] == ["github"] * 4
+        assert {"source": "github", "events": 1, "unknown": 0, "aside": 0} == {
+            k: v for k, v in intake["sources"][0].items() if k != "last"}
+        assert "secret" not in server.log.read_text()
+    wrong = folder.parent / "wrong"
+    wrong.mkdir()
+    (wrong / "githup").write_text("x\n")
+    server = Server(config=f"hooks:\n  secrets_dir: {wrong}\n")
+    try:
+        server.start()
+    except RuntimeError as e:
+        assert "githup belongs to no hook" in str(e), e
+    else:
+        raise AssertionError("a file that belongs to no hook was taken")
+
+
+def bad_events_are_refused_and_harm_nothing():
+    with Server() as server:
+        good = event("deploy", 1795000000, id="good", service="s", environment="production", state="success",
+                     succeeded_at=1795000000)
+        for status, body, headers in (
+                (400, b"{", {}), (400, b"", {}), (400, b"[1]", {"Content-Type": "application/cloudevents-batch+json"}),
+                (400, json.dumps({**good, "data": {**good["data"], "succeeded_at": "soon"}}).encode(), None),
+                (400, json.dumps({**good, "data": {**good["data"], "servce": "x"}}).encode(), None),
+                (400, json.dumps({**good, "data": {**good["data"], "id": "x" * (1 << 20)}}).encode(), None),
+                (400, b'{"a":' * 100000, None), (400, b"\xff\xfe", None),
+                (413, b" " * (26 << 20), None)):
+            headers = {"Content-Type": "application/cloudevents+json"} if headers is None else headers
+            try:
+                got = server.request("POST", "/events", body, headers)
+            except (BrokenPipeError, ConnectionResetError):
+                got = (413,)  # answered while we were still sending
+            assert got[0] == status, (status, got, body[:80])
+        for path in ("/hooks/nobody", "/hooks/"):
+            got = server.request("POST", path, b"{}")
+            assert got[0] in (404, 405), (path, got)
+        assert server.request("GET", "/events")[0] == 405
+        assert server.request("OPTIONS", "/events", headers={"WebHook-Request-Origin": "x.example"})[0] == 200
+        # A page in a browser is no tool.
+        assert server.request("POST", "/events", json.dumps(good).encode(),
+                              {"Content-Type": "application/cloudevents+json", "Origin": "https://evil.example"})[0] == 401
+        # Nor is one whose name was made to lead here. Our own page is: a person's verdict comes from there.
+        for host, want in (("evil.example", 401), ("127.evil.example", 401), ("127.0.0.1.evil.example:80", 401),
+                           ("localhost.evil.example", 401), ("127.0.0.1:1", 202), ("localhost", 202)):
+            status = server.request("POST", "/events", json.dumps(good).encode(),
+                                    {"Content-Type": "application/cloudevents+json", "Host": host, "Origin": f"http://{host}"})[0]
+            assert status == want, (host, status)
+        assert server.request("POST", "/api/takt/delivery/reprocess", headers={"Origin": "https://evil.example"})[0] == 403
+        # What a proxy on this machine hands on is not from this machine.
+        assert server.request("POST", "/events", json.dumps(good).encode(),
+                              {"Content-Type": "application/cloudevents+json", "X-Forwarded-For": "192.0.2.1"})[0] == 401
+        future = event("deploy", 4102444800, id="future", service="s", state="success")
+        assert send(server, [good, future])["set_aside"] == 1
+        assert send(server, [{**good, "type": "com.example.unheard-of", "id": "2"}])["unknown_type"] == 1
+        assert send(server, []) == {"events": 0, "known_before": 0, "unknown_type": 0, "set_aside": 0}
+        send(server, [event("deploy", 1795000000, id="nobody's", state="success", succeeded_at=1795000000)])
+        said = server.get_json("/api/takt/delivery/intake")
+        assert said["deploys_without_service"] == 1 and said["refused_in_all"] == len(said["refused"]) > 8, said
+        answer = server.get_json("/api/takt/delivery/deploys?from=2026-01-01&to=2027-01-01")
+        assert len(answer["rollouts"]) == 1, answer
+        for query in ("from=tomorrow", "clock=mine", "levels=2025", "window=x", "from=2026-02-01&to=2026-01-01", "limit=-1"):
+            status, _, body = server.get("/api/takt/delivery/measures?" + query)
+            assert status == 400 and query.split("=")[0].encode() in body, (query, status, body)
+        for figure in ("", "lead_time", "lead_time@7,from=20260101T000000Z,to=20260102T000000Z", "no_such@1"):
+            assert server.get("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": figure}))[0] == 400
+
+
+OPENAPI = json.loads((Path(__file__).resolve().parents[2] / "docs/openapi.json").read_text())
+
+
+def conforms(value, schema, where="$"):
+    """The part of JSON Schema that docs/openapi.json uses; every property must be one that it names."""
+    if "$ref" in schema:
+        return conforms(value, OPENAPI["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]], where)
+    kinds = {"object": dict, "array": list, "string": str, "boolean": bool, "number": (int, float), "integer": int}
+    kind = kinds[schema["type"]]
+    assert isinstance(value, kind) and (kind is bool or not isinstance(value, bool)), (where, value, schema["type"])
+    if "enum" in schema:
+        assert value in schema["enum"], (where, value)
+    if "pattern" in schema:
+        assert re.search(schema["pattern"], value), (where, value)
+    if "minimum" in schema:
+        assert value >= schema["minimum"], (where, value)
+    if isinstance(value, list):
+        assert schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", 1 << 30), (where, value)
+        for i, item in enumerate(value):
+            conforms(item, schema["items"], f"{where}[{i}]")
+    if isinstance(value, dict) and isinstance(schema.get("additionalProperties"), dict):
+        for key, item in value.items():
+            conforms(item, schema["additionalProperties"], f"{where}.{key}")
+    if isinstance(value, dict) and "properties" in schema:
+        assert not set(value) - set(schema["properties"]), (where, set(value) - set(schema["properties"]))
+        assert not set(schema["required"]) - set(value), (where, set(schema["required"]) - set(value))
+        for key, item in value.items():
+            conforms(item, schema["properties"][key], f"{where}.{key}")
+
+
+CATALOGUE = json.dumps({
+    "services": {f"service-{n}": {"team": "web" if n < 3 else "core", "tier": n % 2 + 1, "product": "shop",
+                                  "owner": "ann@example.org", "environments": {"blue": "production"},
+                                  "targets": {"lead_time": "12h"}} for n in range(4)},
+    "teams": {"core": {"targets": {"change_failure_rate": {"at_most": 0.3}}}},
+    "environments": {"green": "testing"}})
+
+
+def openapi_says_what_is_answered(seed):
+    plan = Plan(seed, 1795953600)
+    with Server() as server:
+        conforms(send(server, plan.events), OPENAPI["paths"]["/events"]["post"]["responses"]["202"]["content"][
+            "application/json"]["schema"])
+        server.request("POST", "/hooks/github", b"{")
+        assert server.request("PUT", "/api/takt/delivery/catalogue", CATALOGUE.encode())[0] == 200
+        seen = set()
+        for path, methods in OPENAPI["paths"].items():
+            for method, about in methods.items():
+                wrong = "GET" if method == "post" else "POST" if "catalogue" in path else "DELETE"
+                assert server.request(wrong, path.replace("{source}", "github").replace("{service}", "x"))[0] == 405, path
+                if method != "get" or path.endswith(("/impact", "/versions", "/compare", "/ready", "/incident")):  # in impact.py, judging.py
+                    continue
+                schema = about["responses"]["200"]["content"]["application/json"]["schema"]
+                asked = {**window(plan), "levels": 2024, "measure": "lead_time"}
+                each = [{}]
+                if path.endswith("/why"):
+                    each = [{"figure": m["figure"]} for m in measures(server, **window(plan)).values()]
+                if path.endswith("/deploy"):
+                    each = [{"rollout": r["id"]} for r in server.get_json("/api/takt/delivery/deploys?limit=40&" + urllib.parse.urlencode(window(plan)))["rollouts"]]
+                for one in each:
+                    ask = {k: v for k, v in {**asked, **one}.items() if k in {p["name"] for p in about["parameters"]} and v}
+                    answer = server.get_json(path + "?" + urllib.parse.urlencode(ask))
+                    conforms(answer, schema, path)
+                seen.add(path)
+        assert len(seen) == 10
+
+
+def a_catalogue_by_the_api(seed):
+    """Put, read, changed by the service, and what it says of environments counts at once."""
+    base = "/api/takt/delivery/catalogue"
+    with Server() as server:
+        send(server, [event("deploy", 1795000000, id="a", service="shop", environment="blue", state="success",
+                            version="v1", succeeded_at=1795000000)])
+        frequency = lambda: measures(server, **{"from": 1794000000, "to": 1796000000})["deployment_frequency"]["n"]
+        assert frequency() == 0
+        put = lambda path, body: server.request("PUT", path, json.dumps(body).encode())
+        assert put(base + "/shop", {"environments": {"blue": "production"}, "team": "a b"})[0] == 200
+        assert frequency() == 1
+        answer = server.get_json(base)
+        assert answer == {"source": "api", "catalogue": {"services": {
+            "shop": {"environments": {"blue": "production"}, "team": "a b"}}}, "unlisted": []}, answer
+        assert put(base, answer["catalogue"])[0] == 200 and server.get_json(base) == answer
+        status, _, text = put(base + "/shop", {"tier": 1, "teem": "x"})
+        assert status == 400 and b"teem: there is no such key" in text, text
+        status, _, text = server.request("PUT", base + "/shop", b"{}", {"Origin": "https://example.org"})
+        assert status == 403, text
+        assert put(base + "/my%20shop", {})[0] == 200
+        assert set(server.get_json(base)["catalogue"]["services"]) == {"shop", "my shop"}
+        assert server.request("DELETE", base + "/shop")[0] == 200 and server.request("DELETE", base + "/shop")[0] == 404
+        assert frequency() == 0
+        assert server.get_json(base)["unlisted"] == [{"service": "shop", "deploys": 1}]
+
+
+def a_catalogue_from_a_file(seed):
+    """Wrong at start: no start, and the line. Changed while it runs: read again; wrong: the old one, and it says so."""
+    file = temporary_directory() / "services.yaml"
+    base = "/api/takt/delivery/catalogue"
+    file.write_text("services:\n  shop:\n    owners: ann\n")
+    code, _, err = takt("catalogue", "check", file)
+    assert code == 1 and f"{file}:3: services.shop.owners: there is no such key" in err, err
+    file.write_text("services:\n  shop: {team: web}\n")
+    code, out, err = takt("catalogue", "check", file)
+    assert code == 0 and "1 service" in out, err
+    with Server(flags=["--set", f"delivery.catalogue={file}"]) as server:
+        answer = server.get_json(base)
+        assert (answer["source"], answer["file"]) == ("file", str(file)), answer
+        assert server.request("PUT", base + "/x", b"{}")[0] == 409
+        file.write_text("services: [\n")
+        until("a file that is wrong is said", lambda: "problem" in server.get_json(base))
+        assert f"{file}:" in server.get_json(base)["problem"]
+        assert server.get_json(base)["catalogue"]["services"] == {"shop": {"team": "web"}}
+        file.write_text("services:\n  cart: {tier: 2}\n")
+        until("the file is read again", lambda: "cart" in server.get_json(base)["catalogue"]["services"])
+        assert "problem" not in server.get_json(base)
+        code, out, err = takt("catalogue", "--data", server.data)
+        assert code == 0 and "cart" in out and str(file) in out, (out, err)
+
+
+def scopes_pool_their_rows(seed):
+    """A team's figures are those of its services' rows together, not a mean of theirs; `why` gives them again."""
+    plan = Plan(seed, 1795953600)
+    with Server() as server:
+        send(server, plan.events)
+        assert server.request("PUT", "/api/takt/delivery/catalogue", CATALOGUE.encode())[0] == 200
+        of = lambda **scope: measures(server, **window(plan), **scope)
+        single = [of(service=f"service-{n}") for n in range(5)]
+        for scope, numbers in (({"team": "web"}, (0, 1, 2)), ({"team": "core"}, (3,)), ({"tier": 2}, (1, 3)),
+                               ({"product": "shop", "tier": 1}, (0, 2)), ({"team": "nobody"}, ())):
+            found = of(**scope)
+            for name in ("change_failure_rate", "rework_rate", "deployment_success_rate"):
+                assert found[name]["numerator"] == sum(single[n][name]["numerator"] for n in numbers), (scope, name)
+                assert found[name]["denominator"] == sum(single[n][name]["denominator"] for n in numbers), (scope, name)
+            for name in ("failed_deployment_recovery", "restore_time"):
+                rows = []
+                for n in numbers:
+                    why = server.get_json("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": single[n][name]["figure"]}))
+                    rows += [r["value"] for r in why["rows"] if r["counted"]]
+                assert found[name]["n"] == len(rows), (scope, name)
+                assert not rows or abs(found[name]["value"] - statistics.median(rows)) < 1e-6, (scope, name)
+                figure = found[name]["figure"]
+                why = server.get_json("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": figure}))
+                assert why["figure"] == figure
+                assert why.get("value") == found[name].get("value") and why["n"] == found[name]["n"], (scope, name)
+        web = server.get_json("/api/takt/delivery/deploys?" + urllib.parse.urlencode({**window(plan), "team": "web"}))
+        assert {r["service"] for r in web["rollouts"]} == {"service-0", "service-1", "service-2"}
+        # targets: of the service, of the team, else Takt's
+        assert single[0]["lead_time"]["target"] == {"at_most": 43200, "of": "service service-0", "verdict": "cannot know"}
+        core = of(team="core")["change_failure_rate"]["target"]
+        assert core["at_most"] == 0.3 and core["of"] == "team core", core
+        assert of(team="web")["change_failure_rate"]["target"]["at_most"] == 0.15
+        code, out, err = takt("dora", "--data", server.data, "--team", "core", "--from", plan.start, "--to", plan.end)
+        assert code == 0 and "(team core)" in out, (out, err)
+
+
+def zone_is_here(name):
+    return Path("/usr/share/zoneinfo", name).exists()
+
+
+def windows_by_the_calendar(seed):
+    """Weeks, months, days in a zone with summer time; each point of a trend is the figure of its period."""
+    plan = Plan(seed, 1795953600)  # until 2026-11-29T12:00:00Z, a Sunday
+    with Server() as server:
+        send(server, plan.events)
+        get = lambda path, **ask: server.get_json(f"/api/takt/delivery/{path}?" + urllib.parse.urlencode(ask))
+        at = lambda text: int(datetime.datetime.fromisoformat(text + "+00:00").timestamp())
+        answer = get("measures", calendar="month", **{"from": "2026-10-05", "to": "2026-11-01"})
+        assert (int(answer["from"]) // 10**9, int(answer["to"]) // 10**9) == (at("2026-10-01"), at("2026-11-01")), answer
+        assert answer["calendar"] == "month" and answer["zone"] == "UTC" and "partial" not in answer
+        zone = "Europe/Berlin" if zone_is_here("Europe/Berlin") else "UTC"
+        trend = get("trend", measure="deployment_frequency", step="week", zone=zone, **window(plan))
+        points = trend["points"]
+        edges = [(int(p["from"]) // 10**9, int(p["to"]) // 10**9) for p in points]
+        assert all(a[1] == b[0] for a, b in zip(edges, edges[1:])) and edges[0][0] <= plan.start < plan.end <= edges[-1][1]
+        finished = [int(r["finished"]) // 10**9 for r in get("deploys", **{"from": edges[0][0], "to": edges[-1][1]})["rollouts"]
+                    if r["state"] == "success" and r["kind"] in ("first", "normal", "hotfix")]
+        for (begin, end), point in zip(edges, points):
+            if zone == "Europe/Berlin":
+                berlin = zoneinfo.ZoneInfo(zone)
+                first, last = (datetime.datetime.fromtimestamp(t, berlin) for t in (begin, end))
+                assert first.weekday() == last.weekday() == 0 and first.hour == last.hour == 0, (first, last)
+            assert point["n"] == sum(1 for t in finished if begin <= t < end), point
+            assert ("partial" in point) == (end > server_now()), point
+            why = get("why", figure=point["figure"])
+            assert why["n"] == point["n"] and why["zone"] == zone and why["calendar"] == "week"
+        if zone == "Europe/Berlin":
+            assert 7 * DAY + HOUR in {end - begin for begin, end in edges}  # the week in which clocks go back
+        rolling = get("trend", measure="change_failure_rate", step="7d", **window(plan))
+        assert len(rolling["points"]) == WEEKS and int(rolling["to"]) == plan.end * 10**9 and "calendar" not in rolling
+        assert sum(p["denominator"] for p in rolling["points"]) == plan.deploys
+        now = get("trend", measure="lead_time", step="month", window="90d")
+        assert [("partial" in p) for p in now["points"]] == [False] * (len(now["points"]) - 1) + [True]
+        for ask in ({"step": "1s", "measure": "lead_time"}, {"step": "year", "measure": "lead_time"}, {"measure": "speed"},
+                    {"measure": "lead_time", "zone": "Mars/Olympus"}, {"measure": "lead_time", "zone": "../x"}):
+            assert server.get("/api/takt/delivery/trend?" + urllib.parse.urlencode(ask))[0] == 400, ask
+        code, out, err = takt("dora", "--data", server.data, "--calendar", "quarter", "--zone", zone)
+        assert code == 0 and f"by the quarter in {zone}" in out, (out, err)
+
+
+def lower_median(values):
+    return sorted(values)[(len(values) - 1) // 2]
+
+
+class OtherTools:
+    """The published rules of fourkeys and DevLake, over the plan's events."""
+
+    def __init__(self, plan):
+        self.plan = plan
+        self.deploys = []  # (end, service)
+        self.incidents = {}
+        for e in plan.events:
+            data = e["data"]
+            at = lambda name: int(datetime.datetime.fromisoformat(data[name].replace("Z", "+00:00")).timestamp())
+            if e["type"].endswith("deploy") and data["state"] == "success":
+                self.deploys.append((at("succeeded_at"), data["service"]))
+            if e["type"].endswith("incident"):
+                found = self.incidents.setdefault(data["id"], {})
+                found.update({k: at(k) for k in data if k.endswith("_at")})
+                found.setdefault("service", data.get("service"))
+        self.deploys.sort()
+
+    def days_per_week(self):
+        days = range(self.plan.start // DAY, (self.plan.end - 1) // DAY + 1)
+        deployed = {t // DAY for t, _ in self.deploys if self.plan.start <= t < self.plan.end}
+        weeks = {}
+        for day in days:  # 1970-01-01 was a Thursday, so day -3 a Monday
+            weeks.setdefault((day + 3) // 7, []).append(day in deployed)
+        return lower_median([sum(w) for w in weeks.values()])
+
+    def linked(self, incident):
+        before = [d for d in self.deploys if d[0] < incident["detected_at"] and d[1] == incident["service"]]
+        return max(before) if before else None
+
+    def truth(self):
+        inside = [d for d in self.deploys if self.plan.start <= d[0] < self.plan.end]
+        failed = {self.linked(i) for i in self.incidents.values()} & set(inside)
+        resolved = [i for i in self.incidents.values() if self.plan.start <= i["resolved_at"] < self.plan.end]
+        return {"deployment_frequency": self.days_per_week(),
+                "change_failure_rate": len(failed) / len(inside),
+                "restore_time": lower_median([(i["resolved_at"] - i["detected_at"]) // 60 * 60 for i in resolved]),
+                "failed_deployment_recovery": lower_median([(i["resolved_at"] - self.linked(i)[0]) // 60 * 60
+                                                            for i in resolved])}
+
+
+def as_other_tools_have_it(seed):
+    """DevLake's figures against its rules in Python; every figure of every set opens to its rows."""
+    plan = Plan(seed, 1795953600)
+    truth = OtherTools(plan).truth()
+    with Server() as server:
+        send(server, plan.events)
+        for name in ("fourkeys", "devlake-2021", "devlake-2023"):
+            answer = server.get_json("/api/takt/delivery/measures?" + urllib.parse.urlencode({**window(plan), "set": name}))
+            conforms(answer, {"$ref": "#/components/schemas/Measures"})
+            assert answer["set"] == name and len(answer["measures"]) == 4, answer
+            for m in answer["measures"]:
+                short = m["name"].split(".")[1]
+                if name != "fourkeys" and short in truth:
+                    assert abs(m["value"] - truth[short]) < 1e-9, (m, truth[short])
+                why = server.get_json("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": m["figure"]}))
+                conforms(why, {"$ref": "#/components/schemas/Why"})
+                assert why["figure"] == m["figure"] and why.get("value") == m.get("value") and why["definition"], m
+                assert sum(1 for r in why["rows"] if r["counted"]) == m["n"], (m, len(why["rows"]))
+        # fourkeys knows only deploys whose commit it has seen: here none
+        four = {m["name"]: m for m in server.get_json("/api/takt/delivery/measures?" + urllib.parse.urlencode(
+            {**window(plan), "set": "fourkeys"}))["measures"]}
+        assert "value" not in four["fourkeys.change_failure_rate"] and four["fourkeys.deployment_frequency"]["n"] == 0
+        assert server.get("/api/takt/delivery/measures?set=sleuth")[0] == 400
+        code, out, err = takt("dora", "--data", server.data, "--set", "devlake-2023", "--from", plan.start, "--to", plan.end)
+        assert code == 0 and "as devlake-2023 has it" in out, (out, err)
+
+
+def merged_requests_reach_their_deploy():
+    """DevLake's lead time: a pull request's merge commit, a true merge, in the first deploy that delivered it."""
+    repo, t = Repository(), 1780000000
+    repo.commit("c1", t)
+    repo.tag("v1", t + HOUR)
+    repo.run("checkout", "-q", "-b", "side")
+    repo.commit("c2", t + 2 * HOUR)
+    repo.run("checkout", "-q", "main")
+    repo.run("merge", "-q", "--no-ff", "-m", "merge", "side", at=t + 4 * HOUR)
+    sha = repo.run("rev-parse", "HEAD")
+    repo.tag("v2", t + 6 * HOUR)
+    data = temporary_directory() / "data"
+    code, _, err = takt("import", "git", repo.path, "--service", "shop", "--tags", "^v", "--data", data)
+    assert code == 0, err
+    code, _, err = takt("event", "change", "--data", data, "--id", "shop#1", "--repo", "shop", "--state", "merged",
+                        "--first-commit-at", stamp(t + 2 * HOUR), "--opened-at", stamp(t + 3 * HOUR),
+                        "--merged-at", stamp(t + 4 * HOUR), "--merge-sha", sha)
+    assert code == 0, err
+    for name, want in (("devlake-2023", 4 * HOUR + MINUTE), ("fourkeys", None)):
+        code, out, err = takt("dora", "--data", data, "--set", name, "--from", t, "--to", t + DAY, "--json")
+        assert code == 0, err
+        lead = {m["name"]: m for m in json.loads(out)["measures"]}[name + ".lead_time"]
+        if want:  # the tag is a minute after its time, as its clock is the committer's
+            assert lead["n"] == 1 and lead["value"] == want, lead
+        else:  # c1 an hour and a minute before v1; c2 and the merge in v2: 61, 121 and 241 minutes
+            assert lead["n"] == 3 and lead["value"] == 121 * MINUTE, lead
+
+
+def paths_of_a_monorepo():
+    """One history, two services: of c2 (web), c3 (api), c4 (api2: not api) and c5 (both) each gets its own."""
+    repo, t = Repository(), 1780000000
+    for name in ("web", "api", "api2"):
+        (repo.path / name).mkdir(parents=True, exist_ok=True)
+    repo.commit("c1", t)
+    repo.tag("v1", t + HOUR)
+    for number, files in enumerate((("web/a",), ("api/a",), ("api2/a",), ("web/b", "api/b")), 2):
+        for file in files[:-1]:
+            (repo.path / file).write_text("x")
+        repo.commit(files[-1], t + number * HOUR)
+    repo.tag("v2", t + 8 * HOUR)
+    with Server() as server:
+        pass
+    file = temporary_directory() / "services.yaml"
+    file.write_text("services:\n  web: {paths: [web/]}\n  api: {paths: [./api]}\n  all: {}\n")
+    for service in ("web", "api", "all"):
+        code, _, err = takt("import", "git", repo.path, "--service", service, "--tags", "^v", "--data", server.data)
+        assert code == 0, err
+    with Server(server.data, flags=["--set", f"delivery.catalogue={file}"]) as server:
+        count = lambda: {r["service"]: (r["commits"], r["commits_state"]) for r in server.get_json(
+            f"/api/takt/delivery/deploys?from={t}&to={t + DAY}")["rollouts"] if r["version"] == "v2"}
+        assert count() == {"web": (2, "known"), "api": (2, "known"), "all": (4, "known")}, count()
+        file.write_text("services:\n  web: {paths: [docs]}\n")
+        until("paths that change are derived again", lambda: count() == {"web": (0, "none"), "api": (4, "known"),
+                                                                         "all": (4, "known")})
+
+
+def server_now():
+    return datetime.datetime.now(datetime.timezone.utc).timestamp()
+
+
+class Repository:
+    def __init__(self):
+        self.path = temporary_directory() / "repo"
+        self.run("init", "-q", "-b", "main", self.path, cwd="/")
+
+    def run(self, *arguments, at=None, cwd=None):
+        clock = {"GIT_AUTHOR_DATE": f"{at} +0000", "GIT_COMMITTER_DATE": f"{at + 60} +0000"} if at else {}
+        done = subprocess.run(["git", "-c", "user.name=Ann", "-c", "user.email=ann@example.org", *map(str, arguments)],
+                              cwd=cwd or self.path, capture_output=True, text=True, check=True,
+                              env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", **clock})
+        return done.stdout.strip()
+
+    def commit(self, name, at):
+        (self.path / name).write_text(name)
+        self.run("add", ".")
+        self.run("commit", "-q", "-m", name, at=at)
+
+    def tag(self, name, at, where="HEAD"):
+        self.run("tag", "-a", "-m", name, name, where, at=at)
+
+
+def a_git_history():
+    """c1 ─ c2 ─ merge(c3) ─ c4 ─ c5      tags v1 = c1, v2 = the merge, v3 = c5
+         └─ c3 ───┘                      hotfix v1.1 = c1 + a pick of c4, after v2 and before v3
+    v1 is the baseline. v2 brings c2 and c3: the merge is no change. v1.1 brings its pick. v3 brings c4 and
+    c5, of which c4 was delivered as the pick: lead times are of c2, c3, the pick and c5."""
+    repo, t = Repository(), 1780000000
+    for name, at in (("c1", t),):
+        repo.commit(name, at)
+    repo.tag("v1", t + HOUR)
+    repo.run("checkout", "-q", "-b", "side")
+    repo.commit("c3", t + 2 * HOUR)
+    repo.run("checkout", "-q", "main")
+    repo.commit("c2", t + 3 * HOUR)
+    repo.run("merge", "-q", "--no-ff", "-m", "merge", "side", at=t + 4 * HOUR)
+    repo.tag("v2", t + 5 * HOUR)
+    repo.commit("c4", t + 6 * HOUR)
+    pick = repo.run("rev-parse", "HEAD")
+    repo.commit("c5", t + 7 * HOUR)
+    repo.run("checkout", "-q", "-b", "fix", "v1")
+    repo.run("cherry-pick", "-x", pick, at=t + 8 * HOUR)
+    repo.tag("v1.1-hotfix", t + 9 * HOUR)
+    repo.tag("v3", t + 10 * HOUR, "main")
+    repo.run("tag", "nightly-2026-05-01", "main")
+    data = temporary_directory() / "data"
+    code, out, err = takt("import", "git", repo.path)
+    assert code == 0 and "5 tags" in out and "--tags" in out, (out, err)
+    code, out, err = takt("import", "git", repo.path, "--service", "shop", "--tags", "^v[0-9]", "--data", data)
+    assert code == 0 and "7 new commits, 4 new rollouts of 4 matching tags" in out, (out, err)
+    code, out, err = takt("import", "git", repo.path, "--service", "shop", "--tags", "^v[0-9]", "--data", data)
+    assert code == 0 and "0 new commits, 0 new rollouts" in out, (out, err)
+    scope = ("--data", data, "--from", t, "--to", t + DAY)
+    code, out, err = takt("deploys", *scope, "--json")
+    assert code == 0, err
+    got = [(r["version"], r["kind"], r["commits_state"], r["commits"]) for r in reversed(json.loads(out)["rollouts"])]
+    assert got == [("v1", "first", "baseline", 0), ("v2", "normal", "known", 2), ("v1.1-hotfix", "hotfix", "known", 1),
+                   ("v3", "normal", "known", 2)], got
+    found = {m["name"]: m for m in json.loads(takt("dora", *scope, "--json")[1])["measures"]}
+    lead = found["lead_time"]
+    # Finishes are a minute after the tag's time (the tagger's clock is the committer's): c2 121 min, c3 181,
+    # the pick keeps its author's time (c4's): 181, c5 181.
+    assert lead["n"] == 4 and lead["value"] == 181 * MINUTE, lead
+    assert {x["why"]: x["n"] for x in lead["left_out"]} == {"first rollout: a baseline": 1,
+                                                           "cherry-pick whose twin was delivered": 1}, lead
+    committer = json.loads(takt("dora", *scope, "--json", "--clock", "committer")[1])["measures"]
+    committer = next(m for m in committer if m["name"] == "lead_time")
+    assert committer["n"] == 4 and committer["value"] == (120 + 180) / 2 * MINUTE, committer  # 120 180 60 180
+    code, _, err = takt("import", "git", repo.path, "--service", "shop", "--tags", "v(", "--data", data)
+    assert code == 1 and "wrong at character" in err, err
+    code, _, err = takt("import", "git", "/nowhere", "--tags", "v", "--service", "s", "--data", data)
+    assert code == 1 and "/nowhere" in err, err
+    code, out, err = takt("import", "git", repo.path, "--service", "nightly", "--tags", "nightly", "--time", "name", "--data", data)
+    assert code == 0 and "1 new rollout" in out, (out, err)
+    code, out, _ = takt("deploys", "--data", data, "--from", "2026-05-01", "--to", "2026-05-02", "--service", "nightly")
+    assert "2026-05-01 00:00" in out, out
+
+
+def the_command_line():
+    with Server() as server:
+        where = {"TAKT_SERVER": f"http://127.0.0.1:{server.port()}"}
+        assert takt("event", "deploy", "--id", "1", "--service", "s", "--environment", "production", "--version", "v1",
+                    "--state", "success", "--succeeded-at", "now", **where)[0] == 0
+        code, out, _ = takt("deploys", **where)
+        assert code == 0 and "1 rollout" in out and "first" in out, out
+        code, _, err = takt("event", "deploy", "--servce", "s", **where)
+        assert code == 2 and "--service" in err
+        assert takt("event", "party", **where)[0] == 2
+        code, _, err = takt("event", "deploy", "--id", "2", "--data", server.data)
+        assert code == 1 and "in use by process" in err and "--server" in err, err
+        copy = server.directory / "copy.db"
+        code, out, err = takt("backup", copy, "--data", server.data)
+        assert code == 0 and copy.stat().st_size, err
+        assert takt("backup", copy, "--data", server.data)[0] == 1
+    empty = temporary_directory()
+    code, _, err = takt("dora", "--data", empty)
+    assert code == 1 and "no facts" in err, err
+    assert takt("event", "deploy", "--id", "2", "--service", "s", "--data", Path(empty) / "new")[0] == 0
+
+
+def cases(tap):
+    tap.case("planted_truth", planted_truth, tap.seed)
+    tap.case("work_and_its_truth", work_and_its_truth, tap.seed)
+    tap.case("figures_open_to_their_rows", figures_open_to_their_rows, tap.seed)
+    tap.case("a_catalogue_by_the_api", a_catalogue_by_the_api, tap.seed)
+    tap.case("a_catalogue_from_a_file", a_catalogue_from_a_file, tap.seed)
+    tap.case("scopes_pool_their_rows", scopes_pool_their_rows, tap.seed)
+    tap.case("windows_by_the_calendar", windows_by_the_calendar, tap.seed)
+    tap.case("as_other_tools_have_it", as_other_tools_have_it, tap.seed)
+    tap.case("merged_requests_reach_their_deploy", merged_requests_reach_their_deploy)
+    tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
+    tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
+    for case in (secrets_of_hooks, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
+        tap.case(case.__name__, case)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The impact of deploys from traces, from the outside: spans of two versions with a planted difference and the event
+of the deploy go in, the verdict comes out. The truth is the plan that the spans were made from."""
+import json
+import time
+
+from commands import takt
+from delivery import DAY, MINUTE, OPENAPI, conforms, event, send
+from takt import Server
+from traffic import Traffic
+
+QUICK = "impact:\n  after: 1s\n"
+
+
+def deploy(version, started, finished, key="d", service="shop", environment="production", state="success"):
+    return [event("deploy", finished, id=f"{key}-{version}", service=service, environment=environment, version=version,
+                  state=state, started_at=started)]
+
+
+def rollouts(server, service="shop"):
+    return {r["version"]: r for r in server.get_json(f"/api/takt/delivery/deploys?service={service}")["rollouts"]}
+
+
+def asked(server, path, query):
+    """The answer, which is as docs/openapi.json has it."""
+    answer = server.get_json(f"{path}?{query}")
+    conforms(answer, OPENAPI["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"], path)
+    return answer
+
+
+def impact(server, rollout, fresh=False):
+    return asked(server, "/api/takt/delivery/impact", f"rollout={rollout}" + ("&fresh=true" if fresh else ""))
+
+
+def wait_for_verdict(server, rollout, wanted, seconds=60):
+    """Until the server itself has recorded it: what is only computed when asked is of another moment each time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        got = impact(server, rollout)
+        if got["verdict"] == wanted and impact(server, rollout)["computedAt"] == got["computedAt"]:
+            return got
+        time.sleep(0.2)
+    raise AssertionError(f"no {wanted} verdict: {got}")
+
+
+def failure_rate(server):
+    measures = server.get_json("/api/takt/delivery/measures?service=shop")["measures"]
+    return next(m for m in measures if m["name"] == "change_failure_rate")
+
+
+def plant(server, seed, share_old=0.01, share_new=0.08, ms_new=40, exception="CartIsNull"):
+    """Two versions side by side for ten minutes, an hour ago; then only the new one."""
+    t = int(time.time()) - 40 * MINUTE
+    traffic = Traffic(server, seed)
+    traffic.send("1.0", t - 30 * MINUTE, t, 1500, share_old, exception="Timeout")
+    for _ in range(2):
+        traffic.send("1.0", t, t + 15 * MINUTE, 1000, share_old, exception="Timeout")
+        traffic.send("2.0", t, t + 15 * MINUTE, 1000, share_new, ms=ms_new, exception=exception, user=True)
+    send(server, deploy("1.0", t - 20 * DAY, t - 20 * DAY + MINUTE) + deploy("2.0", t, t + 15 * MINUTE))
+    return traffic
+
+
+def planted_regression(seed):
+    """A regression is confirmed, counted as a failure, and stays after kill -9 and a reprocess."""
+    with Server(config=QUICK) as server:
+        traffic = plant(server, seed)
+        mine = rollouts(server)["2.0"]["id"]
+        got = wait_for_verdict(server, mine, "confirmed")
+        assert got["phase"] == "concurrent" and got["version"] == "2.0" and got["baseline"] == "1.0", got
+        arms = got["arms"]
+        assert arms["new"]["requests"] <= 2000 and arms["new"]["requests"] > 1900, arms
+        assert abs(arms["new"]["errorRate"] - 0.08) < 0.02 and abs(arms["old"]["errorRate"] - 0.01) < 0.01, arms
+        route = next(r for r in got["routes"] if r["route"] == "GET /cart" and r["test"] == "errors")
+        assert route["verdict"] == "confirmed" and route["q"] < 0.001, route
+        assert route["interval"][0] < 0.07 < route["interval"][1], route
+        assert len(route["examples"]) == 3 and set(route["examples"]) <= traffic.failed["2.0"], route
+        for trace in route["examples"]:
+            assert server.get(f"/api/v2/traces/{trace}")[0] == 200
+        new = {e["type"]: e for e in got["newErrors"]}
+        assert set(new) == {"CartIsNull"} and set(new["CartIsNull"]["examples"]) <= traffic.failed["2.0"], new
+        low, high = got["failedRoots"]["interval"]
+        assert low < len(traffic.failed["2.0"]) - 20 < high, got["failedRoots"]
+        assert 0.5 * len(traffic.failed["2.0"]) < got["users"]["hit"] <= len(traffic.failed["2.0"]), got["users"]
+
+        def check():
+            assert rollouts(server)["2.0"]["failure"] == "traces"
+            rate = failure_rate(server)
+            assert rate["numerator"] == 1 and rate["denominator"] >= 1, rate
+            rows = server.get_json(f"/api/takt/delivery/why?figure={rate['figure']}")["rows"]
+            says = [e["says"] for r in rows for e in r.get("evidence", ())]
+            assert any("errors of" in s for s in says), rows
+            assert impact(server, mine)["verdict"] == "confirmed"
+
+        check()
+        server.kill()
+        server.start()
+        check()
+        status, _, _ = server.request("POST", "/api/takt/delivery/reprocess")
+        assert status == 200
+        check()
+        code, out, err = takt("impact", mine, "--server", f"http://127.0.0.1:{server.port()}")
+        assert code == 0 and "confirmed" in out and "GET /cart" in out, (out, err)
+        send(server, [event("verdict", int(time.time()), incident="traces", rollout=mine, says="deny", said_by="Ann")])
+        assert "failure" not in rollouts(server)["2.0"], rollouts(server)
+        data = server.data
+        server.stop()
+        code, out, err = takt("impact", mine, "--data", data, "--json")
+        assert code == 0 and json.loads(out)["verdict"] == "confirmed", (out, err)
+
+
+def no_change(seed):
+    """The same error rate in both: clean. Too few requests: insufficient, never clean."""
+    with Server(config=QUICK) as server:
+        plant(server, seed, 0.01, 0.01, exception="Timeout")
+        got = wait_for_verdict(server, rollouts(server)["2.0"]["id"], "clean")
+        assert "failure" not in rollouts(server)["2.0"] and got["why"], got
+        now = int(time.time())
+        few = Traffic(server, seed + 1, "small")
+        few.send("1", now - 30 * MINUTE, now - 10 * MINUTE, 100, 0)
+        few.send("2", now - 20 * MINUTE, now - 10 * MINUTE, 60, 0.5)
+        send(server, deploy("2", now - 20 * MINUTE, now - 10 * MINUTE, service="small"))
+        got = impact(server, rollouts(server, "small")["2"]["id"], fresh=True)
+        assert got["verdict"] == "insufficient" and got["why"], got
+
+
+def slower(seed):
+    with Server(config=QUICK) as server:
+        plant(server, seed, 0.01, 0.01, ms_new=140, exception="Timeout")
+        got = wait_for_verdict(server, rollouts(server)["2.0"]["id"], "confirmed")
+        route = next(r for r in got["routes"] if r["route"] == "GET /cart" and r["test"] == "latency")
+        assert route["verdict"] == "confirmed" and route["new"]["p95"] > 2 * route["old"]["p95"], route
+
+
+def suspicion_waits_for_a_word(seed):
+    """Before against after without any control is a suspicion; a person's word makes it count."""
+    now = int(time.time())
+    with Server(config="impact:\n  enabled: false\n") as server:
+        t = now - 3 * 60 * MINUTE
+        traffic = Traffic(server, seed)
+        traffic.send("1.0", t - 60 * MINUTE, t, 3000, 0.01)
+        traffic.send("2.0", t + 2 * MINUTE, t + 60 * MINUTE, 3000, 0.06)
+        send(server, deploy("1.0", t - 20 * DAY, t - 20 * DAY + MINUTE) + deploy("2.0", t, t + MINUTE))
+        mine = rollouts(server)["2.0"]["id"]
+        got = impact(server, mine)
+        assert got["phase"] == "before-after", got
+        assert got["verdict"] == "suspect", got
+        assert "failure" not in rollouts(server)["2.0"]  # asked, not recorded: this server judges nothing by itself
+        assert any("moved alike" in c or "without a control" in c for c in got["confounders"]), got
+
+
+def compare(seed):
+    now = int(time.time())
+    with Server() as server:
+        traffic = Traffic(server, seed)
+        for version, share, ms in (("1", 0.01, 40), ("same", 0.01, 40), ("worse", 0.06, 90)):
+            traffic.send(version, now - 1500, now - 300, 3000, share, ms=ms)
+        traffic.send("few", now - 1500, now - 300, 50, 0.5)
+        url = f"http://127.0.0.1:{server.port()}"
+
+        def run(candidate, *conditions, where=("--server", url), more=()):
+            conditions = [x for c in conditions for x in ("--fail-if", c)]
+            return takt("compare", "--service", "shop", "--baseline", "1", "--candidate", candidate, *conditions, *where, *more)
+
+        for where in (("--server", url), ("--data", server.data)):
+            server.flush()
+            code, out, err = run("same", "errors > +2 points", "p95 > +40 %", where=where)
+            assert code == 0 and "pass" in out, (code, out, err)
+            code, out, err = run("worse", "errors > +0.5 points", "p99 > 10 s", where=where)
+            assert code == 2 and "failed" in out and "pass" in out, (code, out, err)
+            code, out, err = run("worse", "p95 > +20 %", where=where, more=("--json",))
+            got = json.loads(out)
+            assert code == 2 and got["result"] == "failed" and abs(got["checks"][0]["value"] - 1.25) < 0.4, (code, got)
+            code, out, err = run("few", "errors > +0.5 points", where=where)
+            assert code == 4 and "inconclusive" in out, (code, out, err)
+            code, out, err = run("never", "errors > +0.5 points", where=where)
+            assert code == 4, (code, out, err)
+            code, out, err = run("same", "errors < 3", where=where)
+            assert code == 1 and "expected >" in err, (code, out, err)
+        got = asked(server, "/api/takt/compare", "service=shop&baseline=1&candidate=worse&failIf=errors+%3E+2+%25&since=1h")
+        assert got["result"] == "failed", got
+        assert run("same")[0] == 1 and takt("compare", "--unknown")[0] == 1
+
+
+def versions(seed):
+    now = int(time.time())
+    with Server() as server:
+        traffic = Traffic(server, seed)
+        traffic.send("1.0", now - 3000, now - 2000, 50, 0)
+        traffic.send("secret", now - 2000, now - 1000, 30, 0)
+        send(server, deploy("v1.0", now - 4000, now - 3500) + deploy("3.0", now - 900, now - 800))
+        got = asked(server, "/api/takt/delivery/versions", "service=shop")
+        seen = {v["version"]: v for v in got["versions"]}
+        assert seen["1.0"]["reported"] and seen["1.0"]["requests"] == 50, got
+        assert not seen["secret"]["reported"] and seen["secret"]["requests"] == 30, got
+        assert [u["version"] for u in got["unserved"]] == ["3.0"], got
+        server.flush()
+        for where in (("--server", f"http://127.0.0.1:{server.port()}"), ("--data", server.data)):
+            code, out, err = takt("deploys", "--service", "shop", *where)
+            assert code == 0 and "no rollout was reported: secret (30 requests)" in out, (out, err)
+            assert "never seen in traffic: 3.0" in out and "1.0 (" not in out, out
+        assert server.get("/api/takt/delivery/versions")[0] == 400
+        assert server.get("/api/takt/delivery/impact?rollout=nothing")[0] == 404
+        status, _, _ = server.request("POST", "/hooks/takt", b'{"rollout":"x","state":"1","verdict":"confirmed"}')
+        assert status == 404, status
+
+
+def cases(tap):
+    for case in (planted_regression, no_change, slower, suspicion_waits_for_a_word, compare, versions):
+        tap.case(case.__name__, case, tap.seed)

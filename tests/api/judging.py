@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judgements from the outside: the tempo profile, the report, the checks of a service and of an incident, on
+events whose meaning is plain."""
+import html.parser
+import json
+import time
+import urllib.parse
+
+from client import new_id, request, span
+from commands import takt
+from delivery import DAY, HOUR, MINUTE, OPENAPI, conforms, event, send
+import otlp
+from takt import Server
+
+BASE = "/api/takt/delivery/"
+
+
+def history(now):
+    """A shop that deploys daily and well; its runs are flaky, its last deploy was taken back after an incident."""
+    for day in range(40, 1, -1):
+        at = now - day * DAY
+        yield event("deploy", at, id=f"d{day}", service="shop", environment="production", version=f"v{100 - day}", repo="shop",
+                    sha=f"{day:040x}", state="success", started_at=at - MINUTE, succeeded_at=at, trigger_kind="automatic")
+        for attempt, result in ((1, "failure" if day % 4 == 0 else "success"), (2, "success")):
+            if attempt == 2 and day % 4:
+                continue
+            yield event("run", at - HOUR + attempt * MINUTE, id=f"r{day}.{attempt}", repo="shop", name="ci", run=f"r{day}",
+                        attempt=attempt, sha=f"{day:040x}", state="done", result=result, queued_at=at - HOUR,
+                        started_at=at - HOUR + 1, ended_at=at - HOUR + attempt * MINUTE)
+    at = now - 3 * HOUR
+    yield event("deploy", at, id="bad", service="shop", environment="production", version="v200", sha="f" * 40,
+                state="success", started_at=at - MINUTE, succeeded_at=at)
+    yield event("incident", at + 5 * MINUTE, id="pd:INC-7", service="shop", environment="production", title="down",
+                state="triggered", started_at=at + 2 * MINUTE, detected_at=at + 5 * MINUTE, caused_by="v200")
+
+
+def ask(server, path, schema, **parameters):
+    answer = server.get_json(BASE + path + "?" + urllib.parse.urlencode(parameters))
+    conforms(answer, {"$ref": f"#/components/schemas/{schema}"})
+    return answer
+
+
+def answers(findings):
+    return {f["name"]: f["answer"] for f in findings}
+
+
+def profile_and_report():
+    now = int(time.time())
+    with Server() as server:
+        data = ["--server", f"http://127.0.0.1:{server.port()}"]
+        empty = ask(server, "profile", "Profile")
+        assert empty["headline"]["name"] == "data-gaps", empty["headline"]
+        send(server, list(history(now)))
+        profile = ask(server, "profile", "Profile", window="30d")
+        rules = answers(profile["rules"])
+        assert rules["data-gaps"] == "yes", profile["headline"]  # no history was imported: no commits are known
+        assert rules["flaky-runs"] == "yes" and rules["no-owner"] == "yes" and rules["budget-spent"] == "cannot know", rules
+        assert rules["builds-untagged"] == "no" and rules["nothing"] == "no", rules
+        assert profile["headline"] == next(f for f in profile["rules"] if f["answer"] == "yes")
+        for f in profile["rules"]:
+            for figure in f["figures"]:  # each opens to its rows
+                assert server.get_json(BASE + "why?" + urllib.parse.urlencode({"figure": figure}))["figure"] == figure
+        levels = {d["name"]: d["level"] for d in profile["dimensions"]}
+        assert levels["build"] == 1 and levels["review"] == 0, levels
+        server.request("PUT", BASE + "catalogue/shop", json.dumps({"owner": "ann"}).encode())
+        assert answers(ask(server, "profile", "Profile", window="30d")["rules"])["no-owner"] == "no"
+        report = ask(server, "report", "Report", window="7d")
+        assert report["incidents"] == 1 and report["rollouts"] == 6, (report["incidents"], report["rollouts"])
+        assert [r["version"] for r in report["failed"]] == ["v200"], report["failed"]
+        frequency = next(m for m in report["measures"] if m["name"] == "deployment_frequency")
+        assert abs(frequency["value"] - 6 / 7) < 1e-9 and abs(frequency["before"] - 1) < 1e-9, frequency
+        whole = json.loads(takt("report", "--calendar", "month", "--json", *data)[1])  # the last month that is over
+        assert whole["calendar"] == "month" and "partial" not in whole and int(whole["to"]) <= now * 10**9, whole["to"]
+        for words in (["profile"], ["report"], ["report", "--window", "30d", "--json"]):
+            code, out, err = takt(*words, *data)
+            assert code == 0 and out and not err, (words, out, err)
+        assert json.loads(out)["measures"], out
+        send(server, [event("deploy", now - HOUR, id="x", service="<b>&", environment="production", version="<i>1",
+                            state="success", succeeded_at=now - HOUR, fixes="bad")])
+        code, out, err = takt("report", "--html", *data)
+        assert code == 0 and out.startswith("<!doctype html>") and "<i>" not in out, (out[:200], err)
+        html.parser.HTMLParser().feed(out)
+
+
+def readiness():
+    now = int(time.time())
+    with Server() as server:
+        send(server, list(history(now)))
+        ready = ask(server, "ready", "Ready", service="shop")
+        before, after = answers(ready["before"]), answers(ready["ready"])
+        assert before == {"flake-rate": "no", "builds-tagged": "yes", "canary": "no", "indicators": "cannot know",
+                          "rollback": "no", "deploy-events": "yes", "flags": "cannot know", "spans": "no", "trace": "no",
+                          "views": "no"}, before
+        assert after == {"objective": "cannot know", "alerts": "no", "runbook": "no", "access": "cannot know",
+                         "retention": "yes", "sampling": "cannot know", "head-room": "yes", "on-call": "no"}, after
+        trace = new_id(16)
+        resource = request(span(trace, startTimeUnixNano=now * 10**9, endTimeUnixNano=now * 10**9 + 1))
+        resource["resourceSpans"][0]["resource"] = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
+        server.post_traces(otlp.encode(resource))
+        server.request("PUT", BASE + "catalogue/shop", json.dumps({"runbook": "https://r.test/", "on_call": "#shop"}).encode())
+        ready = ask(server, "ready", "Ready", service="shop")
+        assert answers(ready["before"])["spans"] == "yes", ready["before"]
+        assert trace in next(f for f in ready["before"] if f["name"] == "trace")["evidence"]
+        assert answers(ready["ready"])["runbook"] == answers(ready["ready"])["on-call"] == "yes"
+        assert server.get(BASE + "ready")[0] == 400
+        code, out, err = takt("ready", "shop", "--server", f"http://127.0.0.1:{server.port()}")
+        assert code == 0 and "Is a runbook linked?" in out, (out, err)
+        server.stop()  # straight from the directory: of its load nothing is known
+        code, out, err = takt("ready", "shop", "--data", server.data, "--json")
+        assert code == 0 and answers(json.loads(out)["ready"])["head-room"] == "cannot know", (out, err)
+
+
+def incidents():
+    now = int(time.time())
+    with Server() as server:
+        send(server, list(history(now)))
+        for key in ("takt:pd:INC-7", "pd:INC-7", "INC-7"):
+            found = ask(server, "incident", "IncidentChecks", id=key)
+            assert (found["incident"], found["version"], found["rule"]) == ("takt:pd:INC-7", "v200", "version"), found
+            checks = answers(found["checks"])
+            assert checks["rollback"] == "yes" and checks["deploys"] == "yes" and checks["recorded"] == "yes", checks
+        send(server, [event("deploy", now - HOUR, id="back", service="shop", environment="production", version="v98",
+                            sha=f"{2:040x}", state="success", succeeded_at=now - HOUR),
+                      event("incident", now - HOUR, id="pd:INC-7", state="resolved", resolved_at=now - HOUR)])
+        found = ask(server, "incident", "IncidentChecks", id="INC-7")
+        assert answers(found["checks"])["rollback"] == "no" and found["recovered"] == str((now - HOUR) * 10**9), found
+        status, _, body = server.get(BASE + "incident?id=nothing")
+        assert status == 404 and b"nothing" in body, (status, body)
+        code, out, err = takt("incident", "INC-7", "--server", f"http://127.0.0.1:{server.port()}")
+        assert code == 0 and "caused by" in out and "v200" in out, (out, err)
+        assert takt("incident", "nothing", "--server", f"http://127.0.0.1:{server.port()}")[0] == 1
+
+
+def cases(tap):
+    for case in (profile_and_report, readiness, incidents):
+        tap.case(case.__name__, case)
