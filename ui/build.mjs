@@ -19,7 +19,8 @@ const DEPTHS = ['./', '../', '../../']; // how far a page's path is from the roo
 const MAY_IMPORT = {
   base: ['base'],
   trace: ['base', 'trace'],
-  pages: ['base', 'trace', 'pages'],
+  search: ['base', 'search'],
+  pages: ['base', 'trace', 'search', 'pages'],
   app: ['base', 'pages', 'app'],
 };
 

@@ -8,6 +8,7 @@ import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { deep, hostile, shop, skewed, sparse, wide, random, Trace, toRequests } from '../test/data.mjs';
+import { Search } from './search.mjs';
 import { encodeSkeleton } from './skeleton.mjs';
 
 const args = process.argv.slice(2);
@@ -58,8 +59,10 @@ function summary(id) {
   };
 }
 
+const searches = new Search(spans, summary);
+
 function listTraces(q) {
-  const range = { '15m': 15, '1h': 60, '6h': 360, '24h': 1440 }[q.get('since')];
+  const range = { '15m': 15, '1h': 60, '6h': 360, '24h': 1440, '168h': 10080 }[q.get('since')];
   const from = range ? now() - BigInt(range) * 60_000_000_000n : BigInt(q.get('start') ?? 0);
   const to = q.get('end') ? BigInt(q.get('end')) : null;
   const ns = (t) => (t ? Number(t.replace('ns', '')) : null);
@@ -82,6 +85,7 @@ function listTraces(q) {
 function status() {
   const all = [...spans.values()].flat();
   const newest = all.length ? String(all.map(startOf).reduce((a, b) => (b > a ? b : a))) : null;
+  const oldest = all.length ? String(all.map(startOf).reduce((a, b) => (b < a ? b : a))) : null;
   const none = { spans_accepted: 0, requests: 0, refused_requests: 0, refused_spans: 0, first_seen_unix_ns: null, last_seen_unix_ns: null };
   const last = seen.otlp_http && String(seen.otlp_http);
   return {
@@ -91,7 +95,7 @@ function status() {
       { protocol: 'otlp_http', address: 'http://127.0.0.1:4318', tls: false, ...none, spans_accepted: seen.spans, requests: seen.requests, refused_requests: refusals.length, first_seen_unix_ns: last, last_seen_unix_ns: last },
     ],
     refusals,
-    store: { spans: all.length, traces: spans.size, blocks: 0, bytes: all.length * 40, oldest_unix_ns: newest, newest_unix_ns: newest, head_spans: all.length, wal_bytes: all.length * 150 },
+    store: { spans: all.length, traces: spans.size, blocks: 0, bytes: all.length * 40, oldest_unix_ns: oldest, newest_unix_ns: newest, head_spans: all.length, wal_bytes: all.length * 150 },
   };
 }
 
@@ -135,6 +139,11 @@ function api(method, url, body, headers) {
   }
   if (path === '/api/takt/status') return { json: status() };
   if (path === '/api/takt/traces') return { json: listTraces(q) };
+  if (path === '/api/takt/search') return { json: searches.search(q) };
+  if (path === '/api/takt/explain') return { json: searches.explain(q) };
+  if (path === '/api/takt/traceql/analyze') return { json: searches.analyze(q) };
+  if (path === '/api/metrics/query_range') return { json: searches.series(q) };
+  if (path.startsWith('/api/v2/search/tag/')) return { json: { tagValues: searches.values(decodeURIComponent(path.split('/')[5])) } };
   if (path === '/api/takt/services') return { json: services() };
   if (path === '/api/takt/test-span' && method === 'POST') return { json: testSpan() };
   if (path === '/api/status/buildinfo') return { json: { version: '0.0.0-fake', revision: 'none', branch: 'dev', buildDate: '2026-11-20' } };
@@ -168,7 +177,7 @@ createServer(async (request, response) => {
   try {
     r = api(request.method, url, body, request.headers) ?? file(url.pathname);
   } catch (e) {
-    r = { code: 500, text: String(e) };
+    r = { code: e.code ?? 500, text: e.code ? e.message : String(e) };
   }
   const bytes = r.json ? Buffer.from(JSON.stringify(r.json)) : r.bytes ?? Buffer.from(r.text ?? '');
   response.writeHead(r.code ?? 200, {

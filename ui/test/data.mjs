@@ -93,6 +93,8 @@ function checkout(rand, start, failing) {
   t.add(wait, 'fraud', 'POST /score', at + 12, at + 12 + 9 * k, { kind: 'server', attrs: { 'fraud.score': rand.next() } });
   const publish = t.add(pay, 'checkout', 'orders publish', end + 2, end + 5, { kind: 'producer', attrs: { 'messaging.system': 'kafka', 'messaging.destination.name': 'orders' } });
   t.add(publish, 'email', 'orders process', end + 14, end + 120 * k, { kind: 'consumer', attrs: { 'messaging.system': 'kafka', 'messaging.destination.name': 'orders' }, links: [{ traceId: t.traceId, spanId: publish.spanId }] });
+  // Failures come with a new version of payments, which most successes have not.
+  for (const s of t.spans) if (s.service === 'payments' && (failing || k > 1.4)) s.version = 'v142';
   return t;
 }
 
@@ -207,21 +209,22 @@ export function hostile({ seed = 6, start }) {
 
 // --- sending --------------------------------------------------------------------------------------
 
-const resourceOf = (service) =>
-  attributes({ ...(service === null ? {} : { 'service.name': service }), 'service.version': 'v141', 'telemetry.sdk.language': 'nodejs', 'host.name': 'pod-7', 'k8s.namespace.name': 'shop' });
+const resourceOf = (service, version) =>
+  attributes({ ...(service === null ? {} : { 'service.name': service }), 'service.version': version, 'telemetry.sdk.language': 'nodejs', 'host.name': 'pod-7', 'k8s.namespace.name': 'shop' });
 
 export function toRequests(traces, perRequest = 2000) {
   const spans = traces.flatMap((t) => t.spans);
   const out = [];
   for (let i = 0; i < spans.length; i += perRequest) {
-    const byService = new Map();
-    for (const { service, span } of spans.slice(i, i + perRequest)) {
-      if (!byService.has(service)) byService.set(service, []);
-      byService.get(service).push(span);
+    const resources = new Map();
+    for (const { service, version = 'v141', span } of spans.slice(i, i + perRequest)) {
+      const key = JSON.stringify([service, version]);
+      if (!resources.has(key)) resources.set(key, { service, version, list: [] });
+      resources.get(key).list.push(span);
     }
     out.push({
-      resourceSpans: [...byService].map(([service, list]) => ({
-        resource: { attributes: resourceOf(service) },
+      resourceSpans: [...resources.values()].map(({ service, version, list }) => ({
+        resource: { attributes: resourceOf(service, version) },
         scopeSpans: [{ scope: { name: 'shop', version: '1.4.0' }, spans: list }],
       })),
     });
@@ -234,4 +237,37 @@ export async function send(otlp, traces) {
     const answer = await fetch(`${otlp}/v1/traces`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`OTLP: ${answer.status} ${await answer.text()}`);
   }
+}
+
+// A few weeks of two services that ship, break, roll back and mend, as events.
+export async function sendDelivery(server) {
+  const day = 86_400_000;
+  const start = Date.now() - 40 * day;
+  const at = (d, minutes = 0) => new Date(start + d * day + minutes * 60_000).toISOString();
+  const events = [];
+  const add = (type, data) => events.push({ specversion: '1.0', id: `${events.length}`, source: 'test', type: `dev.takt.${type}`, time: data.succeeded_at ?? data.detected_at ?? data.resolved_at ?? data.ended_at ?? data.time, data });
+  const deploy = (service, version, d, minutes, more = {}) =>
+    add('deploy', { id: `${service} ${version} ${d} ${minutes}`, service, environment: 'production', version, state: 'success', started_at: at(d, minutes - 6), succeeded_at: at(d, minutes), trigger_kind: 'automatic', ...more });
+  for (const [i, service] of ['checkout', 'payments'].entries())
+    for (let d = 0; d < 36; d += 2 + i) {
+      deploy(service, `v${d + 1}`, d, 600);
+      if (d % 12 !== 6) continue;
+      deploy(service, `v${d - 1 - i}`, d, 640); // back to the one before
+      add('incident', { id: `INC ${service} ${d}`, service, title: `${service} fails`, state: 'triggered', started_at: at(d, 605), detected_at: at(d, 608) });
+      add('incident', { id: `INC ${service} ${d}`, state: 'resolved', resolved_at: at(d, 650) });
+    }
+  // The last of payments, whole: a pipeline, a canary in steps, two targets of which one needs a second try.
+  const last = Date.now() - 40 * 60_000;
+  const near = (minutes) => new Date(last + minutes * 60_000).toISOString();
+  add('run', { id: 'run 9', name: 'release', state: 'done', result: 'success', started_at: near(-30), ended_at: near(-14), actor: 'ann' });
+  for (const [i, name] of ['build', 'test', 'publish'].entries())
+    add('task', { id: `task ${i}`, run: 'takt:run 9', name, type: ['build', 'test', 'deploy'][i], state: 'done', result: 'success', started_at: near(-30 + i * 5), ended_at: near(-25 + i * 5) });
+  for (const [i, weight] of [5, 25, 50].entries())
+    add('canary', { id: 'canary 9', service: 'payments', environment: 'production', version: 'v142', state: 'progressing', weight, started_at: near(-12), time: near(-12 + i * 3) });
+  add('canary', { id: 'canary 9', state: 'promoted', ended_at: near(-2), time: near(-2) });
+  for (const [id, target, state, minutes] of [['a', 'eu', 'success', 0], ['b', 'us', 'failure', 1], ['c', 'us', 'success', 4]])
+    add('deploy', { id: `payments v142 ${id}`, service: 'payments', environment: 'production', version: 'v142', target, state, run: 'takt:run 9', actor: 'ann', started_at: near(minutes - 1), ...(state === 'success' ? { succeeded_at: near(minutes) } : { ended_at: near(minutes) }) });
+  add('incident', { id: 'INC 31', service: 'payments', title: 'payments answers late', severity: 2, state: 'triggered', started_at: near(8), detected_at: near(10) });
+  const answer = await fetch(`${server.url}/events`, { method: 'POST', headers: { 'content-type': 'application/cloudevents-batch+json' }, body: JSON.stringify(events) });
+  if (answer.status !== 202) throw new Error(`events: ${answer.status} ${await answer.text()}`);
 }

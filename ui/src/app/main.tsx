@@ -17,6 +17,9 @@ const pages: Record<string, () => Promise<{ default: Page }>> = {
   start: () => import('../pages/start'),
   traces: () => import('../pages/traces'),
   trace: () => import('../pages/trace'),
+  compare: () => import('../pages/compare'),
+  delivery: () => import('../pages/delivery'),
+  deploy: () => import('../pages/deploy'),
   about: () => import('../pages/about'),
 };
 
@@ -41,13 +44,13 @@ function Main(): JSX.Element {
     return (
       <div class="page">
         <Empty top title="There is no such page">
-          <p><a class="button" href="traces">Recent traces</a></p>
+          <p><a class="button" href="traces">Traces</a></p>
         </Empty>
       </div>
     );
   if (error) return <Failed top what="The page did not load" error={error} retry={() => location.reload()} />;
   if (name !== at.page || !Page) return <Loading what="Loading" />;
-  const id = at.page === 'trace' ? at.id : '';
+  const id = at.page === 'trace' || at.page === 'deploy' ? at.id : '';
   return <Page key={at.page + id} id={id} />;
 }
 

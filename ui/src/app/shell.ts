@@ -33,9 +33,12 @@ function startJump(): void {
   });
 }
 
+// Pages that are reached from another, which is the one of the bar.
+const belongs: Record<string, string> = { trace: 'traces', compare: 'traces', deploy: 'delivery' };
+
 function startNavigation(): void {
   effect(() => {
-    const page = route.value.page === 'trace' ? 'traces' : route.value.page;
+    const page = belongs[route.value.page] ?? route.value.page;
     for (const link of document.querySelectorAll<HTMLElement>('[data-nav]')) {
       if (link.dataset['nav'] === page) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');
@@ -72,7 +75,8 @@ function startHelp(): void {
   get('help').addEventListener('click', show);
   addShortcuts('Everywhere', [
     { keys: '/', what: 'Go to a trace id', run: () => get('jump').focus() },
-    { keys: 'g t', what: 'Recent traces', run: () => go('traces') },
+    { keys: 'g t', what: 'Traces', run: () => go('traces') },
+    { keys: 'g d', what: 'Delivery', run: () => go('delivery') },
     { keys: 'g s', what: 'Start page', run: () => go('start') },
     { keys: '?', what: 'This list', run: show },
   ]);

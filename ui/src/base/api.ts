@@ -41,8 +41,8 @@ export interface Status {
 }
 export interface TraceRow {
   traceId: string;
-  rootService: string;
-  rootName: string;
+  rootService: string | null; // null: the root has not come
+  rootName: string | null;
   startUnixNano: string;
   durationNano: string;
   spans: number;

@@ -22,3 +22,7 @@ export function visible(text: string, max = 300): string {
     c === '\n' ? '↵' : c === '\t' ? '→' : c < ' ' ? String.fromCharCode(0x2400 + c.charCodeAt(0)) : '·',
   );
 }
+
+// A text as TraceQL writes it.
+export const quote = (text: string): string =>
+  `"${text.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r').replace(/\t/g, '\\t')}"`;

@@ -7,6 +7,9 @@ export type Route =
   | { page: 'start' }
   | { page: 'traces' }
   | { page: 'trace'; id: string }
+  | { page: 'compare' }
+  | { page: 'delivery' }
+  | { page: 'deploy'; id: string }
   | { page: 'about' }
   | { page: 'unknown' };
 
@@ -14,9 +17,10 @@ export function matchPath(path: string): Route {
   const parts = path.replace(/\/+$/, '').split('/');
   if (parts.length === 1) {
     if (parts[0] === '') return { page: 'home' };
-    if (parts[0] === 'start' || parts[0] === 'traces') return { page: parts[0] };
+    if (parts[0] === 'start' || parts[0] === 'traces' || parts[0] === 'compare' || parts[0] === 'delivery') return { page: parts[0] };
   }
   if (parts.length === 2) {
+    if (parts[0] === 'deploys' && parts[1]) return { page: 'deploy', id: parts[1] };
     if (parts[0] === 'settings' && parts[1] === 'about') return { page: 'about' };
     const id = parts[0] === 't' ? traceIdOf(parts[1]!) : null;
     if (id) return { page: 'trace', id: id.trace };

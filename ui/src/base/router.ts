@@ -36,6 +36,7 @@ let waiting = 0;
 // To a path below the root, with its query: go('traces?errors=1').
 export function go(to: string, how: 'push' | 'replace' = 'push'): void {
   clearTimeout(waiting);
+  delete document.documentElement.dataset['late'];
   const url = new URL(to, root);
   if (url.href === location.href) return;
   if (how === 'push') history.pushState(null, '', url);
@@ -46,6 +47,7 @@ export function go(to: string, how: 'push' | 'replace' = 'push'): void {
 // Like replace, but only once the hand rests: browsers refuse too many changes in a row.
 export function goSoon(to: string): void {
   clearTimeout(waiting);
+  document.documentElement.dataset['late'] = ''; // the address does not say yet what is seen
   waiting = window.setTimeout(() => go(to, 'replace'), 200);
 }
 

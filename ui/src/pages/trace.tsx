@@ -9,8 +9,10 @@ import { addShortcuts } from '../base/keys';
 import { Copy, Empty, Failed, Icon, Loading, Service, useTitle } from '../base/parts';
 import { zone } from '../base/prefs';
 import { resource } from '../base/resource';
-import { addressOf } from '../base/router';
+import { addressOf, go } from '../base/router';
 import { dateTime, duration, zoneName } from '../base/time';
+import { trail } from '../base/trail';
+import { TraceMarkers } from '../trace/deploys';
 import { Details, moved } from '../trace/details';
 import { loadModel } from '../trace/model';
 import { NONE } from '../trace/skeleton';
@@ -42,6 +44,26 @@ function load(id: string): void {
   void trace.load((stop) => fetchTrace(id, stop), false);
 }
 
+// Where this trace stands in the list that it was opened from.
+const stepOf = (id: string, step: number): string | undefined => trail.peek()[trail.peek().findIndex((p) => p.startsWith(`t/${id}`)) + step];
+
+function Crumb({ id }: { id: string }): JSX.Element {
+  const list = trail.value;
+  const at = list.findIndex((p) => p.startsWith(`t/${id}`));
+  return (
+    <p class="crumb">
+      <a href={document.querySelector('[data-nav=traces]')?.getAttribute('href') ?? 'traces'}><Icon name="left" /> Traces</a>
+      {at >= 0 && list.length > 1 && (
+        <>
+          <span class="muted">{count(at + 1)} of {count(list.length)}</span>
+          {at > 0 && <a href={list[at - 1]!} title="Trace before (k)">before</a>}
+          {at + 1 < list.length && <a href={list[at + 1]!} title="Next trace (j)">next</a>}
+        </>
+      )}
+    </p>
+  );
+}
+
 function Summary({ view, partial, id }: { view: TraceView; partial: string; id: string }): JSX.Element {
   const { s } = view;
   const root = s.root === NONE ? -1 : s.root;
@@ -49,7 +71,7 @@ function Summary({ view, partial, id }: { view: TraceView; partial: string; id: 
   const services = view.colours.size;
   return (
     <header class="summary">
-      <p class="crumb"><a href={document.querySelector('[data-nav=traces]')?.getAttribute('href') ?? 'traces'}><Icon name="left" /> Traces</a></p>
+      <Crumb id={id} />
       <div class="title">
         <h1>{root >= 0 ? <bdi>{visible(view.nameOf(root), 160) || '(no name)'}</bdi> : 'Trace'}</h1>
         {root >= 0 && <Service name={view.serviceOf(root)} colour={view.colourOf(root)} />}
@@ -151,7 +173,7 @@ function Grid({ view }: { view: TraceView }): JSX.Element {
           <div class="wf-head" ref={refs.head} role="row" aria-rowindex={1}>
             <div role="columnheader">Service and operation</div>
             <div role="columnheader" class="wf-time">Duration</div>
-            <div role="columnheader" class="wf-cell" ref={refs.cell}><span class="offscreen">Time</span><canvas ref={refs.axis} aria-hidden="true" /></div>
+            <div role="columnheader" class="wf-cell" ref={refs.cell}><span class="offscreen">Time</span><canvas ref={refs.axis} aria-hidden="true" /><TraceMarkers view={view} /></div>
           </div>
           <div class="wf-view" ref={refs.view} role="rowgroup"><canvas class="wf-bars" ref={refs.bars} aria-hidden="true" /></div>
         </div>
@@ -177,10 +199,16 @@ function Foot({ view }: { view: TraceView }): JSX.Element {
 
 const focusGrid = (): void => document.querySelector<HTMLElement>('.wf')?.focus();
 
-function useKeys(view: TraceView): void {
+function useKeys(view: TraceView, id: string): void {
+  const walk = (step: number): void => {
+    const to = trail.peek().some((p) => p.startsWith(`t/${id}`)) ? stepOf(id, step) : undefined;
+    if (to) go(to);
+  };
   useEffect(() => addShortcuts('Trace', [
     { keys: 'ArrowDown', what: 'Next row; ↑ Home End Page too' },
     { keys: 'ArrowRight', what: 'Unfold, into; ← fold, out' },
+    { keys: 'j', what: 'Next trace of the list', run: () => walk(1) },
+    { keys: 'k', what: 'The trace before', run: () => walk(-1) },
     { keys: 'f', what: 'Find', run: () => document.getElementById('find')?.focus() },
     { keys: 'n', what: 'Next match', run: () => view.nextMatch(1) },
     { keys: 'N', what: 'Match before', run: () => view.nextMatch(-1) },
@@ -199,11 +227,11 @@ function useKeys(view: TraceView): void {
     { keys: 'y', what: 'Copy a link to this view', run: () => document.querySelector<HTMLElement>('.tools .copy')?.click() },
     { keys: 'Enter', what: 'Into the details', run: () => document.getElementById('details')?.focus() },
     { keys: 'Escape', what: 'Close the details', run: () => (view.select(-1), focusGrid()) },
-  ]), [view]);
+  ]), [view, id]);
 }
 
 function Shown({ loaded: { view, partial }, id }: { loaded: Loaded; id: string }): JSX.Element {
-  useKeys(view);
+  useKeys(view, id);
   const root = view.s.root;
   useTitle(root === NONE ? 'Trace' : `${visible(view.nameOf(root), 60)} · ${visible(view.serviceOf(root), 40)}`);
   const open = view.selected.value >= 0;
@@ -239,7 +267,7 @@ export default function Trace({ id }: { id: string }): JSX.Element {
         <Empty top title="No such trace">
           <p class="mono">{id}</p>
           <p>It was never received, has not arrived yet, or is older than what is kept.</p>
-          <p class="row centre"><button type="button" onClick={() => load(id)}>Look again</button><a class="button" href="traces">Recent traces</a></p>
+          <p class="row centre"><button type="button" onClick={() => load(id)}>Look again</button><a class="button" href="traces">Traces</a></p>
         </Empty>
       </div>
     );

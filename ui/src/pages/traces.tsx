@@ -1,116 +1,303 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recent traces: filters, how many there are, the list.
-import { computed, signal } from '@preact/signals';
-import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
-import { getJson, type Services, type Status, type TraceList, type TraceRow } from '../base/api';
-import { coloursOf } from '../base/colour';
+// Traces: a query, the picture of what it finds, why some of it differs, the list. Without a query
+// the newest traces. What is seen is what the address says.
+import { computed, signal, useSignal } from '@preact/signals';
+import type { ComponentChildren, ComponentType, JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { getJson, type ApiError, type Services, type Status } from '../base/api';
 import { count, plural, visible } from '../base/format';
 import { addShortcuts } from '../base/keys';
-import { Empty, Failed, Icon, Loading, Service, useTitle } from '../base/parts';
+import { useDeploys } from '../base/markers';
+import { Empty, Failed, Icon, Loading, useTitle } from '../base/parts';
 import { zone } from '../base/prefs';
-import { readQuery, writeQuery } from '../base/query';
+import { readQuery } from '../base/query';
 import { repeat, resource } from '../base/resource';
 import { go, place } from '../base/router';
-import { ago, dateOf, duration, timeOfDay, zoneName } from '../base/time';
-import { Filters, listPath, schema, type TraceFilter } from './filters';
+import { ago, dateTime, zoneName } from '../base/time';
+import { trail } from '../base/trail';
+import type { Explanation, Found, SeriesAnswer } from '../search/answers';
+import { elsewherePath, explainPath, fromOldAddress, heatPath, listPath, pathOf, schema, seriesPath, stretchOf, type Ask, type Stretch } from '../search/ask';
+import { draft, run, runs } from '../search/draft';
+import { Editor } from '../search/editor';
+import { Fields } from '../search/fields';
+import { addCondition, durationLiteral, isMetrics, setCondition } from '../search/filter';
+import { cellsOf, countIn, makeHeat, type Box, type Heat } from '../search/heat';
+import { makeLines, unitOf, type Lines } from '../search/lines';
+import { RangePicker } from '../search/range';
+import { Counts, picked, spanRows, Table } from '../search/results';
+import { stepFor } from '../search/scale';
 
 const LIVE_MS = 2000;
-const SERVICES_SHOWN = 4;
+const HEAT_COLUMNS = 120;
+const CHART_POINTS = 180;
+const EXEMPLARS = 60;
 
-const filter = computed<TraceFilter>(() => readQuery(schema, place.value.query));
-const list = resource<TraceList>();
+const ask = computed<Ask>(() => readQuery(schema, place.value.query));
+const metrics = computed(() => isMetrics(ask.value.q));
+
+const list = resource<Found>();
+const more = resource<Found>();
+const elsewhere = resource<Found>();
+const heat = resource<Heat>();
+const explain = resource<Explanation>();
+const chart = resource<{ lines: Lines; from: number; to: number }>();
 const services = resource<Services>();
 const status = resource<Status>();
-const more = resource<TraceList>();
-const picked = signal(0); // the row that the keyboard is on
 
-const load = (keep = true): Promise<void> =>
-  list.load((signal) => getJson<TraceList>(listPath(filter.value, null), signal), keep);
+// The time that the last question was about: for pictures, what follows from them, and next pages.
+const asked = signal<Stretch | null>(null);
+
+// --- asking -------------------------------------------------------------------------------------------
+
+// By the server's clock, as far as it is known.
+let clockOffset = 0n;
+const now = (): bigint => BigInt(Date.now()) * 1_000_000n + clockOffset;
+
+async function loadStatus(): Promise<void> {
+  await status.load((signal) => getJson<Status>('api/takt/status', signal));
+  const s = status.state.peek().data;
+  if (s) clockOffset = BigInt(s.now_unix_ns) - BigInt(Date.now()) * 1_000_000n;
+}
+
+// The stretch that a picture shows: what is asked for, or all that is stored.
+function extentOf(a: Ask): Stretch | null {
+  const at = stretchOf(a, now());
+  if (at || a.range !== 'all') return at;
+  const store = status.state.peek().data?.store;
+  if (!store?.oldest_unix_ns || !store.newest_unix_ns) return null;
+  return { start: BigInt(store.oldest_unix_ns) - 1n, end: BigInt(store.newest_unix_ns) };
+}
+
+const ms = (ns: bigint): number => Number(ns / 1000n) / 1000;
+
+async function loadHeat(a: Ask, at: Stretch, stop: AbortSignal): Promise<Heat> {
+  const [from, to] = [ms(at.start), ms(at.end)];
+  const step = stepFor(to - from, HEAT_COLUMNS);
+  return makeHeat(await getJson<SeriesAnswer>(heatPath(a, at, step)!, stop), from, to, step);
+}
+
+async function loadChart(a: Ask, at: Stretch, stop: AbortSignal): Promise<{ lines: Lines; from: number; to: number }> {
+  const [from, to] = [ms(at.start), ms(at.end)];
+  const answer = await getJson<SeriesAnswer>(seriesPath(a.q, at, stepFor(to - from, CHART_POINTS), EXEMPLARS), stop);
+  const lines = makeLines(answer, a.q);
+  return { lines, from, to: Math.max(to, lines.times[lines.times.length - 1] ?? to) };
+}
+
+async function loadList(a: Ask, keep: boolean): Promise<void> {
+  await list.load((stop) => getJson<Found>(listPath(a, asked.peek(), null), stop), keep);
+  const { data, error } = list.state.peek();
+  if (data && !error && !data.traces.length && a.range !== 'all') void elsewhere.load((stop) => getJson<Found>(elsewherePath(a), stop), false);
+}
+
+// What the pictures show, and the time that the list is about.
+async function askPictures(keep: boolean): Promise<void> {
+  const a = ask.peek();
+  asked.value = stretchOf(a, now());
+  if (a.range === 'all' && !status.state.peek().data) await loadStatus();
+  const extent = extentOf(a);
+  if (!extent) return;
+  if (metrics.peek()) await chart.load((stop) => loadChart(a, extent, stop), keep);
+  else if (heatPath(a, extent, 1)) await heat.load((stop) => loadHeat(a, extent, stop), keep);
+}
+
+async function askList(keep: boolean): Promise<void> {
+  if (!keep) {
+    more.stop();
+    picked.value = 0;
+  }
+  if (!metrics.peek()) await loadList(ask.peek(), keep);
+}
 
 async function loadMore(): Promise<void> {
   const have = list.state.value.data;
   if (!have?.cursor) return;
-  await more.load((signal) => getJson<TraceList>(listPath(filter.value, have.cursor), signal));
+  await more.load((stop) => getJson<Found>(listPath(ask.value, asked.value, have.cursor), stop));
   const { data, error } = more.state.value;
-  if (data && !error && list.state.value.data === have) list.set({ ...data, traces: [...have.traces, ...data.traces] });
+  if (!data || error || list.state.value.data !== have) return;
+  list.set({ ...data, total: data.total ?? have.total ?? null, columns: [...new Set([...(have.columns ?? []), ...(data.columns ?? [])])], complete: have.complete && data.complete, why: have.why ?? data.why ?? null, traces: [...have.traces, ...data.traces] });
 }
 
-// The page of one filter; another filter begins anew.
-function useList(): void {
-  const query = place.value.query.toString();
-  const live = filter.value.live;
+const retry = (): void => void (askPictures(true), askList(true));
+
+const loadExplain = (a: Ask, at: Stretch): void => void explain.load((stop) => getJson<Explanation>(explainPath(a, at, a.box!), stop));
+
+const isOld = (): boolean => fromOldAddress(place.peek().query) !== null;
+
+// The moment of a selection is that of the picture it was made on: nothing to ask anew.
+function isShown(a: Ask, query: string | null): boolean {
+  const have = asked.peek();
+  return !!a.at && query === a.q && !!have && String(have.end) === a.at && stretchOf(a, 0n)?.start === have.start && !!heat.state.peek().data;
+}
+
+// Asks again when the question changes, not when only its looks do.
+function useAsking(): void {
+  const a = ask.value;
+  const about = [a.q, a.range, a.start, a.end, a.at, a.live, runs.value];
+  const shown = useRef<string | null>(null);
   useEffect(() => {
-    picked.value = 0;
-    more.stop();
-    if (!live) void load();
-    const stop = live ? repeat(LIVE_MS, () => load()) : undefined;
-    return () => {
-      stop?.();
-      list.stop();
-    };
-  }, [query, live]);
+    if (isOld()) go(pathOf({ ...a, q: a.q || fromOldAddress(place.peek().query)! }), 'replace');
+  }, [a]);
+  useEffect(() => {
+    if (isOld() || isShown(a, shown.current)) return;
+    shown.current = a.q;
+    if (!a.live) void askPictures(false);
+  }, about);
+  useEffect(() => {
+    if (isOld() || a.live) return;
+    void askList(list.state.peek().data?.cursor !== undefined && isShown(a, shown.current));
+  }, [...about, a.sort, a.rows, a.limit]);
+  useEffect(() => {
+    if (!a.live) return undefined;
+    let first = true;
+    return repeat(LIVE_MS, () => {
+      const keep = !first;
+      first = false;
+      return Promise.all([askPictures(keep), askList(keep)]);
+    });
+  }, [...about, a.sort, a.rows, a.limit]);
+  useEffect(() => () => [list, more, heat, chart, elsewhere, explain].forEach((r) => r.stop()), []);
+  const at = asked.value;
+  const box = JSON.stringify(a.box);
+  useEffect(() => {
+    const extent = a.box && a.explain ? extentOf(a) : null;
+    if (extent) loadExplain(a, extent);
+  }, [a.q, a.explain, box, at?.start, at?.end]);
   useEffect(() => {
     void services.load((signal) => getJson('api/takt/services', signal));
-    void status.load((signal) => getJson('api/takt/status', signal));
+    void loadStatus();
   }, []);
+  const rows = rowPaths.value;
+  useEffect(() => void (trail.value = rows), [rows]);
 }
 
-function Counts({ data, busy }: { data: TraceList; busy: boolean }): JSX.Element {
+// --- changing what is asked -------------------------------------------------------------------------
+
+const set = (change: Partial<Ask>, how: 'push' | 'replace' = 'push'): void => go(pathOf({ ...ask.peek(), ...change }), how);
+
+// A selection is one of a moment: a range that follows the clock stands still with it.
+function select(b: Box | null, withExplain = false): void {
+  const a = ask.peek();
+  if (!b) return set({ box: null, explain: false, at: '' });
+  const at = asked.peek();
+  set({ box: b, explain: withExplain || a.explain, at: a.range === 'all' || a.range === 'between' || !at ? '' : String(at.end), live: false });
+}
+
+function zoom(b: Box): void {
+  let q = setCondition(draft.peek(), 'duration', '<=', durationLiteral(b.max));
+  if (b.min > 0) q = setCondition(q, 'duration', '>', durationLiteral(b.min));
+  draft.value = q;
+  set({ q, range: 'between', start: `${Math.round(b.from)}000000`, end: `${Math.round(b.to)}000000`, at: '', box: null, explain: false, tick: [], live: false });
+}
+
+const onCondition = (text: string): void => run(ask.peek(), addCondition(draft.peek(), text));
+
+function onTick(trace: string): void {
+  const have = ask.peek().tick;
+  set({ tick: have.includes(trace) ? have.filter((t) => t !== trace) : [...have, trace].slice(-2) }, 'replace');
+}
+
+// --- parts ----------------------------------------------------------------------------------------------
+
+// A part that is loaded when it is needed first.
+function Lazy<M>({ load, children }: { load: () => Promise<M>; children: (m: M) => ComponentChildren }): JSX.Element {
+  const part = useSignal<{ m: M } | null>(null);
+  const failed = useSignal(false);
+  useEffect(() => void load().then((m) => (part.value = { m }), () => (failed.value = true)), []);
+  if (failed.value) return <p class="muted">This part of the page could not be loaded.</p>;
+  return part.value ? <>{children(part.value.m)}</> : <div class="heat-room" aria-busy="true" />;
+}
+
+function Selection({ a, h }: { a: Ask; h: Heat }): JSX.Element | null {
+  const b = a.box;
+  if (!b) return null;
+  const cells = cellsOf(h, b);
   return (
-    <p class="counts" role="status" data-k="counts">
-      <b>{count(data.traces.length)}</b> of <b>{count(data.total)}</b>{data.complete ? '' : ' or more'} traces
-      <span class={data.complete ? 'muted' : 'tag warn'}>{data.complete ? ' · complete' : 'partial: the search stopped early'}</span>
-      <span class={`busy ${busy ? 'on' : ''}`} aria-hidden="true" />
-    </p>
+    <Lazy load={() => import('../search/heatmap')}>{(m) => (
+      <div class="row selection" data-k="selection">
+        <span><b>Selection:</b> {cells ? plural(countIn(h, cells), 'span') : 'outside the picture'} · {m.boxText(b, h.step)}</span>
+        <span class="row">
+          <button type="button" class={a.explain ? '' : 'primary'} aria-pressed={a.explain} onClick={() => set({ explain: !a.explain })}>Explain</button>
+          <button type="button" onClick={() => zoom(b)}>Zoom</button>
+          <button type="button" onClick={() => select(null)}>Clear</button>
+        </span>
+      </div>
+    )}</Lazy>
   );
 }
 
-function Row({ t, at, longest, colours }: { t: TraceRow; at: number; longest: number; colours: Map<string, number> }): JSX.Element {
-  const start = BigInt(t.startUnixNano);
-  const ns = Number(t.durationNano);
+function ExplainPart({ a }: { a: Ask }): JSX.Element | null {
+  if (!a.box || !a.explain) return null;
+  const { data, error } = explain.state.value;
+  const extent = extentOf(a);
+  if (error) return <Failed what="The selection could not be explained" error={error} retry={() => extent && loadExplain(a, extent)} />;
+  if (!data) return <Loading what="Comparing the selection with the rest" />;
+  return <Lazy load={() => import('../search/explain')}>{({ Explain }) => <Explain data={data} onCondition={onCondition} />}</Lazy>;
+}
+
+function Picture({ a }: { a: Ask }): JSX.Element | null {
+  const { data: h, error, busy } = heat.state.value;
+  const deploys = useDeploys(h?.from ?? 0, h ? h.from + h.columns * h.step : 0);
+  if (isBad(error)) return null; // the list says so
+  if (error && !h) return <p class="note bad" role="alert"><Icon name="error" /><span>The picture of durations failed: {visible(error.message)}</span> <button type="button" onClick={retry}>Try again</button></p>;
+  if (!h) return busy ? <section class="card heat-card" aria-busy="true"><div class="heat-room" /></section> : null;
+  if (!h.total && !a.box) return null;
   return (
-    <tr class={at === picked.value ? 'picked' : ''} data-k={t.traceId}>
-      <td class="nowrap time"><span class="date">{dateOf(start, zone.value)} </span>{timeOfDay(start, zone.value)}</td>
-      <td class="name"><div>
-        {t.errors > 0 && <Icon name="error" label={plural(t.errors, 'error')} />}
-        <a href={`t/${t.traceId}`} id={`row-${at}`}><bdi>{visible(t.rootName, 120) || '(no name)'}</bdi></a>
-        <Service name={t.rootService} colour={colours.get(t.rootService) ?? 0} />
-      </div></td>
-      <td class="n nowrap length"><div>
-        <i aria-hidden="true"><b style={{ width: `${Math.max(1, (100 * ns) / longest)}%` }} /></i>
-        <span>{duration(ns)}</span>
-      </div></td>
-      <td class="n spans">{count(t.spans)}</td>
-      <td class={`n errors ${t.errors ? 'bad' : 'muted'}`}>{count(t.errors)}</td>
-      <td class="services">
-        {t.services.slice(0, SERVICES_SHOWN).map((s) => <Service key={s.name} name={s.name} colour={colours.get(s.name) ?? 0} />)}
-        {t.services.length > SERVICES_SHOWN && <span class="muted">+{t.services.length - SERVICES_SHOWN}</span>}
-      </td>
-    </tr>
+    <section class="card heat-card" aria-label="Durations over time">
+      <header class="card-head">
+        <h2>Durations of {count(h.total)} {a.q.trim() ? 'matching ' : ''}{h.total === 1 ? 'span' : 'spans'}</h2>
+        {h.partial && <span class="tag warn">partial: {visible(h.partial, 120)}</span>}
+        <button type="button" class="quiet" aria-pressed={a.table} onClick={() => set({ table: !a.table }, 'replace')}>As table</button>
+      </header>
+      <Lazy load={() => import('../search/heatmap')}>{({ Heatmap, HeatTable }) =>
+        a.table ? <HeatTable heat={h} /> : <Heatmap heat={h} selected={a.box} onSelect={select} deploys={deploys} />}</Lazy>
+      <Selection a={a} h={h} />
+      <ExplainPart a={a} />
+    </section>
   );
 }
 
-function Table({ data }: { data: TraceList }): JSX.Element {
-  const longest = Math.max(1, ...data.traces.map((t) => Number(t.durationNano)));
-  const colours = coloursOf(data.traces.flatMap((t) => [t.rootService, ...t.services.map((s) => s.name)]));
+function ChartPart({ a }: { a: Ask }): JSX.Element {
+  const { data, error } = chart.state.value;
+  const deploys = useDeploys(data?.from ?? 0, data?.to ?? 0);
+  if (isBad(error)) return <Invalid error={error!} />;
+  if (error && !data) return <Failed what="The metrics could not be computed" error={error} retry={retry} />;
+  if (a.range === 'between' && !stretchOf(a, 0n)) return <Empty title="Choose a time"><p>Metrics need a from and a to.</p></Empty>;
+  if (!data) return <Loading what="Computing metrics" />;
+  const unit = unitOf(a.q);
   return (
-    <div class="scroll-x">
-      <table class="grid traces">
-        <thead>
-          <tr><th scope="col">Start ({zoneName(zone.value)})</th><th scope="col">Root operation</th><th scope="col" class="n">Duration</th>
-            <th scope="col" class="n spans">Spans</th><th scope="col" class="n errors">Errors</th><th scope="col" class="services">Services</th></tr>
-        </thead>
-        <tbody>{data.traces.map((t, i) => <Row key={t.traceId} t={t} at={i} longest={longest} colours={colours} />)}</tbody>
-      </table>
+    <section class="card" aria-label="Metrics" data-k="chart">
+      <header class="card-head">
+        <h2>{plural(data.lines.lines.length, 'line')}{data.lines.hidden ? ` of ${plural(data.lines.lines.length + data.lines.hidden, 'series', 'series')}` : ''}</h2>
+        <button type="button" class="quiet" aria-pressed={a.table} onClick={() => set({ table: !a.table }, 'replace')}>As table</button>
+      </header>
+      {data.lines.lines.length ? (
+        <Lazy load={() => import('../search/chart')}>{({ Chart, ChartTable, ChartNotes }) => (
+          <>
+            <ChartNotes data={data.lines} />
+            {a.table ? <ChartTable data={data.lines} unit={unit} /> : <Chart data={data.lines} unit={unit} from={data.from} to={data.to} deploys={deploys} />}
+          </>
+        )}</Lazy>
+      ) : <NoRows a={a} found={null} />}
+    </section>
+  );
+}
+
+// A query that the server does not take, as opposed to one that failed.
+const isBad = (error: ApiError | null): boolean => error?.status === 400;
+
+function Invalid({ error }: { error: ApiError }): JSX.Element {
+  return (
+    <div class="empty invalid" role="alert">
+      <h2><Icon name="warn" /> The query cannot be run</h2>
+      <pre class="reason">{error.message.split('\n').map((line) => visible(line, 800)).join('\n')}</pre>
     </div>
   );
 }
 
-const everything = (): string => 'traces' + writeQuery(schema, { ...readQuery(schema, new URLSearchParams()), range: 'all' });
+const everything = (): string => pathOf(readQuery(schema, new URLSearchParams('range=all')));
 
-// Nothing to show: because nothing ever came, or because nothing fits.
-function NoRows(): JSX.Element {
+// Nothing to show: because nothing ever came, because nothing fits, or because it lies elsewhere.
+function NoRows({ a, found }: { a: Ask; found: Found | null }): JSX.Element {
   const s = status.state.value.data;
   if (s && !s.store.spans)
     return (
@@ -119,58 +306,115 @@ function NoRows(): JSX.Element {
         <p><a class="button primary" href="start">How to send</a></p>
       </Empty>
     );
-  const newest = s?.store.newest_unix_ns;
+  const other = found && a.range !== 'all' ? elsewhere.state.value.data : null;
+  const newest = other?.traces[0];
+  const stored = s?.store.newest_unix_ns;
   return (
-    <Empty title="No trace matches">
-      {newest && <p>The newest span began {ago(BigInt(newest), BigInt(s.now_unix_ns))}.</p>}
+    <Empty title={newest ? 'No trace matches in this time' : 'No trace matches'}>
+      {newest ? (
+        <p>{other.total ? `${other.exact === false ? 'At least ' : ''}${plural(other.total, 'trace matches', 'traces match')}` : 'Traces match'} at other times; the newest began {dateTime(BigInt(newest.startUnixNano), zone.value, 0)} {zoneName(zone.value)}.</p>
+      ) : stored && s ? <p>The newest span began {ago(BigInt(stored), BigInt(s.now_unix_ns))}.</p> : null}
+      {found && !found.complete && <p class="tag warn">partial: {visible(found.why || 'the search stopped early')}</p>}
       <p class="row centre">
-        <a class="button" href={'traces' + writeQuery(schema, { ...filter.value, range: 'all', start: '', end: '' })}>Same filters, all time</a>
-        <a class="button" href={everything()}>Clear all filters</a>
+        {a.range !== 'all' && <a class="button" href={pathOf({ ...a, range: 'all', start: '', end: '', at: '', box: null, explain: false })}>Same query, all time</a>}
+        {newest && <a class="button" href={pathOf({ ...a, ...around(BigInt(newest.startUnixNano)), box: null, explain: false })}>Go there</a>}
+        <a class="button" href={everything()}>Clear the query</a>
       </p>
     </Empty>
   );
 }
 
-function Results(): JSX.Element {
+const HALF_HOUR = 1_800_000_000_000n;
+const around = (ns: bigint): Partial<Ask> => ({ range: 'between', start: String(ns - HALF_HOUR), end: String(ns + HALF_HOUR), at: '', live: false });
+
+function Tools({ a }: { a: Ask }): JSX.Element {
+  const two = a.tick.length === 2;
+  return (
+    <div class="row results-tools">
+      <div class="pair" role="group" aria-label="Rows">
+        {(['traces', 'spans'] as const).map((r) => <button key={r} type="button" aria-pressed={a.rows === r} onClick={() => set({ rows: r })}>{r === 'traces' ? 'Traces' : 'Spans'}</button>)}
+      </div>
+      <label class="row sort">Sort
+        <select aria-label="Sort" value={a.sort} onChange={(e) => set({ sort: e.currentTarget.value as Ask['sort'] })}>
+          <option value="newest">newest first</option><option value="slowest">slowest first</option><option value="spans">most spans first</option>
+        </select>
+      </label>
+      {a.tick.length > 0 && (
+        <span class="row" data-k="ticked">
+          {two ? <a class="button primary" href={`compare?a=${a.tick[0]}&b=${a.tick[1]}`}>Compare</a> : <span class="muted">Tick one more to compare</span>}
+          <button type="button" class="quiet" onClick={() => set({ tick: [] }, 'replace')}>Untick</button>
+        </span>
+      )}
+    </div>
+  );
+}
+
+function Results({ a }: { a: Ask }): JSX.Element {
   const { data, error, busy } = list.state.value;
-  if (error && !data) return <Failed what="The traces could not be listed" error={error} retry={() => void load()} />;
+  if (isBad(error)) return <Invalid error={error!} />;
+  if (error && !data) return <Failed what="The traces could not be listed" error={error} retry={retry} />;
   if (!data) return <Loading what="Looking for traces" />;
   const next = more.state.value;
+  const left = (data.total ?? 0) - data.traces.length;
   return (
     <>
-      {error && <Failed what="The list could not be refreshed" error={error} retry={() => void load()} />}
-      <Counts data={data} busy={busy} />
-      {data.traces.length ? <Table data={data} /> : <NoRows />}
+      {error && <Failed what="The list could not be refreshed" error={error} retry={retry} />}
+      <div class="results-head"><Counts ask={a} found={data} busy={busy} /><Tools a={a} /></div>
+      {data.traces.length ? <Table ask={a} found={data} onTick={onTick} onCondition={onCondition} /> : <NoRows a={a} found={data} />}
       {next.error && <Failed what="The next traces could not be listed" error={next.error} retry={() => void loadMore()} />}
       {data.cursor && !next.error && (
-        <p class="row centre"><button type="button" disabled={next.busy} onClick={() => void loadMore()}>Load {count(Math.min(filter.value.limit, data.total - data.traces.length) || filter.value.limit)} more</button></p>
+        <p class="row centre"><button type="button" disabled={next.busy} onClick={() => void loadMore()}>Load {count(left > 0 ? Math.min(a.limit, left) : a.limit)} more</button></p>
       )}
     </>
   );
 }
 
+// --- the page -------------------------------------------------------------------------------------------
+
+const rowPaths = computed<string[]>(() => {
+  const found = list.state.value.data;
+  if (!found) return [];
+  return ask.value.rows === 'spans' ? spanRows(found).map((r) => `t/${r.trace.traceId}?span=${r.span.spanId}`) : found.traces.map((t) => `t/${t.traceId}`);
+});
+
 function pick(step: number): void {
-  const n = list.state.value.data?.traces.length ?? 0;
-  const at = Math.min(n - 1, Math.max(0, picked.value + step));
+  const at = Math.min(rowPaths.value.length - 1, Math.max(0, picked.value + step));
   picked.value = at;
   document.getElementById(`row-${at}`)?.focus();
 }
 
+function tickPicked(): void {
+  const id = rowPaths.value[picked.value]?.slice(2, 34);
+  if (id) onTick(id);
+}
+
+function useKeys(): void {
+  useEffect(() => addShortcuts('Traces', [
+    { keys: 'q', what: 'Write the query', run: () => document.getElementById('q')?.focus() },
+    { keys: 'j', what: 'Next row', run: () => pick(document.activeElement?.id.startsWith('row-') ? 1 : 0) },
+    { keys: 'k', what: 'Row before', run: () => pick(-1) },
+    { keys: 'Enter', what: 'Open it' },
+    { keys: 'x', what: 'Tick it, to compare', run: tickPicked },
+    { keys: 'c', what: 'Compare the two that are ticked', run: () => ask.value.tick.length === 2 && go(`compare?a=${ask.value.tick[0]}&b=${ask.value.tick[1]}`) },
+    { keys: 'm', what: 'To the picture; Shift with arrows selects', run: () => document.querySelector<HTMLElement>('.heat, .chart')?.focus() },
+    { keys: 'l', what: 'Live on or off', run: () => set({ live: !ask.value.live, at: '' }, 'replace') },
+  ]), []);
+}
+
+const Parts: ComponentType<{ a: Ask }> = ({ a }) => (metrics.value ? <ChartPart a={a} /> : <><Picture a={a} /><Results a={a} /></>);
+
 export default function Traces(): JSX.Element {
   useTitle('Traces');
-  useList();
-  useEffect(() => addShortcuts('Traces', [
-    { keys: 'j', what: 'Next trace', run: () => pick(document.activeElement?.id.startsWith('row-') ? 1 : 0) },
-    { keys: 'k', what: 'Trace before', run: () => pick(-1) },
-    { keys: 'Enter', what: 'Open it' },
-    { keys: 'l', what: 'Live on or off', run: () => go('traces' + writeQuery(schema, { ...filter.value, live: !filter.value.live }), 'replace') },
-  ]), []);
-  const { data, error } = list.state.value;
+  useAsking();
+  useKeys();
+  const a = ask.value;
+  const { data, error } = (metrics.value ? chart : list).state.value;
   return (
-    <div class="page" data-ready={data || error ? '' : undefined}>
-      <h1>Recent traces</h1>
-      <Filters filter={filter.value} services={services.state.value.data?.services ?? []} />
-      <Results />
+    <div class="page search" data-ready={data || error ? '' : undefined}>
+      <div class="search-head"><h1>Traces</h1><RangePicker ask={a} /></div>
+      <Editor ask={a} stretch={() => asked.peek()} />
+      <Fields ask={a} services={services.state.value.data?.services ?? []} />
+      <Parts a={a} />
     </div>
   );
 }

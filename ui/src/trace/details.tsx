@@ -5,12 +5,13 @@ import { signal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { ApiError, getJson, type SpanDetails } from '../base/api';
-import { count, visible } from '../base/format';
+import { count, quote, visible } from '../base/format';
 import { Copy, Failed, Icon, Loading, Service } from '../base/parts';
 import { zone } from '../base/prefs';
 import { resource } from '../base/resource';
 import { addressOf } from '../base/router';
 import { dateTime, duration, zoneName } from '../base/time';
+import { DeployOf } from './deploys';
 import type { Group } from './display';
 import { oddities } from './rows';
 import { ENDS_BEFORE, idOf, NONE, rowOfId, STATUS_ERROR } from './skeleton';
@@ -119,6 +120,7 @@ function Fetched({ view, row }: { view: TraceView; row: number }): JSX.Element {
   const scope = [d.scope?.name, d.scope?.version].filter(Boolean).join(' ');
   return (
     <div data-details={idOf(view.s, row)}>
+      <DeployOf resource={d.resource?.attributes} at={view.s.base + BigInt(Math.round(view.s.start[row]!))} />
       <Section title="Attributes" n={d.span.attributes?.length ?? 0}>
         {d.span.attributes?.length ? <Attributes list={d.span.attributes} dropped={d.span.droppedAttributesCount} /> : <p class="small muted">The span has none.</p>}
       </Section>
@@ -162,7 +164,7 @@ function SpanPanel({ view, row }: { view: TraceView; row: number }): JSX.Element
       {oddities(view, row).map((o) => <p class="note warn" key={o}><Icon name="warn" />{o[0]!.toUpperCase() + o.slice(1)}.</p>)}
       <Facts view={view} row={row} />
       <Fetched view={view} row={row} />
-      <p class="small"><a href={`traces?${new URLSearchParams({ service: view.serviceOf(row), operation: view.nameOf(row), range: 'all' })}`}>Traces with this operation</a></p>
+      <p class="small"><a href={`traces?${new URLSearchParams({ q: `{ resource.service.name = ${quote(view.serviceOf(row))} && name = ${quote(view.nameOf(row))} }`, range: 'all' })}`}>Traces with this operation</a></p>
     </>
   );
 }

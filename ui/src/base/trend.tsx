@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// A measure week by week: a small picture beside its value, and the same as a table.
+import type { JSX } from 'preact';
+import { ApiError, getJson } from './api';
+import { number, type Measure } from './delivery';
+import { count, plural } from './format';
+import { Scroll } from './parts';
+import { zone } from './prefs';
+import { dateOf } from './time';
+
+export interface TrendPoint {
+  from: string; // ns
+  to: string;
+  value?: number;
+  interval?: [number, number];
+  n: number;
+  partial?: boolean; // the week is not over, or begins before the window
+}
+export interface Trend {
+  name: string;
+  points: TrendPoint[];
+}
+export type Trends = ReadonlyMap<string, Trend>;
+
+// What the server tells of these measures; it may know none, and then there are none.
+export async function loadTrends(names: readonly string[], scope: Record<string, string>, stop: AbortSignal): Promise<Trends> {
+  const ask = async (measure: string): Promise<Trend | null> => {
+    try {
+      return await getJson<Trend>(`api/takt/delivery/trend?${new URLSearchParams({ measure, step: 'week', ...scope })}`, stop);
+    } catch (e) {
+      if (e instanceof ApiError) return null;
+      throw e;
+    }
+  };
+  const first = await ask(names[0]!);
+  if (!first) return new Map();
+  const all = [first, ...(await Promise.all(names.slice(1).map(ask)))];
+  return new Map(names.flatMap((n, i) => (all[i]?.points.length ? [[n, all[i]!] as const] : [])));
+}
+
+const W = 132;
+const H = 34;
+
+const known = (p: TrendPoint): p is TrendPoint & { value: number } => typeof p.value === 'number' && Number.isFinite(p.value);
+
+// Points of a trend in the box; a week without a value is a hole.
+export function sparkPath(points: readonly TrendPoint[]): { line: string; band: string; last: [number, number] | null } {
+  const values = points.flatMap((p) => (known(p) ? [p.value, ...(p.interval ?? [])] : []));
+  const [lo, hi] = [Math.min(0, ...values), Math.max(...values, Number.MIN_VALUE)];
+  const x = (i: number): number => 3 + (i / Math.max(1, points.length - 1)) * (W - 6);
+  const y = (v: number): number => H - 3 - ((v - lo) / (hi - lo || 1)) * (H - 6);
+  let line = '';
+  let band = '';
+  let last: [number, number] | null = null;
+  points.forEach((p, i) => {
+    if (!known(p)) return;
+    line += `${i && known(points[i - 1]!) ? 'L' : 'M'}${x(i).toFixed(1)} ${y(p.value).toFixed(1)}`;
+    if (p.interval) band += `M${x(i).toFixed(1)} ${y(p.interval[0]).toFixed(1)}V${y(p.interval[1]).toFixed(1)}`;
+    last = [x(i), y(p.value)];
+  });
+  return { line, band, last };
+}
+
+export function trendText(m: Pick<Measure, 'title' | 'unit'>, t: Trend): string {
+  const values = t.points.filter(known);
+  if (!values.length) return `${m.title} by week: no values`;
+  return `${m.title} by week, from ${number(m.unit, values[0]!.value)} to ${number(m.unit, values.at(-1)!.value)} over ${plural(t.points.length, 'week')}`;
+}
+
+export function Spark({ m, trend }: { m: Pick<Measure, 'title' | 'unit'>; trend: Trend | undefined }): JSX.Element | null {
+  if (!trend || !trend.points.some(known)) return null;
+  const { line, band, last } = sparkPath(trend.points);
+  return (
+    <svg class="spark" width={W} height={H} viewBox={`0 0 ${W} ${H}`} role="img" aria-label={trendText(m, trend)}>
+      <path d={band} class="spark-band" />
+      <path d={line} class="spark-line" />
+      {last && <circle cx={last[0]} cy={last[1]} r="2.5" class="spark-dot" />}
+    </svg>
+  );
+}
+
+export function TrendTable({ measures, trends }: { measures: readonly Measure[]; trends: Trends }): JSX.Element | null {
+  const shown = measures.filter((m) => trends.has(m.name));
+  const weeks = shown.length ? trends.get(shown[0]!.name)!.points : [];
+  if (!weeks.length) return null;
+  return (
+    <details class="trend-table">
+      <summary>Week by week, as a table</summary>
+      <Scroll label="Measures by week">
+        <table class="grid" data-k="trends">
+          <thead><tr><th scope="col">Week from</th>{shown.map((m) => <th key={m.name} scope="col" class="n">{m.title}</th>)}</tr></thead>
+          <tbody>
+            {weeks.map((w, i) => (
+              <tr key={w.from}>
+                <th scope="row">{dateOf(BigInt(w.from), zone.value)}{w.partial ? ' (not whole)' : ''}</th>
+                {shown.map((m) => {
+                  const p = trends.get(m.name)!.points[i];
+                  return <td key={m.name} class="n">{p && known(p) ? `${number(m.unit, p.value)} of ${count(p.n)}` : '–'}</td>;
+                })}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </details>
+  );
+}

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+// Delivery: the measures of a scope and window, the rows behind each, and the rollouts.
+import { computed } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useLayoutEffect } from 'preact/hooks';
+import { getJson } from '../base/api';
+import { because, beside, deployPath, FIRST, groupsOf, interval, isBad, levelOf, number, shortName, value, when, type Catalogue, type Measure, type Measures, type Rollout, type Scopes } from '../base/delivery';
+import { count, plural, visible } from '../base/format';
+import { Copy, Empty, Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
+import { choice, integer, readQuery, text, writeQuery, type Values } from '../base/query';
+import { resource } from '../base/resource';
+import { go, place } from '../base/router';
+import { duration } from '../base/time';
+import { loadTrends, Spark, TrendTable, type Trends } from '../base/trend';
+
+interface WhyRow {
+  counted: boolean;
+  hit?: boolean;
+  value?: number;
+  why?: string;
+  service?: string;
+  environment?: string;
+  rollout?: string;
+  kind?: string;
+  version?: string;
+  sha?: string;
+  finished?: string;
+  incident?: string;
+  commit?: { sha?: string; subject?: string; author?: string };
+  evidence?: { says: string; decides?: boolean }[];
+}
+interface Intake {
+  deploys_without_service: number;
+  incidents_without_service: number;
+  refused_in_all: number;
+  sources: { source: string; events: number; unknown: number; aside: number; last?: string }[];
+  refused: { source: string; received: string; reason: string }[];
+}
+interface Why extends Measure {
+  definition: string;
+  rows: WhyRow[];
+  rows_in_all: number;
+  events_since: number;
+}
+// --- what the address says ------------------------------------------------------------------------------
+
+const schema = {
+  service: text(),
+  environment: text(),
+  team: text(),
+  product: text(),
+  window: choice('90d', '30d', '365d', 'week', 'month', 'quarter'), // the last three: the last whole one
+  as: choice('takt', 'fourkeys', 'devlake-2021', 'devlake-2023'),
+  clock: choice('author', 'committer'),
+  levels: choice('none', '2024', '2023', '2021', '2019'),
+  why: text(),
+  from: integer(0, 0, 1e11), // unix seconds; with `to` instead of the window
+  to: integer(0, 0, 1e11),
+};
+type Ask = Values<typeof schema>;
+const ask = computed(() => readQuery(schema, place.value.query));
+const set = (more: Partial<Ask>, how: 'push' | 'replace' = 'push'): void => go('delivery' + writeQuery(schema, { ...ask.peek(), ...more }), how);
+const isBetween = (a: Ask): boolean => a.from > 0 && a.to > a.from;
+
+const measures = resource<Measures>();
+const rollouts = resource<{ rollouts: Rollout[] }>();
+const scopes = resource<Scopes>();
+const why = resource<Why>();
+const trends = resource<Trends>();
+const intake = resource<Intake>();
+const catalogue = resource<Catalogue>();
+const ROWS = 200;
+
+const WHOSE = ['service', 'environment', 'team', 'product'] as const;
+const whoseOf = (a: Ask): Record<string, string> => Object.fromEntries(WHOSE.flatMap((k) => (a[k] ? [[k, a[k]]] : [])));
+
+function scopeOf(a: Ask): URLSearchParams {
+  const span = isBetween(a) ? { from: String(a.from), to: String(a.to) } : /^\d/.test(a.window) ? { window: a.window } : { calendar: a.window };
+  return new URLSearchParams({ ...span, ...whoseOf(a) });
+}
+
+function load(a: Ask, keep = true): void {
+  const q = scopeOf(a);
+  const m = new URLSearchParams(q);
+  if (a.clock === 'committer') m.set('clock', a.clock);
+  if (a.as !== 'takt') m.set('set', a.as);
+  else if (a.levels !== 'none') m.set('levels', a.levels);
+  void measures.load((stop) => getJson(`api/takt/delivery/measures?${m}`, stop), keep);
+  q.set('limit', String(ROWS));
+  void rollouts.load((stop) => getJson(`api/takt/delivery/deploys?${q}`, stop), keep);
+  void scopes.load((stop) => getJson('api/takt/delivery/services', stop));
+  void intake.load((stop) => getJson('api/takt/delivery/intake', stop));
+  void catalogue.load((stop) => getJson('api/takt/delivery/catalogue', stop));
+}
+
+// By week over the window that the measures are of. Other tools' measures have no trends.
+function loadWeeks(m: Measures, a: Ask): void {
+  trends.stop();
+  if (a.as !== 'takt') return trends.set(new Map());
+  const scope = { from: String(BigInt(m.from) / 1_000_000_000n), to: String(BigInt(m.to) / 1_000_000_000n), ...whoseOf(a), ...(a.clock === 'committer' ? { clock: a.clock } : {}) };
+  void trends.load((stop) => loadTrends(FIRST, scope, stop), false);
+}
+
+const loadWhy = (m: Measure): void =>
+  void why.load((stop) => getJson(`api/takt/delivery/why?${new URLSearchParams({ figure: m.figure, limit: String(ROWS) })}`, stop), false);
+
+// --- numbers --------------------------------------------------------------------------------------------
+
+const hasLevels = (a: Ask): boolean => a.as !== 'takt' || a.levels !== 'none';
+
+function Verdict({ m }: { m: Measure }): JSX.Element | null {
+  if (!m.target) return null;
+  const { verdict, at_least, at_most, of } = m.target;
+  const what = at_least !== undefined ? `at least ${number(m.unit, at_least)}` : `at most ${number(m.unit, at_most!)}`;
+  const whose = of ? ` of ${visible(of, 60)}` : '';
+  return (
+    <span class={`verdict ${verdict.replace(' ', '-')}`} title={`Target${whose}: ${what}`}>
+      {verdict === 'met' ? <Icon name="check" /> : verdict === 'missed' ? <Icon name="error" /> : null} {verdict}
+      <span class="offscreen">, target{whose} {what}</span>
+    </span>
+  );
+}
+
+// --- parts ----------------------------------------------------------------------------------------------
+
+function Cards({ data, a }: { data: Measures; a: Ask }): JSX.Element {
+  return (
+    <ul class="figures" aria-label={a.as === 'takt' ? 'The five of DORA' : 'The figures of the other tool'}>
+      {(a.as === 'takt' ? FIRST.flatMap((name) => data.measures.filter((m) => m.name === name)) : data.measures).map((m) => (
+        <li key={m.name} class="card figure" data-k={`figure ${m.name}`}>
+          <h2><a href={'delivery' + writeQuery(schema, { ...a, why: m.name })}>{m.title}</a></h2>
+          <p class={`big ${m.value === undefined ? 'muted' : ''}`}>{value(m)}</p>
+          <p class="muted small">{[interval(m), beside(m), plural(m.n, 'row') + (m.small && m.value !== undefined ? ', few' : '')].filter(Boolean).join(' · ')}</p>
+          <Spark m={m} trend={trends.state.value.data?.get(m.name)} />
+          <p class="row small"><Verdict m={m} />{levelOf(m) && <span class="tag">{levelOf(m)}</span>}</p>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const isKnown = (m: Measure, a: Ask): boolean => a.as !== 'takt' || m.value !== undefined || m.n > 0 || m.left_out.length > 0 || FIRST.includes(m.name) || a.why === m.name;
+
+function MeasureRow({ m, a }: { m: Measure; a: Ask }): JSX.Element {
+  return (
+    <tr data-k={`measure ${m.name}`} aria-selected={a.why === m.name}>
+      <th scope="row">{m.title}</th>
+      <td class={`n ${m.value === undefined ? 'muted' : ''}`}>{value(m)}</td>
+      <td class="n muted">{interval(m)}</td>
+      <td class="n">{beside(m).replace('p90 ', '')}</td>
+      <td class="n">{count(m.n)}{m.small && m.value !== undefined ? ' (few)' : ''}</td>
+      <td><Verdict m={m} /></td>
+      {hasLevels(a) && <td class={m.level?.insufficient ? 'muted' : ''}>{levelOf(m)}</td>}
+      <td><button type="button" class="quiet" aria-pressed={a.why === m.name} onClick={() => set({ why: a.why === m.name ? '' : m.name })}>Why</button></td>
+    </tr>
+  );
+}
+
+// In groups; what nothing is known of is named only, in one line of its group.
+function MeasureTable({ data, a }: { data: Measures; a: Ask }): JSX.Element {
+  const all = groupsOf(data.measures);
+  const columns = hasLevels(a) ? 8 : 7;
+  return (
+    <section class="card" aria-labelledby="all-measures">
+      <h2 id="all-measures">All measures</h2>
+      <Scroll label="Table of the measures">
+        <table class="grid measures">
+          <thead><tr><th>Measure</th><th class="n">Value</th><th class="n">95 % interval</th><th class="n">p90 or count</th><th class="n">Rows</th><th>Target</th>{hasLevels(a) && <th>Level</th>}<th>Behind it</th></tr></thead>
+          {all.map((g) => {
+            const known = g.measures.filter((m) => isKnown(m, a));
+            const none = g.measures.filter((m) => !known.includes(m));
+            return (
+              <tbody key={g.title}>
+                {all.length > 1 && <tr class="group"><th scope="rowgroup" colSpan={columns}>{g.title}</th></tr>}
+                {known.map((m) => <MeasureRow key={m.name} m={m} a={a} />)}
+                {none.length > 0 && <tr class="none"><td colSpan={columns}><span>No data: {none.map((m, i) => <>{i > 0 && ', '}<a key={m.name} data-k={`measure ${m.name}`} href={'delivery' + writeQuery(schema, { ...a, why: m.name })}>{m.title}</a></>)}</span></td></tr>}
+              </tbody>
+            );
+          })}
+        </table>
+      </Scroll>
+    </section>
+  );
+}
+
+function whatOf(r: WhyRow): string {
+  if (r.why) return r.why;
+  if (r.commit) return `${r.commit.sha?.slice(0, 9) ?? ''} ${r.commit.subject ?? ''}`;
+  return r.evidence?.find((e) => e.decides)?.says ?? '';
+}
+
+function WhyPart({ m }: { m: Measure }): JSX.Element {
+  useLayoutEffect(() => loadWhy(m), [m.figure]);
+  const { data, error } = why.state.value;
+  return (
+    <section class="card why-part" aria-labelledby="why-title" data-k="why">
+      <div class="row"><h2 id="why-title">{m.title}: {value(m)}</h2><Copy text={m.figure} label="Copy the id of this figure" /><button type="button" class="quiet icon" aria-label="Close" onClick={() => set({ why: '' })}><Icon name="close" /></button></div>
+      {error ? <Failed what="The rows could not be read" error={error} retry={() => loadWhy(m)} />
+        : !data ? <Loading what="Reading the rows" /> : (
+          <>
+            <p>{data.definition}</p>
+            {data.left_out.length > 0 && <p class="muted">Left out: {data.left_out.map((x) => `${count(x.n)} ${x.why}`).join(', ')}.{data.clamped ? ` ${plural(data.clamped, 'slightly negative time')} counted as 0.` : ''}</p>}
+            {data.rows.length > 0 && (
+              <Scroll label="Rows behind the figure">
+                <table class="grid">
+                  <thead><tr><th>Counted</th><th class="n">Value</th><th>Of</th><th>Rollout</th><th>Finished</th><th>What</th></tr></thead>
+                  <tbody>
+                    {data.rows.map((r, i) => (
+                      <tr key={i} class={r.counted ? '' : 'muted'}>
+                        <td>{r.counted ? (r.hit ? 'yes, hit' : 'yes') : 'no'}</td>
+                        <td class="n">{r.value === undefined ? '' : number(m.unit === 'share' ? 'seconds' : m.unit, r.value)}</td>
+                        <td><bdi>{visible(r.incident ?? r.service ?? '', 60)}</bdi></td>
+                        <td>{r.rollout ? <a href={deployPath(r.rollout)}><bdi>{shortName(r) || r.rollout.slice(0, 8)}</bdi></a> : null} <span class="muted">{r.kind}</span></td>
+                        <td class="nowrap">{when(r.finished)}</td>
+                        <td class="wrap"><bdi>{visible(whatOf(r), 160)}</bdi></td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </Scroll>
+            )}
+            <p class="muted small">{data.rows.length < data.rows_in_all ? `${count(data.rows.length)} of ${plural(data.rows_in_all, 'row')}; takt why prints all of them` : plural(data.rows_in_all, 'row')}</p>
+          </>
+        )}
+    </section>
+  );
+}
+
+// A mark for every rollout on the time of the window: what went well below, what did not above.
+function Strip({ data, rows }: { data: Measures; rows: readonly Rollout[] }): JSX.Element | null {
+  if (!rows.length) return null;
+  const from = Number(BigInt(data.from) / 1_000_000n);
+  const to = Number(BigInt(data.to) / 1_000_000n);
+  const bad = rows.filter(isBad).length;
+  return (
+    <svg class="strip" viewBox="0 0 1000 56" preserveAspectRatio="none" role="img" aria-label={`${plural(rows.length, 'rollout')} over the window, ${bad} of them failed`}>
+      <line x1="0" x2="1000" y1="28" y2="28" class="axis" />
+      {rows.map((r) => {
+        const at = Number(BigInt(r.finished ?? r.started ?? '0') / 1_000_000n);
+        const x = ((at - from) / (to - from)) * 1000;
+        const failed = isBad(r);
+        return <line key={r.id} x1={x} x2={x} y1={failed ? 4 : 32} y2={failed ? 26 : 52} class={failed ? 'failed' : r.kind === 'rollback' ? 'back' : 'good'} />;
+      })}
+    </svg>
+  );
+}
+
+function Rollouts({ data }: { data: Measures }): JSX.Element {
+  const { data: list, error } = rollouts.state.value;
+  if (error) return <Failed what="The rollouts could not be listed" error={error} retry={() => load(ask.peek())} />;
+  if (!list) return <Loading what="Reading rollouts" />;
+  return (
+    <section class="card" aria-labelledby="rollouts-title" data-k="rollouts">
+      <h2 id="rollouts-title">{list.rollouts.length === ROWS ? `The newest ${ROWS} rollouts` : plural(list.rollouts.length, 'rollout')}</h2>
+      <Strip data={data} rows={list.rollouts} />
+      {list.rollouts.length > 0 && (
+        <Scroll label="Table of the rollouts">
+          <table class="grid">
+            <thead><tr><th>Finished</th><th>Service</th><th>Environment</th><th>Version</th><th>Kind</th><th>State</th><th class="n">Commits</th><th>Failed because of</th></tr></thead>
+            <tbody>
+              {list.rollouts.map((r) => (
+                <tr key={r.id}>
+                  <td class="nowrap">{when(r.finished ?? r.started)}</td>
+                  <td><bdi>{visible(r.service, 60)}</bdi></td>
+                  <td><bdi>{visible(r.environment, 60)}</bdi></td>
+                  <th scope="row"><a href={deployPath(r.id)}><bdi>{shortName(r) || r.id.slice(0, 8)}</bdi></a></th>
+                  <td>{r.kind}</td>
+                  <td class={r.state === 'failed' ? 'bad' : ''}>{r.state}</td>
+                  <td class="n">{r.commits_state === 'known' || r.commits_state === 'none' ? count(r.commits) : r.commits_state}</td>
+                  <td>{r.failure && (because[r.failure] ?? r.failure)}{r.recovered && `, recovered after ${duration(Number(BigInt(r.recovered) - BigInt(r.finished!)))}`}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      )}
+    </section>
+  );
+}
+
+const named = (v: string[]): [string, string][] => v.map((n) => [n, visible(n, 60)]);
+
+function Controls({ a }: { a: Ask }): JSX.Element {
+  const known = scopes.state.value.data?.services ?? [];
+  const names = [...new Set([...known.map((s) => s.service), a.service])].filter(Boolean).sort();
+  const environments = [...new Set([...known.filter((s) => !a.service || s.service === a.service).map((s) => s.environment), a.environment])].filter(Boolean).sort();
+  const listed = Object.values(catalogue.state.value.data?.catalogue.services ?? {});
+  const distinct = (k: 'team' | 'product'): string[] => [...new Set([...listed.map((s) => s[k] ?? ''), a[k]])].filter(Boolean).sort();
+  const [teams, products] = [distinct('team'), distinct('product')];
+  const field = (id: keyof Ask, label: string, options: [string, string][]): JSX.Element => (
+    <div class="field">
+      <label for={`d-${id}`}>{label}</label>
+      <select id={`d-${id}`} value={a[id]} onChange={(e) => set({ [id]: e.currentTarget.value, ...(id === 'as' ? { why: '' } : {}) })}>
+        {options.map(([v, shown]) => <option key={v} value={v}>{shown}</option>)}
+      </select>
+    </div>
+  );
+  const day = (s: number): string => when(`${s}000000000`);
+  return (
+    <div class="fields" role="group" aria-label="Of what">
+      {field('service', 'Service', [['', 'all'], ...named(names)])}
+      {field('environment', 'Environment', [['', 'all that are production'], ...named(environments)])}
+      {teams.length > 0 && field('team', 'Team', [['', 'all'], ...named(teams)])}
+      {products.length > 0 && field('product', 'Product', [['', 'all'], ...named(products)])}
+      {!isBetween(a) && field('window', 'Window', [['30d', '30 days'], ['90d', '90 days'], ['365d', 'a year'], ['week', 'the last whole week, UTC'], ['month', 'the last whole month, UTC'], ['quarter', 'the last whole quarter, UTC']])}
+      {isBetween(a) && <p class="field between">{day(a.from)} to {day(a.to)} <button type="button" class="link" onClick={() => set({ from: 0, to: 0 })}>The last 90 days</button></p>}
+      {field('as', 'Measures as in', [['takt', 'Takt'], ['fourkeys', 'fourkeys'], ['devlake-2021', 'DevLake, 2021'], ['devlake-2023', 'DevLake, 2023']])}
+      {a.as === 'takt' && field('clock', 'Lead times from', [['author', "the author's time"], ['committer', "the committer's time"]])}
+      {a.as === 'takt' && field('levels', 'Levels of', [['none', 'no report'], ['2024', 'DORA 2024'], ['2023', 'DORA 2023'], ['2021', 'DORA 2021'], ['2019', 'DORA 2019']])}
+    </div>
+  );
+}
+
+// What was not counted because it said too little, or was not taken at all.
+function IntakePart(): JSX.Element | null {
+  const d = intake.state.value.data;
+  if (!d) return null;
+  const aside = d.sources.reduce((n, s) => n + s.aside, 0);
+  const said = [
+    aside > 0 && `${plural(aside, 'event was', 'events were')} set aside`,
+    d.refused_in_all > 0 && `${plural(d.refused_in_all, 'request was', 'requests were')} refused`,
+    d.deploys_without_service > 0 && `${plural(d.deploys_without_service, 'deploy names', 'deploys name')} no service`,
+    d.incidents_without_service > 0 && `${plural(d.incidents_without_service, 'incident names', 'incidents name')} no service`,
+  ].filter(Boolean);
+  return (
+    <section class="card" aria-labelledby="intake-title" data-k="intake">
+      <h2 id="intake-title">What came in</h2>
+      <p>{said.length ? `${said.join('; ')}.` : 'All that came in is counted.'}</p>
+      <Scroll label="Sources">
+        <table class="grid">
+          <thead><tr><th>Source</th><th class="n">Events</th><th class="n">Say nothing to us</th><th class="n">Set aside</th><th>Last</th></tr></thead>
+          <tbody>{d.sources.map((s) => <tr key={s.source}><th scope="row"><bdi>{visible(s.source, 60)}</bdi></th><td class="n">{count(s.events)}</td><td class="n">{count(s.unknown)}</td><td class="n">{count(s.aside)}</td><td class="nowrap">{when(s.last)}</td></tr>)}</tbody>
+        </table>
+      </Scroll>
+      {d.refused.length > 0 && (
+        <details>
+          <summary>{d.refused.length < d.refused_in_all ? `The last ${count(d.refused.length)} of ${count(d.refused_in_all)} refusals` : plural(d.refused_in_all, 'refusal')}</summary>
+          <ul class="plain">{d.refused.map((r, i) => <li key={i}>{when(r.received)} <b><bdi>{visible(r.source, 60)}</bdi></b> <bdi>{visible(r.reason, 240)}</bdi></li>)}</ul>
+        </details>
+      )}
+    </section>
+  );
+}
+
+function Nothing(): JSX.Element {
+  return (
+    <Empty title="No rollouts are known yet">
+      <p>Takt learns of them from events, webhooks, and tags of a git history:</p>
+      <pre class="hint" tabIndex={0} aria-label="Commands">{'takt event deploy --service shop --environment production \\\n  --version v1 --commit SHA --state success\ntakt import git PATH'}</pre>
+      <p class="muted">GitHub, GitLab, Argo CD and others send to /hooks/github, /hooks/gitlab …; CloudEvents to /events.</p>
+    </Empty>
+  );
+}
+
+export default function Delivery(): JSX.Element {
+  useTitle('Delivery');
+  const a = ask.value;
+  useLayoutEffect(() => load(a), [a.service, a.environment, a.team, a.product, a.window, a.from, a.to, a.clock, a.levels, a.as]);
+  const { data, error } = measures.state.value;
+  useLayoutEffect(() => {
+    if (data) loadWeeks(data, a);
+  }, [data]);
+  const asked = data?.measures.find((m) => m.name === a.why);
+  const known = scopes.state.value.data;
+  return (
+    <div class="page" data-ready={(data && known && rollouts.state.value.data && ![measures, trends, intake, catalogue].some((r) => r.state.value.busy) && (!asked || why.state.value.data)) || error ? '' : undefined}>
+      <h1>Delivery</h1>
+      <Controls a={a} />
+      {error ? <Failed what="The measures could not be computed" error={error} retry={() => load(a)} />
+        : !data || !known ? <Loading what="Computing the measures" />
+          : !known.services.length ? <Nothing /> : (
+            <>
+              <Cards data={data} a={a} />
+              {trends.state.value.data && <TrendTable measures={data.measures.filter((m) => FIRST.includes(m.name))} trends={trends.state.value.data} />}
+              {asked && <WhyPart m={asked} />}
+              <MeasureTable data={data} a={a} />
+              <Rollouts data={data} />
+              <IntakePart />
+            </>
+          )}
+    </div>
+  );
+}

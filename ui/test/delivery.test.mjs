@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pages of delivery, in a browser, against a real server that got events.
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
+import { checkAccess, has, pageTests, sameView, says, servers, startBrowser, until, widths } from './browser.mjs';
+import { send, sendDelivery, shop } from './data.mjs';
+
+let full, empty, browser;
+const data = {};
+const { it } = pageTests(() => browser);
+
+before(async () => {
+  ({ full, empty } = await servers());
+  browser = await startBrowser();
+  data.shop = shop({ n: 80, now: BigInt(Date.now()) * 1_000_000n, minutes: 50 });
+  await send(full.otlp, data.shop);
+  await sendDelivery(full);
+  const { rollouts } = await ask('deploys');
+  data.last = rollouts.find((r) => r.version === 'v142');
+  data.undone = rollouts.find((r) => r.failure === 'remedy');
+});
+after(async () => {
+  await browser?.close();
+  await Promise.all([full, empty].map((s) => s?.stop()));
+});
+
+const ask = async (path) => (await fetch(`${full.url}/api/takt/delivery/${path}`)).json();
+const query = (page) => new URL(page.url()).searchParams;
+
+it('says how events come in while there are none', async (open) => {
+  const page = await open(empty);
+  await page.visit('/delivery');
+  await says(page.locator('main'), /No rollouts are known yet[\s\S]*takt event deploy[\s\S]*takt import git/);
+});
+
+it('the five figures are those of the API, and each opens to its rows', async (open) => {
+  const page = await open(full);
+  await page.goto(`${full.url}/`);
+  await page.getByRole('link', { name: 'Delivery' }).click();
+  await page.locator('[data-ready]').waitFor();
+  const { measures } = await ask('measures?window=90d');
+  const cfr = measures.find((m) => m.name === 'change_failure_rate');
+  assert(cfr.numerator > 0 && cfr.numerator < cfr.denominator, 'the data has failures');
+  await says(page.locator('[data-k="figure change_failure_rate"]'), new RegExp(`Change failure rate[\\s\\S]*%[\\s\\S]*${cfr.numerator} of ${cfr.denominator}`));
+  assert.equal(await page.locator('.measures [data-k^="measure "]').count(), measures.length, 'a row of its own, or named as without data');
+  await page.locator('[data-k="measure change_failure_rate"]').getByRole('button', { name: 'Why' }).click();
+  await until('the address says it', () => query(page).get('why') === 'change_failure_rate');
+  const why = await ask(`why?figure=${encodeURIComponent(cfr.figure)}`);
+  await until('all its rows', async () => (await page.locator('[data-k=why] tbody tr').count()) === why.rows.length);
+  assert.equal(await page.locator('[data-k=why] tbody td:first-child', { hasText: 'yes, hit' }).count(), cfr.numerator);
+  await says(page.locator('[data-k=why]'), /rolled back to/);
+  await page.getByRole('button', { name: 'Close' }).click();
+  await until('closed', () => query(page).get('why') === null);
+  await page.back();
+  await page.locator('[data-k=why]').waitFor();
+});
+
+it('the scope, the window and the report are in the address', async (open) => {
+  const page = await open(full);
+  await page.visit('/delivery');
+  await page.getByLabel('Service', { exact: true }).selectOption('checkout');
+  await until('the service', () => query(page).get('service') === 'checkout');
+  await page.getByLabel('Window', { exact: true }).selectOption('365d');
+  await page.getByLabel('Levels of', { exact: true }).selectOption('2023');
+  await until('the report', () => query(page).get('levels') === '2023' && query(page).get('window') === '365d');
+  const { rollouts } = await ask('deploys?window=365d&service=checkout');
+  await says(page.locator('[data-k=rollouts]'), new RegExp(`^${rollouts.length} rollouts`));
+  await says(page.locator('.measures thead'), /Level/);
+  const other = await open(full);
+  await other.visit(page.url().slice(full.url.length));
+  await sameView(page, other);
+});
+
+it('the teams and products of the catalogue, whole periods and the measures of other tools', async (open) => {
+  const page = await open(full);
+  await page.visit('/delivery');
+  assert.equal(await page.getByLabel('Team', { exact: true }).count(), 0, 'the catalogue is empty');
+  const list = (services) => fetch(`${full.url}/api/takt/delivery/catalogue`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ services }) });
+  assert.equal((await list({ payments: { team: 'money', product: 'shop' } })).status, 200);
+  await page.visit('/delivery?levels=2024');
+  await page.getByLabel('Team', { exact: true }).selectOption('money');
+  await until('the team', () => query(page).get('team') === 'money');
+  const { rollouts } = await ask('deploys?window=90d&team=money');
+  await says(page.locator('[data-k=rollouts]'), new RegExp(`^${rollouts.length} rollouts`));
+  await page.getByLabel('Window', { exact: true }).selectOption('month');
+  const month = await ask('measures?calendar=month&team=money');
+  await says(page.locator('[data-k="measure deployment_frequency"]'), new RegExp(`\\b${month.measures[0].n}\\b`));
+  await page.getByLabel('Measures as in').selectOption('fourkeys');
+  await until('the set', () => query(page).get('as') === 'fourkeys');
+  const { measures } = await ask('measures?calendar=month&team=money&set=fourkeys');
+  await until('its measures', async () => (await page.locator('.figure').count()) === measures.length);
+  await says(page.locator('[data-k="measure fourkeys.deployment_frequency"]'), /days \/ week|no data/);
+  await page.locator('[data-k="measure fourkeys.lead_time"]').getByRole('button', { name: 'Why' }).click();
+  await says(page.locator('[data-k=why]'), /whole minutes from a commit/);
+  await checkAccess(page, 'other measures');
+  await page.visit('/delivery?levels=2024');
+  const recovery = (await ask('measures?levels=2024')).measures.find((m) => m.name === 'lead_time');
+  assert(recovery.level.insufficient);
+  await says(page.locator('[data-k="measure lead_time"]'), /insufficient data/);
+  assert.equal((await list({})).status, 200);
+});
+
+// --- one deploy -------------------------------------------------------------------------------------------
+
+it('a deploy: from the list to its page, which tells what the API knows', async (open) => {
+  const page = await open(full);
+  await page.visit('/delivery');
+  await page.locator('[data-k=rollouts]').getByRole('link', { name: 'v142' }).click();
+  await page.getByRole('heading', { level: 1, name: 'payments v142' }).waitFor();
+  await page.locator('[data-ready]').waitFor();
+  assert.equal(new URL(page.url()).pathname, `/deploys/${data.last.id}`);
+  const d = await ask(`deploy?rollout=${data.last.id}`);
+  assert.deepEqual([d.attempts.length, d.canaries[0].steps.length, d.runs[0].tasks.length], [3, 4, 3]);
+  await says(page.locator('[data-k=deploy]'), /production[\s\S]*2 of 2[\s\S]*ann/);
+  await says(page.locator('[data-k=attempts]'), /eu\s+success[\s\S]*us\s+failure[\s\S]*us\s+success[\s\S]*progressing · 5 %[\s\S]*50 %[\s\S]*promoted/);
+  await says(page.locator('[data-k=runs]'), /release: success[\s\S]*build[\s\S]*test[\s\S]*publish/);
+  await says(page.locator('[data-k=incidents]'), /payments answers late[\s\S]*rank 7: an incident soon after[\s\S]*4 min earlier[\s\S]*severity 2/);
+  const { verdict } = await ask(`impact?rollout=${data.last.id}`);
+  const words = { clean: 'no harm seen', suspect: 'suspect', confirmed: 'harm confirmed', insufficient: 'too little traffic to tell' };
+  await says(page.locator('[data-k=impact]'), new RegExp(`^Impact:\\s+${words[verdict]}`));
+  await page.getByRole('link', { name: 'before: v34' }).click();
+  await page.getByRole('heading', { level: 1, name: 'payments v34' }).waitFor();
+  await page.getByRole('link', { name: 'after: v142 (normal)' }).waitFor();
+});
+
+it('a deploy: the errors around it, also as a table, and the way to its traces', async (open) => {
+  const page = await open(full);
+  await page.visit(`/deploys/${data.last.id}`);
+  const errors = page.locator('[data-k=errors]');
+  await says(errors, /\d+ of \d+ spans of the service have errors/);
+  await errors.locator('.chart').waitFor();
+  await errors.getByRole('link', { name: /^Deploy of payments v142/ }).waitFor();
+  await errors.getByRole('button', { name: 'As table' }).click();
+  await errors.locator('[data-k=chart-table]').waitFor();
+  assert.equal(query(page).get('table'), '1');
+  await page.getByRole('link', { name: 'with errors' }).click();
+  await until('the search', () => query(page).get('q') === '{ resource.service.name = "payments" && resource.service.version = "v142" && status = error }');
+  await page.locator('.traces tbody tr').first().waitFor();
+});
+
+it('a person denies that a deploy caused an incident, and confirms it after all', async (open) => {
+  const page = await open(full);
+  await page.visit(`/deploys/${data.last.id}`);
+  const came = page.locator('[data-k=incidents]');
+  await came.getByLabel(/^Your name/).fill('ann');
+  await came.getByRole('button', { name: /^Deny/ }).click();
+  await says(came, /denied by ann/);
+  await says(page.locator('[data-k=verdict]'), /no failure known/);
+  const denied = await ask(`deploy?rollout=${data.last.id}`);
+  assert.equal(denied.rollout.failure, undefined);
+  await came.getByRole('button', { name: /^Confirm/ }).click();
+  await says(came, /rank 1: somebody said so[\s\S]*confirmed by/);
+  await says(page.locator('[data-k=verdict]'), /failed in production/);
+  await page.route('**/events', (r) => r.fulfill({ status: 401, body: 'a secret is wanted' }));
+  await came.getByRole('button', { name: /^Deny/ }).first().click();
+  await says(page.getByRole('alert'), new RegExp(`a secret is wanted[\\s\\S]*takt event verdict --incident 'takt:INC 31' --rollout ${data.last.id}`));
+});
+
+const impact = (id) => ({
+  rollout: id, service: 'checkout', environment: 'production', version: 'v142', baseline: 'v35', verdict: 'confirmed', computedAt: '1796000000000000000', final: false, phase: 'concurrent',
+  arms: { old: { requests: 2410, errors: 2, errorRate: 0.0008, p50: 88, p95: 210 }, new: { requests: 2388, errors: 117, errorRate: 0.049, p50: 87, p95: 236 } },
+  routes: [
+    { route: 'POST /pay', test: 'errors', old: { requests: 2410, errors: 2, p95: 210 }, new: { requests: 2388, errors: 117, p95: 236 }, difference: 0.048, interval: [0.04, 0.058], p: 1e-9, q: 1e-8, verdict: 'confirmed', examples: ['ab'.repeat(16), 'cd'.repeat(16)] },
+    { route: 'GET /<script>', test: 'latency', old: { requests: 10, errors: 0, p95: 100 }, new: { requests: 12, errors: 0, p95: 90 }, difference: -10, interval: [-30, 10], p: 0.8, q: 0.9, verdict: 'insufficient', examples: [] },
+    { route: '*', test: 'latency', old: { requests: 0, errors: 0 }, new: { requests: 12, errors: 0 }, verdict: 'insufficient', examples: [] },
+  ],
+  newErrors: [{ type: 'DeadlineExceeded', message: 'no answer', span: 'POST /charge', count: 41, examples: ['ab'.repeat(16)] }],
+  failedRoots: { excess: 115, interval: [96, 138] }, users: { hit: 88 }, confounders: ['traffic doubled'], why: ['errors of POST /pay rose'],
+});
+
+it('a deploy: its impact, where it was computed', async (open) => {
+  const page = await open(full);
+  await page.route('**/api/takt/delivery/impact?*', (r) => r.fulfill({ json: impact(data.last.id) }));
+  await page.visit(`/deploys/${data.last.id}`);
+  const part = page.locator('[data-k=impact]');
+  await says(part, /harm confirmed[\s\S]*v35[\s\S]*while both ran; more traffic may still change this[\s\S]*errors of POST \/pay rose/);
+  await says(part.locator('[data-k="route POST /pay errors"]'), /2 of 2,410\s+117 of 2,388\s+4\.8 % \[4 %, 5\.8 %\]\s+< 0\.001\s+confirmed/);
+  await says(part.locator('[data-k="route * latency"]'), /all routes\s+latency\s+p95 –\s+p95 –\s+insufficient/);
+  await says(part, /88\.0 ms\s+210 ms/);
+  await says(part, /GET \/<script>[\s\S]*DeadlineExceeded[\s\S]*About 115 more requests[\s\S]*88 users were hit[\s\S]*traffic doubled/);
+  assert.equal(await part.getByRole('link', { name: 'trace 1' }).first().getAttribute('href'), `t/${'ab'.repeat(16)}`);
+  await checkAccess(page, 'an impact');
+});
+
+it('a deploy that is not there is said, and so is a server that fails', async (open) => {
+  const page = await open(full);
+  await page.visit('/deploys/0123456789abcdef');
+  await page.getByRole('heading', { name: 'No such rollout' }).waitFor();
+  await page.route('**/api/takt/delivery/deploy?*', (r) => r.fulfill({ status: 500, body: 'the facts cannot be read' }));
+  await page.visit(`/deploys/${data.last.id}`);
+  await says(page.getByRole('alert'), /could not be read[\s\S]*500: the facts cannot be read/);
+  await page.unroute('**/api/takt/delivery/deploy?*');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('heading', { level: 1, name: 'payments v142' }).waitFor();
+});
+
+// --- deploys elsewhere ------------------------------------------------------------------------------------
+
+it('deploys stand on the time axes of traces and metrics, and open by keyboard', async (open) => {
+  const page = await open(full);
+  await page.visit('/traces');
+  const mark = page.locator('[data-k=markers] a');
+  await mark.waitFor();
+  const label = await mark.getAttribute('aria-label');
+  assert.match(label, /^Deploy of payments v142, failed, \d{4}-/);
+  const [at, box] = [await mark.boundingBox(), await page.locator('.heat').boundingBox()];
+  assert(at.x >= box.x && at.x + at.width <= box.x + box.width, 'it lies above the picture');
+  await page.visit(`/traces?q=${encodeURIComponent('{ } | rate()')}`);
+  await mark.focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'payments v142' }).waitFor();
+  await page.visit('/traces?range=15m');
+  await page.locator('.heat').waitFor();
+  await page.locator('[data-ready]').waitFor();
+  assert.equal(await mark.count(), 0, 'no deploy, no mark');
+});
+
+it('the version of a span leads to the deploy that brought it', async (open) => {
+  const page = await open(full);
+  const bad = data.shop.findLast((t) => t.spans.some((s) => s.service === 'payments' && s.version === 'v142') && BigInt(data.last.finished) < t.start);
+  assert(bad, 'a trace of the new version');
+  const { span } = bad.spans.find((s) => s.service === 'payments' && s.version === 'v142');
+  await page.visit(`/t/${bad.traceId}?span=${span.spanId}`);
+  await says(page.locator('[data-k=deploy-of]'), /Deploy of v142 .*before this span/);
+  await page.getByRole('link', { name: 'Deploy of v142' }).click();
+  await page.getByRole('heading', { level: 1, name: 'payments v142' }).waitFor();
+});
+
+// --- the first page ---------------------------------------------------------------------------------------
+
+it('the executive lens: the figures of the API, each opens to its rows', async (open) => {
+  const page = await open(full);
+  await page.visit('/?lens=exec');
+  const { measures } = await ask('measures?window=84d');
+  const cfr = measures.find((m) => m.name === 'change_failure_rate');
+  await says(page.locator('[data-k="figure change_failure_rate"]'), new RegExp(`Change failure rate[\\s\\S]*${cfr.numerator} of ${cfr.denominator}`));
+  await says(page.locator('[data-k=users]'), /of requests failed[\s\S]*root spans[\s\S]*POST \/checkout/);
+  const trend = await ask('trend?measure=change_failure_rate&step=week&window=84d');
+  assert(trend.points.some((p) => p.value > 0), 'the data has a trend');
+  await has(page.locator('[data-k="figure deployment_frequency"] .spark'), 'role', 'img');
+  await page.getByRole('link', { name: 'Change failure rate' }).click();
+  await page.locator('[data-k=why] tbody tr').first().waitFor();
+  await says(page.locator('[data-k="figure change_failure_rate"]'), new RegExp(`${cfr.numerator} of ${cfr.denominator}`));
+  await page.getByRole('button', { name: 'The last 90 days' }).click();
+  await page.getByLabel('Window', { exact: true }).waitFor();
+});
+
+it('trends are shown where the server tells them, as a picture and as a table', async (open) => {
+  const page = await open(full);
+  const week = 604_800_000_000_000n;
+  await page.route('**/api/takt/delivery/trend?*', (r) => {
+    const q = new URL(r.request().url()).searchParams;
+    const from = BigInt(q.get('from')) * 1_000_000_000n;
+    const points = [0.1, null, 0.3].map((value, i) => ({ from: String(from + BigInt(i) * week), to: String(from + BigInt(i + 1) * week), ...(value && { value, interval: [value / 2, value * 2] }), n: i + 1, partial: i === 2 }));
+    return r.fulfill({ json: { name: q.get('measure'), points } });
+  });
+  for (const path of ['/?lens=exec', '/delivery?service=payments']) {
+    await page.visit(path);
+    await until('five pictures', async () => (await page.locator('.spark').count()) === 5);
+    await has(page.locator('[data-k="figure change_failure_rate"] .spark'), 'aria-label', 'Change failure rate by week, from 10.0 % to 30.0 % over 3 weeks');
+    await page.getByText('Week by week, as a table').click();
+    await says(page.locator('[data-k=trends]'), /10\.0 % of 1[\s\S]*–[\s\S]*\(not whole\)[\s\S]*30\.0 % of 3/);
+    await checkAccess(page, path);
+  }
+});
+
+it('on call: recent deploys, and what fails now', async (open) => {
+  const page = await open(full);
+  await page.visit('/');
+  await says(page.locator('[data-k=recent]'), /deploys? in 7 days[\s\S]*payments v142/);
+  await says(page.locator('[data-k=failing]'), /with errors? in 30 min/);
+  await page.getByRole('link', { name: 'Executive' }).click();
+  await until('the lens', () => query(page).get('lens') === 'exec');
+  await page.goBack();
+  await page.locator('[data-k=recent]').waitFor();
+});
+
+it('what came in, and what was not taken', async (open) => {
+  const page = await open(full);
+  await fetch(`${full.url}/events`, { method: 'POST', headers: { 'content-type': 'application/cloudevents+json' }, body: '{' });
+  const { refused_in_all: refused } = await ask('intake');
+  await page.visit('/delivery');
+  await says(page.locator('[data-k=intake]'), new RegExp(`${refused} requests? (was|were) refused[\\s\\S]*events`));
+});
+
+for (const viewport of widths)
+  it(`breaks no rule of accessibility, ${viewport.width > 700 ? 'light or dark' : 'light'}, ${viewport.width} px wide`, async (open) => {
+    const [none, page] = [await open(empty, { viewport }), await open(full, { viewport })];
+    const one = `/deploys/${data.last.id}`;
+    for (const [on, path] of [[none, '/delivery'], [none, '/deploys/0123456789abcdef'], [page, '/delivery?why=lead_time&levels=2021'], [page, '/delivery?why=change_failure_rate&service=checkout'],
+      [page, one], [page, `${one}?table=1`], [page, `/deploys/${data.undone.id}`], [page, '/'], [page, '/?lens=exec'], [page, '/traces']]) {
+      await on.visit(path);
+      await checkAccess(on, path);
+    }
+  });

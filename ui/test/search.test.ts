@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { quote } from '../src/base/format';
+import { readQuery, writeQuery } from '../src/base/query';
+import { plain } from '../src/search/answers';
+import { analyzePath, elsewherePath, explainPath, fromOldAddress, heatPath, listPath, pathOf, schema, stretchOf } from '../src/search/ask';
+import { tellingOf } from '../src/search/explain';
+import { addCondition, durationLiteral, durationOf, fieldOf, fromWords, isMetrics, literalOf, piecesOf, readFilter, removeCondition, setCondition, spansOf, unquote, valueOf, withFields, writeFilter } from '../src/search/filter';
+import { box, boxOf, cellsBetween, cellsOf, countIn, makeHeat } from '../src/search/heat';
+import { makeLines, nameOf, unitOf } from '../src/search/lines';
+import { moveTokens, placeOf, runsOf, spotOf } from '../src/search/mirror';
+import { durationMarks, figure, logShare, stepFor, timeMarks, valueMarks } from '../src/search/scale';
+import { random } from './made';
+
+const ask = (query = ''): ReturnType<typeof readQuery<typeof schema>> => readQuery(schema, new URLSearchParams(query));
+
+// --- conditions and TraceQL ---------------------------------------------------------------------------
+
+test('a simple filter is read as conditions and written back', () => {
+  const q = '{ resource.service.name = "a \\"b\\"" && status=error && duration >= 1.5s && span."x y" !~ `z.*` } | select(span.http.route)';
+  const f = readFilter(q)!;
+  assert.deepEqual(f.conditions.map((c) => [c.field, c.op, c.literal]), [
+    ['resource.service.name', '=', '"a \\"b\\""'], ['status', '=', 'error'], ['duration', '>=', '1.5s'], ['span."x y"', '!~', '`z.*`'],
+  ]);
+  assert.equal(f.rest, '| select(span.http.route)');
+  assert.equal(valueOf(f, 'resource.service.name', '='), 'a "b"');
+  assert.equal(valueOf(f, 'status', '!='), '');
+  assert.deepEqual(readFilter(writeFilter(f)), { ...f, conditions: f.conditions.map((c) => ({ ...c, text: c.text })) });
+});
+
+test('what is no simple condition stays as text', () => {
+  for (const [q, texts] of [
+    ['{ .a = 1 && (.b = 2 || .c = 3) }', ['.a = 1', '(.b = 2 || .c = 3)']],
+    ['{ .a = 1 || .b = 2 }', ['.a = 1 || .b = 2']],
+    ['{ .a + 1 = 2 && !(.b = 3) }', ['.a + 1 = 2', '!(.b = 3)']],
+    ['{ "x" = .a }', ['"x" = .a']],
+    ['{ .a = "}" && .b = "&&" }', ['.a = "}"', '.b = "&&"']],
+    ['{}', []],
+    ['', []],
+  ] as const)
+    assert.deepEqual(readFilter(q)!.conditions.map((c) => c.text), [...texts], q);
+  for (const q of ['{ .a = 1 } >> { .b = 2 }', '({ .a = 1 } | count() > 2)', '{ .a = 1', 'checkout', '{ .a = 1 } && { .b = 2 }', '{ .a = ' + '§' + ' }']) assert.equal(readFilter(q), null, q);
+});
+
+test('conditions are set, replaced, added once and taken away', () => {
+  assert.equal(setCondition('', 'status', '=', 'error'), '{ status = error }');
+  assert.equal(setCondition('{ status = error }', 'status', '=', 'ok'), '{ status = ok }');
+  assert.equal(setCondition('{ status = error && .a = 1 } | select(.b)', 'status', '=', null), '{ .a = 1 } | select(.b)');
+  assert.equal(setCondition('{ status = error }', 'status', '=', null), '');
+  assert.equal(setCondition('{ status = error } | by(.a)', 'status', '=', null), '{ } | by(.a)');
+  assert.equal(setCondition('{ .a = 1 || .b = 2 }', 'status', '=', 'error'), '{ (.a = 1 || .b = 2) && status = error }');
+  assert.equal(addCondition('{ .a=1 }', '.a = 1'), '{ .a=1 }');
+  assert.equal(addCondition('{ .a = 1 }', '.a != 2'), '{ .a = 1 && .a != 2 }');
+  assert.equal(removeCondition('{ .a = 1 && .b = 2 }', 0), '{ .b = 2 }');
+});
+
+test('behind structure a condition becomes a stage, in front of what only shows', () => {
+  assert.equal(addCondition('{ .a = 1 } >> { .b = 2 }', 'status = error'), '{ .a = 1 } >> { .b = 2 } | { status = error }');
+  assert.equal(addCondition('{ .a = 1 } >> { .b = 2 } | select(.c)', '.d = 3'), '{ .a = 1 } >> { .b = 2 } | { .d = 3 } | select(.c)');
+  assert.equal(setCondition('{ .a = 1 } >> { .b = 2 }', 'status', '=', null), '{ .a = 1 } >> { .b = 2 }');
+});
+
+test('values become literals that say the same, or none', () => {
+  for (const [value, type, want] of [
+    ['a"b\\c\nd', 'string', '"a\\"b\\\\c\\nd"'], ['5', 'int', '5'], ['5', 'float', '5.0'], ['1.5e3', 'float', '1.5e3'], ['true', 'bool', 'true'],
+    ['1500000', 'duration', '1.5ms'], ['250ms', 'duration', '250ms'], ['error', 'status', 'error'], ['server', 'kind', 'server'], ['', 'string', '""'],
+    ['[1, 2]', 'array', null], ['xyz', 'int', null], ['maybe', 'bool', null], ['x y', 'status', null],
+  ] as const)
+    assert.equal(literalOf(value, type), want, `${value} ${type}`);
+  const rand = random(5);
+  for (let i = 0; i < 200; i++) {
+    const text = Array.from({ length: rand(12) }, () => 'ab"\\\n\t`{}&| é🧨'[rand(14)]).join('');
+    assert.equal(unquote(quote(text)), text);
+    assert.equal(readFilter(`{ .a = ${quote(text)} && .b = 1 }`)?.conditions.length, 2, text);
+  }
+});
+
+test('durations of answers are read', () => {
+  for (const [text, ns] of [['1m30.5s', 90.5e9], ['250ms', 250e6], ['1h0m0s', 3.6e12], ['-2us', -2000], ['7', 7], ['5 s', null], ['x', null], ['', null]] as const) assert.equal(durationOf(text), ns, text);
+});
+
+test('an explanation shows the most telling value of each attribute', () => {
+  const d = (field: string, value: string, selection: number, rest: number): never => ({ field, value, type: 'string', selection, selectionTotal: 10, rest, restTotal: 10, diff: 0 }) as never;
+  const shown = tellingOf([d('v', 'old', 1, 9), d('v', 'new', 9, 1), d('pod', 'a', 5, 4), d('pod', 'b', 1, 4), { ...(d('db', 'x', 0, 3) as object), selectionTotal: 0, restTotal: 3 } as never], { selection: 10, rest: 10 });
+  assert.deepEqual(shown.map((x) => `${x.field}=${plain(x.value)}`), ['v=new', 'pod=b', 'db=x']);
+});
+
+test('durations are written exactly', () => {
+  for (const [ns, want] of [[0, '0ns'], [7, '7ns'], [1000, '1us'], [134_217_728, '134.217728ms'], [250e6, '250ms'], [2_147_483_648, '2.147483648s'], [90e9, '90s']] as const)
+    assert.equal(durationLiteral(ns), want);
+});
+
+test('columns name the fields that they show', () => {
+  for (const [column, field] of [
+    ['http.route', '.http.route'], ['status', 'status'], ['by(resource.service.name)', 'resource.service.name'], ['span:childCount', 'span:childCount'],
+    ['a b', '."a b"'], ['count()', ''], ['avg(duration)', ''],
+  ] as const)
+    assert.equal(fieldOf(column), field, column);
+});
+
+test('a metrics query is told from a search', () => {
+  for (const q of ['{} | rate()', '{ .a = 1 } | quantile_over_time(duration, .9) by (.b)', '({} | rate()) / ({} | rate())', '{}|count_over_time()|topk(3)']) assert(isMetrics(q), q);
+  for (const q of ['{ name = "| rate()" }', '{} | count() > 3', '{ .rate = 1 } | select(.x)', '', '{ rate']) assert(!isMetrics(q), q);
+});
+
+test('the spans of a search are what is left without what only shows', () => {
+  for (const [q, want] of [
+    ['', '{}'], ['{ .a = 1 }', '{ .a = 1 }'], ['{ .a = 1 } | select(.b, .c)', '{ .a = 1 }'], ['{ .a = 1 } | by(.b) | count() > 2 | select(.x)', '{ .a = 1 } | count() > 2'],
+    ['{ .a = "| by(" } | select(.b) with (most_recent=true)', '{ .a = "| by(" }'], ['{ .a = 1 } >> { .b = 2 }', '{ .a = 1 } >> { .b = 2 }'], ['{} | rate()', null],
+  ] as const)
+    assert.equal(spansOf(q), want, q);
+});
+
+test('words and pairs become TraceQL', () => {
+  for (const [typed, want] of [
+    ['checkout', '{ name =~ "(?i).*checkout.*" }'], ['a.b c', '{ name =~ "(?i).*a\\\\.b.*" && name =~ "(?i).*c.*" }'],
+    ['service=web status=error', '{ resource.service.name = "web" && status = error }'], ['http.status=500 user="a b"', '{ .http.status = 500 && .user = "a b" }'],
+    ['{ .a = 1 }', null], ['  ', null], ['span.x=true', '{ span.x = true }'],
+  ] as const)
+    assert.equal(fromWords(typed), want, typed);
+});
+
+test('pieces cover a text without overlap, whatever it is', () => {
+  const rand = random(11);
+  const alphabet = '{}()|&=!<>~"`.abz019 \n\\/*-,é';
+  for (let i = 0; i < 500; i++) {
+    const text = Array.from({ length: rand(40) }, () => alphabet[rand(alphabet.length)]).join('');
+    let end = 0;
+    for (const p of piecesOf(text)) {
+      assert(p.from >= end && p.to > p.from && p.text === text.slice(p.from, p.to), text);
+      end = p.to;
+    }
+    assert(end <= text.length);
+    const f = readFilter(text);
+    if (f) assert(readFilter(writeFilter(f)) !== null, text); // what is written can be read again
+  }
+});
+
+// --- the mirror ---------------------------------------------------------------------------------------
+
+const token = (from: number, to: number, c: string): { from: number; to: number; class: string } => ({ from, to, class: c });
+
+test('tokens move along with what is typed', () => {
+  const before = '{ status = error }';
+  const tokens = [token(0, 1, 'p'), token(2, 8, 'f'), token(9, 10, 'o'), token(11, 16, 'c'), token(17, 18, 'p')];
+  assert.deepEqual(moveTokens(tokens, before, before), tokens);
+  const moved = moveTokens(tokens, before, '{ name="x" && status = error }');
+  assert.deepEqual(moved.filter((t) => t.from >= 14), [token(14, 20, 'f'), token(21, 22, 'o'), token(23, 28, 'c'), token(29, 30, 'p')]);
+  assert.deepEqual(moveTokens(tokens, before, ''), []);
+  assert.deepEqual(moveTokens(tokens, before, '{ status = err }').find((t) => t.class === 'c'), token(11, 14, 'c'));
+});
+
+test('the runs of the mirror are the text, once and in order', () => {
+  const rand = random(3);
+  for (let i = 0; i < 300; i++) {
+    const text = 'x'.repeat(rand(30));
+    const some = (): { from: number; to: number } => {
+      const from = rand(35);
+      return { from, to: from + rand(6) };
+    };
+    const tokens = Array.from({ length: rand(5) }, () => ({ ...some(), class: 'a' }));
+    const errors = Array.from({ length: rand(3) }, () => ({ ...some(), line: 1, column: 1, severity: 'error', message: '' }));
+    const runs = runsOf(text, tokens, errors);
+    assert.equal(runs.map((r) => r.text).join(''), text);
+    assert(runs.every((r, k) => r.from === runs.slice(0, k).reduce((n, x) => n + x.text.length, 0)));
+    if (text && errors.length) assert(runs.some((r) => r.bad), 'an error is seen');
+  }
+  assert.deepEqual(placeOf('.a = "pa', { from: 6, to: 8 }, '"pay"'), [5, 8]);
+  assert.deepEqual(placeOf('.a = "pa" }', { from: 6, to: 8 }, '"pay"'), [5, 9]);
+  assert.deepEqual(placeOf('.a = "pa"', { from: 5, to: 9 }, '"pay"'), [5, 9]);
+  assert.deepEqual(placeOf('.a = "', { from: 6, to: 6 }, '"pay"'), [5, 6]);
+  assert.deepEqual(placeOf('.a = p', { from: 5, to: 6 }, '"pay"'), [5, 6]);
+  assert.deepEqual(placeOf('.a = "x" ', { from: 9, to: 9 }, '='), [9, 9]);
+  assert.deepEqual(spotOf({ from: 5, to: 5 }, 'abcde'), [4, 5]);
+  assert.deepEqual(spotOf({ from: 2, to: 2 }, 'abcde'), [2, 3]);
+  assert.deepEqual(spotOf({ from: 0, to: 0 }, ''), [0, 0]);
+});
+
+// --- scales, the heatmap --------------------------------------------------------------------------------
+
+test('steps are round and few', () => {
+  for (const [length, n, want] of [[3600e3, 120, 30e3], [900e3, 120, 10e3], [86400e3, 120, 900e3], [604800e3, 120, 7200e3], [50, 100, 1]] as const) assert.equal(stepFor(length, n), want);
+  for (const length of [1, 999, 3.2e9, 1e12, 9e13]) assert(length / stepFor(length, 100) <= 100);
+  assert.deepEqual(timeMarks(0, 3600e3, 4, 'utc').map((m) => m.label), ['01-01', '00:15', '00:30', '00:45', '01:00']);
+  assert.deepEqual(valueMarks(0, 13, 5), { marks: [0, 5, 10, 15], lo: 0, hi: 15 });
+  assert.deepEqual(valueMarks(0, 0, 5).lo, 0);
+  assert.deepEqual(valueMarks(-3, 7, 5).marks, [-4, -2, 0, 2, 4, 6, 8]);
+  assert.deepEqual(durationMarks(2e6, 3e9, 6), [1e7, 1e8, 1e9]);
+  assert.equal(logShare(1e8, 1e7, 1e9), 0.5);
+  for (const [v, want] of [[0, '0'], [0.25, '0.25'], [1234, '1234'], [12345, '12.35 k'], [2.5e6, '2.5 M'], [1e-7, '1.00e-7'], [NaN, 'NaN']] as const) assert.equal(figure(v), want);
+});
+
+const series = (bucket: number, samples: [number, number?][]): object => ({
+  labels: [{ key: '__bucket', value: { doubleValue: bucket } }],
+  samples: samples.map(([t, value]) => ({ timestampMs: String(t), ...(value === undefined ? {} : { value }) })),
+});
+
+test('a heatmap has each span once, where it belongs', () => {
+  const [a, b] = [2 ** 28 / 1e9, 2 ** 31 / 1e9];
+  const h = makeHeat({ series: [series(a, [[60_000, 3], [120_000], [180_000, 1]]), series(b, [[180_000, 2]])] } as never, 0, 180_000, 60_000);
+  assert.equal(h.columns, 3);
+  assert.equal(h.total, 6);
+  assert(h.highs.every((x, i) => i === 0 || x === 2 * h.highs[i - 1]!), 'rows double');
+  assert(h.lows.every((x, i) => i === 0 || x === h.highs[i - 1]));
+  const row = h.highs.indexOf(2 ** 28);
+  assert.deepEqual([0, 1, 2].map((c) => h.cells[row * 3 + c]), [3, 0, 1]);
+  assert.equal(countIn(h, cellsBetween(h, 0, 0, 99, 99)), 6);
+  assert.equal(countIn(h, cellsBetween(h, 2, h.highs.indexOf(2 ** 31), 2, h.highs.indexOf(2 ** 31))), 2);
+  assert.equal(makeHeat({ series: [] }, 0, 180_000, 60_000).total, 0);
+  assert.equal(makeHeat({ status: 'PARTIAL', message: 'over the limit' }, 0, 1000, 100).partial, 'over the limit');
+});
+
+test('a box selects the cells that it was made of, from either corner, and survives the address', () => {
+  const h = makeHeat({ series: [series(2 ** 20 / 1e9, [[500, 1]]), series(2 ** 33 / 1e9, [[9500, 4]])] } as never, 0, 10_000, 100);
+  const rand = random(9);
+  for (let i = 0; i < 200; i++) {
+    const [c, r, c2, r2] = [rand(120) - 10, rand(30) - 5, rand(120) - 10, rand(30) - 5] as [number, number, number, number];
+    const cells = cellsBetween(h, c, r, c2, r2);
+    assert.deepEqual(cells, cellsBetween(h, c2, r2, c, r));
+    const b = boxOf(h, cells);
+    assert.deepEqual(cellsOf(h, b), cells);
+    assert.deepEqual(box().read(box().write(b)), b);
+  }
+  assert.equal(cellsOf(h, { from: 90_000, to: 99_000, min: 1, max: 2 ** 40 }), null);
+  for (const bad of ['', 'x', '5-3,1-2', '1-2,5-5', '1-2', '1-2,3-4,5']) assert.equal(box().read(bad), null, bad);
+});
+
+// --- lines ----------------------------------------------------------------------------------------------
+
+test('series become lines on one grid, with holes where they have no value', () => {
+  const label = (key: string, value: string): object => ({ key, value: { stringValue: value } });
+  const answer = {
+    series: [
+      { labels: [label('resource.service.name', 'web')], samples: [{ timestampMs: '1000', value: 2 }, { timestampMs: '3000' }], exemplars: [{ labels: [label('trace:id', 'abc')], value: 0.5, timestampMs: '900' }, { labels: [], timestampMs: '1' }] },
+      { labels: [label('resource.service.name', 'db')], samples: [{ timestampMs: '2000', value: 5 }] },
+    ],
+  };
+  const l = makeLines(answer as never, '{} | rate()');
+  assert.deepEqual(l.times, [1000, 2000, 3000]);
+  assert.deepEqual(l.lines.map((x) => x.name), ['web', 'db']);
+  assert.deepEqual([...l.lines[0]!.values].map(String), ['2', 'NaN', '0']);
+  assert.equal(l.hi, 5);
+  assert.deepEqual([...makeLines(answer as never, '{} | max_over_time(duration)').lines[0]!.values].map(String), ['2', 'NaN', 'NaN']);
+  assert.deepEqual(l.points.map((p) => [p.trace, p.at]), [['abc'.padStart(32, '0'), 900]]);
+  assert.equal(nameOf({ labels: [label('p', '0.95'), label('span.x', '')] } as never, ''), 'p=0.95, span.x=nil');
+  assert.equal(nameOf({ labels: [label('__name__', 'rate')] } as never, 'x'), 'rate');
+  const many = { series: Array.from({ length: 40 }, (_, i) => ({ labels: [label('a', `s${i}`)], samples: [{ timestampMs: '1000', value: i }] })) };
+  const shown = makeLines(many as never, '{} | rate()');
+  assert.equal(shown.hidden, 16);
+  assert(shown.lines.some((x) => x.name === 's39') && !shown.lines.some((x) => x.name === 's0'));
+  assert.equal(unitOf('{} | rate()'), '/s');
+  assert.equal(unitOf('{} | quantile_over_time(duration, .9)'), ' s');
+  assert.equal(unitOf('{} | sum_over_time(span.bytes)'), '');
+});
+
+// --- the address and the questions ----------------------------------------------------------------------
+
+const SECOND = 1_000_000_000n;
+const now = 1_795_204_640n * SECOND + 5n;
+
+test('every state of the page survives its address', () => {
+  const a = { ...ask(), q: '{ .a = "&=+ü" }', range: '7d' as const, at: '1795204641000000000', sort: 'slowest' as const, rows: 'spans' as const, box: { from: 1, to: 2, min: 0, max: 9 }, explain: true, table: true, tick: ['a', 'b'], limit: 20, live: true };
+  assert.deepEqual(ask(pathOf(a).slice(pathOf(a).indexOf('?'))), a);
+  assert.equal(pathOf(ask()), 'traces');
+  for (const hostile of ['range=x&sort=drop&rows=9&limit=-1&box=9-1,2-1', 'tick=a,b,c,d&explain=2']) {
+    const v = ask(hostile);
+    assert(v.range === '1h' && v.sort === 'newest' && v.rows === 'traces' && v.box === null && v.tick.length <= 2 && !v.explain, hostile);
+  }
+  assert.equal(writeQuery(schema, ask()), '');
+});
+
+test('ranges are stretches of time', () => {
+  const hour = 3600n * SECOND;
+  assert.deepEqual(stretchOf(ask(), now), { start: 1_795_204_641n * SECOND - hour, end: 1_795_204_641n * SECOND });
+  assert.deepEqual(stretchOf(ask(`at=${hour * 5n}`), now), { start: hour * 4n, end: hour * 5n });
+  assert.equal(stretchOf(ask('range=all'), now), null);
+  assert.deepEqual(stretchOf(ask('range=between&start=5&end=9'), now), { start: 5n, end: 9n });
+  for (const bad of ['range=between', 'range=between&start=9&end=5', 'range=between&start=x&end=5']) assert.equal(stretchOf(ask(bad), now), null, bad);
+});
+
+test('the questions to the server follow from the address', () => {
+  const params = (path: string): Record<string, string> => Object.fromEntries(new URLSearchParams(path.slice(path.indexOf('?'))));
+  const at = { start: 5n, end: 9n };
+  assert.equal(listPath(ask(), at, null), 'api/takt/traces?since=1h&limit=50');
+  assert.equal(listPath(ask('range=between&start=5&end=9'), at, 'c'), 'api/takt/traces?start=5&end=9&limit=50&cursor=c');
+  assert.deepEqual(params(listPath(ask('q={.a=1}&sort=slowest'), at, null)), { q: '{.a=1}', sort: 'slowest', spss: '3', count: '1', start: '5', end: '9', limit: '50' });
+  assert.equal(params(listPath(ask('rows=spans'), at, null))['q'], '{} | select(name, resource.service.name)');
+  assert.equal(withFields('{ .a = "with(" } | by(.b) with (most_recent=true)', '.c'), '{ .a = "with(" } | by(.b) | select(.c) with (most_recent=true)');
+  assert.deepEqual(params(elsewherePath(ask('q={.a=1}&sort=slowest&range=15m&at=7'))), { q: '{.a=1}', sort: 'newest', spss: '3', count: '1', limit: '1' });
+  assert.equal(params(heatPath(ask('q={.a=1}|select(.b)'), at, 30_000)!)['q'], '{.a=1} | histogram_over_time(duration) with(exemplars=false)');
+  assert.equal('exemplars' in params(heatPath(ask('q={.a=1}'), at, 50)!), false); // 0 means all there may be
+  assert.equal(params(heatPath(ask('q={.a=1}'), at, 50)!)['step'], '0.05');
+  assert.equal(heatPath(ask('q={}|rate()'), at, 50), null);
+  assert.deepEqual(params(explainPath(ask('q={.a=1}|select(.b)'), at, { from: 1, to: 2, min: 3, max: 4 })), { q: '{.a=1}', start: '5', end: '9', from: '1000000', to: '2000000', min: '4ns', max: '4ns' });
+  assert.equal(analyzePath('x'.repeat(5000), 0, null), null);
+  assert.deepEqual(params(analyzePath('{ ü', 3, at)!), { q: '{ ü', cursor: '3', start: '5', end: '9' });
+});
+
+test('old addresses become queries', () => {
+  const of = (query: string): string | null => fromOldAddress(new URLSearchParams(query));
+  assert.equal(of('q={}&range=all'), null);
+  assert.equal(of('service=web&operation=POST+/x&min=1,5+s&max=2min'), '{ resource.service.name = "web" && rootName = "POST /x" && traceDuration >= 1.5s && traceDuration <= 2m }');
+  assert.equal(of('service=a"b&errors=1'), '{ resource.service.name = "a\\"b" } && { status = error }');
+  assert.equal(of('errors=1'), '{ status = error }');
+  assert.equal(of('min=abc'), '');
+});
+
+test('values of answers are text, however they are wrapped', () => {
+  for (const [v, want] of [['x', 'x'], [5, '5'], [true, 'true'], [null, ''], [{ intValue: '7' }, '7'], [{ boolValue: false }, 'false'], [{ arrayValue: { values: [{ stringValue: 'a' }, { intValue: 1 }] } }, '[a, 1]'], [[1, 2], '[1, 2]']] as const)
+    assert.equal(plain(v), want);
+});
