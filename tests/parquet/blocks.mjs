@@ -5,7 +5,10 @@
 // is null, text for STRING, decimal digits for integers and times (ns), 16 hex digits for the bits of a
 // double, "0" or "1" for booleans, hex digits for other bytes.
 // node blocks.mjs sql DIR VIEWS QUERY…: runs the file of views over a data directory; a line of rows per query.
+// node blocks.mjs ask DIR VIEWS: the same for queries from stdin, each a line of JSON text; a query that fails
+// gives {"error"}.
 import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
@@ -90,11 +93,15 @@ async function readDuck(connection, file, columns) {
 const print = (what) => process.stdout.write(JSON.stringify(what) + '\n')
 const [how, ...rest] = process.argv.slice(2)
 const connection = how === 'hyparquet' ? null : await (await DuckDBInstance.create(':memory:')).connect()
-if (how === 'sql') {
+if (how === 'sql' || how === 'ask') {
   const [dir, views, ...queries] = rest
   await connection.run(`set variable takt = ${quoteText(dir)}`)
   await connection.run(readFileSync(views, 'utf8'))
-  for (const query of queries) print((await connection.runAndReadAll(query)).getRowObjectsJson())
+  const rows = async (query) => (await connection.runAndReadAll(query)).getRowObjectsJson()
+  for (const query of queries) print(await rows(query))
+  if (how === 'ask')
+    for await (const line of createInterface({ input: process.stdin }))
+      print(await rows(JSON.parse(line)).catch((e) => ({ error: e.message })))
 } else {
   for (const file of rest) {
     const f = await open(file)
