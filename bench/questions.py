@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The questions of queries.json against a server: CPU of the server and time of the clock."""
+import json
+import threading
+import time
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from workload import say
+
+# Server CPU in ms over 5M spans at rest, all matches, to reach.
+TARGETS_MS = {
+    "service and name (all)": 10, "rare user.id (all)": 4, "duration over 2s (all)": 20,
+    "status error (all)": 60, "regex url.path (all)": 6, "structural descendant (all)": 60,
+    "count over 5 (all)": 60, "by and avg (all)": 60, "float over (all)": 10, "bool and service (all)": 20,
+    "event attribute (all)": 30, "regex db.query.text (all)": 300, "rate by service": 50,
+    "p99 by name": 150, "errors by service": 30, "tag/name/values": 2,
+}
+
+QUERIES = json.loads((Path(__file__).parent / "queries.json").read_text())
+RUNS = 5
+ALL = 100_000
+
+
+def cpu_ns(server):
+    """CPU of all threads of the server so far, in ns."""
+    total = 0
+    for task in Path(f"/proc/{server.process.pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except FileNotFoundError:  # a thread that has ended
+            pass
+    return total
+
+
+def paths(first_s, last_s):
+    """(name, path) of every question, over the time of the whole workload."""
+    for query in QUERIES["search"]:
+        for limit in query["limits"]:
+            name = query["name"] + (" (all)" if limit == ALL else f" ({limit})")
+            yield name, "/api/search?" + urlencode({"q": query["q"], "limit": limit, "spss": query["spss"]})
+    for query in QUERIES["query_range"]:
+        yield query["name"], "/api/metrics/query_range?" + urlencode(
+            {"q": query["q"], "start": first_s, "end": last_s, "step": query["step"], "exemplars": 0})
+    for path in QUERIES["tags"]:
+        yield path.removeprefix("/api/v2/search/"), path
+
+
+def matches(path, answer):
+    if "traces" in answer:
+        return len(answer["traces"])
+    if "series" in answer:
+        return len(answer["series"])
+    return len(answer.get("tagValues", answer.get("scopes", [])))
+
+
+def ask(server, path):
+    before, began = cpu_ns(server), time.perf_counter()
+    status, _, body = server.request("GET", path, timeout_s=300)
+    wall = (time.perf_counter() - began) * 1e3
+    if status != 200:
+        raise RuntimeError(f"{path}: {status} {body[:300]!r}")
+    time.sleep(0.002)  # what follows the answer belongs to it
+    return (cpu_ns(server) - before) / 1e6, wall, body
+
+
+def ask_all(server, first_s, last_s, runs=RUNS):
+    """{question: {cpu_ms, wall_ms, matches}}: the median of some runs after one that warms up."""
+    results = {}
+    for name, path in paths(first_s, last_s):
+        _, _, body = ask(server, path)
+        figures = sorted(ask(server, path)[:2] for _ in range(runs))
+        middle = figures[len(figures) // 2]
+        results[name] = {"cpu_ms": round(middle[0], 2), "wall_ms": round(middle[1], 2),
+                         "matches": matches(path, json.loads(body)), "bytes": len(body)}
+        say(f"  {name:36} {middle[0]:9.2f} ms CPU {middle[1]:9.2f} ms  {results[name]['matches']:>7} found")
+    return results
+
+
+def ask_timed(server, path):
+    began = time.perf_counter()
+    if server.request("GET", path, timeout_s=300)[0] != 200:
+        raise RuntimeError(path)
+    return (time.perf_counter() - began) * 1e3
+
+
+def p95(times):
+    return sorted(times)[(len(times) * 95 + 99) // 100 - 1]
+
+
+def beside_a_big_one(server, first_s, last_s, n=20):
+    """p95 of small questions alone, and beside one that scans everything, over and over."""
+    every = dict(paths(first_s, last_s))
+    small, big = every["service and name (20)"], every["p99 by name"]
+    ask_timed(server, small)
+    alone = p95([ask_timed(server, small) for _ in range(n)])
+    done = threading.Event()
+
+    def scan():
+        while not done.is_set():
+            ask_timed(server, big)
+
+    scanning = threading.Thread(target=scan)
+    scanning.start()
+    time.sleep(0.2)
+    beside = p95([ask_timed(server, small) for _ in range(n)])
+    done.set()
+    scanning.join()
+    return alone, beside
