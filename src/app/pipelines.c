@@ -82,6 +82,20 @@ static bool may_pass(enum err e) {
     return e == ERR_IO || e == ERR_NOMEM || e == ERR_AGAIN || e == ERR_UNAVAILABLE || e == ERR_TIMEOUT;
 }
 
+// Hands over what waits, until the writer has too much of it; event_done goes on then. Holding the lock.
+static void hand_over(struct pipelines *p) {
+    while (p->first) {
+        struct pipeline_event *e = p->first;
+        p->n_flying++;
+        if (delivery_submit(p->delivery, &e->call) != ERR_OK) {
+            p->n_flying--;
+            return;
+        }
+        p->first = e->next;
+        if (!p->first) p->last = &p->first;
+    }
+}
+
 static void event_done(void *ctx, enum err err, const struct delivery_taken *taken) {
     struct pipeline_event *e = ctx;
     struct pipelines *p = e->owner;
@@ -96,25 +110,12 @@ static void event_done(void *ctx, enum err err, const struct delivery_taken *tak
         if (err != ERR_OK) delivery_note_untold(p->delivery);
     }
     p->n_flying--;
+    if (!again && !p->stopping) hand_over(p);
     cond_broadcast(&p->changed);
     mutex_unlock(&p->lock); // p may be gone from here on
     if (again) return;
     if (err != ERR_OK) log_error("pipeline.event_lost", KV_Z("error", err_text(err)));
     event_free(e);
-}
-
-// Hands over what waits, until there is too much of it. Holding the lock.
-static void hand_over(struct pipelines *p) {
-    while (p->first) {
-        struct pipeline_event *e = p->first;
-        p->n_flying++;
-        if (delivery_submit(p->delivery, &e->call) != ERR_OK) {
-            p->n_flying--;
-            return;
-        }
-        p->first = e->next;
-        if (!p->first) p->last = &p->first;
-    }
 }
 
 // Back-pressure: what comes faster than it can be kept holds up ingest, not memory. Holding the lock.
