@@ -21,7 +21,8 @@ struct api_opts {
     struct ingest *ingest;
     struct clock *clock;
     struct crew *crew;              // helps queries; NULL = none
-    struct delivery *delivery;      // NULL: events are answered 503
+    struct delivery *delivery;      // NULL: its requests are answered 503
+    struct str delivery_closed;     // why it is NULL, for people
     const struct secrets *secrets;  // of hooks
     struct mem_budget *body_budget; // of the server's, for figures
     struct mem_budget *work_budget; // bodies unpacked, turned to protobuf, packed for the log

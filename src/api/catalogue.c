@@ -41,10 +41,7 @@ static void write_change(struct api *a, struct net_request *rq, struct change *c
         reply_error(rq, 403, "web pages may not ask for this");
         return;
     }
-    if (!a->opts.delivery) {
-        reply_error(rq, 503, "the facts of delivery are not open");
-        return;
-    }
+    if (!reply_unless_delivery(a, rq)) return;
     if (reads) e = read_body(rq, c, one);
     if (e == ERR_OK) e = delivery_write(a->opts.delivery, job, c);
     if (e == ERR_OK)

@@ -208,10 +208,7 @@ static void handle(struct api *a, struct net_request *rq, enum delivery_question
     struct params p = params_of(rq);
     struct err_ctx ctx = { 0 };
     struct buf body;
-    if (!a->opts.delivery) {
-        reply_error(rq, 503, "the facts of delivery are not open");
-        return;
-    }
+    if (!reply_unless_delivery(a, rq)) return;
     buf_init(&body, SIZE_MAX);
     struct json_writer w = json_writer_on(&body);
     enum err e = delivery_ask(a->opts.delivery, a->opts.clock, what, &p, &w, &ctx);
@@ -260,7 +257,8 @@ void takt_reprocess_handle(struct api *a, struct net_request *rq) {
         reply_error(rq, 403, "web pages may not ask for this");
         return;
     }
-    enum err e = a->opts.delivery ? delivery_reprocess(a->opts.delivery, NULL, NULL) : ERR_UNAVAILABLE;
+    if (!reply_unless_delivery(a, rq)) return;
+    enum err e = delivery_reprocess(a->opts.delivery, NULL, NULL);
     if (e == ERR_OK)
         reply_static(rq, 200, TYPE_TEXT, STR("all facts were made again from the events\n"));
     else

@@ -128,9 +128,10 @@ static void take(struct api *a, struct hook_call *h) {
 }
 
 static void handle(struct api *a, struct net_request *rq, struct str source) {
-    struct hook_call *h = a->opts.delivery ? mem_zalloc(sizeof *h) : NULL;
+    if (!reply_unless_delivery(a, rq)) return;
+    struct hook_call *h = mem_zalloc(sizeof *h);
     if (!h) {
-        reply_error(rq, 503, a->opts.delivery ? "out of memory" : "the facts of delivery are not open");
+        reply_error(rq, 503, "out of memory");
         return;
     }
     h->rq = rq;

@@ -196,10 +196,7 @@ static void handle(struct api *a, struct net_request *rq, enum impact_question w
     struct ask_limits limits = limits_of(a, rq);
     struct ask k;
     struct buf json;
-    if (!a->opts.delivery && what != ASK_COMPARE) {
-        reply_error(rq, 503, "the facts of delivery are not open");
-        return;
-    }
+    if (what != ASK_COMPARE && !reply_unless_delivery(a, rq)) return;
     struct view *v = ingest_view(a->opts.ingest);
     know_load(a, &limits);
     ask_init(&k, v, &limits, rq->query);

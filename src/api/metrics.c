@@ -119,6 +119,8 @@ static void write_store(struct api *a, struct buf *b) {
 
 static void write_delivery(struct api *a, struct buf *b) {
     struct delivery_stats s;
+    gauge(b, "takt_delivery_open", "1: the facts of delivery are open; 0: events are refused for now.",
+          a->opts.delivery != NULL);
     if (!a->opts.delivery) return;
     delivery_stats(a->opts.delivery, &s);
     counter(b, "takt_delivery_events", "Events of delivery that were taken in.", s.events);

@@ -46,6 +46,11 @@ enum net_grpc_status grpc_status_of(enum err e) {
     }
 }
 
+bool reply_unless_delivery(struct api *a, struct net_request *rq) {
+    if (!a->opts.delivery) reply_error(rq, 503, "delivery is closed: %.*s", STR_ARG(a->opts.delivery_closed));
+    return a->opts.delivery != NULL;
+}
+
 void reply_error(struct net_request *rq, int status, const char *fmt, ...) {
     char text[TEXT_MAX];
     va_list args;

@@ -30,7 +30,8 @@ struct server {
     struct object_store *store;
     struct ingest *ingest;
     struct crew *crew;
-    struct delivery *delivery;
+    struct delivery *delivery; // NULL: closed says why
+    struct err_ctx delivery_closed;
     struct pipelines *pipelines;
     struct impact_keeper *impact;
     struct catalogue_watch *catalogue;
@@ -138,7 +139,7 @@ static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
                              .drop_oldest = c->disk_when_full == CONFIG_WHEN_FULL_DROP_OLDEST,
                              .merge = c->merge_enabled,
                              .is_whole = trace_is_whole,
-                             .sink = pipelines_sink(s->pipelines),
+                             .sink = s->pipelines ? pipelines_sink(s->pipelines) : (struct batch_sink){ 0 },
                              .should_stop = signals_pending };
     TRY(ingest_open(&o, &s->ingest, &replay, ctx));
     if (replay.spans || replay.wal.tail_bytes_cut || replay.wal.quarantined_bytes)
@@ -150,10 +151,26 @@ static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
     return ERR_OK;
 }
 
-static enum err open_delivery(struct server *s, struct err_ctx *ctx) {
+// Damaged facts keep nobody from sending traces: all that needs them is answered 503 until they are whole.
+static enum err open_facts(struct server *s, struct err_ctx *ctx) {
     struct delivery_opts o = { .dir = s->config.data_dir.ptr };
+    enum err e = delivery_open(&o, &s->delivery, &s->delivery_closed);
+    if (e == ERR_CORRUPT) {
+        log_error(
+            "delivery.closed", KV_Z("why", s->delivery_closed.text),
+            KV_Z("help",
+                 "stop, put a backup (takt backup) in the place of facts.db or move that file away, start"));
+        delivery_close(TAKE(s->delivery));
+        return ERR_OK;
+    }
+    *ctx = s->delivery_closed;
+    return e;
+}
+
+static enum err open_delivery(struct server *s, struct err_ctx *ctx) {
     TRY(secrets_read(disk_real(), s->config.hooks_secrets_dir, &s->secrets, ctx));
-    TRY(delivery_open(&o, &s->delivery, ctx));
+    TRY(open_facts(s, ctx));
+    if (!s->delivery) return ERR_OK;
     TRY(catalogue_watch_start(s->delivery, s->config.delivery_catalogue.ptr, &s->catalogue, ctx));
     return pipelines_new(s->delivery, clock_real(), &s->pipelines);
 }
@@ -168,7 +185,7 @@ static enum err open_impact(struct server *s) {
                                     .give = view_unref,
                                     .ctx = s->ingest,
                                     .after_ns = (int64_t)s->config.impact_after };
-    return s->config.impact_enabled ? impact_keeper_start(&o, &s->impact) : ERR_OK;
+    return s->config.impact_enabled && s->delivery ? impact_keeper_start(&o, &s->impact) : ERR_OK;
 }
 
 static enum err open_api(struct server *s) {
@@ -178,6 +195,7 @@ static enum err open_api(struct server *s) {
                           .clock = clock_real(),
                           .crew = s->crew,
                           .delivery = s->delivery,
+                          .delivery_closed = str_of(s->delivery_closed.text),
                           .secrets = s->secrets,
                           .body_budget = &s->bodies,
                           .work_budget = &s->work,

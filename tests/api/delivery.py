@@ -15,7 +15,7 @@ import zoneinfo
 from pathlib import Path
 
 from client import until
-from commands import takt
+from commands import expect_stored, sent_traces, takt
 from takt import Server, temporary_directory
 
 DAY, HOUR, MINUTE = 86400, 3600, 60
@@ -427,6 +427,31 @@ def secrets_of_hooks():
         assert "githup belongs to no hook" in str(e), e
     else:
         raise AssertionError("a file that belongs to no hook was taken")
+
+
+def damaged_facts_stop_no_trace():
+    """Traces come and go; what needs the facts says why it cannot; a file that is whole brings them back."""
+    with Server() as server:
+        send(server, [event("deploy", 1795000000, id="d", service="s", environment="production", state="success",
+                            succeeded_at=1795000000)])
+        server.stop()
+        facts = server.data / "facts.db"
+        whole = facts.read_bytes()
+        facts.write_bytes(b"?" * len(whole))
+        server.start()
+        for want in sent_traces(server).values():
+            expect_stored(server, want)
+        for method, path in (("POST", "/events"), ("POST", "/hooks/github"), ("GET", "/api/takt/delivery/measures"),
+                             ("GET", "/api/takt/delivery/impact?rollout=1"), ("PUT", "/api/takt/delivery/catalogue"),
+                             ("POST", "/api/takt/delivery/reprocess")):
+            status, _, body = server.request(method, path, b"{}" if method != "GET" else None)
+            assert status == 503 and b"facts.db" in body, (method, path, status, body)
+        assert b"\ntakt_delivery_open 0\n" in server.get("/metrics")[2]
+        server.stop()
+        assert facts.read_bytes() == b"?" * len(whole), "the damaged file was touched"
+        facts.write_bytes(whole)
+        server.start()
+        assert len(server.get_json("/api/takt/delivery/deploys?from=2026-11-01&to=2026-12-31")["rollouts"]) == 1
 
 
 def bad_events_are_refused_and_harm_nothing():
@@ -921,5 +946,5 @@ def cases(tap):
     tap.case("merged_requests_reach_their_deploy", merged_requests_reach_their_deploy)
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
-    for case in (secrets_of_hooks, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
+    for case in (secrets_of_hooks, damaged_facts_stop_no_trace, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
         tap.case(case.__name__, case)
