@@ -12,6 +12,7 @@ enum api_listener { API_HTTP, API_OTLP_GRPC, API_OTLP_HTTP, API_LISTENER_COUNT }
 struct api;
 struct crew;
 struct delivery;
+struct gauges_keeper;
 struct secrets;
 
 // Bodies of requests that are not events.
@@ -23,6 +24,7 @@ struct api_opts {
     struct crew *crew;              // helps queries; NULL = none
     struct delivery *delivery;      // NULL: its requests are answered 503
     struct str delivery_closed;     // why it is NULL, for people
+    struct gauges_keeper *gauges;   // of delivery, for /metrics; NULL: none
     const struct secrets *secrets;  // of hooks
     struct mem_budget *body_budget; // of the server's, for figures
     struct mem_budget *work_budget; // bodies unpacked, turned to protobuf, packed for the log

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // /metrics in OpenMetrics text. Source: the OpenMetrics specification, 1.0.
+#include <math.h>
+#include <stdio.h>
+
 #include "api/api_internal.h"
 #include "delivery/delivery.h"
+#include "delivery/gauges_keeper.h"
 #include "otlp/check.h"
+
+enum { METRICS_BYTES_MAX = 4 << 20 }; // the longest names of all services included
 
 static void family(struct buf *b, const char *name, const char *type, const char *help) {
     buf_fmt(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
@@ -132,6 +138,63 @@ static void write_delivery(struct api *a, struct buf *b) {
     counter(b, "takt_delivery_spans_untold", "Spans of pipelines that could not become an event.", s.untold);
 }
 
+static const struct {
+    const char *name, *help;
+} gauge_families[GAUGE_COUNT] = {
+    [GAUGE_LEAD_TIME] = { "takt_dora_lead_time_seconds",
+                          "Lead time for changes, from commit to production: the median over" },
+    [GAUGE_FREQUENCY] = { "takt_dora_deployments_per_day", "Deployments to production, per day of" },
+    [GAUGE_FAILURE_RATE] = { "takt_dora_change_failure_ratio",
+                             "Share of the deployments to production that failed, over" },
+    [GAUGE_RECOVERY_TIME] = { "takt_dora_recovery_time_seconds",
+                              "Recovery time of failed deployments: the median over" },
+    [GAUGE_REWORK_RATE] = { "takt_dora_rework_ratio",
+                            "Share of hotfixes and rollbacks among the deployments to production, over" },
+};
+
+static void write_label(struct buf *b, struct str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '\\' || c == '"') buf_char(b, '\\');
+        if (c == '\n')
+            buf_str(b, STR("\\n"));
+        else
+            buf_char(b, c);
+    }
+}
+
+static void write_of_service(struct buf *b, const char *name, struct str service, double v) {
+    buf_fmt(b, "%s{service=\"", name);
+    write_label(b, service);
+    buf_fmt(b, "\",environment=\"production\"} %.17g\n", v);
+}
+
+static void write_gauges(void *ctx, const struct gauges *g) {
+    struct buf *b = ctx;
+    char help[200];
+    if (!g->to) return; // not read yet
+    for (unsigned f = 0; f < GAUGE_COUNT; f++) {
+        (void)snprintf(help, sizeof help, "%s the last %d days.", gauge_families[f].help, GAUGES_DAYS);
+        family(b, gauge_families[f].name, "gauge", help);
+        for (uint32_t i = 0; i < g->n; i++)
+            if (!isnan(g->services[i].values[f]))
+                write_of_service(b, gauge_families[f].name, g->services[i].name, g->services[i].values[f]);
+    }
+    (void)snprintf(help, sizeof help, "Deployments that these are made of: those of the last %d days.",
+                   GAUGES_DAYS);
+    family(b, "takt_dora_deployments", "gauge", help);
+    for (uint32_t i = 0; i < g->n; i++)
+        write_of_service(b, "takt_dora_deployments", g->services[i].name, (double)g->services[i].deployments);
+    (void)snprintf(
+        help, sizeof help,
+        "Services without takt_dora_ figures: beyond the %d that deploy the most, or of too long a "
+        "name.",
+        GAUGES_SERVICES_MAX);
+    gauge(b, "takt_dora_services_left_out", help, g->left_out);
+    gauge(b, "takt_dora_window_end_seconds", "End of the days of takt_dora_, in seconds since 1970.",
+          (double)g->to / 1e9);
+}
+
 static void write_cache(struct buf *b) {
     struct block_cache_stats s;
     block_cache_stats(&s);
@@ -160,12 +223,13 @@ static void write_queries(struct api *a, struct buf *b) {
 
 void metrics_handle(struct api *a, struct net_request *rq) {
     struct buf out;
-    buf_init(&out, 1 << 20);
+    buf_init(&out, METRICS_BYTES_MAX);
     write_receivers(a, &out);
     write_net(a, &out);
     write_store(a, &out);
     write_queries(a, &out);
     write_delivery(a, &out);
+    if (a->opts.gauges) gauges_keeper_see(a->opts.gauges, write_gauges, &out);
     write_cache(&out);
     family(&out, "takt_build", "info", "The version that runs.");
     buf_fmt(&out, "takt_build_info{version=\"%.*s\"} 1\n# EOF\n", STR_ARG(a->opts.version));

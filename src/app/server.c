@@ -11,6 +11,7 @@
 #include "app/pipelines.h"
 #include "base/log.h"
 #include "delivery/delivery.h"
+#include "delivery/gauges_keeper.h"
 #include "delivery/impact_keeper.h"
 #include "delivery/secrets.h"
 #include "os/lock.h"
@@ -34,6 +35,7 @@ struct server {
     struct err_ctx delivery_closed;
     struct pipelines *pipelines;
     struct impact_keeper *impact;
+    struct gauges_keeper *gauges;
     struct catalogue_watch *catalogue;
     struct secrets *secrets;
     struct api *api;
@@ -191,11 +193,15 @@ static enum err open_impact(struct server *s) {
 static enum err open_api(struct server *s) {
     const struct config *c = &s->config;
     TRY(crew_new(thread_cores() - 1, &s->crew));
+    if (s->delivery)
+        TRY(gauges_keeper_start(&(struct gauges_keeper_opts){ .delivery = s->delivery, .clock = clock_real() },
+                            &s->gauges));
     struct api_opts o = { .ingest = s->ingest,
                           .clock = clock_real(),
                           .crew = s->crew,
                           .delivery = s->delivery,
                           .delivery_closed = str_of(s->delivery_closed.text),
+                          .gauges = s->gauges,
                           .secrets = s->secrets,
                           .body_budget = &s->bodies,
                           .work_budget = &s->work,
@@ -305,6 +311,7 @@ void server_stop(struct server *s) {
     ingest_close(s->ingest);
     pipelines_free(s->pipelines);
     catalogue_watch_stop(s->catalogue);
+    gauges_keeper_stop(s->gauges);
     delivery_close(s->delivery); // answers the events that wait
     api_free(s->api);
     secrets_free(s->secrets);

@@ -180,6 +180,10 @@ void delivery_stats(struct delivery *d, struct delivery_stats *out) {
     *out = (struct delivery_stats){ d->events, d->again, d->unknown, d->aside, d->refused, d->untold };
 }
 
+uint64_t delivery_changes(struct delivery *d) {
+    return d->noted;
+}
+
 enum err delivery_write(struct delivery *d, enum err (*job)(struct db *db, void *ctx), void *ctx) {
     if (!d->writer) return ERR_UNSUPPORTED;
     TRY(writer_run(d->writer, job, ctx));

@@ -50,6 +50,9 @@ struct delivery_stats { // since the start
 };
 void delivery_stats(struct delivery *d, struct delivery_stats *out);
 
+// Grows with whatever may have changed a fact: what was read before that may be old.
+uint64_t delivery_changes(struct delivery *d);
+
 // Throws all facts away and makes them again from the record, in steps; readers see the old ones, then
 // the new ones. progress may be NULL: events done, events in all.
 NODISCARD enum err delivery_reprocess(struct delivery *d,

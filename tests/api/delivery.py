@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import hmac
 import json
+import math
 import os
 import random
 import re
@@ -14,6 +15,7 @@ import urllib.parse
 import zoneinfo
 from pathlib import Path
 
+import openmetrics
 from client import until
 from commands import expect_stored, sent_traces, takt
 from takt import Server, temporary_directory
@@ -835,6 +837,47 @@ def server_now():
     return datetime.datetime.now(datetime.timezone.utc).timestamp()
 
 
+def figures_to_scrape(seed):
+    """/metrics has the DORA measures of each service in production: as planned, and as the API says them."""
+    end = server_now()
+    plan = Plan(seed, end)
+    odd = 'an "odd\\one'
+    done = lambda version, days, **more: event("deploy", end - days * DAY, id=f"odd {version}", service=odd, version=version,
+                                               environment="production", state="success", succeeded_at=end - days * DAY,
+                                               ended_at=end - days * DAY, **more)
+    with Server() as server:
+        send(server, [done("v1", 40), done("v2", 20), done("v3", 12), done("v4", 6, kind="hotfix", fixes="v3")])
+        send(server, plan.events)
+        scrape = lambda: openmetrics.parse(server.get("/metrics")[2].decode())
+        services = {f"service-{n}" for n in range(5)} | {odd.replace("\\", "\\\\").replace('"', '\\"')}
+        seen = lambda families: {dict(labels)["service"] for _, labels in families["takt_dora_deployments"].samples}
+        families = until("the figures", lambda: (lambda f: f if "takt_dora_deployments" in f and seen(f) == services else None)(scrape()))
+        value = lambda name, service: openmetrics.value(families, name, service=service, environment="production")
+        quoted = odd.replace("\\", "\\\\").replace('"', '\\"')
+        assert value("takt_dora_deployments", quoted) == 3
+        assert math.isclose(value("takt_dora_deployments_per_day", quoted), 3 / 30)
+        assert math.isclose(value("takt_dora_change_failure_ratio", quoted), 1 / 3)
+        assert value("takt_dora_recovery_time_seconds", quoted) == 6 * DAY
+        assert math.isclose(value("takt_dora_rework_ratio", quoted), 1 / 3)
+        assert openmetrics.value(families, "takt_dora_services_left_out") == 0
+        until_s = openmetrics.value(families, "takt_dora_window_end_seconds")
+        names = {"lead_time": "lead_time_seconds", "deployment_frequency": "deployments_per_day",
+                 "change_failure_rate": "change_failure_ratio", "failed_deployment_recovery": "recovery_time_seconds",
+                 "rework_rate": "rework_ratio"}
+        for service in sorted(services - {quoted}):
+            ask = urllib.parse.urlencode({"service": service, "from": int(until_s) - 30 * DAY, "to": int(until_s)})
+            for m in server.get_json(f"/api/takt/delivery/measures?{ask}")["measures"]:
+                if m["name"] not in names:
+                    continue
+                got = {dict(k[1])["service"]: v for k, v in families["takt_dora_" + names[m["name"]]].samples.items()}
+                if m.get("value") is None:
+                    assert service not in got, (service, m)
+                else:
+                    assert math.isclose(got[service], m["value"], rel_tol=1e-9), (service, m, got)
+        for name in list(names.values()):
+            assert "30 days" in families["takt_dora_" + name].help, name
+
+
 class Repository:
     def __init__(self):
         self.path = temporary_directory() / "repo"
@@ -945,6 +988,7 @@ def cases(tap):
     tap.case("as_other_tools_have_it", as_other_tools_have_it, tap.seed)
     tap.case("merged_requests_reach_their_deploy", merged_requests_reach_their_deploy)
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
+    tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
     for case in (secrets_of_hooks, damaged_facts_stop_no_trace, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
         tap.case(case.__name__, case)
