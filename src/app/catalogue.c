@@ -12,7 +12,7 @@
 #include "delivery/catalogue_file.h"
 #include "os/thread.h"
 
-enum { LOOK_NS = 1000000000, COLUMNS = 7 };
+enum { LOOK_NS = 1000000000, COLUMNS = 8 };
 #define CHECK_MEMORY_MAX (256ull << 20)
 
 // --- the list ----------------------------------------------------------------------------------------------
@@ -50,22 +50,43 @@ static void service_row(struct arena *a, const struct doc_node *s, struct str *r
     row[6] = joined(a, node_at(s, "repositories"));
 }
 
+// What a service needs, by the catalogue and by traces: dependencies come by service.
+static struct str needs_of(struct arena *a, const struct doc_node *dependencies, struct str service) {
+    struct buf b;
+    buf_init(&b, 64 << 10);
+    for (const struct doc_node *d = dependencies ? dependencies->first : NULL; d; d = d->next) {
+        if (!str_eq(node_text(d, "service"), service)) continue;
+        if (b.len) buf_str(&b, STR(", "));
+        plot_text(&b, node_text(d, "needs"));
+    }
+    struct str s = str_dup(a, buf_view(&b));
+    buf_fini(&b);
+    return s;
+}
+
+static void unlisted_row(struct arena *a, const struct doc_node *s, struct str *row) {
+    row[0] = clean(a, node_text(s, "service"));
+    row[1] = str_fmt(a, "(in %.*s, not listed)", STR_ARG(joined(a, node_at(s, "seen"))));
+}
+
 static enum err print_catalogue(struct arena *a, const struct doc_node *answer, struct buf *out) {
-    static const char *const heads[COLUMNS] = { "SERVICE", "TEAM",         "TIER",        "PRODUCT",
-                                                "OWNER",   "ENVIRONMENTS", "REPOSITORIES" };
+    static const char *const heads[COLUMNS] = { "SERVICE", "TEAM",         "TIER",         "PRODUCT",
+                                                "OWNER",   "ENVIRONMENTS", "REPOSITORIES", "NEEDS" };
     const struct doc_node *services = node_at(answer, "catalogue.services"),
-                          *unlisted = node_at(answer, "unlisted");
+                          *unlisted = node_at(answer, "unlisted"),
+                          *dependencies = node_at(answer, "dependencies");
     uint32_t n = (services ? services->n : 0) + (unlisted ? unlisted->n : 0), at = 1;
     struct str *cells = ARENA_ARRAY(a, (n + 1) * COLUMNS, struct str);
     if (!cells) return ERR_NOMEM;
     memset(cells, 0, (n + 1) * COLUMNS * sizeof *cells);
     for (unsigned i = 0; i < COLUMNS; i++) cells[i] = str_of(heads[i]);
-    for (const struct doc_node *s = services ? services->first : NULL; s; s = s->next)
+    for (const struct doc_node *s = services ? services->first : NULL; s; s = s->next) {
+        cells[COLUMNS * at + COLUMNS - 1] = needs_of(a, dependencies, s->key);
         service_row(a, s, cells + COLUMNS * at++);
+    }
     for (const struct doc_node *s = unlisted ? unlisted->first : NULL; s; s = s->next) {
-        struct str *row = cells + COLUMNS * at++;
-        row[0] = clean(a, node_text(s, "service"));
-        row[1] = STR("(not listed)");
+        cells[COLUMNS * at + COLUMNS - 1] = needs_of(a, dependencies, node_text(s, "service"));
+        unlisted_row(a, s, cells + COLUMNS * at++);
     }
     if (n) table_print(&(struct table){ cells, n + 1, COLUMNS }, out);
     buf_fmt(out, "%u service%s", n, n == 1 ? "" : "s");

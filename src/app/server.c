@@ -13,6 +13,7 @@
 #include "delivery/delivery.h"
 #include "delivery/gauges_keeper.h"
 #include "delivery/impact_keeper.h"
+#include "delivery/neighbours_keeper.h"
 #include "delivery/secrets.h"
 #include "os/lock.h"
 #include "os/random.h"
@@ -36,6 +37,7 @@ struct server {
     struct pipelines *pipelines;
     struct impact_keeper *impact;
     struct gauges_keeper *gauges;
+    struct neighbours_keeper *neighbours;
     struct catalogue_watch *catalogue;
     struct secrets *secrets;
     struct api *api;
@@ -223,6 +225,16 @@ static enum err open_api(struct server *s) {
     return api_new(&o, &s->api);
 }
 
+static enum err open_neighbours(struct server *s) {
+    struct neighbours_keeper_opts o = { .delivery = s->delivery,
+                                        .clock = clock_real(),
+                                        .take = take_view,
+                                        .give = view_unref,
+                                        .ctx = s->ingest,
+                                        .every_ns = s->config.delivery_traces_every };
+    return s->delivery ? neighbours_keeper_start(&o, &s->neighbours) : ERR_OK;
+}
+
 static void make_url(struct server *s, enum api_listener l, const struct config_address *a, uint16_t port) {
     struct str host = a->text;
     while (host.len && host.ptr[host.len - 1] != ':') host.len--;
@@ -294,6 +306,7 @@ enum err server_start(const struct config *c, struct server **out, struct err_ct
     if (e == ERR_OK) e = open_api(s);
     if (e == ERR_OK) e = open_net(s, ctx);
     if (e == ERR_OK) e = open_impact(s);
+    if (e == ERR_OK) e = open_neighbours(s);
     if (e != ERR_OK)
         server_stop(s);
     else
@@ -307,6 +320,7 @@ void server_stop(struct server *s) {
     pipelines_stop(s->pipelines);
     if (s->net && net_server_stop(s->net, STOP_MS) != ERR_OK) log_warn("server.connections_cut");
     impact_keeper_stop(s->impact);
+    neighbours_keeper_stop(s->neighbours);
     api_stop(s->api);
     ingest_close(s->ingest);
     pipelines_free(s->pipelines);

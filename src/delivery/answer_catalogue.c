@@ -3,13 +3,23 @@
 #include "delivery/answer_parts.h"
 #include "delivery/catalogue_store.h"
 
-// Services that deploy, or had incidents, and are not listed.
+static void put_seen(struct json_writer *w, bool events, bool traces) {
+    jw_key(w, STR("seen"));
+    jw_array(w);
+    if (events) jw_str(w, STR("events"));
+    if (traces) jw_str(w, STR("traces"));
+    jw_array_end(w);
+}
+
+// Services that deploy, had incidents, or are in traces, and are not listed.
 static enum err put_unlisted(struct db *db, struct json_writer *w) {
     struct db_row *r;
     TRY(db_prepare(
         db,
-        "SELECT service, sum(n) FROM (SELECT service, count(*) AS n FROM deploy WHERE service <> ''"
-        " GROUP BY service UNION ALL SELECT service, 0 FROM incident WHERE service <> '' GROUP BY service)"
+        "SELECT service, sum(n), max(events), max(traces), max(last_at) FROM (SELECT service, "
+        "count(*) AS n, 1 AS events, 0 AS traces, 0 AS last_at FROM deploy WHERE service <> '' GROUP BY "
+        "service UNION ALL SELECT service, 0, 1, 0, 0 FROM incident WHERE service <> '' GROUP BY "
+        "service UNION ALL SELECT service, 0, 0, 1, last_at FROM seen_service)"
         " WHERE service NOT IN (SELECT service FROM catalogue) GROUP BY service ORDER BY service",
         &r));
     jw_key(w, STR("unlisted"));
@@ -20,6 +30,36 @@ static enum err put_unlisted(struct db *db, struct json_writer *w) {
         jw_object(w);
         put_text(w, "service", db_text(r, 0));
         put_u64(w, "deploys", (uint64_t)db_i64(r, 1));
+        put_seen(w, db_i64(r, 2) != 0, db_i64(r, 3) != 0);
+        put_time(w, "lastInTraces", db_i64(r, 4));
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+    return ERR_OK;
+}
+
+// Who needs whom: what the catalogue says, and what traces show.
+static enum err put_dependencies(struct db *db, struct json_writer *w) {
+    struct db_row *r;
+    TRY(db_prepare(
+        db,
+        "SELECT service, needs, max(listed), max(traces), max(first_at), max(last_at) FROM (SELECT "
+        "service, needs, 1 AS listed, 0 AS traces, 0 AS first_at, 0 AS last_at FROM catalogue_dependency "
+        "UNION ALL SELECT caller, callee, 0, 1, first_at, last_at FROM seen_call) GROUP BY service, needs "
+        "ORDER BY service, needs",
+        &r));
+    jw_key(w, STR("dependencies"));
+    jw_array(w);
+    for (bool row;;) {
+        TRY(db_step(r, &row));
+        if (!row) break;
+        jw_object(w);
+        put_text(w, "service", db_text(r, 0));
+        put_text(w, "needs", db_text(r, 1));
+        put_bool(w, "listed", db_i64(r, 2) != 0);
+        put_bool(w, "inTraces", db_i64(r, 3) != 0);
+        put_time(w, "firstInTraces", db_i64(r, 4));
+        put_time(w, "lastInTraces", db_i64(r, 5));
         jw_object_end(w);
     }
     jw_array_end(w);
@@ -37,6 +77,7 @@ static enum err catalogue_of(struct db *db, struct arena *a, struct json_writer 
     jw_key(w, STR("catalogue"));
     catalogue_print(&c, w);
     TRY(put_unlisted(db, w));
+    TRY(put_dependencies(db, w));
     jw_object_end(w);
     return ERR_OK;
 }

@@ -257,8 +257,8 @@ static const char bad_runs[] = "SELECT coalesce(sum(result IN ('failure', 'error
                                "86400000000000 AND ended_at <= ?2";
 static const char path_deploys[] = "SELECT count(*), 0, group_concat(service || ' ' || coalesce(version, "
                                    "''), ', ') FROM (SELECT service, version FROM rollout "
-                                   "WHERE production AND (service = ?1 OR service IN (SELECT needs FROM "
-                                   "catalogue_dependency WHERE service = ?1)) AND "
+                                   "WHERE production AND (service = ?1 OR service IN (SELECT other FROM "
+                                   "neighbour WHERE calls AND service = ?1)) AND "
                                    "coalesce(finished_at, started_at) >= ?3 - 21600000000000 AND "
                                    "coalesce(started_at, finished_at) <= ?3 ORDER BY "
                                    "finished_at DESC LIMIT 8)";

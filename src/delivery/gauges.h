@@ -22,7 +22,7 @@ enum gauge {
 };
 struct gauges_service {
     struct str name;
-    uint64_t deployments;      // that the frequency counts
+    uint64_t deployments;       // that the frequency counts
     double values[GAUGE_COUNT]; // NAN: not known; times in seconds (the median), frequencies per day
 };
 struct gauges {

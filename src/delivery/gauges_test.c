@@ -45,8 +45,9 @@ static void deploy(struct delivery *d, const char *service, unsigned version, co
                    unsigned day) {
     char data[1024];
     int n = snprintf(data, sizeof data,
-                     "\"id\":\"%s %s %u\",\"service\":\"%s\",\"environment\":\"%s\",\"version\":\"v%u\",\"state\":"
-                     "\"success\",\"succeeded_at\":\"2026-01-%02uT00:00:00Z\",\"ended_at\":\"2026-01-%02uT00:00:00Z\"",
+                     "\"id\":\"%s %s %u\",\"service\":\"%s\",\"environment\":\"%s\",\"version\":\"v%u\","
+                     "\"state\":\"success\",\"succeeded_at\":\"2026-01-%02uT00:00:00Z\","
+                     "\"ended_at\":\"2026-01-%02uT00:00:00Z\"",
                      service, environment, version, service, environment, version, day, day);
     CHECK(n > 0 && (size_t)n < sizeof data);
     take(d, "deploy", (struct str){ data, (size_t)n });

@@ -3,6 +3,8 @@
 
 #include <openssl/sha.h>
 
+#include "delivery/neighbours.h"
+
 const char *const record_migrations[] = {
     // 1: the record begins
     "CREATE TABLE event(id INTEGER PRIMARY KEY, source TEXT NOT NULL, type TEXT NOT NULL,"
@@ -51,6 +53,8 @@ const char *const record_migrations[] = {
     // whole: every path is there. Paths end with a NUL byte each.
     "CREATE TABLE git_path(repo INTEGER NOT NULL, sha BLOB NOT NULL, whole INTEGER NOT NULL, paths BLOB NOT "
     "NULL, PRIMARY KEY(repo, sha)) WITHOUT ROWID;",
+    // 3: services that traces show, and who calls whom
+    NEIGHBOURS_TABLES,
 };
 const unsigned n_record_migrations = sizeof record_migrations / sizeof *record_migrations;
 

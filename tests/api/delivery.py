@@ -11,12 +11,14 @@ import random
 import re
 import statistics
 import subprocess
+import time
 import urllib.parse
 import zoneinfo
 from pathlib import Path
 
 import openmetrics
-from client import until
+import otlp
+from client import new_id, request, span, until
 from commands import expect_stored, sent_traces, takt
 from takt import Server, temporary_directory
 
@@ -587,7 +589,7 @@ def a_catalogue_by_the_api(seed):
         assert frequency() == 1
         answer = server.get_json(base)
         assert answer == {"source": "api", "catalogue": {"services": {
-            "shop": {"environments": {"blue": "production"}, "team": "a b"}}}, "unlisted": []}, answer
+            "shop": {"environments": {"blue": "production"}, "team": "a b"}}}, "unlisted": [], "dependencies": []}, answer
         assert put(base, answer["catalogue"])[0] == 200 and server.get_json(base) == answer
         status, _, text = put(base + "/shop", {"tier": 1, "teem": "x"})
         assert status == 400 and b"teem: there is no such key" in text, text
@@ -597,7 +599,51 @@ def a_catalogue_by_the_api(seed):
         assert set(server.get_json(base)["catalogue"]["services"]) == {"shop", "my shop"}
         assert server.request("DELETE", base + "/shop")[0] == 200 and server.request("DELETE", base + "/shop")[0] == 404
         assert frequency() == 0
-        assert server.get_json(base)["unlisted"] == [{"service": "shop", "deploys": 1}]
+        assert server.get_json(base)["unlisted"] == [{"service": "shop", "deploys": 1, "seen": ["events"]}]
+
+
+def services_that_traces_show(seed):
+    """Who was seen where, and who calls whom: a client span of one, a server span of the other below it."""
+    base = "/api/takt/delivery/catalogue"
+    now, trace_id = time.time_ns() - 10 ** 9, new_id()
+
+    def spans(service, *parts):
+        return request(*(span(trace_id, spanId=own, parentSpanId=parent, kind=kind, startTimeUnixNano=now,
+                              endTimeUnixNano=now + 1000) for own, parent, kind in parts), service=service)["resourceSpans"]
+
+    ids = [new_id(8) for _ in range(6)]
+    traces = {"resourceSpans": [
+        *spans("app", (ids[0], "", 2), (ids[1], ids[0], 3)),         # a request, and its call of the shop
+        *spans("shop", (ids[2], ids[1], 2), (ids[3], ids[2], 3)),    # which calls the cart
+        *spans("cart", (ids[4], ids[3], 2), (ids[5], ids[4], 2))]}   # a request of its own to itself is no dependency
+    with Server(flags=("--set", "delivery.traces_every=200ms")) as server:
+        assert server.request("PUT", base + "/app", json.dumps({"depends_on": ["mail", "shop"]}).encode())[0] == 200
+        send(server, [event("deploy", now // 10 ** 9 - HOUR, id="a", service="cart", environment="production", state="success",
+                            version="v1", succeeded_at=now // 10 ** 9 - HOUR)])
+        send(server, [event("incident", now // 10 ** 9, id="i1", service="shop", state="triggered",
+                            started_at=now // 10 ** 9 - 60)])
+        rollout = server.get_json("/api/takt/delivery/deploys?service=cart")["rollouts"][0]["id"]
+        links = lambda: server.get_json(f"/api/takt/delivery/deploy?rollout={rollout}")["links"]
+        assert links() == []
+        assert server.post_traces(otlp.encode(traces))[0] == 200
+        answer = until("the services of the traces", lambda: (lambda a: a if len(a["unlisted"]) == 2 and "lastInTraces" in
+                                                              a["unlisted"][0] and len(a["dependencies"]) == 3 else None)(server.get_json(base)))
+        conforms(answer, OPENAPI["components"]["schemas"]["CatalogueAnswer"])
+        assert answer["unlisted"] == [
+            {"service": "cart", "deploys": 1, "seen": ["events", "traces"], "lastInTraces": str(now)},
+            {"service": "shop", "deploys": 0, "seen": ["events", "traces"], "lastInTraces": str(now)}], answer["unlisted"]
+        in_traces = {"inTraces": True, "firstInTraces": str(now), "lastInTraces": str(now)}
+        assert answer["dependencies"] == [
+            {"service": "app", "needs": "mail", "listed": True},
+            {"service": "app", "needs": "shop", "listed": True, **in_traces},
+            {"service": "shop", "needs": "cart", **in_traces}], answer["dependencies"]
+        near = links()
+        assert [(l["rule"], l["incident"], "decides" in l) for l in near] == [("near", "takt:i1", False)], near
+        assert near[0]["says"].startswith("shop calls it") and near[0]["rank"] == 7, near
+        code, out, err = takt("catalogue", "--server", f"http://127.0.0.1:{server.port()}")
+        rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+        assert code == 0 and "(in events, traces, not listed)" in rows["shop"] and rows["shop"].endswith("cart"), (out, err)
+        assert rows["app"].endswith("mail, shop"), out
 
 
 def a_catalogue_from_a_file(seed):
@@ -982,6 +1028,7 @@ def cases(tap):
     tap.case("work_and_its_truth", work_and_its_truth, tap.seed)
     tap.case("figures_open_to_their_rows", figures_open_to_their_rows, tap.seed)
     tap.case("a_catalogue_by_the_api", a_catalogue_by_the_api, tap.seed)
+    tap.case("services_that_traces_show", services_that_traces_show, tap.seed)
     tap.case("a_catalogue_from_a_file", a_catalogue_from_a_file, tap.seed)
     tap.case("scopes_pool_their_rows", scopes_pool_their_rows, tap.seed)
     tap.case("windows_by_the_calendar", windows_by_the_calendar, tap.seed)

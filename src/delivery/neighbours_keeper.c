@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/neighbours_keeper.h"
+
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "delivery/neighbours.h"
+#include "os/clock.h"
+#include "os/thread.h"
+
+#define SECOND_NS 1000000000ull
+#define WINDOW_NS (600 * SECOND_NS) // of spans looked at once, at most
+#define LATE_NS (60 * SECOND_NS)    // spans may come this much after they began
+#define DEADLINE_NS (5 * SECOND_NS)
+#define MEMORY_MAX (64ull << 20)
+enum { REST = 20 }; // times as long as a look took, until the next one
+
+struct neighbours_keeper {
+    struct neighbours_keeper_opts opts;
+    struct thread thread;
+    struct mutex lock;
+    struct cond wake;
+    atomic_bool stop;
+    uint64_t looked_to; // ns since 1970; 0: not yet
+};
+
+static bool is_stopped(void *ctx) {
+    return ((struct neighbours_keeper *)ctx)->stop;
+}
+
+struct keeping {
+    struct neighbours seen;
+    int64_t now;
+};
+static enum err keep(struct db *db, void *ctx) {
+    const struct keeping *k = ctx;
+    return neighbours_keep(db, &k->seen, k->now);
+}
+
+static enum err look(struct neighbours_keeper *k, struct arena *a, uint64_t now) {
+    uint64_t from = now - WINDOW_NS;
+    if (k->looked_to && k->looked_to - LATE_NS > from) from = k->looked_to - LATE_NS;
+    struct query_bounds bounds = { .start_ns = from,
+                                   .end_ns = now,
+                                   .clock = k->opts.clock,
+                                   .deadline_ns = clock_mono_ns(k->opts.clock) + DEADLINE_NS,
+                                   .memory_max = MEMORY_MAX,
+                                   .canceled = is_stopped,
+                                   .canceled_ctx = k };
+    struct keeping keeping = { .now = (int64_t)now };
+    struct err_ctx ctx = { 0 };
+    struct view *v = k->opts.take(k->opts.ctx);
+    enum err e = neighbours_read(a, v, &bounds, &keeping.seen, &ctx);
+    k->opts.give(v);
+    TRY(e);
+    k->looked_to = now;
+    return keeping.seen.n ? delivery_write(k->opts.delivery, keep, &keeping) : ERR_OK;
+}
+
+static void look_in_arena(struct neighbours_keeper *k) {
+    struct arena a;
+    arena_init(&a, MEMORY_MAX, NULL);
+    enum err e = look(k, &a, clock_unix_ns(k->opts.clock));
+    if (e != ERR_OK && e != ERR_CANCELED) log_warn("neighbours.not_read", KV_Z("error", err_text(e)));
+    arena_fini(&a);
+}
+
+static void run(void *ctx) {
+    struct neighbours_keeper *k = ctx;
+    uint64_t rest = k->opts.every_ns;
+    mutex_lock(&k->lock);
+    while (!k->stop) {
+        (void)cond_wait_for(&k->wake, &k->lock, rest);
+        if (k->stop) break;
+        mutex_unlock(&k->lock);
+        uint64_t began = clock_mono_ns(k->opts.clock);
+        look_in_arena(k);
+        rest = (clock_mono_ns(k->opts.clock) - began) * REST;
+        if (rest < k->opts.every_ns) rest = k->opts.every_ns;
+        mutex_lock(&k->lock);
+    }
+    mutex_unlock(&k->lock);
+}
+
+enum err neighbours_keeper_start(const struct neighbours_keeper_opts *o, struct neighbours_keeper **out) {
+    struct neighbours_keeper *k = mem_zalloc(sizeof *k);
+    *out = NULL;
+    if (!k) return ERR_NOMEM;
+    k->opts = *o;
+    mutex_init(&k->lock);
+    cond_init(&k->wake);
+    enum err e = thread_start(&k->thread, "takt-neighbours", run, k);
+    if (e == ERR_OK)
+        *out = k;
+    else
+        neighbours_keeper_stop(k);
+    return e;
+}
+
+void neighbours_keeper_stop(struct neighbours_keeper *k) {
+    if (!k) return;
+    mutex_lock(&k->lock);
+    k->stop = true;
+    cond_broadcast(&k->wake);
+    mutex_unlock(&k->lock);
+    thread_join(&k->thread);
+    cond_fini(&k->wake);
+    mutex_fini(&k->lock);
+    mem_free(k);
+}
