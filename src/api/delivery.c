@@ -92,6 +92,19 @@ static enum err take_levels(const struct params *p, struct answer_ask *ask, stru
                : err_set(ctx, ERR_INVALID, "levels: the reports of 2019, 2021, 2023 and 2024 name levels");
 }
 
+// Of the server, unless it is told.
+static enum err take_flag_age(const struct params *p, struct delivery *d, struct answer_ask *ask,
+                              struct err_ctx *ctx) {
+    uint64_t age = 0;
+    ask->flag_days = delivery_flag_days(d);
+    if (!params_get(p, STR("flag_age")).len) return ERR_OK;
+    TRY(params_duration(p, STR("flag_age"), &age, ctx));
+    if (age % DAY_NS || age < DAY_NS || age > FIGURE_FLAG_DAYS_MAX * DAY_NS)
+        return err_set(ctx, ERR_INVALID, "flag_age: whole days, from 1d to %dd", FIGURE_FLAG_DAYS_MAX);
+    ask->flag_days = (unsigned)(age / DAY_NS);
+    return ERR_OK;
+}
+
 static enum err take_ask(const struct params *p, struct clock *clock, struct answer_ask *ask,
                          struct err_ctx *ctx) {
     uint64_t tier = 0;
@@ -198,6 +211,7 @@ enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_que
     if (what == ASK_CATALOGUE) return answer_catalogue(d, w, ctx);
     if (what == ASK_SERVICES) return answer_services(d, w, ctx);
     TRY(take_ask(p, clock, &ask, ctx));
+    TRY(take_flag_age(p, d, &ask, ctx));
     if (what == ASK_TREND) return ask_trend(d, &ask, p, w, ctx);
     if (what == ASK_PROFILE) return answer_profile(d, &ask, w, ctx);
     if (what == ASK_REPORT) return answer_report(d, &ask, w, ctx);

@@ -11,6 +11,7 @@
 //   clock                           author (the default), committer
 //   rollbacks, redeploys            true: count these too
 //   levels                          the year of the DORA report that names levels: 2019, 2021, 2023, 2024
+//   flag_age                        of flags that are past their time: 90d, or as the server has it
 //   limit                           rows
 //   rollout                         of ASK_DEPLOY: the id of a rollout, or the key of its first attempt
 #pragma once

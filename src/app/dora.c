@@ -304,6 +304,7 @@ static const struct question_flag flags_of_scope[] = {
     { "--calendar", "calendar", false },
     { "--zone", "zone", false },
     { "--set", "set", false },
+    { "--flag-age", "flag_age", false },
     { "--limit", "limit", false },
     { "--with-rollbacks", "rollbacks", true },
     { "--with-redeploys", "redeploys", true },

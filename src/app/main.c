@@ -101,11 +101,13 @@ const struct command commands[] = {
     "  --server URL         of a server ($TAKT_SERVER, else http://127.0.0.1:3200)\n" \
     "  --data DIR           straight from a data directory; takes no lock, writes nothing\n"
     { "dora", "[flags]", "DORA and other measures of delivery, with intervals and what was left out.",
-      SCOPE_HELP "  --clock C            of lead times: author (the default) or committer\n"
-                 "  --set S              the measures as fourkeys, devlake-2021 or devlake-2023 has them\n"
-                 "  --levels YEAR        the levels of a report: 2019, 2021, 2023, 2024\n"
-                 "  --change K           another kind of change: config, schema, infrastructure, edge\n"
-                 "  --with-rollbacks, --with-redeploys   count these as deployments too\n" WHERE_HELP,
+      SCOPE_HELP
+      "  --clock C            of lead times: author (the default) or committer\n"
+      "  --set S              the measures as fourkeys, devlake-2021 or devlake-2023 has them\n"
+      "  --levels YEAR        the levels of a report: 2019, 2021, 2023, 2024\n"
+      "  --change K           another kind of change: config, schema, infrastructure, edge\n"
+      "  --flag-age D         how long a flag may stay unchanged: 30d (as the server has it, else 90d)\n"
+      "  --with-rollbacks, --with-redeploys   count these as deployments too\n" WHERE_HELP,
       run_dora },
     { "deploys", "[flags]", "Rollouts, the newest first.",
       SCOPE_HELP

@@ -22,6 +22,7 @@
 #include "query/trace.h"
 
 enum { STOP_MS = 1000, TENANT_ROOM = 64, URL_MAX = 128, QUEUE_MAX = 2000, KEEP_BYTES = 32 << 20 };
+#define DAY_NS (24 * 3600 * 1000000000ull)
 #define MEMORY_LEAST (256ull << 20)
 #define QUERY_MEMORY_LEAST (64ull << 20)
 
@@ -157,7 +158,8 @@ static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
 
 // Damaged facts keep nobody from sending traces: all that needs them is answered 503 until they are whole.
 static enum err open_facts(struct server *s, struct err_ctx *ctx) {
-    struct delivery_opts o = { .dir = s->config.data_dir.ptr };
+    struct delivery_opts o = { .dir = s->config.data_dir.ptr,
+                               .flag_days = (unsigned)(s->config.delivery_flag_age / DAY_NS) };
     enum err e = delivery_open(&o, &s->delivery, &s->delivery_closed);
     if (e == ERR_CORRUPT) {
         log_error(

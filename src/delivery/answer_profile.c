@@ -255,9 +255,11 @@ static enum err checked_answer(struct delivery *d, struct str about, int64_t now
     if (!c) return ERR_NOMEM;
     c->about = about;
     c->world = *world;
-    c->ask = (struct answer_ask){
-        .scope = { .service = about }, .from = now - CHECK_WINDOW_NS, .to = now + 1000000000, .now = now
-    };
+    c->ask = (struct answer_ask){ .scope = { .service = about },
+                                  .from = now - CHECK_WINDOW_NS,
+                                  .to = now + 1000000000,
+                                  .now = now,
+                                  .flag_days = delivery_flag_days(d) };
     c->judging.ask = &c->ask;
     arena_init(&c->judging.arena, ANSWER_MEMORY_MAX, NULL);
     enum err e = delivery_reader(d, &c->judging.db);

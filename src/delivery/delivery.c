@@ -14,6 +14,7 @@ enum { READERS_KEPT = 8, SETTLE_STEP = 64, REPROCESS_STEP = 5000, REMAKE_CACHE_M
 
 struct delivery {
     char path[4096];
+    unsigned flag_days;
     struct writer *writer; // NULL: read only
     struct db *copy;       // read only: in memory when something was stale, else the file
     struct mutex lock;
@@ -84,6 +85,7 @@ enum err delivery_open(const struct delivery_opts *o, struct delivery **out, str
     *out = d;
     if (!d) return ERR_NOMEM;
     mutex_init(&d->lock);
+    d->flag_days = o->flag_days;
     (void)snprintf(d->path, sizeof d->path, "%s/facts.db", o->dir);
     return o->read_only ? open_copy(d, ctx) : open_writer(d, ctx);
 }
@@ -95,6 +97,10 @@ void delivery_close(struct delivery *d) {
     writer_stop(d->writer);
     mutex_fini(&d->lock);
     mem_free(d);
+}
+
+unsigned delivery_flag_days(const struct delivery *d) {
+    return d->flag_days;
 }
 
 // --- events in ---------------------------------------------------------------------------------------------

@@ -14,12 +14,14 @@
 struct delivery;
 
 struct delivery_opts {
-    const char *dir; // the data directory, NUL-terminated
-    bool read_only;  // beside a server: writes nothing; what is stale stays so and is said
+    const char *dir;    // the data directory, NUL-terminated
+    bool read_only;     // beside a server: writes nothing; what is stale stays so and is said
+    unsigned flag_days; // a flag unchanged for longer is past its time; 0: MEASURE_FLAG_DAYS
 };
 // ERR_NOT_FOUND: read_only, and there is no facts.db yet. To be closed also after an error.
 NODISCARD enum err delivery_open(const struct delivery_opts *o, struct delivery **out, struct err_ctx *ctx);
-void delivery_close(struct delivery *d); // NULL is fine
+void delivery_close(struct delivery *d);               // NULL is fine
+unsigned delivery_flag_days(const struct delivery *d); // as it was opened
 
 struct delivery_taken {
     unsigned events, again, unknown,

@@ -53,6 +53,8 @@ void figure_print(const struct figure_id *f, struct buf *out) {
     if (f->clock == CLOCK_COMMITTER) put_pair(out, "clock", STR("committer"));
     if (f->with_rollbacks) put_pair(out, "rollbacks", STR("yes"));
     if (f->with_redeploys) put_pair(out, "redeploys", STR("yes"));
+    if (f->measure == MEASURE_STALE_FLAG_RATE && f->flag_days && !f->compat)
+        buf_fmt(out, ",flag_days=%u", f->flag_days);
     if (f->as_of) buf_fmt(out, ",as_of=%lld", (long long)f->as_of);
 }
 
@@ -87,6 +89,13 @@ static bool take_tier(struct str v, uint32_t *out) {
     uint64_t n;
     if (!str_u64(v, &n) || n < 1 || n > CATALOGUE_TIER_MAX) return false;
     *out = (uint32_t)n;
+    return true;
+}
+
+static bool take_days(struct str v, unsigned *out) {
+    uint64_t n;
+    if (!str_u64(v, &n) || n < 1 || n > FIGURE_FLAG_DAYS_MAX) return false;
+    *out = (unsigned)n;
     return true;
 }
 
@@ -125,6 +134,8 @@ static enum err take_pair(struct arena *a, struct str name, struct str v, struct
         good = f->with_rollbacks = str_eq(value, STR("yes"));
     else if (str_eq(name, STR("redeploys")))
         good = f->with_redeploys = str_eq(value, STR("yes"));
+    else if (str_eq(name, STR("flag_days")))
+        good = take_days(value, &f->flag_days);
     else if (str_eq(name, STR("as_of")))
         good = str_i64(value, &f->as_of) && f->as_of >= 0;
     else
@@ -173,5 +184,6 @@ struct measure_ask figure_ask(const struct figure_id *f, int64_t now) {
                                  .now = now,
                                  .clock = f->clock,
                                  .with_rollbacks = f->with_rollbacks,
-                                 .with_redeploys = f->with_redeploys };
+                                 .with_redeploys = f->with_redeploys,
+                                 .flag_days = f->flag_days };
 }

@@ -10,7 +10,7 @@
 #include "delivery/scope.h"
 #include "delivery/zone.h"
 
-enum { FIGURE_ID_MAX = 4096 };
+enum { FIGURE_ID_MAX = 4096, FIGURE_FLAG_DAYS_MAX = 3650 };
 
 struct figure_id {
     enum measure measure;
@@ -19,7 +19,8 @@ struct figure_id {
     int64_t from, to; // whole seconds
     enum measure_clock clock;
     bool with_rollbacks, with_redeploys;
-    int64_t as_of; // the last event; 0: not told
+    unsigned flag_days; // of measures of flags; 0: MEASURE_FLAG_DAYS, which the id does not say
+    int64_t as_of;      // the last event; 0: not told
     // Of a window that is periods of a calendar: which, and where. from and to are its edges.
     enum period period; // PERIOD_NONE: it rolls
     struct str zone;    // empty: UTC

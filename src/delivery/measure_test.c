@@ -293,6 +293,16 @@ TEST(figure_ids_come_back) {
     CHECK_STR(back.scope.team, f.scope.team);
     CHECK_STR(back.scope.product, f.scope.product);
     CHECK_STR(back.zone, f.zone);
+    buf_reset(&b);
+    f = (struct figure_id){ .measure = MEASURE_STALE_FLAG_RATE, .from = T0, .to = T0 + DAY, .flag_days = 30 };
+    figure_print(&f, &b);
+    CHECK_STR(buf_view(&b), STR("stale_flag_rate@1,from=20260101T000000Z,to=20260102T000000Z,flag_days=30"));
+    CHECK_OK(figure_parse(&a, buf_view(&b), &back, &ctx));
+    CHECK(back.flag_days == 30 && figure_ask(&back, T0).flag_days == 30);
+    f.measure = MEASURE_FLAG_FREQUENCY; // which does not depend on it
+    buf_reset(&b);
+    figure_print(&f, &b);
+    CHECK_STR(buf_view(&b), STR("flag_frequency@1,from=20260101T000000Z,to=20260102T000000Z"));
     static const char *const wrong[] = { "",
                                          "lead_time",
                                          "lead_time@x",
@@ -305,7 +315,9 @@ TEST(figure_ids_come_back) {
                                          "lead_time@1,service",
                                          "lead_time@1,tier=0",
                                          "lead_time@1,calendar=year",
-                                         "lead_time@1,as_of=-1" };
+                                         "lead_time@1,as_of=-1",
+                                         "stale_flag_rate@1,flag_days=0",
+                                         "stale_flag_rate@1,flag_days=3651" };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         ctx = (struct err_ctx){ 0 };
         CHECK(figure_parse(&a, test_exact(str_of(wrong[i])), &back, &ctx) == ERR_INVALID);

@@ -42,8 +42,8 @@ static enum err add(struct reading *r, const struct neighbours_seen *s) {
     struct neighbours_seen *items = arena_grow(r->a, to->items, to->n, &r->cap, sizeof *items);
     if (!items) return ERR_NOMEM;
     to->items = items;
-    items[to->n] = (struct neighbours_seen){ str_dup(r->a, s->caller), str_dup(r->a, s->callee), s->first,
-                                             s->last };
+    items[to->n] =
+        (struct neighbours_seen){ str_dup(r->a, s->caller), str_dup(r->a, s->callee), s->first, s->last };
     if (r->a->failed) return ERR_NOMEM;
     TRY(map_put(&r->found, hash_of(s), to->n, rehash, r));
     to->n++;

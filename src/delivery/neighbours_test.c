@@ -144,8 +144,9 @@ TEST(incident_without_a_cause_of_its_own_names_the_last_rollout_of_a_neighbour) 
     deploy(d, "cart", "2026-01-02T00:00:00Z");
     deploy(d, "app", "2026-01-01T23:00:00Z");
     deploy(d, "other", "2026-01-02T00:30:00Z");
-    take(d, "incident", "\"id\":\"i1\",\"service\":\"shop\",\"state\":\"triggered\",\"started_at\":"
-                        "\"2026-01-02T01:00:00Z\"");
+    take(d, "incident",
+         "\"id\":\"i1\",\"service\":\"shop\",\"state\":\"triggered\",\"started_at\":"
+         "\"2026-01-02T01:00:00Z\"");
     CHECK(!deploy_says(d, "cart", candidate)); // nobody knows yet who calls whom
     see(d, "shop", "cart", T0, T0);
     see(d, "app", "shop", T0, T0);
@@ -162,15 +163,18 @@ TEST(incident_with_a_cause_of_its_own_or_a_day_later_names_no_neighbour) {
     const char *candidate = "\"rule\":\"near\"";
     see(d, "shop", "cart", T0, T0);
     deploy(d, "cart", "2026-01-02T00:00:00Z");
-    take(d, "incident", "\"id\":\"late\",\"service\":\"shop\",\"state\":\"triggered\",\"started_at\":"
-                        "\"2026-01-03T00:00:01Z\"");
+    take(d, "incident",
+         "\"id\":\"late\",\"service\":\"shop\",\"state\":\"triggered\",\"started_at\":"
+         "\"2026-01-03T00:00:01Z\"");
     CHECK(!deploy_says(d, "cart", candidate));
-    take(d, "incident", "\"id\":\"i2\",\"service\":\"shop\",\"environment\":\"staging\","
-                        "\"state\":\"triggered\","
-                        "\"started_at\":\"2026-01-02T01:00:00Z\"");
+    take(d, "incident",
+         "\"id\":\"i2\",\"service\":\"shop\",\"environment\":\"staging\","
+         "\"state\":\"triggered\","
+         "\"started_at\":\"2026-01-02T01:00:00Z\"");
     CHECK(!deploy_says(d, "cart", candidate));
-    take(d, "incident", "\"id\":\"i3\",\"service\":\"shop\",\"state\":\"triggered\",\"started_at\":"
-                        "\"2026-01-02T01:00:00Z\"");
+    take(d, "incident",
+         "\"id\":\"i3\",\"service\":\"shop\",\"state\":\"triggered\",\"started_at\":"
+         "\"2026-01-02T01:00:00Z\"");
     CHECK(deploy_says(d, "cart", "takt:i3"));
     deploy(d, "shop", "2026-01-01T12:00:00Z"); // its own rollout within the day stands before
     CHECK(!deploy_says(d, "cart", candidate) && deploy_says(d, "shop", "takt:i3"));

@@ -883,6 +883,29 @@ def server_now():
     return datetime.datetime.now(datetime.timezone.utc).timestamp()
 
 
+def flags_past_their_time():
+    """As long as the server says, or the question; the figure says which, and opens to the same."""
+    now = int(server_now())
+    with Server(flags=("--set", "delivery.flag_age=10d")) as server:
+        send(server, [event("flag_change", now - days * DAY, id=name, service="shop", environment="production", flag=name,
+                            action="on", changed_at=now - days * DAY) for name, days in (("new", 5), ("old", 20))])
+        for ask, stale, said in (({}, 1, ",flag_days=10"), ({"flag_age": "30d"}, 0, ",flag_days=30"),
+                                 ({"flag_age": "3d"}, 2, ",flag_days=3"), ({"flag_age": "90d"}, 0, "")):
+            figure = measures(server, **ask)["stale_flag_rate"]
+            assert (figure["numerator"], figure["denominator"]) == (stale, 2), (ask, figure)
+            assert re.findall(",flag_days=[0-9]+", figure["figure"]) == ([said] if said else []), figure
+            why = server.get_json("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": figure["figure"]}))
+            assert why["numerator"] == stale, why
+        for wrong in ("0d", "12h", "36h", "4000d", "x"):
+            status, _, text = server.get("/api/takt/delivery/measures?flag_age=" + wrong)
+            assert status == 400 and b"flag_age" in text, (wrong, text)
+        checks = server.get_json("/api/takt/delivery/ready?service=shop")
+        flags = next(c for c in checks["before"] + checks["ready"] if "flags are past their time" in c.get("evidence", ""))
+        assert flags["evidence"].startswith("1 of 2"), flags
+        code, out, err = takt("dora", "--data", server.data, "--flag-age", "3d", "--json")
+        assert code == 0 and next(m for m in json.loads(out)["measures"] if m["name"] == "stale_flag_rate")["numerator"] == 2, err
+
+
 def figures_to_scrape(seed):
     """/metrics has the DORA measures of each service in production: as planned, and as the API says them."""
     end = server_now()
@@ -1037,5 +1060,5 @@ def cases(tap):
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
     tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
-    for case in (secrets_of_hooks, damaged_facts_stop_no_trace, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
+    for case in (flags_past_their_time, secrets_of_hooks, damaged_facts_stop_no_trace, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
         tap.case(case.__name__, case)
