@@ -327,7 +327,12 @@ static enum err put_changes(struct telling *t) {
         " OR upper(head_sha) IN (SELECT hex(sha) FROM rollout_commit WHERE rollout = ?1)"
         " OR (repo, number) IN (SELECT p.name, g.change_number FROM rollout_commit c JOIN git_commit g ON "
         "g.sha ="
-        " c.sha JOIN git_repo p ON p.id = g.repo WHERE c.rollout = ?1) ORDER BY merged_at DESC, key LIMIT ?2",
+        " c.sha JOIN git_repo p ON p.id = g.repo WHERE c.rollout = ?1 UNION SELECT replace(p.name, "
+        "'https://', ''), "
+        "g.change_number FROM rollout_commit c JOIN git_commit g ON g.sha = c.sha JOIN git_repo p ON p.id = "
+        "g.repo WHERE c.rollout = ?1 UNION SELECT g.repo, g.change_number FROM rollout_commit c JOIN "
+        "pushed_commit g ON g.sha = lower(hex(c.sha)) WHERE c.rollout = ?1) ORDER BY merged_at DESC, key "
+        "LIMIT ?2",
         &r));
     db_bind_i64(r, 1, t->id);
     db_bind_i64(r, 2, ANSWER_DEPLOY_ROWS_MAX);

@@ -4,18 +4,28 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "delivery/key.h"
 #include "delivery/paths.h"
+#include "delivery/pushes.h"
 #include "vcs/reach.h"
 
+#define NAMES_MEMORY_MAX (64ull << 20)
 enum { HISTORIES_MAX = 16, VOTES_MAX = 64, TWINS_MAX = 4 << 20 };
 
+// A repository as deploys and pushes name it; where a history was imported, its number.
+struct source {
+    struct str name;
+    int64_t repo; // -1: only pushes tell of it
+};
 struct history {
-    int64_t repo;
+    struct source source;
     struct graph graph;
+    bool has_pushes;
     uint64_t used; // the least is let go first
 };
 struct histories {
     struct db *db;
+    struct arena arena; // of names
     struct history items[HISTORIES_MAX];
     uint32_t n;
     uint64_t clock;
@@ -25,12 +35,14 @@ enum err histories_new(struct db *d, struct histories **out) {
     *out = mem_zalloc(sizeof **out);
     if (!*out) return ERR_NOMEM;
     (*out)->db = d;
+    arena_init(&(*out)->arena, NAMES_MEMORY_MAX, NULL);
     return ERR_OK;
 }
 
 void histories_free(struct histories *h) {
     if (!h) return;
     for (uint32_t i = 0; i < h->n; i++) graph_fini(&h->items[i].graph);
+    arena_fini(&h->arena);
     mem_free(h);
 }
 
@@ -67,58 +79,111 @@ static struct history *room_for(struct histories *h) {
     return oldest;
 }
 
-static enum err history_of(struct histories *h, int64_t repo, struct history **out) {
+static enum err history_of(struct histories *h, const struct source *of, struct history **out) {
     for (uint32_t i = 0; i < h->n; i++)
-        if (h->items[i].repo == repo) {
+        if (str_eq(h->items[i].source.name, of->name)) {
             h->items[i].used = ++h->clock;
             *out = &h->items[i];
             return ERR_OK;
         }
     struct history *made = room_for(h);
-    *made = (struct history){ .repo = repo, .used = ++h->clock };
+    *made = (struct history){ .source = { str_dup(&h->arena, of->name), of->repo }, .used = ++h->clock };
     graph_init(&made->graph);
     *out = made;
-    enum err e = load_graph(h->db, repo, &made->graph);
-    if (e != ERR_OK) made->repo = -1; // half of a history is none
+    enum err e = h->arena.failed ? ERR_NOMEM : ERR_OK;
+    if (e == ERR_OK && of->repo >= 0) e = load_graph(h->db, of->repo, &made->graph);
+    if (e == ERR_OK) e = pushes_add_to(h->db, of->name, &made->graph, &made->has_pushes);
+    if (e != ERR_OK) made->source.name = STR(""); // half of a history is none
     return e;
 }
 
 // --- which repository --------------------------------------------------------------------------------------
 
 struct vote {
-    int64_t repo;
-    uint32_t n;
+    struct source source;
+    uint32_t n, last; // the last sha that counted, from 1
+};
+struct voting {
+    struct db *db;
+    struct arena *a;
+    struct vote votes[VOTES_MAX];
+    uint32_t n, asked;
 };
 
-static enum err vote(struct db *d, struct str sha, struct vote *votes, uint32_t *n) {
-    char bytes[SHA_BYTES];
-    struct db_row *r;
-    if (sha.len != SHA_HEX || !hex_decode(sha, bytes, SHA_BYTES)) return ERR_OK;
-    TRY(db_prepare(d, "SELECT repo FROM git_commit WHERE sha = ?", &r));
-    db_bind_blob(r, 1, (struct str){ bytes, SHA_BYTES });
-    for (bool row;;) {
-        uint32_t i = 0;
-        TRY(db_step(r, &row));
-        if (!row) return ERR_OK;
-        while (i < *n && votes[i].repo != db_i64(r, 0)) i++;
-        if (i == VOTES_MAX) continue;
-        if (i == *n) votes[(*n)++] = (struct vote){ .repo = db_i64(r, 0) };
-        votes[i].n++;
-    }
+// A repository that knows the sha at hand; twice the same counts once. The name lies in the arena.
+static enum err vote_for(struct voting *v, struct str name, int64_t repo) {
+    uint32_t i = 0;
+    while (i < v->n && !str_eq(v->votes[i].source.name, name)) i++;
+    if (v->a->failed) return ERR_NOMEM;
+    if (i == VOTES_MAX) return ERR_OK;
+    if (i == v->n) v->votes[v->n++] = (struct vote){ .source = { name, repo } };
+    struct vote *to = &v->votes[i];
+    if (to->source.repo < 0) to->source.repo = repo;
+    to->n += to->last != v->asked;
+    to->last = v->asked;
+    return ERR_OK;
+}
+// An address is named as events name it; the path of a repository of this machine stays.
+static enum err vote_of_import(void *ctx, struct db_row *r) {
+    struct voting *v = ctx;
+    struct str name = key_repo(v->a, db_text(r, 0));
+    return vote_for(v, name.len ? name : str_dup(v->a, db_text(r, 0)), db_i64(r, 1));
+}
+static enum err vote_of_push(void *ctx, struct db_row *r) {
+    struct voting *v = ctx;
+    return vote_for(v, str_dup(v->a, db_text(r, 0)), -1);
 }
 
-// -1: no repository knows any of them. Among equals the one that was imported first.
-static enum err find_repo(struct db *d, const struct rollouts *all, int64_t *out) {
-    struct vote votes[VOTES_MAX];
-    uint32_t n = 0, best = 0;
-    *out = -1;
-    for (uint32_t i = all->n, asked = 0; i-- > 0 && asked < VOTES_MAX; asked++)
-        TRY(vote(d, all->items[i].lead->sha, votes, &n));
-    for (uint32_t i = 1; i < n; i++)
-        if (votes[i].n > votes[best].n || (votes[i].n == votes[best].n && votes[i].repo < votes[best].repo))
-            best = i;
-    if (n) *out = votes[best].repo;
+static enum err vote(struct voting *v, struct str hex) {
+    struct sha id;
+    struct db_row *r;
+    v->asked++;
+    if (!sha_parse(hex, &id)) return ERR_OK;
+    TRY(db_prepare(v->db,
+                   "SELECT r.name, r.id FROM git_commit c JOIN git_repo r ON r.id = c.repo WHERE c.sha = ? "
+                   "ORDER BY r.id",
+                   &r));
+    db_bind_blob(r, 1, (struct str){ (const char *)id.byte, SHA_BYTES });
+    TRY(db_each(r, vote_of_import, v));
+    struct sha_text low = sha_text(&id);
+    TRY(db_prepare(v->db, "SELECT DISTINCT repo FROM pushed_commit WHERE sha = ? ORDER BY repo", &r));
+    db_bind_text(r, 1, str_of(low.z));
+    return db_each(r, vote_of_push, v);
+}
+
+// Among equals the one that was imported first, else the first by name.
+static bool stands_before(const struct vote *a, const struct vote *b) {
+    if (a->n != b->n) return a->n > b->n;
+    if (a->source.repo != b->source.repo) return (uint64_t)a->source.repo < (uint64_t)b->source.repo;
+    return str_cmp(a->source.name, b->source.name) < 0;
+}
+
+// A history that was imported is that of a repository even when only pushes know these shas.
+static enum err find_import(struct db *d, struct source *of) {
+    struct db_row *r;
+    bool row;
+    if (of->repo >= 0) return ERR_OK;
+    TRY(db_prepare(d, "SELECT id FROM git_repo WHERE name IN (?1, 'https://' || ?1) ORDER BY id LIMIT 1",
+                   &r));
+    db_bind_text(r, 1, of->name);
+    TRY(db_step(r, &row));
+    if (!row) return ERR_OK;
+    of->repo = db_i64(r, 0);
+    db_reset(r);
     return ERR_OK;
+}
+
+// No name: no repository knows any of them.
+static enum err find_source(struct db *d, struct arena *a, const struct rollouts *all, struct source *out) {
+    struct voting v = { .db = d, .a = a };
+    const struct vote *best = v.votes;
+    *out = (struct source){ .name = STR(""), .repo = -1 };
+    for (uint32_t i = all->n; i-- > 0 && v.asked < VOTES_MAX;) TRY(vote(&v, all->items[i].lead->sha));
+    for (uint32_t i = 1; i < v.n; i++)
+        if (stands_before(&v.votes[i], best)) best = &v.votes[i];
+    if (!v.n) return ERR_OK;
+    *out = best->source;
+    return find_import(d, out);
 }
 
 // --- the commits of a series -------------------------------------------------------------------------------
@@ -176,8 +241,28 @@ static bool is_bot(struct str author) {
 struct git_row {
     int64_t authored, committed, flags;
     uint32_t change;
+    bool by_push, says_merge; // told by a push: the graph does not know what is a merge
     struct str sha, author, subject, reverts, picked, patch;
 };
+
+static enum err read_pushed(struct walk *w, const struct sha *id, struct git_row *out) {
+    struct pushed_commit c;
+    bool found;
+    TRY(pushes_read(w->h->db, w->a, w->history->source.name, id, &c, &found));
+    if (!found) return ERR_CORRUPT; // the graph was made from it
+    *out = (struct git_row){ .authored = c.authored,
+                             .committed = c.committed,
+                             .flags = c.flags,
+                             .change = (uint32_t)c.change,
+                             .by_push = true,
+                             .says_merge = c.is_merge,
+                             .sha = str_dup(w->a, (struct str){ (const char *)id->byte, SHA_BYTES }),
+                             .author = c.author,
+                             .subject = c.subject,
+                             .reverts = c.reverts,
+                             .picked = c.picked };
+    return w->a->failed ? ERR_NOMEM : ERR_OK;
+}
 
 static enum err read_row(struct walk *w, const struct sha *id, struct git_row *out) {
     struct db_row *r;
@@ -187,20 +272,20 @@ static enum err read_row(struct walk *w, const struct sha *id, struct git_row *o
                    "picked_from, patch"
                    " FROM git_commit WHERE repo = ? AND sha = ?",
                    &r));
-    db_bind_i64(r, 1, w->history->repo);
+    db_bind_i64(r, 1, w->history->source.repo);
     db_bind_blob(r, 2, (struct str){ (const char *)id->byte, SHA_BYTES });
     TRY(db_step(r, &row));
-    if (!row) return ERR_CORRUPT; // the graph was made from it
-    *out = (struct git_row){ db_i64(r, 0),
-                             db_i64(r, 1),
-                             db_i64(r, 2),
-                             (uint32_t)db_i64(r, 3),
-                             str_dup(w->a, db_text(r, 4)),
-                             str_dup(w->a, db_text(r, 5)),
-                             str_dup(w->a, db_text(r, 6)),
-                             str_dup(w->a, db_text(r, 7)),
-                             str_dup(w->a, db_text(r, 8)),
-                             str_dup(w->a, db_text(r, 9)) };
+    if (!row) return read_pushed(w, id, out);
+    *out = (struct git_row){ .authored = db_i64(r, 0),
+                             .committed = db_i64(r, 1),
+                             .flags = db_i64(r, 2),
+                             .change = (uint32_t)db_i64(r, 3),
+                             .sha = str_dup(w->a, db_text(r, 4)),
+                             .author = str_dup(w->a, db_text(r, 5)),
+                             .subject = str_dup(w->a, db_text(r, 6)),
+                             .reverts = str_dup(w->a, db_text(r, 7)),
+                             .picked = str_dup(w->a, db_text(r, 8)),
+                             .patch = str_dup(w->a, db_text(r, 9)) };
     db_reset(r);
     return w->a->failed ? ERR_NOMEM : ERR_OK;
 }
@@ -262,14 +347,14 @@ static enum err add_set(struct walk *w, uint32_t rollout, const struct reach_set
     for (uint32_t i = set->n; i-- > 0;) { // the oldest first, so that twins within a set are told apart alike
         struct git_row g = { 0 };
         struct sha id = graph_sha(&w->history->graph, set->commits[i].row);
-        if (set->commits[i].is_merge) {
+        bool is_merge = set->commits[i].is_merge, touches = true;
+        if (!is_merge || w->history->has_pushes) TRY(read_row(w, &id, &g));
+        if (g.by_push ? g.says_merge : is_merge) {
             TRY(add_merge(w->a, w->out, &w->cap_merges, rollout, &id));
             continue;
         }
-        bool touches = true;
-        if (w->paths) TRY(paths_touch(w->paths, w->history->repo, &id, &touches));
+        if (w->paths) TRY(paths_touch(w->paths, w->history->source.repo, &id, &touches));
         if (!touches) continue;
-        TRY(read_row(w, &id, &g));
         TRY(add_row(w, rollout, &g));
         changes[n++] = g.change;
         to->n++;
@@ -336,12 +421,12 @@ static enum err walk_all(struct walk *w, const struct rollouts *all) {
 enum err commit_sets_of(struct histories *h, struct arena *a, struct str service, const struct rollouts *all,
                         struct commit_sets *out) {
     struct walk w = { .h = h, .a = a, .twins = { .a = a }, .out = out };
-    int64_t repo;
+    struct source source;
     *out = (struct commit_sets){ .of = ARENA_ARRAY(a, all->n + 1, struct commit_set) };
     if (!out->of) return ERR_NOMEM;
-    TRY(find_repo(h->db, all, &repo));
-    if (repo < 0) return without_history(a, all, out);
-    TRY(history_of(h, repo, &w.history));
+    TRY(find_source(h->db, a, all, &source));
+    if (!source.name.len) return without_history(a, all, out);
+    TRY(history_of(h, &source, &w.history));
     TRY(paths_new(h->db, service, &w.paths));
     map_init(&w.twins.names, TWINS_MAX);
     enum err e = walk_all(&w, all);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What each rollout of a series brought: the commits that no rollout before it had delivered, found
-// in the imported histories (tables git_repo and git_commit). thread: as the db.
+// in the imported histories (tables git_repo and git_commit) and among what pushes told (pushes.h).
+// thread: as the db.
 #pragma once
 
 #include "delivery/failure.h"

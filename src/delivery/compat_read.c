@@ -78,8 +78,13 @@ static enum err add_head(struct reading *rd, uint32_t deploy) {
     bool row;
     if (!sha_bytes(d->sha, bytes)) return ERR_OK;
     TRY(db_prepare(
-        rd->db, "SELECT authored_at, committed_at FROM git_commit WHERE sha = ? ORDER BY repo LIMIT 1", &r));
+        rd->db,
+        "SELECT authored_at, committed_at FROM (SELECT authored_at, committed_at, 0 AS told, repo FROM "
+        "git_commit WHERE sha = ?1 UNION ALL SELECT authored_at, committed_at, 1, key FROM pushed_commit "
+        "WHERE sha = lower(?2) AND committed_at IS NOT NULL) ORDER BY told, repo LIMIT 1",
+        &r));
     db_bind_blob(r, 1, (struct str){ bytes, SHA_BYTES });
+    db_bind_text(r, 2, d->sha);
     TRY(db_step(r, &row));
     if (!row) return ERR_OK;
     int64_t time = db_i64(r, rd->clock == CLOCK_COMMITTER);

@@ -11,6 +11,7 @@
 #include "delivery/failure.h"
 #include "delivery/flows.h"
 #include "delivery/pause.h"
+#include "delivery/pushes.h"
 
 const char derive_tables[] =
     "DROP VIEW IF EXISTS incident_times; DROP TABLE IF EXISTS stale; DROP TABLE IF EXISTS rollout; DROP "
@@ -129,6 +130,9 @@ enum err derive_note(struct db *d, const struct fact_change *c) {
     TRY(flows_note(d, c));
     if (c->kind == FACT_INCIDENT) TRY(pause_note(d, c->key));
     if (c->kind == FACT_ARTIFACT) return note_artifact(d, c->key);
+    if (c->kind == FACT_PUSHED) // all of a push are there with its last
+        return fact_get(c->after, PUSHED_NEXT)->s.len ? ERR_OK
+                                                      : pushes_note(d, fact_get(c->after, PUSHED_REPO)->s);
     if (c->kind == FACT_VERDICT) TRY(note_traced(d, fact_get(c->after, VERDICT_ROLLOUT)->s));
     TRY(note_fact(d, c->kind, c->before));
     return note_fact(d, c->kind, c->after);
@@ -147,7 +151,7 @@ enum err derive_note_repo(struct db *d, struct str repo) {
     struct db_row *r;
     TRY(db_prepare(d,
                    "INSERT OR IGNORE INTO stale SELECT DISTINCT service, ifnull(environment, '') FROM deploy"
-                   " WHERE service <> '' AND (repo = ? OR repo IS NULL)",
+                   " WHERE service <> '' AND (repo IN (?1, replace(?1, 'https://', '')) OR repo IS NULL)",
                    &r));
     db_bind_text(r, 1, repo);
     return db_done(r);

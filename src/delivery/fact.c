@@ -220,6 +220,8 @@ static const char *const indices[] = {
     "CREATE INDEX change_repo ON change(repo, number)",
     "CREATE INDEX test_sha ON test_run(repo, sha)",
     "CREATE INDEX test_of_run ON test_run(run)",
+    "CREATE INDEX pushed_repo ON pushed_commit(repo, sha)",
+    "CREATE INDEX pushed_sha ON pushed_commit(sha)",
 };
 
 // The tables' whole definition as text: what is kept is compared with it.

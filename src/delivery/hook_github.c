@@ -4,6 +4,8 @@
 // Deploys, releases and incidents are in hook_github_deploy.c.
 #include "delivery/hook_github.h"
 
+#include "delivery/hook_push.h"
+
 static const struct signature_form forms[] = {
     { SIGNATURE_HEX, SIGNATURE_SHA256, "X-Hub-Signature-256", "sha256=", NULL },
     { SIGNATURE_HEX, SIGNATURE_SHA1, "X-Hub-Signature", "sha1=", NULL },
@@ -196,6 +198,25 @@ static void check_run(struct github *g) {
     if (result) say_word(&s, TASK_RESULT, result->to);
 }
 
+// --- pushes --------------------------------------------------------------------------------------
+
+static void push(struct github *g) {
+    struct doc repo = doc_object(g->d, "repository");
+    int64_t pushed;
+    int64_t time = doc_i64(repo, "pushed_at", &pushed) ? stamp_guess(pushed) : doc_stamp(repo, "pushed_at");
+    (void)github_event(g, time);
+    push_say(&(struct push){ .in = g->in,
+                             .repo = g->repo,
+                             .prefix = g->prefix,
+                             .before = doc_text(g->d, "before"),
+                             .after = doc_text(g->d, "after"),
+                             .ref = doc_text(g->d, "ref"),
+                             .default_branch = doc_text(repo, "default_branch"),
+                             .forced = doc_bool(g->d, "forced"),
+                             .commits = doc_array(g->d, "commits"),
+                             .time = time_or(time, g->in->r->received) });
+}
+
 // Known, and about nothing that is a fact yet.
 static void silent(struct github *g) {
     (void)github_event(g, 0);
@@ -219,7 +240,7 @@ static const struct {
     { "deployment_status", github_deployment_status },
     { "release", github_release },
     { "issues", github_issue },
-    { "push", silent },
+    { "push", push },
     { "create", silent },
     { "delete", silent },
     { "merge_group", silent },

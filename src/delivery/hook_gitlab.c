@@ -3,6 +3,8 @@
 // Pipelines, jobs and deployments are in hook_gitlab_deploy.c.
 #include "delivery/hook_gitlab.h"
 
+#include "delivery/hook_push.h"
+
 static const struct signature_form forms[] = {
     { .how = SIGNATURE_STANDARD },
     { .how = SIGNATURE_TOKEN, .header = "X-Gitlab-Token" },
@@ -184,6 +186,25 @@ static void feature_flag(struct gitlab *g) {
     say_time(&s, FLAG_CHANGED, g->in->r->received);
 }
 
+// The commits are the newest twenty; the event has no time of its own.
+static void push(struct gitlab *g) {
+    struct doc commits = doc_array(g->d, "commits");
+    int64_t time = push_last_time(g->in, commits), total = 0, n = 0;
+    for (struct doc c = doc_first(commits); c.node; c = doc_next(c)) n++;
+    (void)doc_i64(g->d, "total_commits_count", &total);
+    (void)gitlab_event(g, STR(""), time);
+    push_say(&(struct push){ .in = g->in,
+                             .repo = g->repo,
+                             .prefix = g->prefix,
+                             .before = doc_text(g->d, "before"),
+                             .after = doc_text(g->d, "after"),
+                             .ref = doc_text(g->d, "ref"),
+                             .default_branch = doc_text(g->d, "project.default_branch"),
+                             .cut = total > n,
+                             .commits = commits,
+                             .time = time_or(time, g->in->r->received) });
+}
+
 static void silent(struct gitlab *g) {
     (void)gitlab_event(g, STR(""), 0);
 }
@@ -202,7 +223,7 @@ static const struct {
     { "work_item", issue },
     { "release", release },
     { "feature_flag", feature_flag },
-    { "push", silent },
+    { "push", push },
     { "tag_push", silent },
 };
 

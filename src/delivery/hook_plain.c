@@ -47,6 +47,7 @@ static const struct state states[] = {
     { FACT_FLAG, "", 3, { FLAG_CHANGED } },
     { FACT_VERDICT, "", 3, { VERDICT_AT } },
     { FACT_REPOSITORY, "", 3, { 0 } },
+    { FACT_PUSHED, "", 3, { 0 } },
 };
 
 bool plain_kind(struct str name, enum fact_kind *out) {

@@ -47,7 +47,7 @@ enum err intake_check(const struct intake_request *r, const struct intake_secret
 
 // --- times that cannot be ------------------------------------------------------------------------
 
-static bool is_possible(int64_t ns, int64_t received) {
+bool intake_is_possible(int64_t ns, int64_t received) {
     if (ns < YEAR_1990_NS) return false;
     return ns <= received || ns - received <= DAY_NS;
 }
@@ -65,14 +65,15 @@ static void judge_claim(struct intake_event *e, const struct claim *c, int64_t r
     fact_fields(c->kind, &first, &n);
     for (unsigned i = 0; i < n && !e->aside.len; i++) {
         const struct fact_field_info *f = fact_field_info((enum fact_field)(first + i));
-        if (f->type == FACT_TIME && c->values[i].set && !is_possible(c->values[i].i, received))
+        if (f->type == FACT_TIME && c->values[i].set && !intake_is_possible(c->values[i].i, received))
             e->aside = aside_text(a, f->column, c->values[i].i);
     }
-    if (!e->aside.len && !is_possible(c->time, received)) e->aside = aside_text(a, "the time", c->time);
+    if (!e->aside.len && !intake_is_possible(c->time, received))
+        e->aside = aside_text(a, "the time", c->time);
 }
 
 static void judge(struct intake_event *e, int64_t received, struct arena *a) {
-    if (!is_possible(e->time, received)) e->aside = aside_text(a, "the event's time", e->time);
+    if (!intake_is_possible(e->time, received)) e->aside = aside_text(a, "the event's time", e->time);
     for (unsigned i = 0; i < e->claims.n && !e->aside.len; i++)
         judge_claim(e, e->claims.items[i], received, a);
     if (e->aside.len) claims_begin(&e->claims, a);

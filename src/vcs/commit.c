@@ -181,7 +181,7 @@ static bool read_trailer(struct str line, struct trailer *t) {
     return reverted_change(line, t);
 }
 
-static void read_message(struct str text, struct commit *c) {
+void message_read(struct str text, struct commit *c) {
     do c->subject = str_trim(take_line(&text));
     while (c->subject.len == 0 && text.len);
     c->body = text;
@@ -245,7 +245,7 @@ bool commit_parse(struct str raw, struct commit *out) {
             c.latin1 = says_latin1(str_trim(value));
         }
     }
-    read_message(raw, &c);
+    message_read(raw, &c);
     *out = c;
     return true;
 }

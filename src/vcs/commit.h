@@ -76,6 +76,9 @@ struct tag_object {
 };
 NODISCARD bool tag_parse(struct str raw, struct tag_object *out);
 
+// Of a message alone: subject, body, change and trailers of *out; the rest of it stays as it is.
+void message_read(struct str text, struct commit *out);
+
 // The number of the pull or merge request in a message, 0 = none:
 //   at the end of the subject:  (#12)  (!12)  !12 after a space  (pull request #12)
 //   at its start:               Merge pull request #12 …  Pull request #12: …  Merged PR 12: …

@@ -883,6 +883,50 @@ def server_now():
     return datetime.datetime.now(datetime.timezone.utc).timestamp()
 
 
+def lead_time_from_pushes():
+    """No history was imported: what GitHub tells of pushes is enough for lead times and for the default branch."""
+    now = int(server_now()) // HOUR * HOUR - DAY
+    sha = lambda n: hashlib.sha1(b"%d" % n).hexdigest()
+    repository = {"full_name": "acme/shop", "html_url": "https://github.com/acme/shop", "default_branch": "trunk"}
+
+    def push(server, before, first, last, at):
+        body = {"ref": "refs/heads/trunk", "before": sha(before), "after": sha(last), "forced": False,
+                "repository": {**repository, "pushed_at": at}, "commits": [
+                    {"id": sha(n), "timestamp": stamp(at - (last - n + 1) * 10 * MINUTE), "message": f"work {n}",
+                     "author": {"name": "Ann", "email": "ann@example.org"}, "distinct": True} for n in range(first, last + 1)]}
+        status, _, text = server.request("POST", "/hooks/github", json.dumps(body).encode(),
+                                         {"X-GitHub-Event": "push", "X-GitHub-Delivery": sha(at), "Content-Type": "application/json"})
+        assert status == 202, (status, text)
+
+    def run(server, n, branch, conclusion, at):
+        body = {"action": "completed", "workflow_run": {
+            "id": n, "run_attempt": 1, "name": "ci", "head_sha": sha(n), "head_branch": branch, "event": "push", "status": "completed",
+            "conclusion": conclusion, "created_at": stamp(at), "run_started_at": stamp(at), "updated_at": stamp(at + MINUTE)},
+            "repository": repository}
+        assert server.request("POST", "/hooks/github", json.dumps(body).encode(), {
+            "X-GitHub-Event": "workflow_run", "X-GitHub-Delivery": f"run {n}", "Content-Type": "application/json"})[0] == 202
+
+    deploy = lambda n, at: event("deploy", at, id=sha(n), service="shop", environment="production", version=f"v{n}", sha=sha(n),
+                                 repo="github.com/acme/shop", state="success", succeeded_at=at, ended_at=at)
+    with Server() as server:
+        run(server, 3, "trunk", "success", now)
+        run(server, 4, "slow", "failure", now)
+        send(server, [deploy(1, now), deploy(4, now + 4 * HOUR)])
+        assert measures(server)["lead_time"]["n"] == 0 and measures(server)["pipeline_default_rate"].get("denominator", 0) == 0
+        push(server, 1, 2, 4, now + 3 * HOUR)  # 30, 20, 10 minutes before: 90, 80, 70 before the rollout
+        push(server, 0, 1, 1, now - HOUR)      # and the first one comes late
+        found = measures(server)
+        assert found["lead_time"]["n"] == 3 and found["lead_time"]["value"] == 80 * MINUTE, found["lead_time"]
+        assert (found["pipeline_default_rate"]["numerator"], found["pipeline_default_rate"]["denominator"]) == (1, 1)
+        rollout = server.get_json("/api/takt/delivery/deploys")["rollouts"][0]
+        commits = server.get_json(f"/api/takt/delivery/deploy?rollout={rollout['id']}")["commits"]
+        assert {c["subject"] for c in commits} == {"work 2", "work 3", "work 4"} and commits[0]["author"] == "Ann", commits
+        push(server, 1, 2, 4, now + 3 * HOUR)
+        assert server.request("POST", "/api/takt/delivery/reprocess")[0] == 200
+        again = measures(server)
+        assert all(again[m][k] == found[m][k] for m in ("lead_time", "pipeline_default_rate") for k in ("n", "value")), again
+
+
 def flags_past_their_time():
     """As long as the server says, or the question; the figure says which, and opens to the same."""
     now = int(server_now())
@@ -1060,5 +1104,5 @@ def cases(tap):
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
     tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
-    for case in (flags_past_their_time, secrets_of_hooks, damaged_facts_stop_no_trace, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
+    for case in (lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, damaged_facts_stop_no_trace, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
         tap.case(case.__name__, case)
