@@ -134,6 +134,8 @@ static const struct route routes[] = {
     { "GET", "/api/takt/delivery/why", ON_WORKER, takt_why_handle },
     { "GET", "/api/takt/delivery/services", ON_WORKER, takt_delivery_services_handle },
     { "GET", "/api/takt/delivery/catalogue", ON_WORKER, takt_catalogue_handle },
+    { "GET", "/api/takt/delivery/history", ON_WORKER, takt_history_handle },
+    { "POST", "/api/takt/delivery/history", ON_WORKER, takt_history_post_handle },
     { "PUT", "/api/takt/delivery/catalogue", ON_WORKER, takt_catalogue_put_handle },
     { "PUT", "/api/takt/delivery/catalogue/*", ON_WORKER, takt_catalogue_service_put_handle },
     { "DELETE", "/api/takt/delivery/catalogue/*", ON_WORKER, takt_catalogue_service_delete_handle },

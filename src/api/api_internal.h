@@ -147,6 +147,12 @@ void takt_report_handle(struct api *a, struct net_request *rq);
 void takt_ready_handle(struct api *a, struct net_request *rq);
 void takt_incident_handle(struct api *a, struct net_request *rq);
 void takt_catalogue_handle(struct api *a, struct net_request *rq);
+void takt_history_handle(struct api *a, struct net_request *rq);
+void takt_history_post_handle(struct api *a, struct net_request *rq);
+struct intake_request;
+// By its signature or token, else because it comes from this machine: ERR_INVALID says why not.
+NODISCARD enum err hook_may_send(struct api *a, struct net_request *rq, const struct intake_request *r,
+                                 struct err_ctx *why);
 void takt_catalogue_put_handle(struct api *a, struct net_request *rq);
 void takt_catalogue_service_put_handle(struct api *a, struct net_request *rq); // …/catalogue/{service}
 void takt_catalogue_service_delete_handle(struct api *a, struct net_request *rq);

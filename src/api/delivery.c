@@ -210,6 +210,8 @@ enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_que
     if (what == ASK_INTAKE) return answer_intake(d, w, ctx);
     if (what == ASK_CATALOGUE) return answer_catalogue(d, w, ctx);
     if (what == ASK_SERVICES) return answer_services(d, w, ctx);
+    if (what == ASK_HISTORY)
+        return answer_history(d, params_get(p, STR("repository")), params_get(p, STR("after")), w, ctx);
     TRY(take_ask(p, clock, &ask, ctx));
     TRY(take_flag_age(p, d, &ask, ctx));
     if (what == ASK_TREND) return ask_trend(d, &ask, p, w, ctx);
@@ -261,6 +263,9 @@ void takt_report_handle(struct api *a, struct net_request *rq) {
 }
 void takt_catalogue_handle(struct api *a, struct net_request *rq) {
     handle(a, rq, ASK_CATALOGUE);
+}
+void takt_history_handle(struct api *a, struct net_request *rq) {
+    handle(a, rq, ASK_HISTORY);
 }
 void takt_intake_handle(struct api *a, struct net_request *rq) {
     handle(a, rq, ASK_INTAKE);

@@ -13,6 +13,7 @@
 //   levels                          the year of the DORA report that names levels: 2019, 2021, 2023, 2024
 //   flag_age                        of flags that are past their time: 90d, or as the server has it
 //   limit                           rows
+//   repository, after               of ASK_HISTORY: whose commits; those behind that sha
 //   rollout                         of ASK_DEPLOY: the id of a rollout, or the key of its first attempt
 #pragma once
 
@@ -29,7 +30,8 @@ enum delivery_question {
     ASK_CATALOGUE,
     ASK_TREND,
     ASK_PROFILE,
-    ASK_REPORT
+    ASK_REPORT,
+    ASK_HISTORY
 };
 
 // ERR_INVALID: ctx names the parameter.

@@ -43,8 +43,8 @@ static void note_refused(struct api *a, struct net_request *rq, const struct int
     reply_error(rq, status, "%s", why);
 }
 
-static enum err check(struct api *a, struct net_request *rq, const struct intake_request *r,
-                      struct err_ctx *why) {
+enum err hook_may_send(struct api *a, struct net_request *rq, const struct intake_request *r,
+                       struct err_ctx *why) {
     const struct intake_secret *secrets;
     struct str name, more; // "devlake/connections/1/deployments" has the secrets of devlake
     (void)str_cut(r->source, '/', &name, &more);
@@ -113,7 +113,7 @@ static void hook_done(void *ctx, enum err e, const struct delivery_taken *taken)
 static void take(struct api *a, struct hook_call *h) {
     struct err_ctx why = { 0 };
     h->call = (struct delivery_call){ .request = &h->request, .in = &h->in, .done = hook_done, .ctx = h };
-    enum err e = check(a, h->rq, &h->request, &why);
+    enum err e = hook_may_send(a, h->rq, &h->request, &why);
     int refusal = e == ERR_NOT_FOUND ? 404 : 401;
     if (e == ERR_OK) {
         e = intake_read(&h->request, &h->arena, &h->in, &why);

@@ -7,6 +7,7 @@
 
 #include "app/plot.h"
 #include "app/reading.h"
+#include "app/upload.h"
 #include "base/json.h"
 #include "delivery/delivery.h"
 #include "delivery/git.h"
@@ -224,7 +225,7 @@ int run_event(int argc, char **argv) {
 // --- import git --------------------------------------------------------------------------------------------
 
 struct import {
-    const char *dir, *path;
+    const char *dir, *server, *path; // server NULL: into the directory
     struct git_ask ask;
     struct git_batch batch;
     struct arena arena;
@@ -243,6 +244,8 @@ static int import_flag(struct import *im, struct args *a, const char *flag) {
         im->ask.tags = str_of(v);
     else if (strcmp(flag, "--data") == 0)
         im->dir = v;
+    else if (strcmp(flag, "--server") == 0)
+        im->server = v;
     else if (strcmp(flag, "--time") == 0 && strcmp(v, "created") == 0)
         im->ask.time = GIT_CREATED;
     else if (strcmp(flag, "--time") == 0 && strcmp(v, "name") == 0)
@@ -305,14 +308,27 @@ static enum err read_and_keep(struct import *im, struct delivery *d, struct err_
     return delivery_settle(d);
 }
 
-static int import_all(struct import *im) {
+static int import_into_dir(struct import *im) {
     struct writing w;
     struct err_ctx ctx = { 0 };
     int result = writing_open(&w, "import git", im->dir);
     enum err e = result == EXIT_DONE ? read_and_keep(im, w.delivery, &ctx) : ERR_OK;
     writing_close(&w);
     if (result != EXIT_DONE) return result;
-    if (e != ERR_OK) return failed("import git", "%s", ctx.text[0] ? ctx.text : err_text(e));
+    return e == ERR_OK ? EXIT_DONE : failed("import git", "%s", ctx.text[0] ? ctx.text : err_text(e));
+}
+
+static int import_into_server(struct import *im) {
+    struct upload u = { .server = im->server, .arena = &im->arena, .ask = &im->ask, .batch = &im->batch };
+    int result = upload_history(&u);
+    im->commits = u.commits;
+    im->rollouts = u.rollouts;
+    return result;
+}
+
+static int import_all(struct import *im) {
+    int result = im->server ? import_into_server(im) : import_into_dir(im);
+    if (result != EXIT_DONE) return result;
     const struct git_batch *b = &im->batch;
     printf("%.*s: %llu new commit%s, %llu new rollout%s of %u matching tag%s\n", STR_ARG(b->identity),
            (unsigned long long)im->commits, im->commits == 1 ? "" : "s", (unsigned long long)im->rollouts,

@@ -83,6 +83,7 @@ const struct command commands[] = {
       "  --time created|name  when: as the tag was made (its commit, for a light tag), or as its name "
       "spells\n"
       "  --data DIR           into which data directory (./takt-data)\n"
+      "  --server URL         to a server that runs, instead; with $TAKT_TOKEN where /events has a secret\n"
       "Without --tags it lists the patterns that tags follow. A second run takes only what is new.\n",
       run_import_git },
 #define SCOPE_HELP SCOPE_HELP_OF("30d, 90d (the default), 365d")

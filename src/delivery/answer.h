@@ -51,6 +51,10 @@ NODISCARD enum err answer_why(struct delivery *d, const struct figure_id *f, int
                               struct json_writer *w, struct err_ctx *ctx);
 // The catalogue of services, and those that are seen but not in it.
 NODISCARD enum err answer_catalogue(struct delivery *d, struct json_writer *w, struct err_ctx *ctx);
+// The shas of a repository's imported commits, ascending, from behind `after` (hex; empty: all); "next" is
+// there when there are more. Of a repository that is not known there are none.
+NODISCARD enum err answer_history(struct delivery *d, struct str repository, struct str after,
+                                  struct json_writer *w, struct err_ctx *ctx);
 // Services and their environments, of which rollouts are known.
 NODISCARD enum err answer_services(struct delivery *d, struct json_writer *w, struct err_ctx *ctx);
 // What came in: events by source, those that say nothing to us, those set aside, those refused.

@@ -269,11 +269,11 @@ bool git_is_kept(void *db, struct str identity, const uint8_t sha[20]) {
 
 static enum err keep_repo(struct db *d, const struct git_batch *b, int64_t now, int64_t *out) {
     struct db_row *r;
-    TRY(db_prepare(
-        d,
-        "INSERT INTO git_repo(name, path, imported_at) VALUES(?,?,?)"
-        " ON CONFLICT(name) DO UPDATE SET path = excluded.path, imported_at = excluded.imported_at",
-        &r));
+    TRY(db_prepare(d,
+                   "INSERT INTO git_repo(name, path, imported_at) VALUES(?,?,?)"
+                   " ON CONFLICT(name) DO UPDATE SET path = iif(excluded.path = '', path, excluded.path), "
+                   "imported_at = excluded.imported_at",
+                   &r));
     db_bind_text(r, 1, b->identity);
     db_bind_text(r, 2, b->path);
     db_bind_i64(r, 3, now);
@@ -378,12 +378,24 @@ static enum err keep_rollouts(struct db *d, const struct git_ask *ask, const str
     return e;
 }
 
+void git_put_rollouts(struct json_writer *w, struct arena *a, const struct git_ask *ask,
+                      const struct git_batch *b, uint32_t from, uint32_t to) {
+    jw_array(w);
+    for (uint32_t i = from; i < to; i++) put_event(w, ask, b, &b->rollouts[i], a);
+    jw_array_end(w);
+}
+
+enum err git_keep_commits(struct db *d, const struct git_batch *b, int64_t now, uint64_t *out_commits) {
+    int64_t repo;
+    *out_commits = 0;
+    TRY(keep_repo(d, b, now, &repo));
+    for (uint32_t i = 0; i < b->n; i++) TRY(keep_commit(d, repo, &b->commits[i], out_commits));
+    return *out_commits ? derive_note_repo(d, b->identity) : ERR_OK;
+}
+
 enum err git_keep(struct db *d, const struct git_ask *ask, const struct git_batch *b, uint64_t *out_commits,
                   uint64_t *out_rollouts, struct err_ctx *ctx) {
-    int64_t repo;
-    *out_commits = *out_rollouts = 0;
-    TRY(keep_repo(d, b, ask->now, &repo));
-    for (uint32_t i = 0; i < b->n; i++) TRY(keep_commit(d, repo, &b->commits[i], out_commits));
-    TRY(keep_rollouts(d, ask, b, out_rollouts, ctx));
-    return *out_commits ? derive_note_repo(d, b->identity) : ERR_OK;
+    *out_rollouts = 0;
+    TRY(git_keep_commits(d, b, ask->now, out_commits));
+    return keep_rollouts(d, ask, b, out_rollouts, ctx);
 }

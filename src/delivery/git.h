@@ -5,6 +5,7 @@
 // repository may lie elsewhere than the facts. thread: one at a time for each batch.
 #pragma once
 
+#include "base/json.h"
 #include "delivery/record.h"
 #include "os/clock.h"
 
@@ -59,5 +60,11 @@ NODISCARD enum err git_patterns(struct arena *a, const char *path, int64_t now, 
 // *out_commits, *out_rollouts: those that were new.
 NODISCARD enum err git_keep(struct db *d, const struct git_ask *ask, const struct git_batch *b,
                             uint64_t *out_commits, uint64_t *out_rollouts, struct err_ctx *ctx);
+// The commits alone, of a repository that lies elsewhere when its path is empty.
+NODISCARD enum err git_keep_commits(struct db *d, const struct git_batch *b, int64_t now,
+                                    uint64_t *out_commits);
+// Rollouts [from, to) of a batch as a list of the events that git_keep makes of them.
+void git_put_rollouts(struct json_writer *w, struct arena *a, const struct git_ask *ask,
+                      const struct git_batch *b, uint32_t from, uint32_t to);
 // For git_ask.known; ctx is the db.
 bool git_is_kept(void *db, struct str identity, const uint8_t sha[20]);
