@@ -198,8 +198,8 @@ static enum err open_api(struct server *s) {
     const struct config *c = &s->config;
     TRY(crew_new(thread_cores() - 1, &s->crew));
     if (s->delivery)
-        TRY(gauges_keeper_start(&(struct gauges_keeper_opts){ .delivery = s->delivery, .clock = clock_real() },
-                            &s->gauges));
+        TRY(gauges_keeper_start(
+            &(struct gauges_keeper_opts){ .delivery = s->delivery, .clock = clock_real() }, &s->gauges));
     struct api_opts o = { .ingest = s->ingest,
                           .clock = clock_real(),
                           .crew = s->crew,
