@@ -131,11 +131,12 @@ static enum err duration_column(struct block_batch *b, struct batch_column *out)
     return one_part(b, p, out);
 }
 
-static enum err message_column(struct block_batch *b, struct batch_column *out) {
+// Texts that most rows have as "".
+static enum err sparse_column(struct block_batch *b, int column, struct batch_column *out) {
     struct source *s;
     struct value *dict = NULL;
     struct batch_part p = { .type = VALUE_STRING };
-    TRY(open_source(b, &b->block->spans, SC_STATUS_MESSAGE, VALUE_STRING, &s));
+    TRY(open_source(b, &b->block->spans, column, VALUE_STRING, &s));
     if (s->is_empty) {
         s->coded = true;
         p.n_dict = 0;
@@ -311,7 +312,8 @@ static enum err span_column(struct block_batch *b, const struct field *f, struct
     case INTRINSIC_DURATION: return duration_column(b, out);
     case INTRINSIC_NAME: return name_column(b, BATCH_SPANS, out);
     case INTRINSIC_STATUS: return file_column(b, spans, SC_STATUS, VALUE_STATUS, out);
-    case INTRINSIC_STATUS_MESSAGE: return message_column(b, out);
+    case INTRINSIC_STATUS_MESSAGE: return sparse_column(b, SC_STATUS_MESSAGE, out);
+    case INTRINSIC_TRACE_STATE: return sparse_column(b, SC_TRACE_STATE, out);
     case INTRINSIC_KIND: return file_column(b, spans, SC_KIND, VALUE_KIND, out);
     case INTRINSIC_SPAN_ID: return id_column(b, BATCH_SPANS, SC_SPAN_ID, out);
     case INTRINSIC_TRACE_ID:

@@ -481,9 +481,10 @@ static enum err open_spans(struct loader *l, uint32_t from, uint32_t to, struct 
     if (wants_scope(l->wanted, FIELD_INSTRUMENTATION)) TRY(load_i32(l, SC_SCOPE, from, to, &r->scope));
     if (wants_intrinsic(l->wanted, INTRINSIC_STATUS_MESSAGE))
         TRY(open_walk(l, f, SC_STATUS_MESSAGE, from, to, &r->message));
+    if (wants_intrinsic(l->wanted, INTRINSIC_TRACE_STATE))
+        TRY(open_walk(l, f, SC_TRACE_STATE, from, to, &r->state));
     if (!l->wanted) {
         TRY(load_i32(l, SC_FLAGS, from, to, &r->flags));
-        TRY(open_walk(l, f, SC_TRACE_STATE, from, to, &r->state));
         TRY(open_walk(l, f, SC_DROPPED_ATTRIBUTES, from, to, &r->dropped_attributes));
         TRY(open_walk(l, f, SC_DROPPED_EVENTS, from, to, &r->dropped_events));
         TRY(open_walk(l, f, SC_DROPPED_LINKS, from, to, &r->dropped_links));

@@ -102,6 +102,9 @@ static struct value span_value(const struct oracle *o, uint32_t row, const struc
     case INTRINSIC_STATUS_MESSAGE:
         *known = !rest_field(rest, REST_STATUS_MESSAGE, &odd);
         return VALUE_OF_STR(field_bytes(status, STATUS_MESSAGE, 0));
+    case INTRINSIC_TRACE_STATE:
+        *known = !rest_field(rest, REST_TRACE_STATE, &odd);
+        return VALUE_OF_STR(field_bytes(m, SPAN_TRACE_STATE, 0));
     case INTRINSIC_SPAN_ID: return hex_value(o, field_bytes(m, SPAN_SPAN_ID, 0), 8);
     case INTRINSIC_TRACE_ID: return hex_value(o, field_bytes(m, SPAN_TRACE_ID, 0), 16);
     case INTRINSIC_SCOPE_NAME: return VALUE_OF_STR(field_bytes(field_bytes(scope, 1, 0), SCOPE_NAME, 0));

@@ -114,6 +114,7 @@ static void put_span(struct buf *out, uint64_t trace, uint64_t id) {
     put_id(out, SPAN_SPAN_ID, id);
     if (parent) put_id(out, SPAN_PARENT_ID, parent);
     pb_bytes(out, SPAN_NAME, str_of(PICK(names)));
+    if (one_in(3)) pb_bytes(out, SPAN_TRACE_STATE, str_of(PICK(texts)));
     pb_varint(out, SPAN_KIND, test_below(6));
     pb_fixed64(out, SPAN_START, start);
     pb_fixed64(out, SPAN_END, start + PICK(durations));
@@ -231,6 +232,8 @@ static void put_intrinsic_condition(struct buf *out) {
                                               "kind != client",
                                               "statusMessage = \"a\"",
                                               "statusMessage != nil",
+                                              "span:traceState = \"a\"",
+                                              "span:traceState != \"\"",
                                               "rootName = \"a\"",
                                               "rootName != \"b\"",
                                               "rootServiceName =~ \"w.*\"",
@@ -483,6 +486,7 @@ static void write_by_language(struct buf *out,
                                           "rootServiceName",
                                           "traceDuration",
                                           "span:childCount",
+                                          "span:traceState",
                                           "span:parentID",
                                           "event:name",
                                           "event:timeSinceStart",

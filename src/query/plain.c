@@ -92,6 +92,7 @@ static void take_field(struct arena *a, struct plain_span *s, const struct pb_fi
     case SPAN_SPAN_ID: memcpy(s->id, f->bytes.ptr, 8); break;
     case SPAN_PARENT_ID: s->parent_id = f->bytes; break;
     case SPAN_NAME: s->name = f->bytes; break;
+    case SPAN_TRACE_STATE: s->trace_state = f->bytes; break;
     case SPAN_KIND: s->kind = (int32_t)f->value; break;
     case SPAN_START: s->start_ns = f->value; break;
     case SPAN_END: s->end_ns = f->value; break;

@@ -35,7 +35,7 @@ struct plain_span {
     uint8_t id[8];
     struct str parent_id; // bytes; "" = a root
     uint64_t start_ns, end_ns, duration_ns;
-    struct str name, status_message, scope_name, scope_version, service;
+    struct str name, trace_state, status_message, scope_name, scope_version, service;
     int64_t status, kind;
     struct plain_attrs attrs, resource, scope;
     struct plain_event *events;

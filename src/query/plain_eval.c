@@ -73,6 +73,7 @@ static struct value intrinsic(const struct plain_look *at, enum intrinsic i) {
     case INTRINSIC_NAME: return VALUE_OF_STR(s->name);
     case INTRINSIC_STATUS: return (struct value){ .type = VALUE_STATUS, .i = s->status };
     case INTRINSIC_STATUS_MESSAGE: return VALUE_OF_STR(s->status_message);
+    case INTRINSIC_TRACE_STATE: return VALUE_OF_STR(s->trace_state);
     case INTRINSIC_KIND: return (struct value){ .type = VALUE_KIND, .i = s->kind };
     case INTRINSIC_SPAN_ID: return hex_of(at, (struct str){ (const char *)s->id, 8 });
     case INTRINSIC_PARENT_ID: return hex_of(at, s->parent_id);

@@ -23,6 +23,7 @@ enum field_scope {
     X(NAME, "span:name", VALUE_STRING, FIELD_SPAN) \
     X(STATUS, "span:status", VALUE_STATUS, FIELD_SPAN) \
     X(STATUS_MESSAGE, "span:statusMessage", VALUE_STRING, FIELD_SPAN) \
+    X(TRACE_STATE, "span:traceState", VALUE_STRING, FIELD_SPAN) \
     X(KIND, "span:kind", VALUE_KIND, FIELD_SPAN) \
     X(SPAN_ID, "span:id", VALUE_STRING, FIELD_SPAN) \
     X(PARENT_ID, "span:parentID", VALUE_STRING, FIELD_SPAN) \

@@ -182,8 +182,10 @@ TEST(table_batch_orders_rows_and_finds_parents) {
 }
 
 static enum err visit(struct batch *b) {
-    static const enum intrinsic all[] = { INTRINSIC_NAME,    INTRINSIC_STATUS_MESSAGE, INTRINSIC_ROOT_NAME,
-                                          INTRINSIC_SPAN_ID, INTRINSIC_DURATION,       INTRINSIC_NONE };
+    static const enum intrinsic all[] = { INTRINSIC_NAME,        INTRINSIC_STATUS_MESSAGE,
+                                          INTRINSIC_TRACE_STATE, INTRINSIC_ROOT_NAME,
+                                          INTRINSIC_SPAN_ID,     INTRINSIC_DURATION,
+                                          INTRINSIC_NONE };
     const uint32_t *rows;
     uint32_t n;
     TRY(b->ops->parents(b, 0, b->n_rows, &rows));

@@ -279,8 +279,9 @@ static enum err pick_texts(struct table_batch *b, const struct segvec *ids, uint
     return ERR_OK;
 }
 
-static enum err message_column(struct table_batch *b, struct batch_column *out) {
-    const struct span_sparse *sparse = &b->table->status_message;
+// Texts that most rows have as "".
+static enum err sparse_column(struct table_batch *b, const struct span_sparse *sparse,
+                              struct batch_column *out) {
     struct picked picked;
     uint32_t n = atomic_load_explicit(&sparse->n, memory_order_acquire);
     n = segvec_find_u32(&sparse->rows, n, b->batch.n_rows);
@@ -410,7 +411,8 @@ static enum err span_column(struct table_batch *b, enum intrinsic i, struct batc
                         (struct source){ .load = load_duration }, out);
     case INTRINSIC_NAME: return name_column(b, out);
     case INTRINSIC_STATUS: return byte_column(b, &t->status, VALUE_STATUS, out);
-    case INTRINSIC_STATUS_MESSAGE: return message_column(b, out);
+    case INTRINSIC_STATUS_MESSAGE: return sparse_column(b, &t->status_message, out);
+    case INTRINSIC_TRACE_STATE: return sparse_column(b, &t->trace_state, out);
     case INTRINSIC_KIND: return byte_column(b, &t->kind, VALUE_KIND, out);
     case INTRINSIC_SPAN_ID:
         return one_part(b, (struct batch_part){ .type = VALUE_STRING },

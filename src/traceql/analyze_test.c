@@ -180,7 +180,7 @@ TEST(analyze_offers_the_words_of_the_language) {
     check_candidates("{ status = ^ }",
                      "error ok unset . span. resource. event. link. instrumentation. parent. duration "
                      "name status kind statusMessage rootName rootServiceName traceDuration span:id "
-                     "span:parentID span:childCount trace:id event:name event:timeSinceStart "
+                     "span:parentID span:childCount span:traceState trace:id event:name event:timeSinceStart "
                      "link:traceID link:spanID instrumentation:name instrumentation:version "
                      "nestedSetLeft nestedSetRight nestedSetParent");
     check_candidates("{ kind = se^", "server");

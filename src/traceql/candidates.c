@@ -10,7 +10,7 @@ static const struct group {
     { QL_WANT_FIELD, QL_CLASS_SCOPE, ". span. resource. event. link. instrumentation. parent." },
     { QL_WANT_FIELD, QL_CLASS_INTRINSIC,
       "duration name status kind statusMessage rootName rootServiceName traceDuration span:id span:parentID "
-      "span:childCount trace:id event:name event:timeSinceStart link:traceID link:spanID "
+      "span:childCount span:traceState trace:id event:name event:timeSinceStart link:traceID link:spanID "
       "instrumentation:name "
       "instrumentation:version nestedSetLeft nestedSetRight nestedSetParent" },
     { QL_WANT_FILTER, QL_CLASS_PUNCTUATION, "{" },

@@ -161,7 +161,7 @@ static void skip_word(struct lexer *l) {
 // scope:name
 static void scoped_intrinsic(struct lexer *l, struct token *out, struct str scope, struct err_ctx *why) {
     static const char all[] = "span:duration span:name span:status span:statusMessage span:kind span:id "
-                              "span:parentID span:childCount "
+                              "span:parentID span:childCount span:traceState "
                               "trace:id trace:duration trace:rootName trace:rootService event:name "
                               "event:timeSinceStart link:traceID "
                               "link:spanID instrumentation:name instrumentation:version";
