@@ -24,6 +24,12 @@ NODISCARD enum err rows_want(struct rows *r, uint32_t i, const uint64_t *bitmap)
 // The value of field i at a wanted row. An event's (link's) field: of the first event that has it.
 struct value rows_value(const struct rows *r, uint32_t i, uint32_t row);
 
+// One by one: the rows of a span's events (links) are [*from, *to), once the owners are known; and the value
+// of field i, which is a column of that table and wanted, at such a row.
+NODISCARD enum err rows_owners(struct rows *r, enum batch_table t);
+void rows_children(const struct rows *r, enum batch_table t, uint32_t span, uint32_t *from, uint32_t *to);
+struct value rows_column_value(const struct rows *r, uint32_t i, uint32_t row);
+
 // The id (the 8 bytes as they are) and the start of a span. Read in stretches around the row.
 NODISCARD enum err rows_span_id(struct rows *r, uint32_t row, uint64_t *out);
 NODISCARD enum err rows_start(struct rows *r, uint32_t row, uint64_t *out);

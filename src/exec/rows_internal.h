@@ -49,12 +49,6 @@ struct rows {
 NODISCARD enum err rows_open(struct rows *r, uint32_t i);
 // Loads part p of field i at the wanted rows of its table.
 NODISCARD enum err rows_want_part(struct rows *r, uint32_t i, uint32_t p, const uint64_t *bitmap);
-// The owners of a child table, and how many rows it has.
-NODISCARD enum err rows_owners(struct rows *r, enum batch_table t);
-// Value of a COLUMN field at a loaded row of its table.
-struct value rows_column_value(const struct rows *r, uint32_t i, uint32_t row);
-// The children of a span: child rows [*from, *to). Owners must be known.
-void rows_children(const struct rows *r, enum batch_table t, uint32_t span, uint32_t *from, uint32_t *to);
 // Where an unscoped field is found at a span: its COLUMN field, and, if that is one of children, the
 // child rows to look at (some may lack it). false: nowhere.
 bool rows_resolve(const struct rows *r, uint32_t i, uint32_t row, uint32_t *field, enum batch_table *table,

@@ -51,6 +51,25 @@ static enum err note_seen(struct visiting *v, const uint8_t trace[16], const uin
     return ERR_OK;
 }
 
+static bool is_of_event(const struct field *f) {
+    return f->scope == FIELD_EVENT && !f->of_parent;
+}
+
+static enum err give_events(struct visiting *v, const struct rows *rows, uint32_t row, struct visit_span *s,
+                            struct value *values) {
+    uint32_t from, to;
+    for (uint32_t i = 0; i < v->q->n_fields; i++)
+        if (is_of_event(&v->fields[i])) values[i] = VALUE_OF_NIL;
+    TRY(v->q->each(v->q->ctx, s));
+    rows_children(rows, BATCH_EVENTS, row, &from, &to);
+    for (; from < to; from++) {
+        for (uint32_t i = 0; i < v->q->n_fields; i++)
+            if (is_of_event(&v->fields[i])) values[i] = rows_column_value(rows, i, from);
+        TRY(v->q->each(v->q->ctx, s));
+    }
+    return ERR_OK;
+}
+
 static enum err give(struct visiting *v, struct batch *b, struct rows *rows, struct tree *tree,
                      uint32_t row) {
     struct value values[VISIT_FIELDS_MAX + 1];
@@ -66,7 +85,7 @@ static enum err give(struct visiting *v, struct batch *b, struct rows *rows, str
         TRY(note_seen(v, s.trace_id, rest, &again));
         if (again) return ERR_OK;
     }
-    return v->q->each(v->q->ctx, &s);
+    return v->q->by_event ? give_events(v, rows, row, &s, values) : v->q->each(v->q->ctx, &s);
 }
 
 static enum err visit_batch(void *ctx, struct batch *b, const uint64_t *bits, bool is_head) {
@@ -78,6 +97,7 @@ static enum err visit_batch(void *ctx, struct batch *b, const uint64_t *bits, bo
     TRY(tree_traces(&tree));
     TRY(rows_new(b, v->fields, v->q->n_fields + 1, &rows));
     for (uint32_t i = 0; i <= v->q->n_fields; i++) TRY(rows_want(rows, i, bits));
+    if (v->q->by_event) TRY(rows_owners(rows, BATCH_EVENTS));
     for (uint32_t row = bits_next(bits, 0, b->n_rows); row < b->n_rows;
          row = bits_next(bits, row + 1, b->n_rows))
         TRY(give(v, b, rows, &tree, row));

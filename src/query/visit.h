@@ -14,12 +14,16 @@ enum { VISIT_FIELDS_MAX = 16, VISIT_WHY_MAX = 200 };
 struct visit_span {
     uint8_t trace_id[16];
     uint64_t start_ns;
-    const struct value *values; // of the fields, in their order; an event's: of the first that has it
+    const struct value
+        *values; // of the fields, in their order; an event's: of the first that has it, but see by_event
 };
 struct visit {
-    struct str filter;          // a search in TraceQL
-    const char *const *fields;  // as TraceQL writes them: "duration", "resource.service.name"
-    uint32_t n_fields;          // up to VISIT_FIELDS_MAX
+    struct str filter;         // a search in TraceQL
+    const char *const *fields; // as TraceQL writes them: "duration", "resource.service.name"
+    uint32_t n_fields;         // up to VISIT_FIELDS_MAX
+    // `each` is called for a span without its events, whose fields are nil then, and again for each event
+    // with those of that event.
+    bool by_event;
     struct query_bounds bounds; // spans that start in (start, end]
     enum err (*each)(void *ctx,
                      const struct visit_span *s); // called by one thread at a time; an error ends it

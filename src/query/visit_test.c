@@ -2,7 +2,9 @@
 // Each span once, wherever it lies, with its values; and errors that end a visit.
 #include "query/visit.h"
 
+#include "base/pb.h"
 #include "query/fixture_test.h"
+#include "span/wire.h"
 
 struct seen {
     uint32_t n, errors;
@@ -70,6 +72,88 @@ TEST(visit_gives_each_span_once) {
     CHECK(visit(v, "{ oops", &none, &answer) == ERR_INVALID);
     view_unref(v);
     trial_fini(&t);
+}
+
+// A span with events: each has a flag, and some a variant.
+static void submit_events(struct trial *t, uint64_t trace, const char *const (*events)[2], size_t n) {
+    struct spec s = { trace, 1, 0, TRIAL_NOW_NS, TRIAL_NOW_NS + 1, "shop", "op", false };
+    uint8_t id[16];
+    struct buf b;
+    buf_init(&b, SIZE_MAX);
+    spec_trace_id(trace, id);
+    size_t rs = pb_begin(&b, REQUEST_RESOURCE_SPANS), ss = pb_begin(&b, RS_SCOPE_SPANS);
+    size_t span = pb_begin(&b, SS_SPANS);
+    pb_bytes(&b, SPAN_TRACE_ID, (struct str){ (const char *)id, 16 });
+    pb_bytes(&b, SPAN_TRACE_STATE, STR("ot=th:8"));
+    pb_bytes(&b, SPAN_SPAN_ID, (struct str){ (const char *)&s.id, 8 });
+    pb_bytes(&b, SPAN_NAME, str_of(s.name));
+    pb_fixed64(&b, SPAN_START, s.start_ns);
+    pb_fixed64(&b, SPAN_END, s.end_ns);
+    for (size_t i = 0; i < n; i++) {
+        size_t event = pb_begin(&b, SPAN_EVENT);
+        struct attr_value key = { .type = ATTR_STRING, .text = str_of(events[i][0]) },
+                          variant = { .type = ATTR_STRING, .text = str_of(events[i][1]) };
+        attr_kv_write(&b, EVENT_ATTRIBUTE, STR("key"), &key);
+        if (events[i][1]) attr_kv_write(&b, EVENT_ATTRIBUTE, STR("variant"), &variant);
+        pb_end(&b, event);
+    }
+    pb_end(&b, span);
+    pb_end(&b, ss);
+    pb_end(&b, rs);
+    CHECK_OK(trial_submit(t, buf_view(&b)));
+    buf_fini(&b);
+}
+
+static enum err write_down(void *ctx, const struct visit_span *s) {
+    struct buf *out = ctx;
+    buf_fmt(out, "%d:", s->trace_id[15]);
+    for (int i = 0; i < 4; i++)
+        buf_fmt(out, "%.*s,", STR_ARG(s->values[i].type == VALUE_STRING ? s->values[i].s : STR("-")));
+    buf_char(out, ' ');
+    return ERR_OK;
+}
+
+static void visit_events(struct view *v, bool by_event, struct buf *out) {
+    static const char *const fields[] = { "name", "event.key", "event.variant", "span:traceState" };
+    struct err_ctx ctx = { 0 };
+    struct visit_answer answer;
+    struct visit q = { .filter = STR("{ }"),
+                       .fields = fields,
+                       .n_fields = 4,
+                       .by_event = by_event,
+                       .bounds = { .clock = clock_real(), .start_ns = 1, .end_ns = TRIAL_NOW_NS * 2 },
+                       .each = write_down,
+                       .ctx = out };
+    buf_reset(out);
+    CHECK_OK(visit_run(v, &q, &answer, &ctx));
+}
+
+TEST(visit_gives_the_events_of_a_span_one_by_one) {
+    static const char *const events[][2] = { { "a", NULL }, { "b", "on" }, { "a", "off" } };
+    for (int in_a_block = 0; in_a_block < 2; in_a_block++) {
+        struct trial t;
+        struct buf out;
+        buf_init(&out, SIZE_MAX);
+        trial_start(&t, (struct trial_opts){ .cut_spans = 1000000, .mem_store = true });
+        submit_events(&t, 1, events, 3);
+        if (in_a_block) CHECK_OK(trial_flush(&t));
+        struct view *v = ingest_view(t.in);
+        visit_events(v, false, &out); // the first that has each, of whichever event
+        CHECK_STR(buf_view(&out), STR("1:op,a,on,ot=th:8, "));
+        visit_events(v, true, &out);
+        CHECK_STR(buf_view(&out),
+                  STR("1:op,-,-,ot=th:8, 1:op,a,-,ot=th:8, 1:op,b,on,ot=th:8, 1:op,a,off,ot=th:8, "));
+        view_unref(v);
+        trial_fini(&t);
+        trial_start(&t, (struct trial_opts){ .cut_spans = 1000000, .mem_store = true });
+        submit_events(&t, 2, NULL, 0); // none at all: once
+        v = ingest_view(t.in);
+        visit_events(v, true, &out);
+        CHECK_STR(buf_view(&out), STR("2:op,-,-,ot=th:8, "));
+        view_unref(v);
+        trial_fini(&t);
+        buf_fini(&out);
+    }
 }
 
 TEST(visit_quotes_what_is_in_a_name) {
