@@ -7,24 +7,46 @@ static bool is_unit(struct rate r) {
     return r.n > 0 && r.k <= r.n;
 }
 
+struct group { // of units that should have one rate
+    double hits, all;
+    size_t n;
+};
+
+static void note(struct group *g, double k, double n) {
+    g->hits += k;
+    g->all += n;
+    g->n++;
+}
+static bool says_something(const struct group *g) {
+    return g->n >= 2 && g->hits > 0 && g->hits < g->all;
+}
+static double deviation_of(const struct group *g, double k, double n) {
+    double p = g->hits / g->all, off = k - n * p;
+    return off * off / (n * p * (1 - p));
+}
+
 void dispersion_add(struct dispersion *d, const struct rate *units, size_t n) {
-    double hits = 0, all = 0, chi2 = 0;
-    size_t n_units = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!is_unit(units[i])) continue;
-        hits += (double)units[i].k;
-        all += (double)units[i].n;
-        n_units++;
-    }
-    if (n_units < 2 || hits == 0 || hits == all) return;
-    double p = hits / all;
-    for (size_t i = 0; i < n; i++) {
-        if (!is_unit(units[i])) continue;
-        double size = (double)units[i].n, off = (double)units[i].k - size * p;
-        chi2 += off * off / (size * p * (1 - p));
-    }
+    struct group g = { 0, 0, 0 };
+    double chi2 = 0;
+    for (size_t i = 0; i < n; i++)
+        if (is_unit(units[i])) note(&g, (double)units[i].k, (double)units[i].n);
+    if (!says_something(&g)) return;
+    for (size_t i = 0; i < n; i++)
+        if (is_unit(units[i])) chi2 += deviation_of(&g, (double)units[i].k, (double)units[i].n);
     d->chi2 += chi2;
-    d->df += (double)(n_units - 1);
+    d->df += (double)(g.n - 1);
+}
+
+void dispersion_add_weighted(struct dispersion *d, const struct weighted_rate *units, size_t n) {
+    struct group g = { 0, 0, 0 };
+    double chi2 = 0;
+    for (size_t i = 0; i < n; i++)
+        if (weighted_is_rate(units[i])) note(&g, units[i].k, units[i].n);
+    if (!says_something(&g)) return;
+    for (size_t i = 0; i < n; i++)
+        if (weighted_is_rate(units[i])) chi2 += deviation_of(&g, units[i].k, units[i].n);
+    d->chi2 += chi2;
+    d->df += (double)(g.n - 1);
 }
 
 static double exposure_of(const double *exposure, size_t i) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "stats/rate.h"
+#include "stats/weighted.h"
 
 struct dispersion {
     double chi2;
@@ -21,6 +22,8 @@ struct dispersion {
 // or with one unit, says nothing and adds nothing. Units should expect one hit and one miss or more on
 // average, or the factor is unsteady: take pods, or longer stretches than a minute, then.
 void dispersion_add(struct dispersion *d, const struct rate *units, size_t n);
+// The same of counts that are weighted, each divided by its design effect (stats/weighted.h).
+void dispersion_add_weighted(struct dispersion *d, const struct weighted_rate *units, size_t n);
 // The same of counts that have no upper end (Poisson), k over an exposure; NULL: all the same. Units with an
 // exposure of 0 or less do not count.
 void dispersion_add_counts(struct dispersion *d, const uint64_t *k, const double *exposure, size_t n);

@@ -33,6 +33,23 @@ struct estimate strata_difference(const struct stratum *s, size_t n, const struc
 // when there are hits; INFINITY or 0 and not bounded when the hits are all of one version.
 struct estimate strata_ratio(const struct stratum *s, size_t n, const struct dispersion *d, double conf);
 
+// The three of hits and requests that are weighted, by what sampling left out. Each arm's counts are to be
+// those of as many requests as say as much, which is its weights' sum over its design effect
+// (weighted_effect), alike in all strata; then the value of each answer is that of the weights, and its
+// variance that of the sample. size: the requests that the stratum was made from, which the test's variance
+// of small strata needs; strata of fewer than two are left out. Counts that are whole, with their sum as the
+// size, have the answers of the functions above.
+struct weighted_stratum {
+    struct weighted_rate old, new;
+    double size;
+};
+struct strata_answer {
+    struct significance test;
+    struct estimate difference, ratio;
+};
+struct strata_answer strata_weighted(const struct weighted_stratum *s, size_t n, const struct dispersion *d,
+                                     double conf);
+
 // Van Elteren's test: Mann-Whitney tests of the strata, each weighted by 1 / (n_old + n_new + 1). Of
 // latencies, with one `each` for a route. share is that of all pairs inside strata, with the same weights.
 // Undefined without a stratum that has both versions; no deviation at all: z is 0 and every p is 1. No
