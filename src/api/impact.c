@@ -28,7 +28,8 @@ static enum err load(struct ask *k, struct arena *a, struct delivery *d, struct 
         e = impact_load(db, a, key, (int64_t)clock_unix_ns(k->limits->clock), ask, &found);
         struct str shown = str_sub(key, 0, 60);
         if (e == ERR_OK && !found)
-            e = err_set(&k->ctx, ERR_NOT_FOUND, "there is no rollout \"%.*s\"", STR_ARG(shown));
+            e = err_set(&k->ctx, ERR_NOT_FOUND, "there is no rollout and no change of a flag \"%.*s\"",
+                        STR_ARG(shown));
     }
     delivery_reader_done(d, db);
     return e;
@@ -41,7 +42,9 @@ static enum err answer_impact(struct ask *k, struct arena *a, struct delivery *d
     bool fresh = false;
     TRY(params_bool(&k->params, STR("fresh"), &fresh, &k->ctx));
     if (!key.len)
-        return err_set(&k->ctx, ERR_INVALID, "rollout: the id of a rollout, or the key of a deploy");
+        return err_set(&k->ctx, ERR_INVALID,
+                       "rollout: the id of a rollout, the key of a deploy or of a change of a flag, or the "
+                       "name of a flag");
     TRY(load(k, a, d, key, fresh, &kept, &ask));
     if (kept.len) {
         jw_raw(w, kept);
@@ -65,8 +68,8 @@ static enum err window_of(struct ask *k, uint64_t length, struct impact_window *
 }
 
 static enum err answer_versions(struct ask *k, struct delivery *d, struct json_writer *w) {
-    struct impact_of of = { params_get(&k->params, STR("service")),
-                            params_get(&k->params, STR("environment")) };
+    struct impact_of of = { .service = params_get(&k->params, STR("service")),
+                            .environment = params_get(&k->params, STR("environment")) };
     struct impact_window window;
     if (!of.service.len) return err_set(&k->ctx, ERR_INVALID, "service: whose versions");
     TRY(window_of(k, WEEK_NS, &window));
@@ -91,8 +94,8 @@ static enum err read_conditions(struct ask *k, struct arena *a, struct compare_a
 }
 
 static enum err answer_compare(struct ask *k, struct arena *a, struct json_writer *w) {
-    struct compare_ask ask = { .of = { params_get(&k->params, STR("service")),
-                                       params_get(&k->params, STR("environment")) },
+    struct compare_ask ask = { .of = { .service = params_get(&k->params, STR("service")),
+                                       .environment = params_get(&k->params, STR("environment")) },
                                .baseline = params_get(&k->params, STR("baseline")),
                                .candidate = params_get(&k->params, STR("candidate")) };
     struct compare_report *report = ARENA_NEW(a, struct compare_report);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What traces say of rollouts and versions, from the parameters of a request; the command line asks in the
 // same form. thread: that of the ask.
-//   impact:   rollout (an id, or the key of a deploy); fresh = true: computed now, not what was recorded
+//   impact:   rollout (an id, the key of a deploy or of a change of a flag, or the name of a flag, whose last
+//             change is meant); fresh = true: computed now, not what was recorded
 //   versions: service, environment; since, or start and end (7 days)
 //   ready:    service
 //   incident: id (its key, or the end of it behind a colon)

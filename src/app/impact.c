@@ -120,9 +120,22 @@ static void print_lines(const struct doc_node *lines, const char *head, struct b
     }
 }
 
+static void print_variants(const struct doc_node *variants, struct buf *out) {
+    for (const struct doc_node *v = variants ? variants->first : NULL; v; v = v->next) {
+        plot_text(out, node_text(v, "variant"));
+        buf_fmt(out, ": %.1f %% of the requests, %llu of %llu failed\n", node_f64(v, "share") * 100,
+                (unsigned long long)node_u64(v, "errors"), (unsigned long long)node_u64(v, "requests"));
+    }
+}
+
 static enum err print_impact(struct arena *a, const struct doc_node *answer, struct buf *out) {
     plot_text(out, node_text(answer, "service"));
     buf_char(out, ' ');
+    if (node_at(answer, "flag")) {
+        buf_str(out, STR("flag "));
+        plot_text(out, node_text(answer, "flag"));
+        buf_str(out, STR(": "));
+    }
     plot_text(out, node_text(answer, "version"));
     if (node_text(answer, "baseline").len) {
         buf_str(out, STR(" against "));
@@ -130,6 +143,7 @@ static enum err print_impact(struct arena *a, const struct doc_node *answer, str
     }
     buf_fmt(out, ": %.*s (%.*s%s)\n", STR_ARG(node_text(answer, "verdict")),
             STR_ARG(node_text(answer, "phase")), node_true(answer, "final") ? ", final" : "");
+    print_variants(node_at(answer, "variants"), out);
     TRY(print_tests(a, answer, out));
     const struct doc_node *new = node_at(answer, "newErrors");
     for (const struct doc_node *e = new ? new->first : NULL; e; e = e->next) {
@@ -214,16 +228,18 @@ static int exit_of_compare(const struct doc_node *answer) {
 }
 
 int run_impact(int argc, char **argv) {
-    return question_run((struct question){ .command = "impact",
-                                           .path = "delivery/impact",
-                                           .flags = flags_of_impact,
-                                           .word = "rollout",
-                                           .missing =
-                                               "a rollout is missing; `takt deploys --json` shows their ids",
-                                           .what = ASK_IMPACT,
-                                           .of_dir = answer_of_dir,
-                                           .people = print_impact },
-                        argc, argv);
+    return question_run(
+        (struct question){ .command = "impact",
+                           .path = "delivery/impact",
+                           .flags = flags_of_impact,
+                           .word = "rollout",
+                           .missing =
+                               "a rollout or a flag is missing; `takt deploys --json` shows the ids of "
+                               "rollouts",
+                           .what = ASK_IMPACT,
+                           .of_dir = answer_of_dir,
+                           .people = print_impact },
+        argc, argv);
 }
 int run_ready(int argc, char **argv) {
     return question_run((struct question){ .command = "ready",

@@ -128,8 +128,10 @@ const struct command commands[] = {
     { "incident", "ID [flags]", "What is known of an incident, and what to look at.",
       "  ID                   its key, or the end of it\n" WHERE_HELP, run_incident },
     { "impact", "ROLLOUT [flags]",
-      "What a rollout did to errors and latency, from its traces, and the verdict.",
-      "  ROLLOUT              its id, as `takt deploys --json` shows it, or the key of a deploy\n"
+      "What a rollout, or a change of a flag, did to errors and latency, from its traces, and the verdict.",
+      "  ROLLOUT              its id, as `takt deploys --json` shows it, or the key of a deploy; of a flag "
+      "the\n"
+      "                       key of a change, or its name, whose last change is meant\n"
       "  --fresh              computed now, not what was recorded\n" WHERE_HELP,
       run_impact },
     { "compare", "--service S --baseline V --candidate V --fail-if C [flags]",

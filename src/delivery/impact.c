@@ -1,40 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "delivery/impact.h"
+#include "delivery/impact_internal.h"
 
+#include <math.h>
 #include <stdio.h>
 
+#include "stats/special.h"
+
 #define MINUTE_NS 60000000000ll
-#define HOUR_NS (60 * MINUTE_NS)
 #define LONGEST_NS (6 * HOUR_NS) // of a time before, and after
-#define SCALE_POINTS 100.0
 enum { SIGNATURE_LEAST = 10 };
 
-struct computing {
-    struct arena *a;
-    const struct impact_source *src;
-    const struct impact_ask *ask;
-    struct impact_report *out;
-    struct err_ctx *ctx;
-    struct versions versions;
-    bool is_new[VERSIONS_MAX];
-    uint32_t old; // index of the baseline; VERSIONS_MAX: none
-    bool new_seen;
-    struct impact_window before, after; // BEFORE_AFTER
-    struct impact_window window;        // CONCURRENT: both serve
-};
-
-static void say(struct impact_lines *l, struct str text) {
+void impact_say(struct impact_lines *l, struct str text) {
     if (text.ptr && l->n < IMPACT_LINES_MAX) l->at[l->n++] = text;
 }
 
 // --- which versions ----------------------------------------------------------------------------------------
 
 static bool is_version_of(const struct impact_ask *ask, struct str seen) {
+    if (ask->flag.len) return seen.len && str_eq(ask->version, seen);
     return impact_same_version(ask->version, seen) || impact_same_version(ask->sha, seen) ||
            impact_same_version(ask->digest, seen);
 }
 
-static uint64_t requests_in(const struct versions *v, uint32_t i, struct impact_window w) {
+uint64_t impact_requests_in(const struct versions *v, uint32_t i, struct impact_window w) {
     uint64_t n = 0;
     for (uint32_t m = 0; m < v->n_minutes; m++) {
         int64_t t = ((int64_t)v->base + m) * MINUTE_NS;
@@ -50,40 +38,48 @@ static void find_baseline(struct computing *c) {
     for (unsigned turn = 0; turn < 2 && c->old == VERSIONS_MAX; turn++)
         for (uint32_t i = 0; i < c->versions.n; i++) {
             struct impact_window w = { c->ask->started - HOUR_NS, turn ? INT64_MAX : c->ask->started };
-            uint64_t n = c->is_new[i] ? 0 : requests_in(&c->versions, i, w);
+            bool can = !c->is_new[i] && (!c->ask->flag.len || c->versions.items[i].version.len);
+            uint64_t n = can ? impact_requests_in(&c->versions, i, w) : 0;
             if (n <= most) continue;
             most = n;
             c->old = i;
         }
 }
 
+static void explain_versions(struct computing *c, double all, double without) {
+    struct impact_lines *l = &c->out->confounders;
+    if (without * 5 > all)
+        impact_say(l, str_fmt(c->a, "%.0f of %.0f requests do not tell service.version", without, all));
+    else if (all > 0 && !c->new_seen && c->versions.n == 1)
+        impact_say(
+            l, str_fmt(c->a, "service.version is \"%.*s\" before and after: it does not change with the code",
+                       STR_ARG(c->versions.items[0].version)));
+    else if (all > 0 && !c->new_seen)
+        impact_say(l, STR("the version that was reported was not seen in traffic"));
+}
+
 static enum err find_versions(struct computing *c) {
     struct impact_window w = { c->ask->started - HOUR_NS, c->ask->now };
+    double all = 0, without = 0;
     if (w.to > c->ask->started + IMPACT_DAY_NS) w.to = c->ask->started + IMPACT_DAY_NS;
     TRY(impact_versions(c->a, c->src, &c->ask->of, w, &c->versions, c->ctx));
-    struct str missing = STR("");
-    uint64_t all = 0, without = 0;
+    if (c->ask->flag.len) impact_choose_variant(c);
     for (uint32_t i = 0; i < c->versions.n; i++) {
         const struct version_seen *v = &c->versions.items[i];
         c->is_new[i] = is_version_of(c->ask, v->version);
         c->new_seen |= c->is_new[i];
         if (c->is_new[i]) c->out->version = v->version;
         all += v->requests;
-        if (str_eq(v->version, missing)) without += v->requests;
+        if (!v->version.len) without += v->requests;
     }
     find_baseline(c);
     if (c->old < VERSIONS_MAX) c->out->baseline = c->versions.items[c->old].version;
-    if (without * 5 > all)
-        say(&c->out->confounders, str_fmt(c->a, "%llu of %llu requests do not tell service.version",
-                                          (unsigned long long)without, (unsigned long long)all));
-    else if (all && !c->new_seen && c->versions.n == 1)
-        say(&c->out->confounders,
-            str_fmt(c->a, "service.version is \"%.*s\" before and after: it does not change with the code",
-                    STR_ARG(c->versions.items[0].version)));
-    else if (all && !c->new_seen)
-        say(&c->out->confounders, STR("the version that was reported was not seen in traffic"));
-    if (c->versions.partial) say(&c->out->confounders, str_fmt(c->a, "%s", c->versions.why));
-    if (!all) say(&c->out->why, STR("no requests of this service were found"));
+    if (c->ask->flag.len)
+        impact_explain_variants(c, all, without);
+    else
+        explain_versions(c, all, without);
+    if (c->versions.partial) impact_say(&c->out->confounders, str_fmt(c->a, "%s", c->versions.why));
+    if (all == 0) impact_say(&c->out->why, STR("no requests of this service were found"));
     return ERR_OK;
 }
 
@@ -121,6 +117,7 @@ static bool within(struct impact_window w, int64_t t) {
 static enum arm arm_by_time(void *ctx, struct str version, int64_t start) {
     const struct computing *c = ctx;
     bool is_new = is_version_of(c->ask, version);
+    if (c->ask->flag.len && !version.len) return ARM_COUNT; // of neither variant
     if (within(c->before, start)) return c->new_seen && is_new ? ARM_COUNT : ARM_OLD;
     if (within(c->after, start)) return c->new_seen && !is_new ? ARM_COUNT : ARM_NEW;
     return ARM_COUNT;
@@ -137,9 +134,15 @@ static enum arm arm_shifted(void *ctx, struct str version, int64_t start) {
     return within(s->c->after, start + s->by) ? ARM_NEW : ARM_COUNT;
 }
 
+static void take_users(struct impact_report *o, const struct impact_reading *r) {
+    o->users = r->n_users;
+    o->users_most = 0;
+    for (uint32_t i = 0; i < r->n_users; i++) o->users_most += r->user_items[i].weight;
+}
+
 static enum err read_and_judge(struct computing *c, struct impact_window w, struct impact_arm_rule rule,
                                struct impact_rules rules, bool others, struct impact_judgement *out,
-                               uint32_t *users) {
+                               struct impact_report *users) {
     struct arms *arms = mem_zalloc(sizeof *arms);
     struct impact_reading r;
     if (!arms) return ERR_NOMEM;
@@ -151,8 +154,9 @@ static enum err read_and_judge(struct computing *c, struct impact_window w, stru
     // Names of routes die with the arms.
     for (uint32_t i = 0; e == ERR_OK && i < out->n; i++)
         out->tests[i].route = str_dup(c->a, out->tests[i].route);
-    if (r.partial) say(&c->out->confounders, str_fmt(c->a, "%s", r.why));
-    if (users) *users = r.n_users;
+    if (r.partial) impact_say(&c->out->confounders, str_fmt(c->a, "%s", r.why));
+    if (users) take_users(users, &r);
+    if (e == ERR_OK && users) impact_explain_weights(c, arms);
     impact_reading_fini(&r);
     arms_fini(arms);
     mem_free(arms);
@@ -173,7 +177,7 @@ static bool moved_too(const struct impact_judgement *control, const struct impac
 static void doubt(struct computing *c, struct str why) {
     struct impact_report *o = c->out;
     o->verdict = o->verdict == IMPACT_CONFIRMED ? IMPACT_SUSPECT : IMPACT_INSUFFICIENT;
-    say(&o->confounders, why);
+    impact_say(&o->confounders, why);
 }
 
 static enum err ask_controls(struct computing *c) {
@@ -191,7 +195,7 @@ static enum err ask_controls(struct computing *c) {
         TRY(read_and_judge(c, w, (struct impact_arm_rule){ arm_shifted, &s },
                            (struct impact_rules){ .time_is_arm = true, .keeps_cold = true }, s.by == 0, &j,
                            NULL));
-        known += j.old.requests >= IMPACT_REQUESTS_MIN && j.new.requests >= IMPACT_REQUESTS_MIN;
+        known += j.old.effective >= IMPACT_REQUESTS_MIN && j.new.effective >= IMPACT_REQUESTS_MIN;
         if (moved_too(&j, &c->out->judgement)) doubt(c, str_of(controls[i].text));
     }
     if (!known && c->out->verdict == IMPACT_CONFIRMED)
@@ -207,7 +211,7 @@ static enum err judge_concurrent(struct computing *c, const uint64_t n[ARM_COUNT
     if (n[ARM_OLD] < IMPACT_REQUESTS_MIN || n[ARM_NEW] < IMPACT_REQUESTS_MIN) return ERR_OK;
     o->phase = IMPACT_CONCURRENT;
     TRY(read_and_judge(c, c->window, (struct impact_arm_rule){ arm_by_version, c },
-                       (struct impact_rules){ 0 }, false, &o->judgement, &o->users));
+                       (struct impact_rules){ 0 }, false, &o->judgement, o));
     o->verdict = o->judgement.verdict;
     return ERR_OK;
 }
@@ -222,7 +226,7 @@ static enum err judge_before_after(struct computing *c) {
     if (!k->finished || k->now <= k->finished) return ERR_OK;
     int64_t length = least(k->now - k->finished, LONGEST_NS);
     struct impact_judgement j;
-    uint32_t users;
+    struct impact_report users = *o;
     c->before = (struct impact_window){ k->started - length, k->started };
     c->after = (struct impact_window){ k->finished, k->finished + length };
     TRY(read_and_judge(c, (struct impact_window){ c->before.from, c->after.to },
@@ -232,7 +236,8 @@ static enum err judge_before_after(struct computing *c) {
     if (o->phase == IMPACT_CONCURRENT && !has_both) return ERR_OK;
     o->phase = has_both ? IMPACT_BEFORE_AFTER : IMPACT_NO_PHASE;
     o->judgement = j;
-    o->users = users;
+    o->users = users.users;
+    o->users_most = users.users_most;
     o->verdict = j.verdict;
     return ask_controls(c);
 }
@@ -255,21 +260,28 @@ static enum err find_new_errors(struct computing *c) {
     TRY(impact_read_signatures(c->src, &c->ask->of, whole_window(c), rule_of(c), s, c->ctx));
     o->signatures = s;
     if (s->partial || s->cut) {
-        say(&o->confounders,
-            STR("not all errors of the week before were looked at: which ones are new is not sure"));
+        impact_say(&o->confounders,
+                   STR("not all errors of the week before were looked at: which ones are new is not sure"));
         return ERR_OK;
     }
     for (uint32_t i = 0; i < s->n; i++) {
         const struct signature_seen *x = &s->items[i];
         if (x->known || x->count < SIGNATURE_LEAST) continue;
-        if (o->judgement.new.requests < IMPACT_REQUESTS_MIN ||
-            o->judgement.old.requests < IMPACT_REQUESTS_MIN)
+        if (o->judgement.new.effective < IMPACT_REQUESTS_MIN ||
+            o->judgement.old.effective < IMPACT_REQUESTS_MIN)
             continue;
         if (o->verdict < IMPACT_SUSPECT) o->verdict = IMPACT_SUSPECT;
-        say(&o->why, str_fmt(c->a, "%.*s in %.*s, %llu times, was not there in the 7 days before",
-                             STR_ARG(x->type), STR_ARG(x->span), (unsigned long long)x->count));
+        impact_say(&o->why, str_fmt(c->a, "%.*s in %.*s, %llu times, was not there in the 7 days before",
+                                    STR_ARG(x->type), STR_ARG(x->span), (unsigned long long)x->count));
     }
     return ERR_OK;
+}
+
+// Of the requests of an arm these failed at the edge.
+static struct estimate share_of_roots(const struct impact_roots *r, const struct impact_side *s) {
+    double effect = r->failed > 0 ? r->squares / r->failed : (double)s->requests / (double)s->effective;
+    double failed = fmin(r->failed, (double)s->requests);
+    return rate_wilson_weighted(failed / effect, (double)s->requests / effect, normal_two_sided(IMPACT_CONF));
 }
 
 static enum err count_roots(struct computing *c) {
@@ -277,14 +289,13 @@ static enum err count_roots(struct computing *c) {
     const struct impact_judgement *j = &o->judgement;
     bool by_version = o->phase == IMPACT_CONCURRENT;
     struct impact_roots old, new;
-    if (!j->old.requests || !j->new.requests || !j->new.errors) return ERR_OK;
+    if (!j->old.effective || !j->new.effective || !j->new.errors) return ERR_OK;
     TRY(impact_read_roots(c->src, &c->ask->of, by_version ? o->baseline : STR(""),
-                          by_version ? c->window : c->before, NULL, &old, c->ctx));
+                          by_version ? c->window : c->before, &old, c->ctx));
     TRY(impact_read_roots(c->src, &c->ask->of, c->new_seen ? o->version : STR(""),
-                          by_version ? c->window : c->after, NULL, &new, c->ctx));
+                          by_version ? c->window : c->after, &new, c->ctx));
     if (old.partial || new.partial) return ERR_OK;
-    struct rate r_old = { old.failed, j->old.requests }, r_new = { new.failed, j->new.requests };
-    o->excess = rate_difference(r_old, r_new, IMPACT_CONF);
+    o->excess = estimate_difference(share_of_roots(&old, &j->old), share_of_roots(&new, &j->new));
     o->excess.value *= (double)j->new.requests;
     o->excess.lo *= (double)j->new.requests;
     o->excess.hi *= (double)j->new.requests;
@@ -297,69 +308,19 @@ static enum err find_others(struct computing *c) {
         bool shared;
         TRY(impact_share_traces(c->src, c->ask->of.service, c->ask->others[i], w, &shared, c->ctx));
         if (shared)
-            say(&c->out->confounders,
-                str_fmt(c->a, "%.*s, which shares traces with it, was rolled out at the same time",
-                        STR_ARG(c->ask->others[i])));
+            impact_say(&c->out->confounders,
+                       str_fmt(c->a, "%.*s, which shares traces with it, was rolled out at the same time",
+                               STR_ARG(c->ask->others[i])));
     }
     return ERR_OK;
 }
 
-// --- words -------------------------------------------------------------------------------------------------
+// --- all of it ---------------------------------------------------------------------------------------------
 
-static struct str test_text(struct arena *a, const struct impact_test *x) {
-    struct str route = str_eq(x->route, STR("*")) ? STR("all requests") : x->route;
-    if (x->kind == IMPACT_ERRORS)
-        return str_fmt(a,
-                       "errors of %.*s: %.2f %% instead of %.2f %% (%+.2f points, 95 %% from %+.2f to %+.2f)",
-                       STR_ARG(route), x->new.error_rate.value *SCALE_POINTS,
-                       x->old.error_rate.value * SCALE_POINTS, x->difference.value * SCALE_POINTS,
-                       x->difference.lo * SCALE_POINTS, x->difference.hi * SCALE_POINTS);
-    return str_fmt(a, "p95 of %.*s: %.0f ms instead of %.0f ms (95 %% from %+.0f to %+.0f ms)",
-                   STR_ARG(route), x->new.p95.value, x->old.p95.value, x->difference.lo, x->difference.hi);
-}
-
-static void explain(struct computing *c) {
-    struct impact_report *o = c->out;
-    const struct impact_judgement *j = &o->judgement;
-    const struct impact_test *worst = NULL;
-    for (uint32_t i = 0; i < j->n; i++) {
-        const struct impact_test *x = &j->tests[i];
-        if (x->verdict < IMPACT_SUSPECT) continue;
-        say(&o->why, test_text(c->a, x));
-        if (!worst || x->verdict > worst->verdict) worst = x;
-    }
-    if (o->verdict == IMPACT_INSUFFICIENT && j->old.requests < IMPACT_REQUESTS_MIN)
-        say(&o->why, str_fmt(c->a, "%llu requests to compare with; %d are needed",
-                             (unsigned long long)j->old.requests, IMPACT_REQUESTS_MIN));
-    else if (o->verdict == IMPACT_INSUFFICIENT && j->new.requests < IMPACT_REQUESTS_MIN)
-        say(&o->why, str_fmt(c->a, "%llu requests of the new version; %d are needed",
-                             (unsigned long long)j->new.requests, IMPACT_REQUESTS_MIN));
-    else if (o->verdict == IMPACT_INSUFFICIENT && !worst)
-        say(&o->why, STR("no difference is sure, and one that would matter is not excluded yet"));
-    if (o->verdict == IMPACT_CLEAN)
-        say(&o->why, STR("the intervals exclude an effect that would matter: +0.5 points and 1.5 times the "
-                         "errors, +20 % and +20 ms of p95"));
-    if (j->one_pod && j->new.requests)
-        say(&o->confounders,
-            STR("one instance serves a version, or spans do not tell theirs: what an instance does "
-                "cannot be told from what the version does"));
-    if (j->widening > 1.5)
-        say(&o->confounders,
-            str_fmt(c->a, "instances of one version differ: variances were multiplied by %.1f", j->widening));
-    if (o->verdict >= IMPACT_SUSPECT)
-        say(&o->confounders,
-            STR("traces that were sampled by their outcome hold more errors than the truth; the versions "
-                "compare when both are sampled alike"));
-    o->evidence = worst ? test_text(c->a, worst) : o->why.n ? o->why.at[0] : STR("");
-}
-
-enum err impact_compute(struct arena *a, const struct impact_source *src, const struct impact_ask *ask,
-                        struct impact_report *out, struct err_ctx *ctx) {
-    struct computing *c = ARENA_NEW(a, struct computing);
+static enum err compute(struct computing *c) {
+    struct impact_report *out = c->out;
     uint64_t n[ARM_COUNT];
-    if (!c) return ERR_NOMEM;
-    *out = (struct impact_report){ .ask = ask, .final = ask->now >= ask->started + IMPACT_DAY_NS };
-    *c = (struct computing){ .a = a, .src = src, .ask = ask, .out = out, .ctx = ctx };
+    if (c->ask->flag.len) TRY(impact_read_variants(c));
     TRY(find_versions(c));
     find_overlap(c, n);
     TRY(judge_concurrent(c, n));
@@ -369,10 +330,25 @@ enum err impact_compute(struct arena *a, const struct impact_source *src, const 
         TRY(count_roots(c));
     }
     TRY(find_others(c));
-    explain(c);
+    impact_explain(c);
     const struct impact_judgement *j = &out->judgement;
-    out->state = str_fmt(a, "%d-%llu-%llu-%llu-%llu-%s", (int)out->phase, (unsigned long long)j->old.requests,
-                         (unsigned long long)j->old.errors, (unsigned long long)j->new.requests,
-                         (unsigned long long)j->new.errors, out->final ? "final" : "open");
-    return a->failed ? ERR_NOMEM : ERR_OK;
+    out->state =
+        str_fmt(c->a, "%d-%llu-%llu-%llu-%llu-%s", (int)out->phase, (unsigned long long)j->old.requests,
+                (unsigned long long)j->old.errors, (unsigned long long)j->new.requests,
+                (unsigned long long)j->new.errors, out->final ? "final" : "open");
+    return c->a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+enum err impact_compute(struct arena *a, const struct impact_source *src, const struct impact_ask *ask,
+                        struct impact_report *out, struct err_ctx *ctx) {
+    struct computing *c = ARENA_NEW(a, struct computing);
+    struct impact_ask *mine = ARENA_NEW(a, struct impact_ask);
+    if (!c || !mine) return ERR_NOMEM;
+    *mine = *ask;
+    *out = (struct impact_report){ .ask = mine, .final = ask->now >= ask->started + IMPACT_DAY_NS };
+    *c = (struct computing){ .a = a, .src = src, .ask = mine, .out = out, .ctx = ctx };
+    impact_variants_init(&c->variants, a);
+    enum err e = compute(c);
+    impact_variants_fini(&c->variants);
+    return e;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The impact of a rollout, from its traces: the new version against the old one while both serve; when too
 // little came in that time, what was after the rollout against what was before it, with the same hours a day
-// and a week earlier and the other services as controls. thread: any; memory of the arena.
+// and a week earlier and the other services as controls. A change of a flag is judged alike, by the variant
+// that each trace was served instead of a version. thread: any; memory of the arena.
 #pragma once
 
 #include "base/json.h"
@@ -20,6 +21,10 @@ struct impact_ask {
     int64_t now;
     const struct str *others; // services with a rollout at the same time
     uint32_t n_others;
+    // Of a change of a flag: its name, and the key of the change (empty: a rollout by flag). version is then
+    // the variant that is new, empty: the one that gained most; an empty service is the one that evaluates
+    // the flag.
+    struct str flag, change;
 };
 enum impact_phase { IMPACT_NO_PHASE, IMPACT_CONCURRENT, IMPACT_BEFORE_AFTER };
 struct impact_lines {
@@ -36,6 +41,9 @@ struct impact_report {
     const struct signatures *signatures; // NULL: not read
     struct estimate excess;              // failing requests at the edge more than the old arm would have had
     uint32_t users;                      // distinct ones among failing requests of the new arm
+    double users_most;                   // weighted: no more than these, if each failed once
+    const struct versions *variants;     // of a flag: what was served, from an hour before; NULL: no flag
+    unsigned variants_shift;             // 1 << so many requests for each that was kept of them
     struct impact_lines confounders, why;
     struct str state;    // equal ones: nothing new came
     struct str evidence; // a sentence

@@ -48,6 +48,7 @@ static void put_examples(struct json_writer *w, const struct arms_examples *e) {
 void impact_put_side(struct json_writer *w, const struct impact_side *s) {
     put_u64(w, "requests", s->requests);
     put_u64(w, "errors", s->errors);
+    if (s->effective != s->requests) put_u64(w, "effective", s->effective);
     put_estimate(w, "errorRate", &s->error_rate);
     put_estimate(w, "p50", &s->p50);
     put_estimate(w, "p95", &s->p95);
@@ -61,6 +62,8 @@ static void put_side(struct json_writer *w, const char *key, const struct impact
 }
 
 void impact_put_tests(struct json_writer *w, const struct impact_judgement *j) {
+    jw_key(w, STR("weighted"));
+    jw_bool(w, j->weighted);
     jw_key(w, STR("arms"));
     jw_object(w);
     put_side(w, "old", &j->old);
@@ -104,6 +107,31 @@ static void put_new_errors(struct json_writer *w, const struct signatures *s) {
     jw_array_end(w);
 }
 
+static void put_flag(struct json_writer *w, const struct impact_report *r) {
+    double all = 0, scale = (double)(1u << r->variants_shift);
+    put_text(w, "flag", r->ask->flag);
+    put_text(w, "change", r->ask->change);
+    for (uint32_t i = 0; i < r->variants->n; i++)
+        if (r->variants->items[i].version.len) all += r->variants->items[i].requests;
+    jw_key(w, STR("variants"));
+    jw_array(w);
+    for (uint32_t i = 0; i < r->variants->n; i++) {
+        const struct version_seen *v = &r->variants->items[i];
+        if (!v->version.len) continue; // of no variant
+        jw_object(w);
+        put_text(w, "variant", v->version);
+        put_u64(w, "requests", (uint64_t)(v->requests * scale + 0.5));
+        put_u64(w, "errors", (uint64_t)(v->errors * scale + 0.5));
+        put_f64(w, "share", v->requests / all);
+        jw_key(w, STR("firstSeen"));
+        jw_i64_str(w, v->first);
+        jw_key(w, STR("lastSeen"));
+        jw_i64_str(w, v->last);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+}
+
 void impact_put(struct json_writer *w, const struct impact_report *r) {
     static const char *const phases[] = { "none", "concurrent", "before-after" };
     const struct impact_ask *k = r->ask;
@@ -114,6 +142,7 @@ void impact_put(struct json_writer *w, const struct impact_report *r) {
     put_text(w, "environment", k->of.environment);
     put_text(w, "version", r->version.len ? r->version : k->version);
     put_text(w, "baseline", r->baseline);
+    if (k->flag.len) put_flag(w, r);
     put_text(w, "verdict", str_of(impact_verdict_text(r->verdict)));
     jw_key(w, STR("computedAt"));
     jw_i64_str(w, k->now);
@@ -130,6 +159,7 @@ void impact_put(struct json_writer *w, const struct impact_report *r) {
     jw_key(w, STR("users"));
     jw_object(w);
     put_u64(w, "hit", r->users);
+    if (r->judgement.weighted) put_f64(w, "atMost", r->users_most);
     jw_object_end(w);
     put_lines(w, "confounders", &r->confounders);
     put_lines(w, "why", &r->why);

@@ -17,12 +17,14 @@ void arms_init(struct arms *s) {
     memset(s, 0, sizeof *s);
     arena_init(&s->arena, 4 << 20, NULL);
     map_init(&s->route_map, ARMS_ROUTES_MAX);
+    map_init(&s->caller_map, ARMS_CALLERS_MAX);
     for (uint32_t i = 1; i <= ARMS_BUCKETS; i++) s->edges[i] = 1000 * pow(BUCKET_STEP, i - 1);
 }
 
 void arms_fini(struct arms *s) {
     arena_fini(&s->arena);
     map_fini(&s->route_map);
+    map_fini(&s->caller_map);
     mem_free(s->samples);
     s->samples = NULL;
     s->n = s->cap = 0;
@@ -53,6 +55,26 @@ static enum err route_of(struct arms *s, struct str name, uint8_t *out) {
     if (s->arena.failed) return ERR_NOMEM;
     TRY(map_put(&s->route_map, hash, s->n_routes, route_hash, s));
     s->n_routes++;
+    return ERR_OK;
+}
+
+static uint64_t caller_hash(const void *ctx, uint32_t i) {
+    return hash_str(((const struct arms *)ctx)->callers[i]);
+}
+static bool caller_eq(const void *ctx, uint32_t i, const void *key) {
+    return str_eq(((const struct arms *)ctx)->callers[i], *(const struct str *)key);
+}
+
+static enum err caller_of(struct arms *s, struct str name, uint8_t *out) {
+    uint64_t hash = hash_str(name);
+    uint32_t at = map_get(&s->caller_map, hash, caller_eq, s, &name);
+    *out = at != MAP_NONE ? (uint8_t)at : ARMS_CALLER_POOLED;
+    if (at != MAP_NONE || s->n_callers == ARMS_CALLERS_MAX) return ERR_OK;
+    *out = (uint8_t)s->n_callers;
+    s->callers[s->n_callers] = str_dup(&s->arena, name);
+    if (s->arena.failed) return ERR_NOMEM;
+    TRY(map_put(&s->caller_map, hash, s->n_callers, caller_hash, s));
+    s->n_callers++;
     return ERR_OK;
 }
 
@@ -111,17 +133,29 @@ static enum err make_room(struct arms *s) {
     return s->n < s->cap ? ERR_OK : ERR_LIMIT; // of one trace alone
 }
 
+static void note_weight(struct arms *s, const struct arms_request *r) {
+    if (r->weight == 0) return;
+    s->told++;
+    s->weighted |= r->weight != 1;
+    s->hits_told += r->error;
+    *(r->error ? &s->hits_weight : &s->misses_weight) += r->weight;
+}
+
 enum err arms_add(struct arms *s, const struct arms_request *r) {
     struct arms_sample x = { .minute = (uint32_t)(r->start_ns / MINUTE_NS),
                              .hash = (uint32_t)hash_xxh64(r->trace_id, 16),
+                             .weight = r->weight > 0 ? (float)r->weight : 1,
                              .bucket = (uint16_t)arms_bucket(r->duration_ns),
-                             .arm = (uint8_t)r->arm,
+                             .arm = r->arm == ARM_NEW,
                              .error = r->error };
+    ASSERT(r->arm < ARM_COUNT);
     TRY(route_of(s, r->route, &x.route));
+    TRY(caller_of(s, r->caller, &x.caller));
     TRY(pod_of(s, r->arm, r->pod, &x.pod));
     s->pods_known |= r->pod.len > 0;
     if (x.minute < s->first_minute[r->arm][x.pod]) s->first_minute[r->arm][x.pod] = x.minute;
     s->added[r->arm]++;
+    note_weight(s, r);
     if (r->arm == ARM_NEW && r->error) keep_example(&s->routes[x.route].errors, r->trace_id, x.hash);
     if (r->arm == ARM_NEW) keep_example(&s->routes[x.route].slow, r->trace_id, r->duration_ns);
     if (!is_kept(s, x.hash)) return ERR_OK;
@@ -130,14 +164,63 @@ enum err arms_add(struct arms *s, const struct arms_request *r) {
     return ERR_OK;
 }
 
+// --- strata ------------------------------------------------------------------------------------------------
+
+typedef uint32_t callers_count[ARMS_CALLERS_MAX + 1];
+
+// How busy the least of those callers of a route is that are kept apart.
+static uint32_t least_kept(const callers_count n) {
+    uint32_t top[ARMS_CALLERS_OF_ROUTE] = { 0 }; // falling
+    for (unsigned i = 0; i < ARMS_CALLERS_MAX; i++) {
+        unsigned at = ARMS_CALLERS_OF_ROUTE;
+        while (at > 0 && n[i] > top[at - 1]) at--;
+        if (at == ARMS_CALLERS_OF_ROUTE) continue;
+        memmove(top + at + 1, top + at, (ARMS_CALLERS_OF_ROUTE - 1 - at) * sizeof *top);
+        top[at] = n[i];
+    }
+    return top[ARMS_CALLERS_OF_ROUTE - 1];
+}
+
+static bool is_apart(const callers_count n, uint32_t least, unsigned caller) {
+    unsigned before = 0; // of callers that are as busy, the first ones
+    if (caller == ARMS_CALLER_POOLED || n[caller] < least) return false;
+    if (n[caller] > least) return true;
+    for (unsigned i = 0; i < ARMS_CALLERS_MAX; i++) before += n[i] > least || (n[i] == least && i < caller);
+    return before < ARMS_CALLERS_OF_ROUTE;
+}
+
+static enum err pool_callers(struct arms *s) {
+    callers_count *all = mem_zalloc(ARMS_ROUTES_MAX * sizeof *all);
+    bool(*apart)[ARMS_CALLERS_MAX + 1] = mem_zalloc(ARMS_ROUTES_MAX * sizeof *apart);
+    bool ok = all && apart;
+    for (uint32_t i = 0; ok && i < s->n; i++) all[s->samples[i].route][s->samples[i].caller]++;
+    uint32_t n_pooled = 0; // on a second time those that were pooled are one
+    for (uint32_t r = 0; ok && r < s->n_routes; r++) {
+        uint32_t least = least_kept(all[r]);
+        for (unsigned c = 0; c <= ARMS_CALLERS_MAX; c++) {
+            apart[r][c] = is_apart(all[r], least, c);
+            n_pooled += all[r][c] > 0 && !apart[r][c];
+        }
+    }
+    for (uint32_t i = 0; ok && i < s->n; i++)
+        if (!apart[s->samples[i].route][s->samples[i].caller]) s->samples[i].caller = ARMS_CALLER_POOLED;
+    if (n_pooled > s->n_pooled) s->n_pooled = n_pooled;
+    mem_free(all);
+    mem_free(apart);
+    return ok ? ERR_OK : ERR_NOMEM;
+}
+
 static int by_stratum(const void *pa, const void *pb) {
     const struct arms_sample *a = pa, *b = pb;
     if (a->route != b->route) return a->route < b->route ? -1 : 1;
+    if (a->caller != b->caller) return a->caller < b->caller ? -1 : 1;
     if (a->minute != b->minute) return a->minute < b->minute ? -1 : 1;
     if (a->arm != b->arm) return a->arm < b->arm ? -1 : 1;
     return (a->pod > b->pod) - (a->pod < b->pod);
 }
 
-void arms_sort(struct arms *s) {
+enum err arms_sort(struct arms *s) {
+    TRY(pool_callers(s));
     if (s->n) qsort(s->samples, s->n, sizeof *s->samples, by_stratum);
+    return ERR_OK;
 }

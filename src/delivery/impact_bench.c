@@ -12,7 +12,7 @@
 
 #define MINUTE 60000000000ull
 #define T0 (29000000ull * MINUTE)
-enum { PODS = 8, ROUTES = 6, LOOKS_MAX = 16 };
+enum { PODS = 8, ROUTES = 6, CALLERS = 4, LOOKS_MAX = 16 };
 
 static uint64_t state;
 static uint64_t next(void) {
@@ -30,9 +30,13 @@ struct world { // one rollout
     uint64_t requests[ARM_COUNT];
     unsigned pods[ARM_COUNT], routes, minutes;
     double error[ROUTES], ms[ROUTES], spread;
-    double mix[ARM_COUNT][ROUTES];     // cumulative
-    double pod_error[ARM_COUNT][PODS]; // factors
+    double mix[ARM_COUNT][ROUTES]; // cumulative
+    unsigned callers;
+    double caller_mix[ARM_COUNT][CALLERS];            // cumulative
+    double caller_error[CALLERS], caller_ms[CALLERS]; // factors
+    double pod_error[ARM_COUNT][PODS];                // factors
     double pod_ms[ARM_COUNT][PODS];
+    double keep[ARM_COUNT][2];              // probability, of successes and errors; 0: all, unsaid
     double minute_error[64], minute_ms[64]; // of both arms
     double share_from, share_to;            // of the new arm, by time; 0, 0: even
     double worse_errors, worse_ms;          // factors of the new arm
@@ -49,6 +53,7 @@ static struct world plain(void) {
     struct world w = { .routes = 1 + (unsigned)(next() % 5),
                        .minutes = 20 + (unsigned)(next() % 41),
                        .spread = 0.3 + chance() * 0.5,
+                       .callers = 1,
                        .worse_errors = 1,
                        .worse_ms = 1 };
     double base = bases[next() % 5];
@@ -63,6 +68,7 @@ static struct world plain(void) {
         w.ms[r] = 20 + chance() * 300;
     }
     for (unsigned m = 0; m < 64; m++) w.minute_error[m] = w.minute_ms[m] = 1;
+    for (unsigned k = 0; k < CALLERS; k++) w.caller_error[k] = w.caller_ms[k] = 1;
     return w;
 }
 
@@ -96,6 +102,29 @@ static void shift_mix(struct world *w) { // the routes differ, and the new arm s
     }
 }
 
+static void shift_callers(struct world *w) { // the callers differ, and the new arm is called by others
+    w->callers = CALLERS;
+    for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
+        double sum = 0, at[CALLERS], so_far = 0;
+        for (unsigned k = 0; k < CALLERS; k++) sum += at[k] = pow(chance(), 3) + 0.01;
+        for (unsigned k = 0; k < CALLERS; k++) w->caller_mix[arm][k] = so_far += at[k] / sum;
+    }
+    for (unsigned k = 0; k < CALLERS; k++) {
+        w->caller_error[k] = 0.2 * pow(25, chance());
+        w->caller_ms[k] = 0.3 * pow(10, chance());
+    }
+}
+
+static void hide_behind_callers(struct world *w) { // most of the new traffic is of a caller that is quiet
+    w->callers = 2;
+    w->caller_mix[ARM_OLD][0] = 0.2;
+    w->caller_mix[ARM_NEW][0] = 0.8;
+    w->caller_error[0] = 0.3;
+    w->caller_error[1] = 1.7;
+    w->caller_ms[0] = 0.8;
+    w->caller_ms[1] = 1.2;
+}
+
 static void bursts(struct world *w) { // bad minutes for all, while traffic moves to the new arm
     for (unsigned m = 0; m < 64; m++) {
         bool bad = next() % 6 == 0;
@@ -118,20 +147,30 @@ static unsigned minute_of(const struct world *w, enum arm arm) {
 static void put_request(struct arms *s, const struct world *w, enum arm arm, unsigned minute) {
     static const char *const routes[ROUTES] = { "a", "b", "c", "d", "e", "f" };
     static const char *const pods[PODS] = { "0", "1", "2", "3", "4", "5", "6", "7" };
-    unsigned pod = (unsigned)(next() % w->pods[arm]), route = 0;
-    double u = chance();
+    static const char *const callers[CALLERS] = { "w", "x", "y", "z" };
+    unsigned pod = (unsigned)(next() % w->pods[arm]), route = 0, caller = 0;
+    double u = chance(), v = w->callers > 1 ? chance() : 0;
     while (route + 1 < w->routes && u > w->mix[arm][route]) route++;
-    struct arms_request r = { .arm = arm, .route = str_of(routes[route]), .pod = str_of(pods[pod]) };
+    while (caller + 1 < w->callers && v > w->caller_mix[arm][caller]) caller++;
+    struct arms_request r = { .arm = arm,
+                              .route = str_of(routes[route]),
+                              .pod = str_of(pods[pod]),
+                              .caller = str_of(callers[caller]) };
     uint64_t id[2] = { next(), next() };
     memcpy(r.trace_id, id, sizeof id);
     unsigned at = w->time_is_arm && arm == ARM_NEW ? minute + 64 : minute;
     r.start_ns = T0 + at * MINUTE + next() % MINUTE;
     double error = w->error[route] * w->pod_error[arm][pod] * w->minute_error[minute % 64];
     double ms = w->ms[route] * w->pod_ms[arm][pod] * w->minute_ms[minute % 64] * exp(w->spread * normal());
+    error *= w->caller_error[caller];
+    ms *= w->caller_ms[caller];
     if (arm == ARM_NEW) error *= w->worse_errors;
     if (arm == ARM_NEW) ms *= w->worse_ms;
     r.error = chance() < (error < 0.9 ? error : 0.9);
     r.duration_ns = (uint64_t)(ms * 1e6);
+    double keep = w->keep[arm][r.error];
+    if (keep > 0 && chance() >= keep) return;
+    if (keep > 0) r.weight = 1 / keep;
     if (arms_add(s, &r) != ERR_OK) exit(1);
 }
 
@@ -176,6 +215,19 @@ static struct world make_bad_pod(void) {
 static struct world make_mix(void) {
     struct world w = plain();
     shift_mix(&w);
+    return w;
+}
+static struct world make_callers(void) {
+    struct world w = plain();
+    shift_callers(&w);
+    return w;
+}
+static struct world make_sampled(void) { // the new arm by outcome, the old one by chance
+    struct world w = plain();
+    for (unsigned arm = 0; arm < ARM_COUNT; arm++) w.requests[arm] *= 3;
+    w.keep[ARM_OLD][0] = w.keep[ARM_OLD][1] = 0.3;
+    w.keep[ARM_NEW][0] = 0.2;
+    w.keep[ARM_NEW][1] = 1;
     return w;
 }
 static struct world make_bursts(void) {
@@ -224,6 +276,28 @@ static struct world make_double_1(void) {
 static struct world make_double_5(void) {
     return doubled(0.05);
 }
+static struct world make_double_hidden(void) {
+    struct world w = doubled(0.01);
+    hide_behind_callers(&w);
+    return w;
+}
+static struct world make_double_sampled(void) { // both by outcome
+    struct world w = doubled(0.01);
+    for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
+        w.keep[arm][0] = 0.25;
+        w.keep[arm][1] = 1;
+    }
+    return w;
+}
+static struct world make_slower_hidden(void) {
+    struct world w = plain();
+    w.routes = 1;
+    w.ms[0] = 120 + chance() * 200;
+    w.requests[ARM_OLD] = w.requests[ARM_NEW] = 11000;
+    hide_behind_callers(&w);
+    w.worse_ms = 1.3;
+    return w;
+}
 static struct world make_slower(void) {
     struct world w = plain();
     w.routes = 1;
@@ -244,6 +318,8 @@ static const struct kind kinds[] = {
     { "same_pods_differ", make_overdispersed, false, true },
     { "same_one_bad_pod", make_bad_pod, false, true },
     { "same_mix_shifts", make_mix, false, true },
+    { "same_callers_shift", make_callers, false, true },
+    { "same_sampled", make_sampled, false, true },
     { "same_bad_minutes", make_bursts, false, true },
     { "same_canary", make_canary, false, true },
     { "same_before_after", make_before_after, false, true },
@@ -251,6 +327,9 @@ static const struct kind kinds[] = {
     { "doubled_1", make_double_1, true, true },
     { "doubled_5", make_double_5, true, true },
     { "p95_20", make_slower, true, true },
+    { "doubled_hidden", make_double_hidden, true, true }, // by a shift of callers
+    { "doubled_sampled", make_double_sampled, true, true },
+    { "p95_30_hidden", make_slower_hidden, true, true },
 };
 
 struct score {

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "delivery/impact_tally.h"
 #include "stats/compare.h"
 
 #define NS_PER_MS 1e6
@@ -34,24 +35,19 @@ static struct estimate errors_of(const struct impact_judgement *j, enum failif_k
     return e;
 }
 
-static enum err duration_of(struct arena *a, const struct arms *arms, const struct failif *f,
-                            struct estimate *out) {
-    uint64_t(*counts)[ARMS_BUCKETS] = arena_zalloc(a, ARM_COUNT * sizeof *counts);
-    if (!counts) return ERR_NOMEM;
-    for (uint32_t i = 0; i < arms->n; i++) counts[arms->samples[i].arm][arms->samples[i].bucket]++;
-    struct histogram old = { arms->edges, counts[ARM_OLD], ARMS_BUCKETS }, new = old;
-    new.counts = counts[ARM_NEW];
-    struct estimate before = histogram_percentile(old, f->percentile, IMPACT_CONF);
-    if (f->kind == FAILIF_ABSOLUTE) {
-        *out = scaled(histogram_percentile(new, f->percentile, IMPACT_CONF), 1 / NS_PER_MS);
-        return ERR_OK;
-    }
-    *out = compare_histograms(old, new, f->percentile, IMPACT_CONF);
-    *out = scaled(*out, f->kind == FAILIF_DIFFERENCE ? 1 / NS_PER_MS
-                        : before.value > 0           ? 1 / before.value
-                                                     : NAN);
-    if (isnan(out->value)) *out = (struct estimate){ 0 };
-    return ERR_OK;
+static struct histogram histogram_of(const struct arms *arms, const uint64_t counts[ARMS_BUCKETS]) {
+    return (struct histogram){ arms->edges, counts, ARMS_BUCKETS };
+}
+
+static struct estimate duration_of(const struct arms *arms, const struct spread *s, const struct failif *f) {
+    struct histogram old = histogram_of(arms, s->alike[ARM_OLD]), new = histogram_of(arms, s->alike[ARM_NEW]);
+    if (f->kind == FAILIF_ABSOLUTE)
+        return scaled(histogram_percentile(histogram_of(arms, s->own[ARM_NEW]), f->percentile, IMPACT_CONF),
+                      1 / NS_PER_MS);
+    struct estimate e = compare_histograms(old, new, f->percentile, IMPACT_CONF);
+    if (f->kind == FAILIF_DIFFERENCE) return scaled(e, 1 / NS_PER_MS);
+    double before = histogram_percentile(old, f->percentile, IMPACT_CONF).value;
+    return before > 0 ? scaled(e, 1 / before) : (struct estimate){ 0 };
 }
 
 // An excess counts when it is none of chance: a rise, when its interval is above zero; a level, when its
@@ -59,7 +55,7 @@ static enum err duration_of(struct arena *a, const struct arms *arms, const stru
 static void decide(const struct impact_judgement *j, const struct failif *f, struct compare_check *c) {
     const struct estimate *v = &c->value;
     c->result = COMPARE_INCONCLUSIVE;
-    if (j->old.requests < IMPACT_REQUESTS_MIN || j->new.requests < IMPACT_REQUESTS_MIN)
+    if (j->old.effective < IMPACT_REQUESTS_MIN || j->new.effective < IMPACT_REQUESTS_MIN)
         c->why = STR("a version has fewer than 200 requests");
     else if (!v->defined)
         c->why = STR("there is nothing to compare with");
@@ -71,15 +67,12 @@ static void decide(const struct impact_judgement *j, const struct failif *f, str
         c->why = STR("it is more than the condition allows, which may be chance");
 }
 
-enum err compare_check(struct arena *a, const struct arms *arms, const struct impact_judgement *j,
-                       const struct failif *f, struct compare_check *out) {
-    *out = (struct compare_check){ .condition = f };
-    if (f->percentile == 0)
-        out->value = errors_of(j, f->kind);
-    else
-        TRY(duration_of(a, arms, f, &out->value));
-    decide(j, f, out);
-    return ERR_OK;
+struct compare_check compare_check(const struct arms *arms, const struct impact_judgement *j,
+                                   const struct failif *f) {
+    struct compare_check c = { .condition = f };
+    c.value = f->percentile == 0 ? errors_of(j, f->kind) : duration_of(arms, j->spread, f);
+    decide(j, f, &c);
+    return c;
 }
 
 // --- all of them -------------------------------------------------------------------------------------------
@@ -95,8 +88,8 @@ static enum arm arm_of(void *ctx, struct str version, int64_t start) {
 
 static enum err judge_and_check(struct arena *a, struct arms *arms, struct compare_report *out) {
     TRY(impact_judge(a, arms, (struct impact_rules){ .keeps_cold = true }, &out->judgement));
-    out->concurrent = out->judgement.old.requests >= IMPACT_REQUESTS_MIN &&
-                      out->judgement.new.requests >= IMPACT_REQUESTS_MIN;
+    out->concurrent = out->judgement.old.effective >= IMPACT_REQUESTS_MIN &&
+                      out->judgement.new.effective >= IMPACT_REQUESTS_MIN;
     if (!out->concurrent)
         TRY(impact_judge(a, arms, (struct impact_rules){ .time_is_arm = true, .keeps_cold = true },
                          &out->judgement));
@@ -104,7 +97,7 @@ static enum err judge_and_check(struct arena *a, struct arms *arms, struct compa
         out->judgement.tests[i].route = str_dup(a, out->judgement.tests[i].route);
     for (uint32_t i = 0; i < out->ask->n; i++) {
         struct compare_check *c = &out->checks[i];
-        TRY(compare_check(a, arms, &out->judgement, &out->ask->conditions[i], c));
+        *c = compare_check(arms, &out->judgement, &out->ask->conditions[i]);
         if (c->result > out->result) out->result = c->result;
     }
     return a->failed ? ERR_NOMEM : ERR_OK;

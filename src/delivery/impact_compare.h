@@ -36,7 +36,7 @@ struct compare_report {
 NODISCARD enum err compare_compute(struct arena *a, const struct impact_source *src,
                                    const struct compare_ask *ask, struct compare_report *out,
                                    struct err_ctx *ctx);
-// One condition of arms that were judged. For tests too.
-NODISCARD enum err compare_check(struct arena *a, const struct arms *arms, const struct impact_judgement *j,
-                                 const struct failif *f, struct compare_check *out);
+// One condition of arms that were judged.
+struct compare_check compare_check(const struct arms *arms, const struct impact_judgement *j,
+                                   const struct failif *f);
 void compare_put(struct json_writer *w, const struct compare_report *r);

@@ -5,16 +5,10 @@
 
 #include <math.h>
 
-#include "stats/histogram.h"
-#include "stats/strata.h"
+#include "delivery/impact_tally.h"
+#include "stats/special.h"
 
-enum { SLOT_MINUTES = 15, SLOTS_MAX = 4 * 24 * 16, MINUTES_MAX = 60 * 24 * 16 };
 #define NS_PER_MS 1e6
-// Pods that are few say little about how pods differ: as if so many more had differed as pods usually do, by
-// this share of their rates.
-#define USUAL_CV 0.1
-#define DISPERSION_PRIOR 3.0
-#define DIFFER_CONF 0.99
 // Of the practical effect on the 95th percentile, what an estimate must reach: the interval has to allow all.
 #define LATENCY_REACHED 0.75
 // Where errors are rare, an effect below the points counts if it is beyond doubt this large.
@@ -37,137 +31,13 @@ bool impact_verdict_of(struct str text, enum impact_verdict *out) {
     return false;
 }
 
-struct tally { // of the hits of one question
-    struct stratum *strata;
-    uint32_t n, cap;
-    struct rate pods[ARM_COUNT][ARMS_PODS_MAX];
-    struct rate *slots[ARM_COUNT]; // time_is_arm
-};
 struct judging {
-    struct arena *a;
-    const struct arms *arms;
-    struct impact_rules rules;
+    struct counting counting;
     struct impact_judgement *out;
-    uint32_t base, n_minutes;        // of all samples
-    uint8_t *seen;                   // by minute: a bit for each arm
-    uint16_t limit[ARMS_ROUTES_MAX]; // the bucket of the old 95th percentile; faster or equal is no hit
-    bool has_limit[ARMS_ROUTES_MAX];
+    struct spread all, route; // of all routes, and of the one that is looked at
 };
-struct range { // of samples
-    uint32_t from, to;
-};
-
-// --- counting ----------------------------------------------------------------------------------------------
-
-static bool counts(const struct judging *j, const struct arms_sample *s) {
-    return j->rules.time_is_arm || j->seen[s->minute - j->base] == 3;
-}
-
-static bool is_cold(const struct judging *j, const struct arms_sample *s) {
-    return !j->rules.keeps_cold && s->minute - j->arms->first_minute[s->arm][s->pod] < IMPACT_COLD_MINUTES;
-}
-
-// Does the sample take part in the question?
-static bool is_asked(const struct judging *j, enum impact_kind kind, const struct arms_sample *s) {
-    if (!counts(j, s)) return false;
-    return kind == IMPACT_ERRORS || (j->has_limit[s->route] && !is_cold(j, s));
-}
-
-static bool is_hit(const struct judging *j, enum impact_kind kind, const struct arms_sample *s) {
-    return kind == IMPACT_ERRORS ? s->error : s->bucket > j->limit[s->route];
-}
-
-static enum err tally_init(const struct judging *j, struct tally *t) {
-    memset(t, 0, sizeof *t);
-    for (unsigned arm = 0; j->rules.time_is_arm && arm < ARM_COUNT; arm++) {
-        t->slots[arm] = arena_zalloc(j->a, (j->n_minutes / SLOT_MINUTES + 1) * sizeof(struct rate));
-        if (!t->slots[arm]) return ERR_NOMEM;
-    }
-    return ERR_OK;
-}
-
-static void count(struct rate *r, bool hit) {
-    r->n++;
-    r->k += hit;
-}
-
-static bool same_stratum(const struct judging *j, const struct arms_sample *a, const struct arms_sample *b) {
-    return a->route == b->route && (j->rules.time_is_arm || a->minute == b->minute);
-}
-
-static enum err tally_range(const struct judging *j, enum impact_kind kind, struct range r, struct tally *t) {
-    const struct arms_sample *all = j->arms->samples, *last = NULL;
-    for (uint32_t i = r.from; i < r.to; i++) {
-        const struct arms_sample *s = &all[i];
-        if (!is_asked(j, kind, s)) continue;
-        if (!last || !same_stratum(j, last, s)) {
-            struct stratum *strata = arena_grow(j->a, t->strata, t->n, &t->cap, sizeof *strata);
-            if (!strata) return ERR_NOMEM;
-            t->strata = strata;
-            strata[t->n++] = (struct stratum){ 0 };
-        }
-        last = s;
-        bool hit = is_hit(j, kind, s);
-        struct stratum *at = &t->strata[t->n - 1];
-        count(s->arm == ARM_OLD ? &at->old : &at->new, hit);
-        count(&t->pods[s->arm][s->pod], hit);
-        if (j->rules.time_is_arm) count(&t->slots[s->arm][(s->minute - j->base) / SLOT_MINUTES], hit);
-    }
-    return ERR_OK;
-}
-
-static struct rate total(const struct tally *t, bool new) {
-    struct rate r = { 0, 0 };
-    for (uint32_t i = 0; i < t->n; i++) {
-        const struct rate *x = new ? &t->strata[i].new : &t->strata[i].old;
-        r.k += x->k;
-        r.n += x->n;
-    }
-    return r;
-}
-
-// How much units vary that differ as little as units always do.
-static double usual(const struct tally *t) {
-    struct rate all = { 0, 0 };
-    unsigned n = 0;
-    for (unsigned arm = 0; arm < ARM_COUNT; arm++)
-        for (unsigned p = 0; p < ARMS_PODS_MAX; p++) {
-            all.k += t->pods[arm][p].k;
-            all.n += t->pods[arm][p].n;
-            n += t->pods[arm][p].n > 0;
-        }
-    return n ? 1 + (double)all.k / n * USUAL_CV * USUAL_CV : 1;
-}
-
-static struct dispersion moderated(struct dispersion d, double usual) {
-    if (d.df <= 0) return (struct dispersion){ 0, 0 };
-    struct estimate factor = dispersion_factor(&d, DIFFER_CONF);
-    if (factor.bounded && factor.lo > usual) return d; // they surely differ more: nothing softens that
-    return (struct dispersion){ d.chi2 + DISPERSION_PRIOR * usual, d.df + DISPERSION_PRIOR };
-}
-
-// The larger of what pods and, where time is what is compared, quarters of an hour show.
-static struct dispersion dispersion_of(const struct judging *j, const struct tally *t) {
-    struct dispersion pods = { 0, 0 }, slots = { 0, 0 };
-    for (unsigned arm = 0; arm < ARM_COUNT; arm++) {
-        dispersion_add(&pods, t->pods[arm], ARMS_PODS_MAX);
-        if (j->rules.time_is_arm) dispersion_add(&slots, t->slots[arm], j->n_minutes / SLOT_MINUTES + 1);
-    }
-    pods = moderated(pods, usual(t));
-    slots = moderated(slots, 1);
-    if (slots.df > 0 && (pods.df <= 0 || dispersion_widening(&slots) > dispersion_widening(&pods)))
-        return slots;
-    return pods;
-}
 
 // --- a side ------------------------------------------------------------------------------------------------
-
-static void add_counts(const struct judging *j, struct range r, uint64_t counts_of[ARM_COUNT][ARMS_BUCKETS]) {
-    for (uint32_t i = r.from; i < r.to; i++) {
-        const struct arms_sample *s = &j->arms->samples[i];
-        if (counts(j, s) && !is_cold(j, s)) counts_of[s->arm][s->bucket]++;
-    }
-}
 
 static struct estimate in_ms(struct estimate e) {
     e.value /= NS_PER_MS;
@@ -176,51 +46,69 @@ static struct estimate in_ms(struct estimate e) {
     return e;
 }
 
-static struct impact_side side_of(const struct judging *j, struct rate errors, struct histogram h) {
-    return (struct impact_side){ .requests = errors.n << j->arms->shift,
-                                 .errors = errors.k << j->arms->shift,
-                                 .error_rate = rate_wilson(errors, IMPACT_CONF),
+static struct estimate wilson(struct weighted_rate r) {
+    return rate_wilson_weighted(r.k, r.n, normal_two_sided(IMPACT_CONF));
+}
+
+static uint64_t whole(const struct counting *c, double n) {
+    return (uint64_t)(n + 0.5) << c->arms->shift;
+}
+
+static struct impact_side side_of(const struct counting *c, const struct tally *errors, enum arm arm,
+                                  const struct spread *s) {
+    struct histogram h = spread_own(c, s, arm);
+    const struct weighted_sum *of = &errors->of[arm];
+    return (struct impact_side){ .requests = whole(c, of->hits + of->misses),
+                                 .errors = whole(c, of->hits),
+                                 .effective = whole(c, weighted_effective(of)),
+                                 .error_rate = wilson(tally_total(errors, arm)),
                                  .p50 = in_ms(histogram_percentile(h, 0.5, IMPACT_CONF)),
                                  .p95 = in_ms(histogram_percentile(h, 0.95, IMPACT_CONF)) };
 }
 
 // --- the tests ---------------------------------------------------------------------------------------------
 
-static bool enough(struct rate old, struct rate new) {
-    return old.n >= IMPACT_REQUESTS_MIN && new.n >= IMPACT_REQUESTS_MIN;
+static bool reaches(double n, int least) {
+    return n > least - 0.5;
 }
 
-static void test_errors(const struct judging *j, const struct tally *t, struct impact_test *x) {
-    struct rate old = total(t, false), new = total(t, true);
-    struct dispersion d = dispersion_of(j, t);
+static bool enough(const struct tally *t) {
+    return reaches(weighted_effective(&t->of[ARM_OLD]), IMPACT_REQUESTS_MIN) &&
+           reaches(weighted_effective(&t->of[ARM_NEW]), IMPACT_REQUESTS_MIN);
+}
+
+static bool enough_errors(const struct tally *t) {
+    return reaches(weighted_effective_hits(&t->of[ARM_OLD]), IMPACT_ERRORS_MIN) ||
+           reaches(weighted_effective_hits(&t->of[ARM_NEW]), IMPACT_ERRORS_MIN);
+}
+
+static void test_errors(const struct tally *t, const struct dispersion *d, struct impact_test *x) {
+    struct strata_answer s = strata_weighted(t->strata, t->n, d, IMPACT_CONF);
     x->p = NAN;
-    x->difference = strata_difference(t->strata, t->n, &d, IMPACT_CONF);
-    if (!x->difference.bounded) x->difference = rate_difference(old, new, IMPACT_CONF); // no errors at all
-    struct estimate ratio = strata_ratio(t->strata, t->n, &d, IMPACT_CONF);
-    x->ratio = ratio.defined ? ratio.value : 1;
-    x->ratio_lo = ratio.bounded ? ratio.lo : 0;
-    x->ratio_hi = ratio.bounded ? ratio.hi : INFINITY;
-    if (!enough(old, new) || (old.k < IMPACT_ERRORS_MIN && new.k < IMPACT_ERRORS_MIN)) return;
-    struct significance s = strata_test(t->strata, t->n, &d);
-    if (s.defined) x->p = s.p_up;
+    x->difference = s.difference;
+    if (!x->difference.bounded) // no errors at all
+        x->difference = estimate_difference(x->old.error_rate, x->new.error_rate);
+    x->ratio = s.ratio.defined ? s.ratio.value : 1;
+    x->ratio_lo = s.ratio.bounded ? s.ratio.lo : 0;
+    x->ratio_hi = s.ratio.bounded ? s.ratio.hi : INFINITY;
+    if (enough(t) && enough_errors(t) && s.test.defined) x->p = s.test.p_up;
 }
 
-static void test_latency(const struct judging *j, const struct tally *t, const struct histogram h[ARM_COUNT],
+static void test_latency(const struct counting *c, const struct tally *t, const struct spread *spread,
                          struct impact_test *x) {
-    struct rate old = total(t, false), new = total(t, true);
-    struct dispersion d = dispersion_of(j, t);
-    struct estimate slow = strata_difference(t->strata, t->n, &d, IMPACT_CONF);
+    struct dispersion d = tally_dispersion(t);
+    struct strata_answer s = strata_weighted(t->strata, t->n, &d, IMPACT_CONF);
+    struct histogram old = spread_alike(c, spread, ARM_OLD), new = spread_alike(c, spread, ARM_NEW);
     x->p = NAN;
-    x->slow_hi = slow.bounded ? slow.hi : 1;
-    x->difference = in_ms(compare_histograms(h[ARM_OLD], h[ARM_NEW], 0.95, IMPACT_CONF));
-    x->ratio = x->old.p95.defined && x->old.p95.value > 0 ? x->new.p95.value / x->old.p95.value : 1;
-    if (!enough(old, new)) return;
-    struct significance s = strata_test(t->strata, t->n, &d);
-    if (s.defined) x->p = s.p_up;
+    x->slow_hi = s.difference.bounded ? s.difference.hi : 1;
+    x->difference = in_ms(compare_histograms(old, new, 0.95, IMPACT_CONF));
+    x->p95_alike = histogram_percentile(old, 0.95, IMPACT_CONF).value / NS_PER_MS;
+    x->ratio = x->p95_alike > 0 ? 1 + x->difference.value / x->p95_alike : 1;
+    if (enough(t) && s.test.defined) x->p = s.test.p_up;
 }
 
 static double least_latency(const struct impact_test *x) {
-    double share = IMPACT_LATENCY_SHARE * x->old.p95.value;
+    double share = IMPACT_LATENCY_SHARE * x->p95_alike;
     return share > IMPACT_LATENCY_MS ? share : IMPACT_LATENCY_MS;
 }
 
@@ -243,7 +131,7 @@ static bool excludes(const struct impact_test *x) {
 }
 
 static enum impact_verdict verdict_of(const struct impact_test *x) {
-    if (x->old.requests < IMPACT_REQUESTS_MIN || x->new.requests < IMPACT_REQUESTS_MIN)
+    if (x->old.effective < IMPACT_REQUESTS_MIN || x->new.effective < IMPACT_REQUESTS_MIN)
         return IMPACT_INSUFFICIENT;
     if (matters(x) && x->q <= IMPACT_CONFIRMED_Q) return IMPACT_CONFIRMED;
     if (matters(x) && x->q <= IMPACT_SUSPECT_Q) return IMPACT_SUSPECT;
@@ -252,58 +140,55 @@ static enum impact_verdict verdict_of(const struct impact_test *x) {
 
 // --- routes ------------------------------------------------------------------------------------------------
 
-static struct range range_of_route(const struct judging *j, uint32_t from) {
-    struct range r = { from, from };
-    while (r.to < j->arms->n && j->arms->samples[r.to].route == j->arms->samples[from].route) r.to++;
+static struct sample_range range_of_route(const struct arms *arms, uint32_t from) {
+    struct sample_range r = { from, from };
+    while (r.to < arms->n && arms->samples[r.to].route == arms->samples[from].route) r.to++;
     return r;
 }
 
-// What is slow on this route: by the old arm. false: nothing of it was old, or all is alike.
-static void find_limit(struct judging *j, struct range r) {
-    uint64_t(*h)[ARMS_BUCKETS] = arena_zalloc(j->a, ARM_COUNT * sizeof *h);
-    uint8_t route = j->arms->samples[r.from].route;
+// What is slow on this route: by the old arm. Without a limit: nothing of it can be compared.
+static enum err find_limit(struct judging *j, struct sample_range r) {
+    struct counting *c = &j->counting;
+    const uint64_t *old = j->route.alike[ARM_OLD];
+    uint8_t route = c->arms->samples[r.from].route;
     uint64_t all = 0, below = 0;
-    if (!h) return; // the arena tells
-    add_counts(j, r, h);
-    for (uint32_t b = 0; b < ARMS_BUCKETS; b++) all += h[ARM_OLD][b];
+    TRY(spread_range(c, r, &j->route));
+    for (uint32_t b = 0; b < ARMS_BUCKETS; b++) all += old[b];
     for (uint32_t b = 0; b < ARMS_BUCKETS && all; b++) {
-        below += h[ARM_OLD][b];
+        below += old[b];
         if ((double)below < (1 - SLOW_SHARE) * (double)all) continue;
-        j->limit[route] = (uint16_t)b;
-        j->has_limit[route] = true;
-        return;
+        c->limit[route] = (uint16_t)b;
+        c->has_limit[route] = true;
+        return ERR_OK;
     }
+    return ERR_OK;
 }
 
-static enum err judge_range(struct judging *j, struct range r, struct str route, bool always) {
+// spread: of the range, to be filled.
+static enum err judge_range(struct judging *j, struct sample_range r, struct str route,
+                            struct spread *spread) {
+    const struct counting *c = &j->counting;
     struct tally errors, slow;
-    uint64_t(*counts_of)[ARMS_BUCKETS] = arena_zalloc(j->a, ARM_COUNT * sizeof *counts_of);
-    if (!counts_of) return ERR_NOMEM;
-    TRY(tally_init(j, &errors));
-    TRY(tally_init(j, &slow));
-    TRY(tally_range(j, IMPACT_ERRORS, r, &errors));
-    TRY(tally_range(j, IMPACT_LATENCY, r, &slow));
-    struct rate old = total(&errors, false), new = total(&errors, true);
-    if (!always && !enough(old, new)) return ERR_OK;
-    add_counts(j, r, counts_of);
-    struct histogram h[ARM_COUNT] = { { j->arms->edges, counts_of[ARM_OLD], ARMS_BUCKETS },
-                                      { j->arms->edges, counts_of[ARM_NEW], ARMS_BUCKETS } };
+    bool all = spread == &j->all;
+    TRY(tally_range(c, IMPACT_ERRORS, r, &errors));
+    if (!all && !enough(&errors)) return ERR_OK;
+    TRY(tally_range(c, IMPACT_LATENCY, r, &slow));
+    TRY(spread_range(c, r, spread));
     struct impact_test *x = &j->out->tests[j->out->n];
+    struct dispersion d = tally_dispersion(&errors);
     j->out->n += 2;
     x[0] = (struct impact_test){ .route = route,
                                  .kind = IMPACT_ERRORS,
-                                 .old = side_of(j, old, h[ARM_OLD]),
-                                 .new = side_of(j, new, h[ARM_NEW]) };
+                                 .old = side_of(c, &errors, ARM_OLD, spread),
+                                 .new = side_of(c, &errors, ARM_NEW, spread) };
     x[1] = x[0];
     x[1].kind = IMPACT_LATENCY;
-    test_errors(j, &errors, &x[0]);
-    test_latency(j, &slow, h, &x[1]);
-    if (always) {
-        struct dispersion d = dispersion_of(j, &errors);
-        j->out->old = x[0].old;
-        j->out->new = x[0].new;
-        j->out->widening = dispersion_widening(&d);
-    }
+    test_errors(&errors, &d, &x[0]);
+    test_latency(c, &slow, spread, &x[1]);
+    if (!all) return ERR_OK;
+    j->out->old = x[0].old;
+    j->out->new = x[0].new;
+    j->out->widening = dispersion_widening(&d);
     return ERR_OK;
 }
 
@@ -319,16 +204,16 @@ static void take_examples(const struct arms *s, struct impact_test *x) {
 
 static enum err conclude(struct judging *j) {
     struct impact_judgement *o = j->out;
-    double *p = ARENA_ARRAY(j->a, o->n, double);
+    double *p = ARENA_ARRAY(j->counting.a, o->n, double);
     if (!p) return ERR_NOMEM;
     for (uint32_t i = 0; i < o->n; i++) p[i] = o->tests[i].p;
-    TRY(compare_adjust(j->a, p, o->n, p));
+    TRY(compare_adjust(j->counting.a, p, o->n, p));
     bool clean = true;
     for (uint32_t i = 0; i < o->n; i++) {
         struct impact_test *x = &o->tests[i];
         x->q = p[i];
         x->verdict = verdict_of(x);
-        if (x->verdict >= IMPACT_SUSPECT) take_examples(j->arms, x);
+        if (x->verdict >= IMPACT_SUSPECT) take_examples(j->counting.arms, x);
         if (x->verdict >= IMPACT_SUSPECT && x->verdict > o->verdict) o->verdict = x->verdict;
         if (i < 2) clean = clean && x->verdict == IMPACT_CLEAN;
     }
@@ -336,20 +221,17 @@ static enum err conclude(struct judging *j) {
     return ERR_OK;
 }
 
-static enum err find_minutes(struct judging *j) {
-    uint32_t least = UINT32_MAX, most = 0;
-    for (uint32_t i = 0; i < j->arms->n; i++) {
-        uint32_t m = j->arms->samples[i].minute;
-        if (m < least) least = m;
-        if (m > most) most = m;
+static enum err judge_routes(struct judging *j) {
+    const struct arms *arms = j->counting.arms;
+    for (struct sample_range r = { 0, 0 }; r.from < arms->n; r.from = r.to) {
+        r = range_of_route(arms, r.from);
+        TRY(find_limit(j, r));
     }
-    if (j->arms->n && most - least >= MINUTES_MAX) return ERR_LIMIT;
-    j->base = j->arms->n ? least : 0;
-    j->n_minutes = j->arms->n ? most - least + 1 : 1;
-    j->seen = arena_zalloc(j->a, j->n_minutes);
-    if (!j->seen) return ERR_NOMEM;
-    for (uint32_t i = 0; i < j->arms->n; i++)
-        j->seen[j->arms->samples[i].minute - j->base] |= (uint8_t)(1 << j->arms->samples[i].arm);
+    TRY(judge_range(j, (struct sample_range){ 0, arms->n }, STR("*"), &j->all));
+    for (struct sample_range r = { 0, 0 }; r.from < arms->n; r.from = r.to) {
+        r = range_of_route(arms, r.from);
+        TRY(judge_range(j, r, arms->routes[arms->samples[r.from].route].name, &j->route));
+    }
     return ERR_OK;
 }
 
@@ -359,19 +241,14 @@ enum err impact_judge(struct arena *a, struct arms *arms, struct impact_rules ru
     *out = (struct impact_judgement){ .verdict = IMPACT_INSUFFICIENT };
     out->tests = ARENA_ARRAY(a, 2 * (arms->n_routes + 1), struct impact_test);
     if (!j || !out->tests) return ERR_NOMEM;
-    *j = (struct judging){ .a = a, .arms = arms, .rules = rules, .out = out };
-    arms_sort(arms);
-    TRY(find_minutes(j));
-    for (struct range r = { 0, 0 }; r.from < arms->n; r.from = r.to) {
-        r = range_of_route(j, r.from);
-        find_limit(j, r);
-    }
-    TRY(judge_range(j, (struct range){ 0, arms->n }, STR("*"), true));
-    for (struct range r = { 0, 0 }; r.from < arms->n; r.from = r.to) {
-        r = range_of_route(j, r.from);
-        TRY(judge_range(j, r, arms->routes[arms->samples[r.from].route].name, false));
-    }
+    j->out = out;
+    TRY(arms_sort(arms));
+    TRY(counting_init(&j->counting, a, arms, rules));
+    TRY(judge_routes(j));
     out->one_pod = arms->n_pods[ARM_OLD] < 2 || arms->n_pods[ARM_NEW] < 2;
+    out->weighted = arms->weighted;
+    out->n_pooled = arms->n_pooled;
+    out->spread = &j->all;
     TRY(conclude(j));
     return a->failed ? ERR_NOMEM : ERR_OK;
 }

@@ -9,7 +9,8 @@ enum { ID_DIGITS = 16 };
 
 static void read_ask(struct db_row *r, struct arena *a, int64_t now, struct impact_ask *out) {
     *out = (struct impact_ask){ .rollout = str_fmt(a, "%016llx", (unsigned long long)db_i64(r, 0)),
-                                .of = { str_dup(a, db_text(r, 1)), str_dup(a, db_text(r, 2)) },
+                                .of = { .service = str_dup(a, db_text(r, 1)),
+                                        .environment = str_dup(a, db_text(r, 2)) },
                                 .version = str_dup(a, db_text(r, 3)),
                                 .digest = str_dup(a, db_text(r, 4)),
                                 .sha = str_dup(a, db_text(r, 5)),
@@ -17,6 +18,7 @@ static void read_ask(struct db_row *r, struct arena *a, int64_t now, struct impa
                                 .finished = db_i64(r, 7),
                                 .deploy = str_dup(a, db_text(r, 8)),
                                 .now = now };
+    if (str_eq(db_text(r, 9), STR("flag"))) (void)str_cut(out->version, '=', &out->flag, &out->version);
 }
 
 // What else was rolled out within an hour of it, in the same environment.
@@ -42,6 +44,32 @@ static enum err load_others(struct db *db, struct arena *a, struct impact_ask *k
     return a->failed ? ERR_NOMEM : ERR_OK;
 }
 
+// A change is at once: what was before it is compared with what is after it.
+static enum err load_flag(struct db *db, struct arena *a, struct str key, int64_t now, struct impact_ask *out,
+                          bool *found) {
+    struct db_row *r;
+    TRY(db_prepare(
+        db,
+        "SELECT key, ifnull(service, ''), ifnull(environment, ''), flag, changed_at FROM flag_change "
+        "WHERE (key = ?1 OR flag = ?1) AND flag <> '' AND changed_at <= ?2 ORDER BY key = ?1 DESC, "
+        "changed_at DESC, key LIMIT 1",
+        &r));
+    db_bind_text(r, 1, key);
+    db_bind_i64(r, 2, now);
+    TRY(db_step(r, found));
+    if (!*found) return ERR_OK;
+    *out = (struct impact_ask){ .change = str_dup(a, db_text(r, 0)),
+                                .of = { .service = str_dup(a, db_text(r, 1)),
+                                        .environment = str_dup(a, db_text(r, 2)) },
+                                .flag = str_dup(a, db_text(r, 3)),
+                                .started = db_i64(r, 4),
+                                .finished = db_i64(r, 4),
+                                .now = now };
+    db_reset(r);
+    if (a->failed) return ERR_NOMEM;
+    return load_others(db, a, out);
+}
+
 enum err impact_load(struct db *db, struct arena *a, struct str key, int64_t now, struct impact_ask *out,
                      bool *found) {
     struct db_row *r;
@@ -52,12 +80,13 @@ enum err impact_load(struct db *db, struct arena *a, struct str key, int64_t now
     TRY(db_prepare(
         db,
         "SELECT id, service, environment, version, digest, sha, coalesce(started_at, finished_at), "
-        "ifnull(finished_at, 0), deploy FROM rollout WHERE (id = ?1 AND ?1 <> 0) OR deploy = ?2 LIMIT 1",
+        "ifnull(finished_at, 0), deploy, change_kind FROM rollout WHERE (id = ?1 AND ?1 <> 0) OR deploy = ?2 "
+        "LIMIT 1",
         &r));
     db_bind_i64(r, 1, (int64_t)number);
     db_bind_text(r, 2, key);
     TRY(db_step(r, found));
-    if (!*found) return ERR_OK;
+    if (!*found) return load_flag(db, a, key, now, out, found);
     read_ask(r, a, now, out);
     db_reset(r);
     if (a->failed) return ERR_NOMEM;

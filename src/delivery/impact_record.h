@@ -9,7 +9,9 @@
 
 enum { IMPACT_DUE_MAX = 256 };
 
-// The rollout of an id (16 hex digits) or of the key of a deploy, as a question. *found: there is one.
+// The rollout of an id (16 hex digits) or of the key of a deploy, else the change of a flag of a key, else
+// the last change of a flag of that name, as a question. *found: there is one. A rollout of kind flag is
+// judged by the flag that its version names: FLAG, or FLAG=VARIANT.
 NODISCARD enum err impact_load(struct db *db, struct arena *a, struct str key, int64_t now,
                                struct impact_ask *out, bool *found);
 // The last report that was recorded of it; empty: none.

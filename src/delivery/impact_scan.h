@@ -14,8 +14,12 @@ struct impact_source {
 };
 // Whether spans are of an environment: by resource.deployment.environment(.name); spans that tell none are of
 // any.
+struct impact_variants;
 struct impact_of {
     struct str service, environment; // environment empty: any
+    // What is called a version below is then the variant of a flag that a trace was served; NULL: it is
+    // service.version.
+    const struct impact_variants *variants;
 };
 struct impact_window { // (from, to], ns
     int64_t from, to;
@@ -25,10 +29,10 @@ struct impact_window { // (from, to], ns
 
 enum { VERSIONS_MAX = 64, VERSION_MINUTES_MAX = 60 * 24 * 32 };
 struct version_seen {
-    struct str version; // service.version; empty: not told
-    uint64_t requests, errors;
-    int64_t first, last; // starts of requests
-    uint32_t *minutes;   // requests by minute from versions.base
+    struct str version;      // service.version; empty: not told
+    double requests, errors; // weighted by what sampling left out
+    int64_t first, last;     // starts of requests
+    uint32_t *minutes;       // requests by minute from versions.base, as they were kept
 };
 struct versions {
     struct version_seen items[VERSIONS_MAX]; // further ones are left out, and partial is set
@@ -51,11 +55,15 @@ struct impact_arm_rule {
     enum arm (*arm)(void *ctx, struct str version, int64_t start);
     void *ctx;
 };
+struct impact_user {
+    uint64_t hash;
+    double weight; // the largest of the requests
+};
 struct impact_reading {
     struct arms *arms;
     bool other_services; // all services but this one; the route is the service
-    struct map users;    // hashes of enduser.id and user.id of failing requests of the new arm
-    uint64_t *user_hashes;
+    struct map users;    // enduser.id and user.id of failing requests of the new arm
+    struct impact_user *user_items;
     uint32_t n_users, users_cap;
     bool partial;
     char why[VISIT_WHY_MAX];
@@ -71,7 +79,7 @@ NODISCARD enum err impact_read_arms(const struct impact_source *src, const struc
 enum { SIGNATURES_MAX = 512 };
 struct signature_seen {
     struct str type, frame, span, message;
-    uint64_t count; // in the new arm
+    uint64_t count; // in the new arm, as they were kept
     bool known;     // the old arm has it, or what was before
     struct arms_examples examples;
 };
@@ -92,12 +100,12 @@ struct str signature_frame(struct str stack);
 
 // Traces whose root failed and that hold a failing span of the service in this version (empty: of any).
 struct impact_roots {
-    uint64_t failed;
+    double failed, squares; // sums of weights, and of their squares
     bool partial;
 };
 NODISCARD enum err impact_read_roots(const struct impact_source *src, const struct impact_of *of,
-                                     struct str version, struct impact_window w, struct impact_reading *users,
-                                     struct impact_roots *out, struct err_ctx *ctx);
+                                     struct str version, struct impact_window w, struct impact_roots *out,
+                                     struct err_ctx *ctx);
 // Is a trace known that both services take part in? Looks at the window.
 NODISCARD enum err impact_share_traces(const struct impact_source *src, struct str a, struct str b,
                                        struct impact_window w, bool *out, struct err_ctx *ctx);

@@ -76,9 +76,9 @@ static void put_version(struct json_writer *w, const struct version_seen *v, str
     jw_object(w);
     put_text(w, "version", v->version);
     jw_key(w, STR("requests"));
-    jw_u64(w, v->requests);
+    jw_u64(w, (uint64_t)(v->requests + 0.5));
     jw_key(w, STR("errors"));
-    jw_u64(w, v->errors);
+    jw_u64(w, (uint64_t)(v->errors + 0.5));
     put_time(w, "firstSeen", v->first);
     put_time(w, "lastSeen", v->last);
     jw_key(w, STR("reported"));

@@ -131,6 +131,105 @@ def slower(seed):
         assert route["verdict"] == "confirmed" and route["new"]["p95"] > 2 * route["old"]["p95"], route
 
 
+def callers_neither_fake_nor_hide(seed):
+    """The new version is called by others: what the callers do is not its doing, and does not cover it."""
+    with Server(config="impact:\n  enabled: false\n") as server:
+        t = int(time.time()) - 40 * MINUTE
+        for at, (service, worse) in enumerate((("faked", 1), ("hidden", 2.5))):
+            traffic = Traffic(server, seed * 10 + at, service)
+            calm, rough = ("web", 0.004), ("batch", 0.08)
+            old_calm, new_calm = (3600, 400) if worse == 1 else (400, 3600)
+            for version, n_calm, by in (("1", old_calm, 1), ("2", new_calm, worse)):
+                traffic.send(version, t, t + 15 * MINUTE, n_calm, calm[1] * by, caller=calm[0])
+                traffic.send(version, t, t + 15 * MINUTE, 4000 - n_calm, rough[1] * by, caller=rough[0])
+            traffic.send("1", t - 10 * MINUTE, t, 500, 0.01)
+            send(server, deploy("2", t, t + 15 * MINUTE, key=service, service=service))
+        got = impact(server, rollouts(server, "faked")["2"]["id"])
+        assert got["phase"] == "concurrent" and got["verdict"] in ("clean", "insufficient"), got
+        assert got["arms"]["new"]["errorRate"] > 3 * got["arms"]["old"]["errorRate"] and not got["weighted"], got
+        got = impact(server, rollouts(server, "hidden")["2"]["id"])
+        assert got["verdict"] == "confirmed", got
+        assert got["arms"]["new"]["errorRate"] < got["arms"]["old"]["errorRate"], got
+        assert {r["route"] for r in got["routes"]} == {"*", "GET /cart"}, got
+
+
+def sampled_by_outcome(seed):
+    """The new version keeps all errors and a tenth of the rest, and says so: counts are those of all requests."""
+    with Server(config="impact:\n  enabled: false\n") as server:
+        t = int(time.time()) - 40 * MINUTE
+        traffic = Traffic(server, seed)
+        traffic.send("1.0", t - 10 * MINUTE, t, 2000, 0.03, keep=(0.5, 0.5))
+        traffic.send("1.0", t, t + 15 * MINUTE, 8000, 0.03, keep=(0.5, 0.5))
+        traffic.send("2.0", t, t + 15 * MINUTE, 8000, 0.03, keep=(0.1, 1), user=True)
+        send(server, deploy("1.0", t - 20 * DAY, t - 20 * DAY + MINUTE) + deploy("2.0", t, t + 15 * MINUTE))
+        got = impact(server, rollouts(server)["2.0"]["id"])
+        assert got["verdict"] in ("clean", "insufficient") and got["weighted"], got
+        new = got["arms"]["new"]
+        assert 7000 < new["requests"] < 9000 and new["effective"] < 1500, new
+        assert abs(new["errorRate"] - 0.03) < 0.01, new
+        low, high = got["failedRoots"]["interval"]
+        assert low < 0 < high and high - low < 800, got["failedRoots"]
+        assert got["users"]["hit"] <= got["users"]["atMost"] <= got["users"]["hit"] + 1, got["users"]
+        assert any("weighted by what sampling left out" in c for c in got["confounders"]), got
+        assert any("kept more often" in c for c in got["confounders"]), got
+        doubled = Traffic(server, seed + 1, "worse")
+        doubled.send("1", t, t + 15 * MINUTE, 8000, 0.02, keep=(0.2, 1))
+        doubled.send("2", t, t + 15 * MINUTE, 8000, 0.06, keep=(0.2, 1))
+        doubled.send("1", t - 10 * MINUTE, t, 500, 0.02, keep=(0.2, 1))
+        send(server, deploy("2", t, t + 15 * MINUTE, key="w", service="worse"))
+        got = impact(server, rollouts(server, "worse")["2"]["id"])
+        assert got["verdict"] == "confirmed" and abs(got["arms"]["new"]["errorRate"] - 0.06) < 0.015, got
+        assert not any("hold more errors than the truth" in c for c in got["confounders"]), got
+        low, high = got["failedRoots"]["interval"]
+        excess = len(doubled.failed["2"]) - len(doubled.failed["1"])  # all of which were kept
+        assert low < excess - 10 and excess + 10 < high and high - low < 150, (got["failedRoots"], excess)
+
+
+def flags(seed):
+    """A flag is turned on for some: variants are judged like versions, however spans tell of them."""
+    with Server(config="impact:\n  enabled: false\n") as server:
+        t = int(time.time()) - 40 * MINUTE
+        for at, form in enumerate(("span", "event", "old event", "caller")):
+            service, flag = f"of-{form.replace(' ', '-')}", f"new {form}"
+            traffic = Traffic(server, seed * 10 + at, service)
+            traffic.send("1", t - 20 * MINUTE, t, 500, 0.01, flag=(flag, "off", form))
+            traffic.send("1", t, t + 15 * MINUTE, 3000, 0.01, flag=(flag, "off", form))
+            traffic.send("1", t, t + 15 * MINUTE, 2500, 0.06, flag=(flag, "on", form))
+            traffic.send("1", t, t + 15 * MINUTE, 1000, 0.5, flag=("yet another", "on", form))  # is of no variant
+            send(server, [event("flag_change", t, id=f"change-{form}", service="" if form == "event" else service, environment="production",
+                                flag=flag, action="on", changed_at=t)])
+            got = impact(server, flag.replace(" ", "%20"))
+            assert got["service"] == service and got["flag"] == flag and got["rollout"] == "", got
+            assert got["baseline"] == "off" and got["version"] == "on" and got["phase"] == "concurrent", got
+            assert got["verdict"] == "confirmed", got
+            assert abs(got["arms"]["new"]["errorRate"] - 0.06) < 0.02 and got["arms"]["new"]["requests"] <= 2500, got
+            shares = {v["variant"]: v for v in got["variants"]}
+            assert set(shares) == {"on", "off"} and shares["on"]["requests"] == 2500 and shares["off"]["requests"] == 3500, shares
+            assert abs(shares["on"]["share"] - 2500 / 6000) < 1e-9, shares
+            assert any("decides who gets" in c for c in got["confounders"]), got
+            assert any("1000 of 7000 requests are of no variant" in c for c in got["confounders"]), got
+        by_key = impact(server, got["change"].replace(" ", "%20"))
+        assert by_key["change"] == got["change"] and by_key["verdict"] == "confirmed", by_key
+        server.flush()
+        for where in (("--server", f"http://127.0.0.1:{server.port()}"), ("--data", server.data)):
+            code, out, err = takt("impact", "new span", *where)
+            assert code == 0 and "flag new span: on against off: confirmed" in out and "on: 41.7 % of the requests" in out, (out, err)
+        same = Traffic(server, seed + 9, "same")
+        same.send("1", t - 20 * MINUTE, t, 500, 0.01, flag=("calm", "off", "span"))
+        for variant in ("off", "on"):
+            same.send("1", t, t + 15 * MINUTE, 6000 if variant == "off" else 6000, 0.01, flag=("calm", variant, "span"))
+        send(server, [event("flag_change", t, id="calm", service="same", flag="calm", action="on", changed_at=t),
+                      event("flag_change", t, id="few", service="same", flag="few", action="on", changed_at=t)])
+        assert impact(server, "calm")["verdict"] in ("clean", "insufficient")
+        got = impact(server, "few")
+        assert got["verdict"] == "insufficient" and "no span tells" in got["why"][0], got
+        send(server, [event("deploy", t + MINUTE, id="by-flag", service="of-span", environment="production", change_kind="flag",
+                            version="new span=on", state="success", started_at=t, succeeded_at=t)])
+        got = impact(server, "takt:by-flag")
+        assert got["flag"] == "new span" and got["version"] == "on" and got["verdict"] == "confirmed" and got["change"] == "", got
+        assert server.get("/api/takt/delivery/impact?rollout=no%20flag")[0] == 404
+
+
 def suspicion_waits_for_a_word(seed):
     """Before against after without any control is a suspicion; a person's word makes it count."""
     now = int(time.time())
@@ -205,5 +304,5 @@ def versions(seed):
 
 
 def cases(tap):
-    for case in (planted_regression, no_change, slower, suspicion_waits_for_a_word, compare, versions):
+    for case in (planted_regression, no_change, slower, callers_neither_fake_nor_hide, sampled_by_outcome, flags, suspicion_waits_for_a_word, compare, versions):
         tap.case(case.__name__, case, tap.seed)

@@ -11,6 +11,17 @@ def attribute(key, value):
     return {"key": key, "value": {"stringValue": value}}
 
 
+def evaluate(span, at, key, variant, form):
+    """An evaluation of a flag, after another flag's where there can be several."""
+    if form in ("span", "caller"):
+        span["attributes"] = [attribute("feature_flag.key", key), attribute("feature_flag.result.variant", variant)]
+        return
+    name, field = ("feature_flag.evaluation", "feature_flag.result.variant") if form == "event" else \
+        ("feature_flag", "feature_flag.variant")
+    span["events"] = [{"timeUnixNano": at, "name": name, "attributes": [attribute("feature_flag.key", k), attribute(field, v)]}
+                      for k, v in (("another", "blue"), (key, variant))]
+
+
 class Traffic:
     """Requests of a service: a root span of a gateway, a server span of the service below it."""
 
@@ -20,7 +31,10 @@ class Traffic:
         self.sent = {}
 
     def send(self, version, start, end, n, share, ms=40, route="GET /cart", pods=5, exception=None, user=False,
-             environment=None):
+             environment=None, caller="gateway", keep=None, flag=None):
+        """keep: (of successes, of errors), the probability that a sampler keeps a trace, which it says.
+        flag: (key, variant, form), an evaluation as an attribute ("span"), event ("event", "old event") of the request,
+        or as one of the caller's ("caller")."""
         by_pod, edge = {}, []
         for _ in range(n):
             trace, root, inner = (f"{self.dice.getrandbits(bits):0{bits // 4}x}" for bits in (128, 64, 64))
@@ -31,18 +45,25 @@ class Traffic:
                     "startTimeUnixNano": at, "endTimeUnixNano": at + took}
             gate = {"traceId": trace, "spanId": root, "name": "edge", "kind": 2, "startTimeUnixNano": at - 1000,
                     "endTimeUnixNano": at + took + 1000}
+            if keep:
+                probability = keep[failed]
+                if self.dice.random() >= probability:
+                    continue
+                span["traceState"] = gate["traceState"] = f"ot=th:{int((1 - probability) * 2 ** 56):014x}"
+            if flag:
+                evaluate(gate if flag[2] == "caller" else span, at, *flag)
             if failed:
                 span["status"] = gate["status"] = {"code": 2}
                 self.failed.setdefault(version, set()).add(trace)
                 if user:
-                    span["attributes"] = [attribute("enduser.id", f"user {self.dice.randrange(1000)}")]
+                    span["attributes"] = span.get("attributes", []) + [attribute("enduser.id", f"user {self.dice.randrange(1000)}")]
                 if exception:
-                    span["events"] = [{"timeUnixNano": at, "name": "exception", "attributes": [
+                    span["events"] = span.get("events", []) + [{"timeUnixNano": at, "name": "exception", "attributes": [
                         attribute("exception.type", exception), attribute("exception.message", "no such thing")]}]
             by_pod.setdefault(self.dice.randrange(pods), []).append(span)
             edge.append(gate)
         self.sent[version] = self.sent.get(version, 0) + n
-        resources = [({"service.name": "gateway"}, edge)]
+        resources = [({"service.name": caller}, edge)]
         for pod, spans in by_pod.items():
             about = {"service.name": self.service, "service.version": version, "service.instance.id": f"{version}-{pod}"}
             if environment:
