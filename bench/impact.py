@@ -14,7 +14,9 @@ sys.path.insert(0, str(ROOT / "tests/api"))
 BENCH = ROOT / "build/release/bench/impact_bench"
 # What each figure should at most be; those of `missed` are 1 - recall.
 TARGETS = {"impact_false_share": 0.01, "impact_missed_doubled_01": 0.10, "impact_missed_doubled_1": 0.10,
-           "impact_missed_doubled_5": 0.10, "impact_missed_p95_20": 0.10, "impact_imprecision": 0.05,
+           "impact_missed_doubled_5": 0.10, "impact_missed_p95_20": 0.10, "impact_missed_doubled_hidden": 0.10,
+           "impact_missed_doubled_sampled": 0.10, "impact_missed_p95_30_hidden": 0.10, "impact_false_callers_shift": 0.01,
+           "impact_false_sampled": 0.01, "impact_imprecision": 0.05,
            "impact_few_not_insufficient": 0, "impact_stream_false": 0.05, "impact_server_wrong": 0}
 
 
@@ -30,7 +32,9 @@ def made_up(scale, seed, figure):
     figure("impact_false_share", float(rows["false_share"][1]), 4)
     figure("impact_false_confirmed", value("false_share", "confirmed"), 4)
     figure("impact_imprecision", 1 - float(rows["precision"][1]), 4)
-    for kind in ("doubled_01", "doubled_1", "doubled_5", "p95_20"):
+    for kind in ("callers_shift", "sampled"):
+        figure(f"impact_false_{kind}", value(f"same_{kind}", "called"), 4)
+    for kind in ("doubled_01", "doubled_1", "doubled_5", "p95_20", "doubled_hidden", "doubled_sampled", "p95_30_hidden"):
         figure(f"impact_missed_{kind}", 1 - value(kind, "called"), 4)
     figure("impact_few_not_insufficient", float(rows["few_not_insufficient"][1]), 0)
     figure("impact_stream_false", value("stream_same", "called"), 4)
@@ -46,16 +50,26 @@ def deploy(server, service, began):
     assert status == 202, answer
 
 
+def send_pair(traffic, t, i):
+    """Two versions side by side. Every third is worse; every second of those is called mostly by whom fails little, and
+    of the others every second mostly by whom fails much."""
+    worse = 5 if i % 3 == 0 else 1
+    old, new = ((0.8, 0.2) if worse == 1 else (0.2, 0.8)) if i % 2 else (0.5, 0.5)  # the share of web
+    for version, start, requests, share, by in (("1", t - 600, 4000, old, 1), ("2", t, 3000, new, worse)):
+        calm = int(requests * share)
+        traffic.send(version, start, t + 900, calm, 0.003 * by, pods=4, caller="web")
+        traffic.send(version, start, t + 900, requests - calm, 0.017 * by, pods=4, caller="batch")
+
+
 def through_a_server(n, seed, figure):
-    """n services, each with a rollout of two versions side by side; every third is worse."""
+    """n services, each with a rollout of two versions side by side; see send_pair."""
     from traffic import Traffic
     wrong, times, began = [], [], time.monotonic()
     with Server(config="impact:\n  enabled: false\n") as server:
         t = int(time.time()) - 2400
         for i in range(n):
             traffic = Traffic(server, seed * 1000 + i, service=f"service-{i}")
-            traffic.send("1", t - 600, t + 900, 4000, 0.01, pods=4)
-            traffic.send("2", t, t + 900, 3000, 0.05 if i % 3 == 0 else 0.01, pods=4)
+            send_pair(traffic, t, i)
             deploy(server, f"service-{i}", t)
         rollouts = {r["service"]: r["id"] for r in server.get_json("/api/takt/delivery/deploys?limit=10000")["rollouts"]}
         for i in range(n):

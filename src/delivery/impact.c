@@ -156,7 +156,10 @@ static enum err read_and_judge(struct computing *c, struct impact_window w, stru
         out->tests[i].route = str_dup(c->a, out->tests[i].route);
     if (r.partial) impact_say(&c->out->confounders, str_fmt(c->a, "%s", r.why));
     if (users) take_users(users, &r);
-    if (e == ERR_OK && users) impact_explain_weights(c, arms);
+    if (e == ERR_OK && users) {
+        c->told = arms->told;
+        c->compared = arms->added[ARM_OLD] + arms->added[ARM_NEW];
+    }
     impact_reading_fini(&r);
     arms_fini(arms);
     mem_free(arms);

@@ -135,10 +135,9 @@ static enum err make_room(struct arms *s) {
 
 static void note_weight(struct arms *s, const struct arms_request *r) {
     if (r->weight == 0) return;
-    s->told++;
-    s->weighted |= r->weight != 1;
-    s->hits_told += r->error;
-    *(r->error ? &s->hits_weight : &s->misses_weight) += r->weight;
+    s->told.weighted |= r->weight != 1;
+    (*(r->error ? &s->told.hits : &s->told.misses))++;
+    *(r->error ? &s->told.hits_weight : &s->told.misses_weight) += r->weight;
 }
 
 enum err arms_add(struct arms *s, const struct arms_request *r) {

@@ -51,16 +51,18 @@ struct arms_route {
     struct str name;
     struct arms_examples errors, slow; // of the new arm
 };
+struct arms_told { // of requests that say what they stand for
+    uint64_t hits, misses;
+    double hits_weight, misses_weight; // sums
+    bool weighted;                     // some stand for more than themselves
+};
 struct arms {
     struct arena arena; // of names
     struct arms_sample *samples;
     uint32_t n, cap;
     unsigned shift; // one trace in 1 << shift is kept
     uint64_t added[ARM_COUNT];
-    uint64_t told;                     // requests that say what they stand for
-    bool weighted;                     // some stand for more than themselves
-    double hits_weight, misses_weight; // sums, of those that say
-    uint64_t hits_told;
+    struct arms_told told;
     struct arms_route routes[ARMS_ROUTES_MAX];
     uint32_t n_routes;
     struct map route_map;

@@ -22,7 +22,7 @@ static enum err read_root(void *ctx, const struct visit_span *s) {
         return ERR_OK;
     double weight = sampling_weight(scan_text(&s->values[0]));
     if (weight == 0) weight = 1;
-    if (x->of->variants) weight *= (double)(1u << impact_variants_shift(x->of->variants));
+    if (x->of->variants) weight *= (double)(1u << x->of->variants->shift);
     memcpy(x->last, s->trace_id, 16);
     x->out->failed += weight;
     x->out->squares += weight * weight;

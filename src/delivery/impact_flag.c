@@ -62,11 +62,20 @@ void impact_choose_variant(struct computing *c) {
 
 void impact_explain_variants(struct computing *c, double all, double without) {
     struct impact_lines *l = &c->out->confounders;
+    double scale = (double)(1u << c->variants.shift);
     if (!c->variants.n)
         impact_say(&c->out->why, STR("no span tells that the flag was evaluated (feature_flag.key)"));
     else if (!c->new_seen)
         impact_say(&c->out->why, STR("one variant only was served, before and after"));
-    if (without > 0 && c->variants.n)
+    struct impact_window before = { c->ask->started - HOUR_NS, c->ask->started };
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < c->versions.n; i++)
+        if (c->versions.items[i].version.len) n += impact_requests_in(&c->versions, i, before);
+    if (n == 0 && c->new_seen)
         impact_say(l,
-                   str_fmt(c->a, "%.0f of %.0f requests are of no variant, and were left out", without, all));
+                   STR("no variant was served in the hour before the change: the baseline is what is served "
+                       "most since"));
+    if (without > 0 && c->variants.n)
+        impact_say(l, str_fmt(c->a, "%.0f of %.0f requests are of no variant, and were left out",
+                              without * scale, all * scale));
 }

@@ -19,7 +19,8 @@ struct computing {
     bool is_new[VERSIONS_MAX];
     uint32_t old; // index of the baseline; VERSIONS_MAX: none
     bool new_seen;
-    bool all_weighted;                  // every request says how it was sampled
+    struct arms_told told;              // what the requests that were compared say of their sampling,
+    uint64_t compared;                  // of so many
     struct impact_window before, after; // BEFORE_AFTER
     struct impact_window window;        // CONCURRENT: both serve
 };
@@ -33,5 +34,4 @@ void impact_choose_variant(struct computing *c);
 void impact_explain_variants(struct computing *c, double all, double without);
 
 // Words (impact_words.c).
-void impact_explain_weights(struct computing *c, const struct arms *arms);
 void impact_explain(struct computing *c);

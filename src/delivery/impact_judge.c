@@ -246,7 +246,7 @@ enum err impact_judge(struct arena *a, struct arms *arms, struct impact_rules ru
     TRY(counting_init(&j->counting, a, arms, rules));
     TRY(judge_routes(j));
     out->one_pod = arms->n_pods[ARM_OLD] < 2 || arms->n_pods[ARM_NEW] < 2;
-    out->weighted = arms->weighted;
+    out->weighted = arms->told.weighted;
     out->n_pooled = arms->n_pooled;
     out->spread = &j->all;
     TRY(conclude(j));

@@ -117,6 +117,10 @@ struct str scan_label(const struct impact_of *of, const struct visit_span *s, co
     return of->variants ? impact_variant_of(of->variants, s->trace_id) : scan_text(version);
 }
 
+static bool is_forgotten(const struct impact_of *of, const struct visit_span *s) {
+    return of->variants && !impact_variants_keep(of->variants, s->trace_id);
+}
+
 // How many a span stands for; one that does not say counts once.
 static double weight_of(const struct value *trace_state) {
     double weight = sampling_weight(scan_text(trace_state));
@@ -150,7 +154,8 @@ static struct version_seen *version_at(struct counting *c, struct str version) {
 
 static enum err count_version(void *ctx, const struct visit_span *s) {
     struct counting *c = ctx;
-    if (!scan_same_environment(c->of->environment, &s->values[F_ENVIRONMENT], &s->values[F_OLD_ENVIRONMENT]))
+    if (is_forgotten(c->of, s) ||
+        !scan_same_environment(c->of->environment, &s->values[F_ENVIRONMENT], &s->values[F_OLD_ENVIRONMENT]))
         return ERR_OK;
     struct version_seen *v = version_at(c, scan_label(c->of, s, &s->values[F_VERSION]));
     if (!v) return c->a->failed ? ERR_NOMEM : ERR_OK;
@@ -249,7 +254,9 @@ static struct str route_of(struct reading *x, const struct value *v) {
 static enum err read_request(void *ctx, const struct visit_span *s) {
     struct reading *x = ctx;
     const struct value *v = s->values;
-    if (!scan_same_environment(x->of->environment, &v[F_ENVIRONMENT], &v[F_OLD_ENVIRONMENT])) return ERR_OK;
+    if (is_forgotten(x->of, s) ||
+        !scan_same_environment(x->of->environment, &v[F_ENVIRONMENT], &v[F_OLD_ENVIRONMENT]))
+        return ERR_OK;
     struct str label = scan_label(x->of, s, &v[F_VERSION]);
     struct arms_request r = { .arm = x->rule.arm(x->rule.ctx, label, (int64_t)s->start_ns),
                               .start_ns = s->start_ns,
@@ -274,7 +281,7 @@ enum err impact_read_arms(const struct impact_source *src, const struct impact_o
     };
     struct visit_answer answer;
     struct buf filter;
-    if (of->variants) r->arms->shift = impact_variants_shift(of->variants);
+    if (of->variants) r->arms->shift = of->variants->shift;
     buf_init(&filter, SCAN_FILTER_MAX);
     buf_init(&x.route, SCAN_FILTER_MAX);
     put_requests(&filter, r->other_services ? "!=" : "=", of->service);

@@ -97,8 +97,8 @@ struct str impact_variant_of(const struct impact_variants *v, const uint8_t trac
     return v->names[v->traces[at].variant];
 }
 
-unsigned impact_variants_shift(const struct impact_variants *v) {
-    return v->shift;
+bool impact_variants_keep(const struct impact_variants *v, const uint8_t trace_id[16]) {
+    return is_kept(v, hash_xxh64(trace_id, 16));
 }
 
 // --- evaluations -------------------------------------------------------------------------------------------

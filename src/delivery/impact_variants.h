@@ -40,6 +40,7 @@ NODISCARD enum err impact_variants_read(struct impact_variants *v, const struct 
 NODISCARD enum err impact_variants_add(struct impact_variants *v, const uint8_t trace_id[16],
                                        struct str variant);
 struct str impact_variant_of(const struct impact_variants *v, const uint8_t trace_id[16]); // empty: none
-unsigned impact_variants_shift(const struct impact_variants *v);
+// false: it is not known whether the trace has one. Of those that are kept 1 << shift times as many are.
+bool impact_variants_keep(const struct impact_variants *v, const uint8_t trace_id[16]);
 // The service that evaluates most; empty: none does.
 struct str impact_evaluator(const struct impact_variants *v);
