@@ -216,6 +216,8 @@ enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_que
     TRY(take_flag_age(p, d, &ask, ctx));
     if (what == ASK_TREND) return ask_trend(d, &ask, p, w, ctx);
     if (what == ASK_PROFILE) return answer_profile(d, &ask, w, ctx);
+    if (what == ASK_INCIDENTS) return answer_incidents(d, &ask, w, ctx);
+    if (what == ASK_ALERTS) return answer_alerts(d, &ask, w, ctx);
     if (what == ASK_REPORT) return answer_report(d, &ask, w, ctx);
     return what == ASK_MEASURES ? ask_measures(d, &ask, p, w, ctx) : answer_deploys(d, &ask, w, ctx);
 }
@@ -260,6 +262,12 @@ void takt_profile_handle(struct api *a, struct net_request *rq) {
 }
 void takt_report_handle(struct api *a, struct net_request *rq) {
     handle(a, rq, ASK_REPORT);
+}
+void takt_incidents_handle(struct api *a, struct net_request *rq) {
+    handle(a, rq, ASK_INCIDENTS);
+}
+void takt_alerts_handle(struct api *a, struct net_request *rq) {
+    handle(a, rq, ASK_ALERTS);
 }
 void takt_catalogue_handle(struct api *a, struct net_request *rq) {
     handle(a, rq, ASK_CATALOGUE);

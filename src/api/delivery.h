@@ -31,7 +31,9 @@ enum delivery_question {
     ASK_TREND,
     ASK_PROFILE,
     ASK_REPORT,
-    ASK_HISTORY
+    ASK_HISTORY,
+    ASK_INCIDENTS,
+    ASK_ALERTS
 };
 
 // ERR_INVALID: ctx names the parameter.

@@ -46,6 +46,15 @@ NODISCARD enum err answer_deploys(struct delivery *d, const struct answer_ask *a
     "commits_state," \
     " commits, changes, trigger_kind, actor, url"
 void answer_put_rollout(struct json_writer *w, struct db_row *r);
+// Incidents that were not over before the window, and began before its end: the open ones first, the worst
+// of them on top, then the newest; each with the rollout or flag that is held to be its cause.
+NODISCARD enum err answer_incidents(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
+                                    struct err_ctx *ctx);
+// Alerts by team in each of the weeks that end with the window, the last first. Of every environment
+// unless one is asked for.
+enum { ANSWER_ALERT_WEEKS = 5 };
+NODISCARD enum err answer_alerts(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
+                                 struct err_ctx *ctx);
 // A figure, its definition and every row that it looked at: counted or left out, and why.
 NODISCARD enum err answer_why(struct delivery *d, const struct figure_id *f, int64_t now, uint64_t limit,
                               struct json_writer *w, struct err_ctx *ctx);

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "delivery/answer.h"
+#include "delivery/answer_parts.h"
 #include "delivery/failure.h"
 
 #define DEPLOY_MEMORY_MAX (64ull << 20)
@@ -341,12 +341,8 @@ static enum err put_changes(struct telling *t) {
 
 // --- what came of it ---------------------------------------------------------------------------------------
 
-static enum err put_rank(struct telling *t, struct str rule) {
-    for (unsigned i = FAILURE_SAID; i < FAILURE_RULE_COUNT; i++) {
-        if (!str_eq(rule, str_of(failure_rule_text((enum failure_rule)i)))) continue;
-        jw_key(t->w, STR("rank"));
-        jw_u64(t->w, i);
-    }
+static enum err put_rank_of(struct telling *t, struct str rule) {
+    put_rank(t->w, rule);
     return ERR_OK;
 }
 
@@ -389,7 +385,7 @@ static enum err put_links(struct telling *t) {
     db_bind_i64(r, 1, t->id);
     db_bind_i64(r, 2, ANSWER_DEPLOY_ROWS_MAX);
     db_bind_i64(r, 3, FAILURE_WINDOW_NS);
-    return put_rows(t, "links", r, columns, put_rank);
+    return put_rows(t, "links", r, columns, put_rank_of);
 }
 
 // What people said of this rollout; a link that was denied is nowhere else.

@@ -38,6 +38,11 @@ void put_id(struct json_writer *w, const char *key, uint64_t id) {
     put_text(w, key, str_of(text));
 }
 
+void put_rank(struct json_writer *w, struct str rule) {
+    for (unsigned i = FAILURE_SAID; i < FAILURE_RULE_COUNT; i++)
+        if (str_eq(rule, str_of(failure_rule_text((enum failure_rule)i)))) put_u64(w, "rank", i);
+}
+
 void put_scope(struct json_writer *w, const struct scope *s) {
     jw_key(w, STR("scope"));
     jw_object(w);

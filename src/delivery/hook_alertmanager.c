@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Alertmanager, and the shape that it shares with Grafana. Each alert of a request is an event of its
 // own, known by (fingerprint, startsAt, status), so that what is sent again every few minutes is one.
-// An alert is an incident only by rule: label takt_incident="true", or a severity that is configured.
+// Each is an alert; an incident too only by rule: label takt_incident="true", or a severity that is
+// configured.
 #include "delivery/hook.h"
 
 static const struct word states[] = {
@@ -23,12 +24,31 @@ static struct str first_of(struct doc d, const char *const *names, unsigned n) {
 }
 #define FIRST_OF(d, list) first_of((d), (list), sizeof(list) / sizeof *(list))
 
+static const char *const services[] = { "service", "service_name" },
+                         *const environments[] = { "environment", "env", "deployment_environment_name" },
+                         *const teams[] = { "team", "owner" };
+
+static void say_alert(struct hook_in *in, struct doc alert, struct str key, const struct word *state) {
+    struct doc labels = doc_object(alert, "labels");
+    bool resolved = state->rank == RANK_DONE;
+    int64_t start = doc_stamp(alert, "startsAt"), severity = severity_of(doc_text(labels, "severity"));
+    int64_t end = resolved ? time_or(doc_stamp(alert, "endsAt"), in->r->received) : 0;
+    struct say s = say_of(in, FACT_ALERT, key, resolved ? end : start, state->rank);
+    say_text(&s, ALERT_SERVICE, FIRST_OF(labels, services));
+    say_text(&s, ALERT_ENVIRONMENT, FIRST_OF(labels, environments));
+    say_text(&s, ALERT_TEAM, FIRST_OF(labels, teams));
+    say_text(&s, ALERT_NAME, doc_text(labels, "alertname"));
+    if (severity) say_int(&s, ALERT_SEVERITY, severity);
+    say_word(&s, ALERT_STATE, resolved ? "resolved" : "firing");
+    say_time(&s, ALERT_STARTED, start);
+    say_time(&s, ALERT_ENDED, end);
+}
+
 static void say_incident(struct hook_in *in, struct doc alert, struct str key, const struct word *state,
                          const char *provider) {
-    static const char *const services[] = { "service", "service_name" },
-                             *const environments[] = { "environment", "env", "deployment_environment_name" },
-                             *const titles[] = { "summary", "title", "description" },
-                             *const causes[] = { "takt_caused_by", "caused_by" };
+    static const char *const titles[] = { "summary", "title", "description" }, *const causes[] = {
+        "takt_caused_by", "caused_by"
+    };
     struct doc labels = doc_object(alert, "labels"), notes = doc_object(alert, "annotations");
     bool resolved = state->rank == RANK_DONE;
     int64_t start = doc_stamp(alert, "startsAt"), severity = severity_of(doc_text(labels, "severity"));
@@ -66,10 +86,11 @@ static void alert_read(struct hook_in *in, struct doc alert, struct str version,
     e->body = str_fmt(a, "{\"version\":\"%.*s\",%s%.*s%s\"alerts\":[%.*s]}", STR_ARG(version),
                       org.len ? "\"orgId\":" : "", STR_ARG(org), org.len ? "," : "", STR_ARG(raw));
     if (!state) e->known = false;
-    if (!state || !is_incident(in, doc_object(alert, "labels"))) return;
+    if (!state) return;
     struct str key = str_fmt(a, "%s:%.*s%s%.*s:%.*s", provider, STR_ARG(org), org.len ? ":" : "",
                              STR_ARG(print), STR_ARG(since));
-    say_incident(in, alert, key, state, provider);
+    say_alert(in, alert, key, state);
+    if (is_incident(in, doc_object(alert, "labels"))) say_incident(in, alert, key, state, provider);
 }
 
 enum err alerts_read(struct hook_in *in, const char *provider) {

@@ -42,6 +42,8 @@ static const struct state states[] = {
     { FACT_CANARY, "promoted", 3, { CANARY_ENDED } },
     { FACT_CANARY, "failed", 3, { CANARY_ENDED } },
     { FACT_CANARY, "superseded", 3, { CANARY_ENDED } },
+    { FACT_ALERT, "firing", 1, { ALERT_STARTED } },
+    { FACT_ALERT, "resolved", 3, { ALERT_ENDED } },
     { FACT_TEST, "", 3, { TEST_ENDED } },
     { FACT_ARTIFACT, "", 3, { ARTIFACT_BUILT } },
     { FACT_FLAG, "", 3, { FLAG_CHANGED } },

@@ -552,6 +552,7 @@ def openapi_says_what_is_answered(seed):
     with Server() as server:
         conforms(send(server, plan.events), OPENAPI["paths"]["/events"]["post"]["responses"]["202"]["content"][
             "application/json"]["schema"])
+        send(server, [event("alert", plan.end - DAY, id=f"a{n}", service=f"service-{n}", state="firing") for n in range(2)])
         server.request("POST", "/hooks/github", b"{")
         assert server.request("PUT", "/api/takt/delivery/catalogue", CATALOGUE.encode())[0] == 200
         seen = set()
@@ -572,8 +573,12 @@ def openapi_says_what_is_answered(seed):
                     ask = {k: v for k, v in {**asked, **one}.items() if k in {p["name"] for p in about["parameters"]} and v}
                     answer = server.get_json(path + "?" + urllib.parse.urlencode(ask))
                     conforms(answer, schema, path)
+                    if path.endswith("/alerts"):
+                        assert [(t.get("team"), t["weeks"][0]) for t in answer["teams"]][0] == ("web", 2), answer
+                    if path.endswith("/incidents"):
+                        assert len(answer["incidents"]) == answer["all"] == len(plan.restores), answer
                 seen.add(path)
-        assert len(seen) == 11
+        assert len(seen) == 13
 
 
 def a_catalogue_by_the_api(seed):
