@@ -177,9 +177,10 @@ static enum err ask_trend(struct delivery *d, struct answer_ask *ask, const stru
     struct answer_period *periods = ARENA_ARRAY(p->arena, ANSWER_PERIODS_MAX, struct answer_period);
     struct str step = params_get(p, STR("step")), name = params_get(p, STR("measure"));
     enum measure m;
+    enum compat c = COMPAT_NONE;
     uint32_t n = 0;
     if (!periods) return ERR_NOMEM;
-    if (!measure_of(name, &m))
+    if (!measure_of(name, &m) && !compat_of(name, &c))
         return err_set(ctx, ERR_INVALID, "measure: there is no \"%.*s\"", STR_ARG(str_sub(name, 0, 64)));
     ask->period = PERIOD_NONE;
     if (!step.len || period_of(step, &ask->period)) {
@@ -190,7 +191,8 @@ static enum err ask_trend(struct delivery *d, struct answer_ask *ask, const stru
     }
     ask->from = periods[0].from;
     ask->to = periods[n - 1].to;
-    return answer_trend(d, ask, m, periods, n, w, ctx);
+    return c == COMPAT_NONE ? answer_trend(d, ask, m, periods, n, w, ctx)
+                            : answer_compat_trend(d, ask, c, periods, n, w, ctx);
 }
 
 static enum err ask_why(struct delivery *d, struct clock *clock, const struct params *p,

@@ -7,7 +7,7 @@
 //   calendar                        day, week, month, quarter: whole ones instead
 //   zone                            of dates and the calendar: Europe/Berlin; UTC without it
 //   set                             of measures: takt (the default), fourkeys, devlake-2021, devlake-2023
-//   measure, step                   of a trend: day, week (the default), month, quarter, or a duration
+//   measure, step                   of a trend, of any set: day, week (the default), month, or a duration
 //   clock                           author (the default), committer
 //   rollbacks, redeploys            true: count these too
 //   levels                          the year of the DORA report that names levels: 2019, 2021, 2023, 2024

@@ -36,6 +36,9 @@ enum { ANSWER_PERIODS_MAX = 400 };
 NODISCARD enum err answer_trend(struct delivery *d, const struct answer_ask *ask, enum measure m,
                                 const struct answer_period *periods, uint32_t n, struct json_writer *w,
                                 struct err_ctx *ctx);
+NODISCARD enum err answer_compat_trend(struct delivery *d, const struct answer_ask *ask, enum compat c,
+                                       const struct answer_period *periods, uint32_t n, struct json_writer *w,
+                                       struct err_ctx *ctx);
 // Rollouts whose end (or start, while they are open) lies in the window, the newest first.
 NODISCARD enum err answer_deploys(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
                                   struct err_ctx *ctx);

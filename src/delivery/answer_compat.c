@@ -76,6 +76,67 @@ enum err answer_compat(struct delivery *d, const struct answer_ask *ask, enum co
     return e;
 }
 
+// --- over time ---------------------------------------------------------------------------------------------
+
+struct compat_trend {
+    const struct answer_ask *ask;
+    enum compat of;
+    const struct answer_period *periods;
+    uint32_t n;
+};
+
+static enum err put_point(struct arena *a, const struct compat_trend *t, const struct compat_facts *facts,
+                          struct figure_id *f, struct json_writer *w) {
+    struct compat_result r;
+    TRY(compat_run(a, t->of, facts, f->from, f->to, NULL, NULL, &r));
+    jw_object(w);
+    put_time(w, "from", f->from);
+    put_time(w, "to", f->to);
+    put_bool(w, "partial", f->to > t->ask->now);
+    put_compat(w, f, &r);
+    jw_object_end(w);
+    return ERR_OK;
+}
+
+static enum err trend_of(struct db *db, struct arena *a, const struct compat_trend *t,
+                         struct json_writer *w) {
+    const struct answer_ask *ask = t->ask;
+    struct figure_id f = answer_figure(ask, 0, 0);
+    struct compat_facts facts;
+    TRY(compat_read(db, a, &ask->scope, ask->clock, ask->from, ask->to, &facts));
+    jw_object(w);
+    put_scope(w, &ask->scope);
+    put_window(w, &f, ask->now);
+    put_text(w, "name", str_of(compat_info(t->of)->name));
+    put_text(w, "title", str_of(compat_info(t->of)->title));
+    put_text(w, "definition", str_of(compat_info(t->of)->definition));
+    TRY(db_number(db, "SELECT max(id) FROM event", &f.as_of));
+    f.compat = t->of;
+    jw_key(w, STR("points"));
+    jw_array(w);
+    for (uint32_t i = 0; i < t->n; i++) {
+        f.from = t->periods[i].from;
+        f.to = t->periods[i].to;
+        TRY(put_point(a, t, &facts, &f, w));
+    }
+    jw_array_end(w);
+    jw_object_end(w);
+    return ERR_OK;
+}
+
+enum err answer_compat_trend(struct delivery *d, const struct answer_ask *ask, enum compat c,
+                             const struct answer_period *periods, uint32_t n, struct json_writer *w,
+                             struct err_ctx *ctx) {
+    struct db *db;
+    struct arena a;
+    TRY(delivery_reader(d, &db));
+    arena_init(&a, ANSWER_MEMORY_MAX, NULL);
+    enum err e = failed_read(db, trend_of(db, &a, &(struct compat_trend){ ask, c, periods, n }, w), ctx);
+    arena_fini(&a);
+    delivery_reader_done(d, db);
+    return e;
+}
+
 // --- why ---------------------------------------------------------------------------------------------------
 
 struct why {

@@ -819,6 +819,15 @@ def as_other_tools_have_it(seed):
                 conforms(why, {"$ref": "#/components/schemas/Why"})
                 assert why["figure"] == m["figure"] and why.get("value") == m.get("value") and why["definition"], m
                 assert sum(1 for r in why["rows"] if r["counted"]) == m["n"], (m, len(why["rows"]))
+                trend = server.get_json("/api/takt/delivery/trend?" + urllib.parse.urlencode(
+                    {**window(plan), "measure": m["name"], "step": "28d"}))
+                conforms(trend, {"$ref": "#/components/schemas/Trend"})
+                assert len(trend["points"]) == WEEKS // 4, trend
+                for p in trend["points"]:
+                    asked = {"from": int(p["from"]) // 10**9, "to": int(p["to"]) // 10**9, "set": name}
+                    alone = server.get_json("/api/takt/delivery/measures?" + urllib.parse.urlencode(asked))["measures"]
+                    same = next(x for x in alone if x["name"] == m["name"])
+                    assert (p.get("value"), p["n"]) == (same.get("value"), same["n"]), (p, same)
         # fourkeys knows only deploys whose commit it has seen: here none
         four = {m["name"]: m for m in server.get_json("/api/takt/delivery/measures?" + urllib.parse.urlencode(
             {**window(plan), "set": "fourkeys"}))["measures"]}

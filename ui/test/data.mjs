@@ -268,6 +268,14 @@ export async function sendDelivery(server) {
   for (const [id, target, state, minutes] of [['a', 'eu', 'success', 0], ['b', 'us', 'failure', 1], ['c', 'us', 'success', 4]])
     add('deploy', { id: `payments v142 ${id}`, service: 'payments', environment: 'production', version: 'v142', target, state, run: 'takt:run 9', actor: 'ann', started_at: near(minutes - 1), ...(state === 'success' ? { succeeded_at: near(minutes) } : { ended_at: near(minutes) }) });
   add('incident', { id: 'INC 31', service: 'payments', title: 'payments answers late', severity: 2, state: 'triggered', started_at: near(8), detected_at: near(10) });
+  // A loud week of one team, a usual one of nobody's.
+  const alert = (i, service, days) => {
+    const started_at = new Date(Date.now() - days * day - i * 60_000).toISOString();
+    add('alert', { id: `alert ${service} ${days} ${i}`, service, name: 'ManyErrors', severity: 2, state: i ? 'resolved' : 'firing', started_at, time: started_at });
+  };
+  for (let i = 0; i < 12; i++) alert(i, 'payments', 1);
+  for (let week = 1; week < 5; week++) alert(1, 'payments', week * 7 + 2);
+  alert(0, 'catalog', 2);
   const answer = await fetch(`${server.url}/events`, { method: 'POST', headers: { 'content-type': 'application/cloudevents-batch+json' }, body: JSON.stringify(events) });
   if (answer.status !== 202) throw new Error(`events: ${answer.status} ${await answer.text()}`);
 }

@@ -100,6 +100,108 @@ it('the teams and products of the catalogue, whole periods and the measures of o
   assert.equal((await list({})).status, 200);
 });
 
+it('incidents: the open one first, with its cause, the evidence and the traces of its time', async (open) => {
+  const page = await open(full);
+  await page.visit('/delivery');
+  const { incidents, all, open: n } = await ask('incidents?window=90d');
+  assert.equal(n, 1);
+  const list = page.locator('[data-k=incidents]');
+  await says(list, new RegExp(`^${all} incidents, 1 of them open`));
+  assert.equal(await list.locator('tbody tr').count(), incidents.length);
+  const first = list.locator('tbody tr').first();
+  await says(first, /payments answers late\s+open\s+2\s+payments\s+\d{4}-.*\s+after 2 min\s+not yet\s+3\d min\s+v142 rank 7: an incident soon after\s+all · with errors/);
+  await says(list.locator('tbody tr').nth(1), /fails\s+over\s+–[\s\S]*after 3 min[\s\S]*45 min\s+v\d+ rank \d/);
+  await first.getByRole('link', { name: 'with errors' }).focus();
+  await page.keyboard.press('Enter');
+  await until('the search', () => query(page).get('q') === '{ resource.service.name = "payments" && status = error }');
+  assert.equal(query(page).get('start'), String(BigInt(incidents[0].began) - 300_000_000_000n));
+  await page.back();
+  await first.getByRole('link', { name: 'v142' }).click();
+  await page.getByRole('heading', { level: 1, name: 'payments v142' }).waitFor();
+  await page.visit('/delivery?service=checkout&window=30d');
+  const { all: some } = await ask('incidents?window=30d&service=checkout');
+  await says(list, new RegExp(`^${some} incidents`));
+  assert.equal(await list.locator('tbody tr', { hasText: 'payments' }).count(), 0);
+  await page.visit('/delivery?service=nobody');
+  await says(list, /^No incident in this time[\s\S]*takt event incident --id INC-31/);
+});
+
+it('incidents are shown also where no rollout is known, and a failure to list them is said', async (open) => {
+  const page = await open(empty);
+  const one = { key: 'x:1', title: '<b>down</b>', severity: 1, state: 'acknowledged', began: '1795988462153000000', url: 'javascript:alert(1)', flag: { name: 'fast', says: 'flag fast was changed' } };
+  await page.route('**/api/takt/delivery/incidents?*', (r) => r.fulfill({ json: { from: '1', to: '2', incidents: [one], all: 5, open: 1, duplicates: 1 } }));
+  await page.visit('/delivery');
+  await says(page.locator('main'), /No rollouts are known yet[\s\S]*5 incidents, 1 of them open[\s\S]*<b>down<\/b>[\s\S]*open, acknowledged[\s\S]*flag fast[\s\S]*1 of 5 are shown · 1 duplicate of others left out/);
+  assert.equal(await page.locator('[data-k=incidents] a').count(), 0, 'nothing to follow');
+  await checkAccess(page, 'an incident without a rollout');
+  const other = await open(full);
+  await other.route('**/api/takt/delivery/incidents?*', (r) => r.fulfill({ status: 500, body: 'no facts' }));
+  await other.visit('/delivery');
+  await says(other.getByRole('alert'), /incidents could not be listed[\s\S]*500: no facts/);
+});
+
+it('tier and zone are in the address, and change what is asked', async (open) => {
+  const page = await open(full);
+  const list = (services) => fetch(`${full.url}/api/takt/delivery/catalogue`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ services }) });
+  assert.equal((await list({ payments: { tier: 1 }, checkout: { tier: 2 } })).status, 200);
+  await page.visit('/delivery?window=month');
+  await page.getByLabel('Tier', { exact: true }).selectOption('1');
+  await until('the tier', () => query(page).get('tier') === '1');
+  const { rollouts } = await ask('deploys?calendar=month&tier=1');
+  await says(page.locator('[data-k=rollouts]'), new RegExp(`^${rollouts.length} rollout`));
+  const asked = page.waitForRequest((r) => r.url().includes('/delivery/trend?') && new URL(r.url()).searchParams.get('zone') === 'Asia/Tokyo');
+  await page.getByLabel('Weeks and months in').selectOption('Asia/Tokyo');
+  await until('the zone', () => query(page).get('zone') === 'Asia/Tokyo');
+  await asked;
+  await page.locator('[data-ready]').waitFor();
+  const month = await ask('measures?calendar=month&tier=1&zone=Asia/Tokyo');
+  assert.notEqual(month.from, (await ask('measures?calendar=month&tier=1')).from, 'another midnight');
+  await says(page.locator('[data-k="measure deployment_frequency"]'), new RegExp(`\\b${month.measures[0].n}\\b`));
+  const other = await open(full);
+  await other.visit(page.url().slice(full.url.length));
+  await sameView(page, other);
+  await page.getByText('Week by week, as a table').click();
+  const trend = await ask(`trend?measure=lead_time&step=week&zone=Asia/Tokyo&from=${BigInt(month.from) / 1_000_000_000n}&to=${BigInt(month.to) / 1_000_000_000n}`);
+  const monday = new Date(Number(BigInt(trend.points[0].from) / 1_000_000n) + 9 * 3_600_000);
+  assert.equal(monday.getUTCDay(), 1);
+  await says(page.locator('[data-k=trends] tbody tr').first(), new RegExp(monday.toISOString().slice(0, 10)));
+  await page.visit('/delivery?zone=Nowhere/Land');
+  await says(page.getByRole('alert').first(), /zone/);
+  assert.equal((await list({})).status, 200);
+});
+
+it('trends of the measures of another tool', async (open) => {
+  const page = await open(full);
+  await page.visit('/delivery?as=devlake-2023');
+  const { measures } = await ask('measures?window=90d&set=devlake-2023');
+  await has(page.locator('[data-k="figure devlake-2023.deployment_frequency"] .spark'), 'role', 'img');
+  await page.getByText('Week by week, as a table').click();
+  assert.equal(await page.locator('[data-k=trends] thead th').count(), 1 + measures.length);
+});
+
+it('what is not whole yet, and what lies between the levels, is said in words', async (open) => {
+  const page = await open(full);
+  await page.visit('/delivery');
+  assert.equal(await page.locator('[data-k=partial]').count(), 0);
+  await page.getByLabel('Window', { exact: true }).selectOption('this-month');
+  await says(page.locator('[data-k=partial]'), /not over yet/);
+  assert.equal(await page.locator('.figure', { hasText: 'not a whole period yet' }).count(), 5);
+  await page.route('**/api/takt/delivery/measures?*', async (r) => {
+    const json = await (await r.fetch()).json();
+    json.measures[0].level = { year: 2024, best: 'high', worst: 'high', between: true };
+    return r.fulfill({ json });
+  });
+  await page.route('**/api/takt/delivery/deploys?*', async (r) => {
+    const json = await (await r.fetch()).json();
+    Object.assign(json.rollouts[0], { targets: 3, done_targets: 1, state: 'failed' });
+    return r.fulfill({ json });
+  });
+  await page.visit('/delivery?levels=2024');
+  await says(page.locator('[data-k="measure deployment_frequency"]'), /high, between the report's levels/);
+  await says(page.locator('[data-k=rollouts] tbody tr').first(), /failed\s*partial: 1 of 3 targets/);
+  await checkAccess(page, 'levels between');
+});
+
 // --- one deploy -------------------------------------------------------------------------------------------
 
 it('a deploy: from the list to its page, which tells what the API knows', async (open) => {
@@ -257,7 +359,7 @@ it('trends are shown where the server tells them, as a picture and as a table', 
   for (const path of ['/?lens=exec', '/delivery?service=payments']) {
     await page.visit(path);
     await until('five pictures', async () => (await page.locator('.spark').count()) === 5);
-    await has(page.locator('[data-k="figure change_failure_rate"] .spark'), 'aria-label', 'Change failure rate by week, from 10.0 % to 30.0 % over 3 weeks');
+    await has(page.locator('[data-k="figure change_failure_rate"] .spark'), 'aria-label', 'Change failure rate by week, from 10.0 % to 30.0 % over 3 weeks, the last not whole');
     await page.getByText('Week by week, as a table').click();
     await says(page.locator('[data-k=trends]'), /10\.0 % of 1[\s\S]*–[\s\S]*\(not whole\)[\s\S]*30\.0 % of 3/);
     await checkAccess(page, path);
@@ -273,6 +375,55 @@ it('on call: recent deploys, and what fails now', async (open) => {
   await until('the lens', () => query(page).get('lens') === 'exec');
   await page.goBack();
   await page.locator('[data-k=recent]').waitFor();
+});
+
+it('on call: open incidents, the health of services, alerts of teams', async (open) => {
+  const page = await open(full);
+  const list = (services) => fetch(`${full.url}/api/takt/delivery/catalogue`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ services }) });
+  assert.equal((await list({ payments: { team: 'money' } })).status, 200);
+  await page.visit('/');
+  await says(page.locator('[data-k=open]'), /^1 open incident\s+1 severity 2[\s\S]*payments answers late[\s\S]*v142/);
+  const row = page.locator('[data-k="health payments"]');
+  await says(row, /^payments\s+\d+\s+[\d.]+ %\s+was [\d.]+ %\s+[\d.]+ m?s was [\d.]+ m?s\s+v142 \d{4}-[\s\S]*failed in production\s+payments answers late, severity 2/);
+  assert.equal(await page.locator('[data-k=health] tbody tr').first().getAttribute('data-k'), 'health payments', 'hurt ones stand first');
+  await says(page.locator('[data-k="health catalog"]'), /none in 30 days[\s\S]*none open/);
+  const catalog = page.locator('[data-k="health catalog"]');
+  const asked = new URLSearchParams((await catalog.getByRole('link').first().getAttribute('href')).split('?')[1]);
+  const counted = await (await fetch(`${full.url}/api/metrics/query?${new URLSearchParams({ q: '{ (kind = server || kind = consumer || nestedSetParent < 0) && resource.service.name = "catalog" } | count_over_time()', start: asked.get('start'), end: asked.get('end') })}`)).json();
+  await says(catalog, new RegExp(`^catalog\\s+${counted.series[0].value}\\b`));
+  const { teams } = await ask('alerts');
+  assert.deepEqual(teams.map((t) => [t.team, t.weeks]), [['money', [12, 1, 1, 1, 1]], [undefined, [1, 0, 0, 0, 0]]]);
+  await says(page.locator('[data-k="alerts money"]'), /money\s+12\s+1\s+\d+\s+1\s+12\.0 times a usual week/);
+  await says(page.locator('[data-k="alerts "]'), /no team is known\s+1\s+0/);
+  await page.locator('[data-k="health payments"]').getByRole('link', { name: 'v142' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'payments v142' }).waitFor();
+  await page.visit('/?lens=exec');
+  await says(page.locator('[data-k=open]'), /^1 open incident\s+1 severity 2/);
+  assert.equal(await page.locator('[data-k=open] table').count(), 0);
+  assert.equal((await list({})).status, 200);
+});
+
+it('on call: errors that rose and a count that stopped early are said in words', async (open) => {
+  const page = await open(full);
+  let asked = 0;
+  await page.route('**/api/metrics/query?*', (r) => {
+    const q = new URL(r.request().url()).searchParams;
+    if (!q.get('q').includes('count_over_time')) return r.fulfill({ json: { series: [] } });
+    const later = BigInt(q.get('end')) > BigInt(Date.now() - 600_000) * 1_000_000n;
+    asked++;
+    const of = (status, value) => ({ labels: [{ key: 'resource.service.name', value: { stringValue: 'web' } }, { key: 'status', value: { stringValue: status } }], value });
+    return r.fulfill({ json: { series: [of('unset', 100), ...(later ? [of('error', 20)] : [])], ...(later ? { status: 'PARTIAL', message: 'the deadline' } : {}) } });
+  });
+  await page.visit('/');
+  assert.equal(asked, 2);
+  await says(page.locator('[data-k=health]'), /services, 1 has more errors than before[\s\S]*Not all was counted: the deadline/);
+  await says(page.locator('[data-k="health web"]'), /120\s+rose to 16\.7 % was 0 %/);
+  await checkAccess(page, 'errors that rose');
+  await page.unroute('**/api/metrics/query?*');
+  await page.route('**/api/metrics/query?*', (r) => r.fulfill({ status: 503, body: 'busy' }));
+  await page.visit('/');
+  await says(page.getByRole('alert'), /health of the services could not be read[\s\S]*503: busy/);
 });
 
 it('what came in, and what was not taken', async (open) => {

@@ -3,6 +3,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Measure, Rollout } from '../src/base/delivery';
+import type { Incident, Incidents } from '../src/base/incidents';
+import type { AlertTeam } from '../src/pages/alerts';
+import type { Health, Side } from '../src/search/health';
 import type { SeriesAnswer } from '../src/search/answers';
 import type { TrendPoint } from '../src/base/trend';
 import { matchPath } from '../src/base/route';
@@ -13,6 +16,10 @@ import { operationsOf } from '../src/search/operations';
 Object.assign(globalThis, { matchMedia: () => ({ matches: false, addEventListener: () => {} }) });
 const { clustered, hrefOf, kindOf, labelOf, markersPath } = await import('../src/base/markers');
 const { changeOf, FIRST, groupsOf, levelOf, verdictOf } = await import('../src/base/delivery');
+const { bySeverity, lengthOf, shownOf, titleOf, tracesOf } = await import('../src/base/incidents');
+const { isStorm, usualOf } = await import('../src/pages/alerts');
+const { linesOf } = await import('../src/pages/health');
+const { byNeed, healthOf, rose, sidesOf } = await import('../src/search/health');
 const { sparkPath, trendText } = await import('../src/base/trend');
 const { rolloutOf } = await import('../src/trace/deploys');
 
@@ -93,5 +100,49 @@ test('measures in groups, each once, those that no group names last', () => {
   const groups = groupsOf(['flaky_test_rate', ...FIRST, 'new_one'].map((n) => measure(n)));
   assert.deepEqual(groups.map((g) => [g.title, g.measures.length]), [['DORA', 5], ['Pipelines', 1], ['Others', 1]]);
   const level = (l: Measure['level']): string => levelOf(measure('x', l ? { level: l } : {}));
-  assert.deepEqual([level(undefined), level({ insufficient: true }), level({ best: 'elite', worst: 'elite' }), level({ best: 'elite', worst: 'high' })], ['', 'insufficient data', 'elite', 'elite to high']);
+  assert.deepEqual([level(undefined), level({ insufficient: true }), level({ best: 'elite', worst: 'elite' }), level({ best: 'elite', worst: 'high' }), level({ best: 'high', worst: 'high', between: true })], ['', 'insufficient data', 'elite', 'elite to high', "high, between the report's levels"]);
+});
+
+const MIN = 60_000_000_000n;
+const T = 1_700_000_000_000_000_000n;
+const incident = (key: string, more: Partial<Incident> = {}): Incident => ({ key, service: 'shop', began: String(T), ...more });
+
+test('incidents: how long, of which time its traces are, how many of each severity', () => {
+  assert.equal(lengthOf(incident('a', { recovered: String(T + 90n * MIN), paused: String(30n * MIN) }), ''), '1 h');
+  assert.equal(lengthOf(incident('a'), String(T + 5n * MIN + 59_000_000_000n)), '5 min');
+  assert.equal(lengthOf(incident('a'), String(T + 1n)), '< 1 min');
+  assert.equal(lengthOf({ key: 'a' }, String(T)), '');
+  const q = (path: string | null): URLSearchParams => new URLSearchParams(path!.split('?')[1]);
+  const open = q(tracesOf(incident('a', { service: 'a "b"' }), String(T + MIN), true));
+  assert.deepEqual([open.get('q'), open.get('range'), open.get('start'), open.get('end')], ['{ resource.service.name = "a \\"b\\"" && status = error }', 'between', String(T - 5n * MIN), String(T + MIN)]);
+  assert.equal(q(tracesOf(incident('a', { recovered: String(T + 2n) }), 'x', false)).get('end'), String(T + 2n));
+  assert.equal(tracesOf({ key: 'a', began: '1' }, '2', false), null);
+  assert.deepEqual(bySeverity([incident('a', { severity: 3 }), incident('b'), incident('c', { severity: 1 }), incident('d', { severity: 3 })]), [{ severity: 1, n: 1 }, { severity: 3, n: 2 }, { severity: null, n: 1 }]);
+  const list = (all: number, open: number, duplicates = 0): Incidents => ({ incidents: [], all, open, duplicates, to: '1' });
+  assert.deepEqual([titleOf(list(0, 0)), titleOf(list(1, 1)), titleOf(list(3, 1)), titleOf(list(2, 0))], ['No incident', '1 incident, open', '3 incidents, 1 of them open', '2 incidents']);
+  assert.equal(shownOf(list(300, 1, 2), 200), '200 of 300 are shown · 2 duplicates of others left out');
+});
+
+const answer = (...of: [string, string, number][]): SeriesAnswer => ({ series: of.map(([service, status, value]) => ({ labels: [{ key: 'resource.service.name', value: { stringValue: service } }, { key: 'status', value: { stringValue: status } }], value })) });
+
+test('the health of services: what needs a look first', () => {
+  const now = sidesOf(answer(['a', 'unset', 90], ['a', 'error', 10], ['b', 'ok', 50]), answer(['a', '', 0.25]));
+  assert.deepEqual(now.get('a'), { spans: 100, errors: 10, p95: 0.25 });
+  assert.deepEqual(now.get('b'), { spans: 50, errors: 0, p95: null });
+  const all = healthOf(now, sidesOf(answer(['a', 'unset', 100], ['gone', 'unset', 7]), {}));
+  assert.deepEqual(all.map((h) => [h.service, rose(h)]), [['a', true], ['b', false], ['gone', false]]);
+  const side = (spans: number, errors: number): Side => ({ spans, errors, p95: null });
+  assert(!rose({ service: 'x', now: side(100, 4), before: side(100, 0) }), 'four errors are an accident');
+  assert(!rose({ service: 'x', now: side(10_000, 110), before: side(10_000, 100) }), 'within what chance does');
+  assert(!rose({ service: 'x', now: side(100, 50), before: side(0, 0) }), 'there is nothing to compare with');
+  const half: Health = { service: 'c', now: side(10, 5), before: side(10, 5) };
+  assert.deepEqual([half, ...all].sort(byNeed).map((h) => h.service), ['a', 'c', 'b', 'gone']);
+  const lines = linesOf({ end: T, services: all, partial: '', rollouts: [deploy('2', 200, { service: 'b' }), deploy('1', 100, { service: 'b' }), deploy('9', 100, { service: 'quiet' })], open: [incident('i', { service: 'hurt' }), { key: 'nobody' }] });
+  assert.deepEqual(lines.map((l) => [l.service, l.deploy?.id, l.incidents.length]), [['hurt', undefined, 1], ['a', undefined, 0], ['b', '2', 0], ['gone', undefined, 0], ['quiet', '9', 0]]);
+});
+
+test('an alert storm is far over the past of the team', () => {
+  const team = (...weeks: number[]): AlertTeam => ({ weeks, firing: 0, incidents: 0 });
+  assert.equal(usualOf(team(9, 2, 2, 0, 0)), 1);
+  assert.deepEqual([team(30, 10, 10, 10, 10), team(29, 10, 10, 10, 10), team(9, 1, 0, 0, 0), team(100, 0, 0, 0, 0)].map(isStorm), [true, false, false, false]);
 });

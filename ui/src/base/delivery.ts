@@ -62,7 +62,7 @@ export interface Scopes {
 }
 
 export interface Catalogue {
-  catalogue: { services: Record<string, { team?: string; product?: string }> };
+  catalogue: { services: Record<string, { team?: string; product?: string; tier?: number }> };
 }
 
 // The five of DORA, in their order.
@@ -85,9 +85,10 @@ export function groupsOf(measures: readonly Measure[]): { title: string; measure
 
 export function levelOf(m: Measure): string {
   if (!m.level) return '';
-  const { best, worst, insufficient } = m.level;
+  const { best, worst, insufficient, between } = m.level;
   if (insufficient || !best) return 'insufficient data';
-  return !worst || best === worst ? best : `${best} to ${worst}`;
+  const name = !worst || best === worst ? best : `${best} to ${worst}`;
+  return between ? `${name}, between the report's levels` : name;
 }
 
 export const digits = (v: number): string => (v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : String(Number(v.toPrecision(2))));

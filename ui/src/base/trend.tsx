@@ -64,7 +64,8 @@ export function sparkPath(points: readonly TrendPoint[]): { line: string; band: 
 export function trendText(m: Pick<Measure, 'title' | 'unit'>, t: Trend): string {
   const values = t.points.filter(known);
   if (!values.length) return `${m.title} by week: no values`;
-  return `${m.title} by week, from ${number(m.unit, values[0]!.value)} to ${number(m.unit, values.at(-1)!.value)} over ${plural(t.points.length, 'week')}`;
+  const open = t.points.at(-1)!.partial ? ', the last not whole' : '';
+  return `${m.title} by week, from ${number(m.unit, values[0]!.value)} to ${number(m.unit, values.at(-1)!.value)} over ${plural(t.points.length, 'week')}${open}`;
 }
 
 export function Spark({ m, trend }: { m: Pick<Measure, 'title' | 'unit'>; trend: Trend | undefined }): JSX.Element | null {
@@ -79,7 +80,17 @@ export function Spark({ m, trend }: { m: Pick<Measure, 'title' | 'unit'>; trend:
   );
 }
 
-export function TrendTable({ measures, trends }: { measures: readonly Measure[]; trends: Trends }): JSX.Element | null {
+// The day in a zone by name; in the preferred one without.
+function dayOf(ns: string, name: string | undefined): string {
+  if (!name) return dateOf(BigInt(ns), zone.value);
+  try {
+    return new Intl.DateTimeFormat('sv-SE', { timeZone: name }).format(Number(BigInt(ns) / 1_000_000n)); // 2026-11-20
+  } catch {
+    return dateOf(BigInt(ns), zone.value); // a zone that this browser does not know
+  }
+}
+
+export function TrendTable({ measures, trends, zone: name }: { measures: readonly Measure[]; trends: Trends; zone?: string }): JSX.Element | null {
   const shown = measures.filter((m) => trends.has(m.name));
   const weeks = shown.length ? trends.get(shown[0]!.name)!.points : [];
   if (!weeks.length) return null;
@@ -92,7 +103,7 @@ export function TrendTable({ measures, trends }: { measures: readonly Measure[];
           <tbody>
             {weeks.map((w, i) => (
               <tr key={w.from}>
-                <th scope="row">{dateOf(BigInt(w.from), zone.value)}{w.partial ? ' (not whole)' : ''}</th>
+                <th scope="row">{dayOf(w.from, name)}{w.partial ? ' (not whole)' : ''}</th>
                 {shown.map((m) => {
                   const p = trends.get(m.name)!.points[i];
                   return <td key={m.name} class="n">{p && known(p) ? `${number(m.unit, p.value)} of ${count(p.n)}` : '–'}</td>;

@@ -6,6 +6,7 @@ import { useLayoutEffect } from 'preact/hooks';
 import { getJson } from '../base/api';
 import { because, beside, deployPath, FIRST, groupsOf, interval, isBad, levelOf, number, shortName, value, when, type Catalogue, type Measure, type Measures, type Rollout, type Scopes } from '../base/delivery';
 import { count, plural, visible } from '../base/format';
+import { IncidentTable, shownOf, titleOf, type Incidents } from '../base/incidents';
 import { Copy, Empty, Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
 import { choice, integer, readQuery, text, writeQuery, type Values } from '../base/query';
 import { resource } from '../base/resource';
@@ -49,7 +50,9 @@ const schema = {
   environment: text(),
   team: text(),
   product: text(),
-  window: choice('90d', '30d', '365d', 'week', 'month', 'quarter'), // the last three: the last whole one
+  tier: integer(0, 0, 9), // 0: any
+  zone: text(), // of weeks, months and quarters: Europe/Berlin; UTC when empty
+  window: choice('90d', '30d', '365d', 'week', 'month', 'quarter', 'this-week', 'this-month', 'this-quarter'), // the last whole one; the one now
   as: choice('takt', 'fourkeys', 'devlake-2021', 'devlake-2023'),
   clock: choice('author', 'committer'),
   levels: choice('none', '2024', '2023', '2021', '2019'),
@@ -69,13 +72,21 @@ const why = resource<Why>();
 const trends = resource<Trends>();
 const intake = resource<Intake>();
 const catalogue = resource<Catalogue>();
+const incidents = resource<Incidents>();
 const ROWS = 200;
 
 const WHOSE = ['service', 'environment', 'team', 'product'] as const;
-const whoseOf = (a: Ask): Record<string, string> => Object.fromEntries(WHOSE.flatMap((k) => (a[k] ? [[k, a[k]]] : [])));
+const whoseOf = (a: Ask): Record<string, string> => ({
+  ...Object.fromEntries(WHOSE.flatMap((k) => (a[k] ? [[k, a[k]]] : []))),
+  ...(a.tier ? { tier: String(a.tier) } : {}),
+  ...(a.zone ? { zone: a.zone } : {}),
+});
 
 function scopeOf(a: Ask): URLSearchParams {
-  const span = isBetween(a) ? { from: String(a.from), to: String(a.to) } : /^\d/.test(a.window) ? { window: a.window } : { calendar: a.window };
+  const span = isBetween(a) ? { from: String(a.from), to: String(a.to) }
+    : /^\d/.test(a.window) ? { window: a.window }
+      : a.window.startsWith('this-') ? { calendar: a.window.slice(5), from: String(Math.floor(Date.now() / 1000) - 1) }
+        : { calendar: a.window };
   return new URLSearchParams({ ...span, ...whoseOf(a) });
 }
 
@@ -88,23 +99,24 @@ function load(a: Ask, keep = true): void {
   void measures.load((stop) => getJson(`api/takt/delivery/measures?${m}`, stop), keep);
   q.set('limit', String(ROWS));
   void rollouts.load((stop) => getJson(`api/takt/delivery/deploys?${q}`, stop), keep);
+  void incidents.load((stop) => getJson(`api/takt/delivery/incidents?${q}`, stop), keep);
   void scopes.load((stop) => getJson('api/takt/delivery/services', stop));
   void intake.load((stop) => getJson('api/takt/delivery/intake', stop));
   void catalogue.load((stop) => getJson('api/takt/delivery/catalogue', stop));
 }
 
-// By week over the window that the measures are of. Other tools' measures have no trends.
+// By week over the window that the measures are of.
 function loadWeeks(m: Measures, a: Ask): void {
-  trends.stop();
-  if (a.as !== 'takt') return trends.set(new Map());
   const scope = { from: String(BigInt(m.from) / 1_000_000_000n), to: String(BigInt(m.to) / 1_000_000_000n), ...whoseOf(a), ...(a.clock === 'committer' ? { clock: a.clock } : {}) };
-  void trends.load((stop) => loadTrends(FIRST, scope, stop), false);
+  void trends.load((stop) => loadTrends(trended(m, a).map((x) => x.name), scope, stop), false);
 }
 
 const loadWhy = (m: Measure): void =>
   void why.load((stop) => getJson(`api/takt/delivery/why?${new URLSearchParams({ figure: m.figure, limit: String(ROWS) })}`, stop), false);
 
 // --- numbers --------------------------------------------------------------------------------------------
+
+const trended = (data: Measures, a: Ask): Measure[] => (a.as === 'takt' ? FIRST.flatMap((name) => data.measures.filter((m) => m.name === name)) : data.measures);
 
 const hasLevels = (a: Ask): boolean => a.as !== 'takt' || a.levels !== 'none';
 
@@ -126,13 +138,13 @@ function Verdict({ m }: { m: Measure }): JSX.Element | null {
 function Cards({ data, a }: { data: Measures; a: Ask }): JSX.Element {
   return (
     <ul class="figures" aria-label={a.as === 'takt' ? 'The five of DORA' : 'The figures of the other tool'}>
-      {(a.as === 'takt' ? FIRST.flatMap((name) => data.measures.filter((m) => m.name === name)) : data.measures).map((m) => (
+      {trended(data, a).map((m) => (
         <li key={m.name} class="card figure" data-k={`figure ${m.name}`}>
           <h2><a href={'delivery' + writeQuery(schema, { ...a, why: m.name })}>{m.title}</a></h2>
           <p class={`big ${m.value === undefined ? 'muted' : ''}`}>{value(m)}</p>
           <p class="muted small">{[interval(m), beside(m), plural(m.n, 'row') + (m.small && m.value !== undefined ? ', few' : '')].filter(Boolean).join(' · ')}</p>
           <Spark m={m} trend={trends.state.value.data?.get(m.name)} />
-          <p class="row small"><Verdict m={m} />{levelOf(m) && <span class="tag">{levelOf(m)}</span>}</p>
+          <p class="row small"><Verdict m={m} />{levelOf(m) && <span class="tag">{levelOf(m)}</span>}{data.partial && <span class="tag warn">not a whole period yet</span>}</p>
         </li>
       ))}
     </ul>
@@ -226,6 +238,9 @@ function WhyPart({ m }: { m: Measure }): JSX.Element {
   );
 }
 
+// Some targets got it and some did not.
+const isPart = (r: Rollout): boolean => (r.done_targets ?? 0) > 0 && r.done_targets! < (r.targets ?? 0);
+
 // A mark for every rollout on the time of the window: what went well below, what did not above.
 function Strip({ data, rows }: { data: Measures; rows: readonly Rollout[] }): JSX.Element | null {
   if (!rows.length) return null;
@@ -265,7 +280,7 @@ function Rollouts({ data }: { data: Measures }): JSX.Element {
                   <td><bdi>{visible(r.environment, 60)}</bdi></td>
                   <th scope="row"><a href={deployPath(r.id)}><bdi>{shortName(r) || r.id.slice(0, 8)}</bdi></a></th>
                   <td>{r.kind}</td>
-                  <td class={r.state === 'failed' ? 'bad' : ''}>{r.state}</td>
+                  <td class={r.state === 'failed' ? 'bad' : ''}>{r.state}{isPart(r) && <span class="tag warn">partial: {count(r.done_targets!)} of {plural(r.targets!, 'target')}</span>}</td>
                   <td class="n">{r.commits_state === 'known' || r.commits_state === 'none' ? count(r.commits) : r.commits_state}</td>
                   <td>{r.failure && (because[r.failure] ?? r.failure)}{r.recovered && `, recovered after ${duration(Number(BigInt(r.recovered) - BigInt(r.finished!)))}`}</td>
                 </tr>
@@ -278,7 +293,39 @@ function Rollouts({ data }: { data: Measures }): JSX.Element {
   );
 }
 
+function HowToSend(): JSX.Element {
+  return (
+    <>
+      <p>Incidents come from PagerDuty, Opsgenie, Alertmanager, Grafana, GitHub, GitLab and others at /hooks/…, from CloudEvents at /events, and from a shell:</p>
+      <pre class="hint" tabIndex={0} aria-label="Commands for an incident">{'takt event incident --id INC-31 --service shop --severity 2 \\\n  --title "errors in checkout" --state triggered --detected-at now\ntakt event incident --id INC-31 --state resolved --resolved-at now'}</pre>
+    </>
+  );
+}
+
+function IncidentsPart(): JSX.Element {
+  const { data, error } = incidents.state.value;
+  if (error) return <Failed what="The incidents could not be listed" error={error} retry={() => load(ask.peek())} />;
+  if (!data) return <Loading what="Reading incidents" />;
+  return (
+    <section class="card" aria-labelledby="incidents-title" data-k="incidents" id="incidents">
+      <h2 id="incidents-title">{titleOf(data)}{data.all ? '' : ' in this time'}</h2>
+      {data.incidents.length > 0 && <IncidentTable list={data.incidents} now={nowNs()} label="Table of the incidents" />}
+      {shownOf(data, data.incidents.length) && <p class="muted small">{shownOf(data, data.incidents.length)}</p>}
+      {!data.all && <HowToSend />}
+    </section>
+  );
+}
+
+const nowNs = (): string => `${Date.now()}000000`;
+
 const named = (v: string[]): [string, string][] => v.map((n) => [n, visible(n, 60)]);
+
+// The zone of this browser first, then every one that it knows; the one that is asked for, whether known or not.
+function zonesOf(asked: string): [string, string][] {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const all = [own, asked, ...Intl.supportedValuesOf('timeZone')].filter((z) => z && z !== 'UTC');
+  return [['', 'UTC'], ...[...new Set(all)].map((z): [string, string] => [z, visible(z, 40)])];
+}
 
 function Controls({ a }: { a: Ask }): JSX.Element {
   const known = scopes.state.value.data?.services ?? [];
@@ -287,10 +334,11 @@ function Controls({ a }: { a: Ask }): JSX.Element {
   const listed = Object.values(catalogue.state.value.data?.catalogue.services ?? {});
   const distinct = (k: 'team' | 'product'): string[] => [...new Set([...listed.map((s) => s[k] ?? ''), a[k]])].filter(Boolean).sort();
   const [teams, products] = [distinct('team'), distinct('product')];
+  const tiers = [...new Set([...listed.map((s) => s.tier ?? 0), a.tier])].filter((t) => t > 0).sort();
   const field = (id: keyof Ask, label: string, options: [string, string][]): JSX.Element => (
     <div class="field">
       <label for={`d-${id}`}>{label}</label>
-      <select id={`d-${id}`} value={a[id]} onChange={(e) => set({ [id]: e.currentTarget.value, ...(id === 'as' ? { why: '' } : {}) })}>
+      <select id={`d-${id}`} value={a[id]} onChange={(e) => set({ [id]: id === 'tier' ? Number(e.currentTarget.value) : e.currentTarget.value, ...(id === 'as' ? { why: '' } : {}) })}>
         {options.map(([v, shown]) => <option key={v} value={v}>{shown}</option>)}
       </select>
     </div>
@@ -302,7 +350,9 @@ function Controls({ a }: { a: Ask }): JSX.Element {
       {field('environment', 'Environment', [['', 'all that are production'], ...named(environments)])}
       {teams.length > 0 && field('team', 'Team', [['', 'all'], ...named(teams)])}
       {products.length > 0 && field('product', 'Product', [['', 'all'], ...named(products)])}
-      {!isBetween(a) && field('window', 'Window', [['30d', '30 days'], ['90d', '90 days'], ['365d', 'a year'], ['week', 'the last whole week, UTC'], ['month', 'the last whole month, UTC'], ['quarter', 'the last whole quarter, UTC']])}
+      {tiers.length > 0 && field('tier', 'Tier', [['0', 'all'], ...tiers.map((t): [string, string] => [String(t), `tier ${t}`])])}
+      {!isBetween(a) && field('window', 'Window', [['30d', '30 days'], ['90d', '90 days'], ['365d', 'a year'], ['week', 'the last whole week'], ['month', 'the last whole month'], ['quarter', 'the last whole quarter'], ['this-week', 'this week so far'], ['this-month', 'this month so far'], ['this-quarter', 'this quarter so far']])}
+      {field('zone', 'Weeks and months in', zonesOf(a.zone))}
       {isBetween(a) && <p class="field between">{day(a.from)} to {day(a.to)} <button type="button" class="link" onClick={() => set({ from: 0, to: 0 })}>The last 90 days</button></p>}
       {field('as', 'Measures as in', [['takt', 'Takt'], ['fourkeys', 'fourkeys'], ['devlake-2021', 'DevLake, 2021'], ['devlake-2023', 'DevLake, 2023']])}
       {a.as === 'takt' && field('clock', 'Lead times from', [['author', "the author's time"], ['committer', "the committer's time"]])}
@@ -355,7 +405,7 @@ function Nothing(): JSX.Element {
 export default function Delivery(): JSX.Element {
   useTitle('Delivery');
   const a = ask.value;
-  useLayoutEffect(() => load(a), [a.service, a.environment, a.team, a.product, a.window, a.from, a.to, a.clock, a.levels, a.as]);
+  useLayoutEffect(() => load(a), [a.service, a.environment, a.team, a.product, a.tier, a.zone, a.window, a.from, a.to, a.clock, a.levels, a.as]);
   const { data, error } = measures.state.value;
   useLayoutEffect(() => {
     if (data) loadWeeks(data, a);
@@ -363,17 +413,19 @@ export default function Delivery(): JSX.Element {
   const asked = data?.measures.find((m) => m.name === a.why);
   const known = scopes.state.value.data;
   return (
-    <div class="page" data-ready={(data && known && rollouts.state.value.data && ![measures, trends, intake, catalogue].some((r) => r.state.value.busy) && (!asked || why.state.value.data)) || error ? '' : undefined}>
+    <div class="page" data-ready={(data && known && rollouts.state.value.data && ![measures, trends, intake, catalogue, incidents].some((r) => r.state.value.busy) && (!asked || why.state.value.data)) || error ? '' : undefined}>
       <h1>Delivery</h1>
       <Controls a={a} />
       {error ? <Failed what="The measures could not be computed" error={error} retry={() => load(a)} />
         : !data || !known ? <Loading what="Computing the measures" />
-          : !known.services.length ? <Nothing /> : (
+          : !known.services.length ? <><Nothing />{incidents.state.value.data?.all ? <IncidentsPart /> : null}</> : (
             <>
+              {data.partial && <p class="note warn" data-k="partial"><Icon name="warn" /><span>The last period is not over yet: the figures are of {when(data.from)} until now, and will change.</span></p>}
               <Cards data={data} a={a} />
-              {trends.state.value.data && <TrendTable measures={data.measures.filter((m) => FIRST.includes(m.name))} trends={trends.state.value.data} />}
+              {trends.state.value.data && <TrendTable measures={trended(data, a)} trends={trends.state.value.data} zone={a.zone} />}
               {asked && <WhyPart m={asked} />}
               <MeasureTable data={data} a={a} />
+              <IncidentsPart />
               <Rollouts data={data} />
               <IntakePart />
             </>

@@ -6,6 +6,7 @@ import { useEffect } from 'preact/hooks';
 import { getJson, request, type ApiError } from '../base/api';
 import { because, between, deployPath, shortName, verdictOf, when, type Rollout } from '../base/delivery';
 import { count, plural, quote, visible } from '../base/format';
+import { Out, safe } from '../base/incidents';
 import { useDeploys } from '../base/markers';
 import { Copy, Empty, Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
 import { zone } from '../base/prefs';
@@ -150,13 +151,6 @@ async function load(id: string): Promise<void> {
 }
 
 // --- small parts ----------------------------------------------------------------------------------------
-
-const safe = (url: string | undefined): string | undefined => (url && /^https?:\/\//i.test(url) ? url : undefined);
-
-function Out({ url, children }: { url: string | undefined; children: ComponentChildren }): JSX.Element {
-  const to = safe(url);
-  return to ? <a href={to} target="_blank" rel="noreferrer noopener">{children}</a> : <>{children}</>;
-}
 
 function Fact({ name, children }: { name: string; children: ComponentChildren }): JSX.Element {
   return <div><dt>{name}</dt><dd>{children}</dd></div>;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two lenses of the first page. Executive: the measures of twelve weeks against the twelve before,
-// and what users got. On call: what changed lately and what fails now. Every figure opens to its rows.
+// and what users got. On call: what is open, how the services do, how loud alerts are, what changed lately
+// and what fails now. Every figure opens to its rows.
 import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { getJson, type TraceList } from '../base/api';
 import { because, beside, between, changeOf, deployPath, digits, FIRST, interval, isBad, shortName, value, verdictOf, when, type Measure, type Measures, type Rollout } from '../base/delivery';
 import { count, plural, quote, visible } from '../base/format';
+import { bySeverity, IncidentTable, severityText, type Incidents } from '../base/incidents';
 import { Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
 import { choice, readQuery } from '../base/query';
 import { resource } from '../base/resource';
@@ -15,7 +17,10 @@ import { duration } from '../base/time';
 import { loadTrends, Spark, TrendTable, type Trends } from '../base/trend';
 import type { SeriesAnswer } from '../search/answers';
 import { seriesPath } from '../search/ask';
+import { loadHealth } from '../search/health';
 import { operationsOf, type Operation } from '../search/operations';
+import { AlertsCard, type Alerts } from './alerts';
+import { DEPLOYS_DAYS, HealthCard, type HealthData } from './health';
 
 const schema = { lens: choice('oncall', 'exec') };
 const lens = computed(() => readQuery(schema, place.value.query).lens);
@@ -34,6 +39,9 @@ const twelve = resource<Twelve>();
 const users = resource<Operation[]>();
 const recent = resource<Rollout[]>();
 const failing = resource<TraceList>();
+const incidents = resource<Incidents>();
+const health = resource<HealthData>();
+const alerts = resource<Alerts>();
 
 const seconds = (ns: string): string => String(BigInt(ns) / 1_000_000_000n);
 
@@ -57,9 +65,25 @@ async function loadUsers(stop: AbortSignal): Promise<Operation[]> {
   return operationsOf(all, bad, slow);
 }
 
+const loadIncidents = (stop: AbortSignal): Promise<Incidents> => getJson<Incidents>('api/takt/delivery/incidents?window=7d&limit=200', stop);
+
+// Spans up to the end of the minute: those of a clock a little ahead are among them.
+async function loadServices(stop: AbortSignal): Promise<HealthData> {
+  const end = (BigInt(Date.now()) / 60_000n + 1n) * 60_000_000_000n;
+  const [counted, deploys, known] = await Promise.all([
+    loadHealth(end, stop),
+    getJson<{ rollouts: Rollout[] }>(`api/takt/delivery/deploys?window=${DEPLOYS_DAYS}d&limit=1000`, stop),
+    loadIncidents(stop),
+  ]);
+  return { ...counted, end, rollouts: deploys.rollouts, open: known.incidents.filter((i) => !i.recovered) };
+}
+
 function load(which: 'oncall' | 'exec'): void {
   void users.load(loadUsers);
+  void incidents.load(loadIncidents);
   if (which === 'exec') return void twelve.load(loadTwelve);
+  void health.load(loadServices);
+  void alerts.load((stop) => getJson<Alerts>('api/takt/delivery/alerts', stop));
   void recent.load(async (stop) => (await getJson<{ rollouts: Rollout[] }>('api/takt/delivery/deploys?window=7d&limit=50', stop)).rollouts);
   void failing.load((stop) => getJson<TraceList>(`api/takt/search?${new URLSearchParams({ q: '{ status = error }', start: String((BigInt(Date.now()) - 1_800_000n) * 1_000_000n), end: String(BigInt(Date.now() + 60_000) * 1_000_000n), limit: String(SHOWN), count: '1' })}`, stop));
 }
@@ -132,6 +156,39 @@ function Users(): JSX.Element | null {
 
 // --- on call --------------------------------------------------------------------------------------------
 
+// What is open now; for the executive how many of each severity only.
+function Open({ short }: { short: boolean }): JSX.Element | null {
+  const { data, error } = incidents.state.value;
+  if (error) return <Failed what="The incidents could not be listed" error={error} retry={() => load(lens.peek())} />;
+  if (!data) return <Loading what="Reading incidents" />;
+  const open = data.incidents.filter((i) => !i.recovered);
+  const over = data.all - data.open;
+  return (
+    <section class="card" aria-labelledby="open-title" data-k="open">
+      <h2 id="open-title">{data.open ? plural(data.open, 'open incident') : 'No open incident'}</h2>
+      {open.length > 0 && (
+        <ul class="row severities" aria-label="By severity">
+          {bySeverity(open).map(({ severity, n }) => <li key={severity}><Icon name="error" /> <b>{count(n)}</b> {severityText(severity)}</li>)}
+        </ul>
+      )}
+      {!short && open.length > 0 && <IncidentTable list={open.slice(0, SHOWN)} now={`${Date.now()}000000`} label="Open incidents" />}
+      <p class="muted small">{!short && open.length > SHOWN && `${SHOWN} of ${count(data.open)}, the worst first. `}{over ? `${plural(over, 'more was', 'more were')} open in the last 7 days and ${over === 1 ? 'is' : 'are'} over. ` : 'None other in the last 7 days. '}<a href="delivery">All of them</a></p>
+    </section>
+  );
+}
+
+function Services(): JSX.Element | null {
+  const { data, error } = health.state.value;
+  if (error) return <Failed what="The health of the services could not be read" error={error} retry={() => load('oncall')} />;
+  return data ? <HealthCard data={data} /> : <Loading what="Counting requests" />;
+}
+
+function Teams(): JSX.Element | null {
+  const { data, error } = alerts.state.value;
+  if (error) return <Failed what="The alerts could not be counted" error={error} retry={() => load('oncall')} />;
+  return data && <AlertsCard data={data} />;
+}
+
 function Recent(): JSX.Element | null {
   const { data, error } = recent.state.value;
   if (error) return <Failed what="The deploys could not be listed" error={error} retry={() => load('oncall')} />;
@@ -184,10 +241,10 @@ export default function Lens(): JSX.Element {
   useTitle(which === 'exec' ? 'Executive' : 'On call');
   useEffect(() => {
     load(which);
-    return () => [twelve, users, recent, failing].forEach((r) => r.stop());
+    return () => [twelve, users, recent, failing, incidents, health, alerts].forEach((r) => r.stop());
   }, [which]);
   const done = (r: { state: { value: { data: unknown; error: unknown; busy: boolean } } }): boolean => !r.state.value.busy && !!(r.state.value.data || r.state.value.error);
-  const ready = (which === 'exec' ? [twelve, users] : [recent, failing, users]).every(done);
+  const ready = (which === 'exec' ? [twelve, users, incidents] : [recent, failing, users, incidents, health, alerts]).every(done);
   return (
     <div class="page" data-ready={ready ? '' : undefined}>
       <h1>{which === 'exec' ? 'How delivery goes' : 'Is anything wrong?'}</h1>
@@ -195,7 +252,7 @@ export default function Lens(): JSX.Element {
         <a href="." aria-current={which === 'oncall' ? 'page' : undefined}>On call</a>
         <a href="?lens=exec" aria-current={which === 'exec' ? 'page' : undefined}>Executive</a>
       </nav>
-      {which === 'exec' ? <Executive /> : <><Recent /><Failing /></>}
+      {which === 'exec' ? <><Executive /><Open short /></> : <><Open short={false} /><Services /><Recent /><Failing /><Teams /></>}
       <Users />
     </div>
   );

@@ -71,6 +71,7 @@ export interface Series {
   labels?: KeyValue[];
   samples?: { timestampMs: string; value?: number | string }[];
   exemplars?: Exemplar[];
+  value?: number | string; // of a query for one moment
 }
 export interface SeriesAnswer {
   series?: Series[];
