@@ -93,9 +93,10 @@ async function main() {
       ['about', full, '/settings/about'],
     ].filter(([name]) => wanted.test(name));
     for (const [look, options] of Object.entries({
-      light: { colorScheme: 'light' },
-      dark: { colorScheme: 'dark' },
+      light: { colorScheme: 'light', viewport: { width: 1280, height: 860 } },
+      dark: { colorScheme: 'dark', viewport: { width: 1280, height: 860 } },
       'narrow-light': { colorScheme: 'light', viewport: { width: 360, height: 740 } },
+      'narrow-dark': { colorScheme: 'dark', viewport: { width: 360, height: 740 } },
     })) {
       for (const [name, server, path, wait = '[data-ready]', act] of shots) {
         const page = await openPage(browser, server, options);

@@ -15,7 +15,7 @@ import { operationsOf } from '../src/search/operations';
 // What the modules of looks ask the browser for when they are loaded.
 Object.assign(globalThis, { matchMedia: () => ({ matches: false, addEventListener: () => {} }) });
 const { clustered, hrefOf, kindOf, labelOf, markersPath } = await import('../src/base/markers');
-const { changeOf, FIRST, groupsOf, levelOf, verdictOf } = await import('../src/base/delivery');
+const { changeOf, FIRST, groupsOf, levelOf, rowsOf, verdictOf } = await import('../src/base/delivery');
 const { bySeverity, lengthOf, shownOf, titleOf, tracesOf } = await import('../src/base/incidents');
 const { isStorm, usualOf } = await import('../src/pages/alerts');
 const { linesOf } = await import('../src/pages/health');
@@ -101,6 +101,11 @@ test('measures in groups, each once, those that no group names last', () => {
   assert.deepEqual(groups.map((g) => [g.title, g.measures.length]), [['DORA', 5], ['Pipelines', 1], ['Others', 1]]);
   const level = (l: Measure['level']): string => levelOf(measure('x', l ? { level: l } : {}));
   assert.deepEqual([level(undefined), level({ insufficient: true }), level({ best: 'elite', worst: 'elite' }), level({ best: 'elite', worst: 'high' }), level({ best: 'high', worst: 'high', between: true })], ['', 'insufficient data', 'elite', 'elite to high', "high, between the report's levels"]);
+});
+
+test('rows are counted once: a share says them already', () => {
+  const of = (more: Partial<Measure>): string => rowsOf({ name: 'x', title: 'x', figure: '', unit: 'share', n: 4, value: 1, left_out: [], ...more });
+  assert.deepEqual([of({}), of({ small: true }), of({ numerator: 1, denominator: 4 }), of({ numerator: 1, denominator: 4, small: true }), of({ n: 0, denominator: 0 })], ['4 rows', '4 rows, few', '', 'few', '0 rows']);
 });
 
 const MIN = 60_000_000_000n;

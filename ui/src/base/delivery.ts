@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rollouts and measures as the server tells them, and how they read everywhere.
-import { count, visible } from './format';
+import { count, plural, visible } from './format';
 import { zone } from './prefs';
 import { dateTime, duration } from './time';
 
@@ -106,6 +106,12 @@ export const interval = (m: Measure): string => (m.interval ? `${number(m.unit, 
 export function beside(m: Measure): string {
   if (m.p90 !== undefined) return `p90 ${number(m.unit, m.p90)}`;
   return m.denominator ? `${count(m.numerator!)} of ${count(m.denominator)}` : '';
+}
+
+// How many rows are behind it, where that is not said already.
+export function rowsOf(m: Measure): string {
+  const few = m.small && m.value !== undefined ? 'few' : '';
+  return m.denominator === m.n && m.n ? few : [plural(m.n, 'row'), few].filter(Boolean).join(', ');
 }
 
 export const shortName = (r: { version?: string; sha?: string; digest?: string }): string => visible(r.version || r.sha?.slice(0, 9) || r.digest?.slice(0, 19) || '', 60);

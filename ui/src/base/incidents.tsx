@@ -81,7 +81,7 @@ function Row({ i, now }: { i: Incident; now: string }): JSX.Element {
   return (
     <tr data-k={`incident ${i.key}`}>
       <th scope="row" class="wrap"><Out url={i.url}><bdi>{visible(i.title || i.key, 120)}</bdi></Out></th>
-      <td class={i.recovered ? '' : 'bad'}>{i.recovered ? 'over' : <><Icon name="error" /> open</>}{i.state === 'acknowledged' && !i.recovered && ', acknowledged'}</td>
+      <td class={i.recovered ? '' : 'nowrap bad'}>{i.recovered ? 'over' : <><Icon name="error" /> open</>}{i.state === 'acknowledged' && !i.recovered && ', acknowledged'}</td>
       <td class="n">{i.severity ?? <span class="muted">–</span>}</td>
       <td><bdi>{visible(i.service ?? '', 60) || '–'}</bdi>{i.environment && <span class="muted"> <bdi>{visible(i.environment, 40)}</bdi></span>}</td>
       <td class="nowrap">{when(i.began)}</td>
@@ -89,7 +89,7 @@ function Row({ i, now }: { i: Incident; now: string }): JSX.Element {
       <td class="nowrap">{i.recovered ? when(i.recovered) : <span class="muted">not yet</span>}</td>
       <td class="n nowrap">{lengthOf(i, now)}</td>
       <td><Cause i={i} /></td>
-      <td class="nowrap">{all && bad ? <><a href={all}>all</a> · <a href={bad}>with errors</a></> : <span class="muted">–</span>}</td>
+      <td class="nowrap">{all && bad ? <><a href={all}>all</a> · <a href={bad}>errors</a></> : <span class="muted">–</span>}</td>
     </tr>
   );
 }
@@ -98,7 +98,7 @@ export function IncidentTable({ list, now, label }: { list: readonly Incident[];
   return (
     <Scroll label={label}>
       <table class="grid incidents">
-        <thead><tr><th>Incident</th><th>State</th><th class="n">Severity</th><th>Service</th><th>Began</th><th class="n">Detected</th><th>Recovered</th><th class="n">Lasted</th><th>Cause and evidence</th><th>Traces of its time</th></tr></thead>
+        <thead><tr><th>Incident</th><th>State</th><th class="n">Severity</th><th>Service</th><th>Began</th><th class="n">Detected</th><th>Recovered</th><th class="n">Lasted</th><th>Cause and evidence</th><th>Traces</th></tr></thead>
         <tbody>{list.map((i) => <Row key={i.key} i={i} now={now} />)}</tbody>
       </table>
     </Scroll>

@@ -31,7 +31,7 @@ function Row({ t }: { t: AlertTeam }): JSX.Element {
       <td class="n">{digits(usual)}</td>
       <td class="n">{count(t.firing)}</td>
       <td class="n">{count(t.incidents)}</td>
-      <td>{isStorm(t) && <span class="bad"><Icon name="warn" /> {digits(t.weeks[0]! / usual)} times a usual week</span>}</td>
+      <td>{isStorm(t) && <span class="bad"><Icon name="warn" /> {count(Math.round(t.weeks[0]! / usual))} times a usual week</span>}</td>
     </tr>
   );
 }

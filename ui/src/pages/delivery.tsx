@@ -4,7 +4,7 @@ import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useLayoutEffect } from 'preact/hooks';
 import { getJson } from '../base/api';
-import { because, beside, deployPath, FIRST, groupsOf, interval, isBad, levelOf, number, shortName, value, when, type Catalogue, type Measure, type Measures, type Rollout, type Scopes } from '../base/delivery';
+import { because, beside, deployPath, FIRST, groupsOf, interval, isBad, levelOf, number, rowsOf, shortName, value, when, type Catalogue, type Measure, type Measures, type Rollout, type Scopes } from '../base/delivery';
 import { count, plural, visible } from '../base/format';
 import { IncidentTable, shownOf, titleOf, type Incidents } from '../base/incidents';
 import { Copy, Empty, Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
@@ -142,7 +142,7 @@ function Cards({ data, a }: { data: Measures; a: Ask }): JSX.Element {
         <li key={m.name} class="card figure" data-k={`figure ${m.name}`}>
           <h2><a href={'delivery' + writeQuery(schema, { ...a, why: m.name })}>{m.title}</a></h2>
           <p class={`big ${m.value === undefined ? 'muted' : ''}`}>{value(m)}</p>
-          <p class="muted small">{[interval(m), beside(m), plural(m.n, 'row') + (m.small && m.value !== undefined ? ', few' : '')].filter(Boolean).join(' · ')}</p>
+          <p class="muted small">{[interval(m), beside(m), rowsOf(m)].filter(Boolean).join(' · ')}</p>
           <Spark m={m} trend={trends.state.value.data?.get(m.name)} />
           <p class="row small"><Verdict m={m} />{levelOf(m) && <span class="tag">{levelOf(m)}</span>}{data.partial && <span class="tag warn">not a whole period yet</span>}</p>
         </li>
@@ -271,14 +271,14 @@ function Rollouts({ data }: { data: Measures }): JSX.Element {
       {list.rollouts.length > 0 && (
         <Scroll label="Table of the rollouts">
           <table class="grid">
-            <thead><tr><th>Finished</th><th>Service</th><th>Environment</th><th>Version</th><th>Kind</th><th>State</th><th class="n">Commits</th><th>Failed because of</th></tr></thead>
+            <thead><tr><th>Version</th><th>Service</th><th>Finished</th><th>Environment</th><th>Kind</th><th>State</th><th class="n">Commits</th><th>Failed because of</th></tr></thead>
             <tbody>
               {list.rollouts.map((r) => (
                 <tr key={r.id}>
-                  <td class="nowrap">{when(r.finished ?? r.started)}</td>
-                  <td><bdi>{visible(r.service, 60)}</bdi></td>
-                  <td><bdi>{visible(r.environment, 60)}</bdi></td>
                   <th scope="row"><a href={deployPath(r.id)}><bdi>{shortName(r) || r.id.slice(0, 8)}</bdi></a></th>
+                  <td><bdi>{visible(r.service, 60)}</bdi></td>
+                  <td class="nowrap">{when(r.finished ?? r.started)}</td>
+                  <td><bdi>{visible(r.environment, 60)}</bdi></td>
                   <td>{r.kind}</td>
                   <td class={r.state === 'failed' ? 'bad' : ''}>{r.state}{isPart(r) && <span class="tag warn">partial: {count(r.done_targets!)} of {plural(r.targets!, 'target')}</span>}</td>
                   <td class="n">{r.commits_state === 'known' || r.commits_state === 'none' ? count(r.commits) : r.commits_state}</td>

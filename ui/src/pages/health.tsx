@@ -51,9 +51,9 @@ function Row({ l, end }: { l: Line; end: bigint }): JSX.Element {
   return (
     <tr data-k={`health ${l.service}`}>
       <th scope="row"><a href={to('')}><bdi>{visible(l.service, 60)}</bdi></a></th>
-      <td class="n">{l.now.spans ? count(l.now.spans) : l.before.spans ? <span class="bad">none any more</span> : <span class="muted">none</span>}</td>
       <td class={`n nowrap ${worse ? 'bad' : ''}`}>{worse && <><Icon name="error" /> rose to </>}{l.now.errors ? <a href={to(' && status = error')}>{share(l.now)}</a> : share(l.now)} <span class="muted">was {share(l.before)}</span></td>
       <td class="n nowrap">{l.now.p95 === null ? '–' : <a href={to('', 'slowest')}>{p95(l.now)}</a>} <span class="muted">was {p95(l.before)}</span></td>
+      <td class="n">{l.now.spans ? count(l.now.spans) : l.before.spans ? <span class="bad">none any more</span> : <span class="muted">none</span>}</td>
       <td>{l.deploy ? <><a href={deployPath(l.deploy.id)}>{shortName(l.deploy) || l.deploy.id.slice(0, 8)}</a> <span class="muted nowrap">{when(l.deploy.finished ?? l.deploy.started)}</span></> : <span class="muted">none in {DEPLOYS_DAYS} days</span>}</td>
       <td class={said?.good === false ? 'bad' : ''}>{said ? <>{said.good === false && <Icon name="error" />} {said.word}{l.deploy!.recovered ? ', recovered' : ''}</> : <span class="muted">–</span>}</td>
       <td>{incident ? <span class="bad"><Icon name="error" /> <bdi>{visible(incident.title || incident.key, 60)}</bdi>{incident.severity !== undefined && `, severity ${incident.severity}`}{l.incidents.length > 1 && ` and ${l.incidents.length - 1} more`}</span> : <span class="muted">none open</span>}</td>
@@ -72,7 +72,7 @@ export function HealthCard({ data }: { data: HealthData }): JSX.Element | null {
       {data.partial && <p class="note warn"><Icon name="warn" /><span>Not all was counted: {visible(data.partial, 160)}.</span></p>}
       <Scroll label="Health of the services">
         <table class="grid">
-          <thead><tr><th>Service</th><th class="n">Requests</th><th class="n">Errors</th><th class="n">p95</th><th>Last deploy</th><th>How it went</th><th>Incident</th></tr></thead>
+          <thead><tr><th>Service</th><th class="n">Errors</th><th class="n">p95</th><th class="n">Requests</th><th>Last deploy</th><th>How it went</th><th>Incident</th></tr></thead>
           <tbody>{lines.slice(0, SHOWN).map((l) => <Row key={l.service} l={l} end={data.end} />)}</tbody>
         </table>
       </Scroll>

@@ -74,18 +74,19 @@ function Arms({ d }: { d: Impact }): JSX.Element {
 
 function Routes({ d }: { d: Impact }): JSX.Element | null {
   if (!d.routes.length) return null;
+  const [tested, shown] = [d.routes.some((r) => r.q !== undefined), d.routes.some((r) => r.examples.length > 0)];
   return (
     <Scroll label="Routes">
       <table class="grid">
-        <thead><tr><th>Route</th><th>Test</th><th class="n">Before</th><th class="n">After</th><th class="n">Difference, 95 %</th><th class="n">q</th><th>Result</th><th>Examples</th></tr></thead>
+        <thead><tr><th>Route</th><th>Test</th><th class="n">Before</th><th class="n">After</th><th class="n">Difference, 95 %</th>{tested && <th class="n">q</th>}<th>Result</th>{shown && <th>Examples</th>}</tr></thead>
         <tbody>
           {d.routes.map((r) => {
             const show = (a: Arm): string => (r.test === 'errors' ? `${count(a.errors)} of ${count(a.requests)}` : `p95 ${time(a.p95)}`);
             return (
               <tr key={r.route + r.test} data-k={`route ${r.route} ${r.test}`}>
                 <th scope="row"><bdi>{nameOfRoute(r.route)}</bdi></th><td>{r.test}</td><td class="n">{show(r.old)}</td><td class="n">{show(r.new)}</td>
-                <td class="n nowrap">{differenceOf(r)}</td><td class="n">{qOf(r.q)}</td>
-                <td class={r.verdict === 'clean' || r.verdict === 'insufficient' ? '' : 'bad'}>{r.verdict}</td><td><Examples ids={r.examples} /></td>
+                <td class="n nowrap">{differenceOf(r)}</td>{tested && <td class="n">{qOf(r.q)}</td>}
+                <td class={r.verdict === 'clean' || r.verdict === 'insufficient' ? '' : 'bad'}>{r.verdict}</td>{shown && <td><Examples ids={r.examples} /></td>}
               </tr>
             );
           })}

@@ -6,7 +6,7 @@ import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { getJson, type TraceList } from '../base/api';
-import { because, beside, between, changeOf, deployPath, digits, FIRST, interval, isBad, shortName, value, verdictOf, when, type Measure, type Measures, type Rollout } from '../base/delivery';
+import { because, beside, between, changeOf, deployPath, digits, FIRST, interval, isBad, rowsOf, shortName, value, verdictOf, when, type Measure, type Measures, type Rollout } from '../base/delivery';
 import { count, plural, quote, visible } from '../base/format';
 import { bySeverity, IncidentTable, severityText, type Incidents } from '../base/incidents';
 import { Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
@@ -97,7 +97,7 @@ function MeasureCard({ m, before, data }: { m: Measure; before: Measure | undefi
       <h3><a href={`delivery?${new URLSearchParams({ from: seconds(data.now.from), to: seconds(data.now.to), why: m.name })}`}>{m.title}</a></h3>
       <p class={`big ${m.value === undefined ? 'muted' : ''}`}>{value(m)}</p>
       <Spark m={m} trend={data.trends.get(m.name)} />
-      <p class="muted small">{[change && `${change} against the ${WEEKS} weeks before`, interval(m), beside(m), plural(m.n, 'row') + (m.small && m.value !== undefined ? ', few' : '')].filter(Boolean).join(' · ')}</p>
+      <p class="muted small">{[change && `${change} against the ${WEEKS} weeks before`, interval(m), beside(m), rowsOf(m)].filter(Boolean).join(' · ')}</p>
     </li>
   );
 }
