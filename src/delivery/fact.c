@@ -218,6 +218,7 @@ static const char *const indices[] = {
     "CREATE INDEX flag_service ON flag_change(service)",
     "CREATE INDEX canary_service ON canary(service)",
     "CREATE INDEX change_repo ON change(repo, number)",
+    "CREATE INDEX alert_started ON alert(started_at)",
     "CREATE INDEX test_sha ON test_run(repo, sha)",
     "CREATE INDEX test_of_run ON test_run(run)",
     "CREATE INDEX pushed_repo ON pushed_commit(repo, sha)",
