@@ -93,9 +93,9 @@ static void fill(struct shop *s) {
     tell(s, "deploy", "30T10:00",
          "{\"id\":\"d1\",\"service\":\"shop\",\"environment\":\"production\",\"version\":\"v1\",\"state\":"
          "\"success\",\"started_at\":\"2026-01-30T09:50:00Z\",\"succeeded_at\":\"2026-01-30T10:00:00Z\"}");
-    tell(s, "incident", "30T11:00",
+    tell(s, "incident", "30T13:00",
          "{\"id\":\"near\",\"service\":\"shop\",\"title\":\"slow\",\"severity\":3,\"state\":\"triggered\","
-         "\"started_at\":\"2026-01-30T10:30:00Z\"}");
+         "\"started_at\":\"2026-01-30T12:30:00Z\"}");
     tell(s, "incident", "30T12:00",
          "{\"id\":\"worst\",\"service\":\"cart\",\"severity\":1,\"state\":\"triggered\"}");
     tell(s, "incident", "30T12:05",
