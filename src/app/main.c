@@ -66,7 +66,7 @@ const struct command commands[] = {
       run_query },
     { "event", "KIND --FIELD VALUE …", "Sends an event of delivery: a deploy, an incident, …",
       "  KIND                 deploy, incident, change, review, run, task, test_run, artifact, canary,\n"
-      "                       flag_change, verdict\n"
+      "                       flag_change, verdict, alert\n"
       "  --id ID              the same id is the same thing: a later event says more about it\n"
       "  --FIELD VALUE        its fields, as docs/delivery.md lists them; a time may be \"now\"\n"
       "  --server URL         of a server ($TAKT_SERVER, else http://127.0.0.1:3200); $TAKT_TOKEN is the\n"
