@@ -19,6 +19,7 @@
 #include "os/random.h"
 #include "os/thread.h"
 #include "query/crew.h"
+#include "query/source.h"
 #include "query/trace.h"
 
 enum { STOP_MS = 1000, TENANT_ROOM = 64, URL_MAX = 128, QUEUE_MAX = 2000, KEEP_BYTES = 32 << 20 };
@@ -66,6 +67,7 @@ static void share_memory(struct server *s, struct config *c) {
     s->heads.limit = all * 2 / 5;
     s->building.limit = all / 5;
     block_memo_limit(all / 32);
+    query_layout_limit(all / 64);
     block_cache_limit(c->query_column_cache ? c->query_column_cache : all / 16);
     arena_pool_limit(all / 32);
     if (c->head_cut_bytes > all / 8) c->head_cut_bytes = all / 8;

@@ -24,6 +24,7 @@ enum err block_new(struct object_store *store, struct str tenant, const struct b
     arena_init(&b->arena, OPEN_BYTES_MAX, NULL);
     places_init(b);
     memo_init(b);
+    filters_init(b);
     *out = b;
     return ERR_OK;
 }
@@ -62,6 +63,7 @@ void block_unref(struct block *b) {
     if (b->dead) block_remove_files(b->store, b->tenant, b->meta.id);
     arena_fini(&b->arena);
     places_fini(b);
+    filters_fini(b);
     memo_fini(b);
     pthread_mutex_destroy(&b->lock);
     mem_free(b);
@@ -109,6 +111,7 @@ static enum err attr_defs(struct block *b, struct in_file *f, size_t n_fixed, st
         d->column = i;
         if (!column_name_read(&b->arena, f->pq->columns[i].name, scope, &d->key, &d->type))
             return b->arena.failed ? ERR_NOMEM : ERR_CORRUPT;
+        d->hash = attr_def_hash(d->key);
         if (f->pq->columns[i].type != attr_column_def(STR(""), d->type).type) return ERR_CORRUPT;
     }
     return ERR_OK;
@@ -192,6 +195,8 @@ static enum err open_files(struct block *b, struct block_scan *s) {
     TRY(file_open(b, &b->large, FILE_LARGE, true));
     TRY(file_open(b, &b->split, FILE_SPLIT, true));
     TRY(check_shape(b));
+    struct in_file *rows[] = { &b->spans, &b->events, &b->links };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) TRY(rest_keys_find(&b->arena, rows[i]));
     TRY(attr_defs(b, &b->spans, SC_COUNT, STR("span"), &b->span_attrs, &b->n_span_attrs));
     TRY(attr_defs(b, &b->events, EC_COUNT, STR("event"), &b->event_attrs, &b->n_event_attrs));
     TRY(attr_defs(b, &b->links, LC_COUNT, STR("link"), &b->link_attrs, &b->n_link_attrs));

@@ -99,7 +99,11 @@ NODISCARD enum err block_read_traces(struct block *b, struct block_scan *s, uint
 // The trace ids of split.parquet: n ids, in the memory of the block; n = 0: none.
 NODISCARD enum err block_split(struct block *b, struct block_scan *s, const uint8_t **out_ids,
                                uint32_t *out_n);
-// What questions decoded stays with the blocks, up to 96 MiB in all; at most this, if it is less. Before
+// May a field have this text in a row of the row group? *out = false only if surely not. Knows attributes
+// and names; from memory after the first call for a column, where there is room. Resets the arena.
+NODISCARD enum err block_may_hold_text(struct block *b, struct block_scan *s, uint32_t group,
+                                       const struct field *f, struct str text, bool *out);
+// What questions decoded stays with the blocks, up to 128 MiB in all; at most this, if it is less. Before
 // any thread uses a block.
 void block_memo_limit(uint64_t bytes);
 // Decoded columns of all blocks take at most so many bytes together; 0, as at first: none are kept. Before

@@ -270,10 +270,19 @@ static bool has_memory(const struct block_scan *s, const struct pq_chunk *c) {
     return !m || m->limit == 0 || (m->used < m->limit && m->limit - m->used > c->meta->bytes_plain * MUCH_OF);
 }
 
+// Is much of the column asked for? Of what is read in pieces, when all of them together come to the whole.
+static bool is_much(struct pq_chunk *c, uint32_t rows) {
+    struct column_places *p = c->opener;
+    if ((uint64_t)rows * MUCH_OF >= c->n_rows) return true;
+    if (atomic_fetch_add(&p->rows_in_pieces, rows) < c->n_rows) return false;
+    p->rows_in_pieces = 0;
+    return true;
+}
+
 enum err cache_whole(struct block_scan *s, struct pq_chunk *c, uint32_t rows, const struct pq_vector **out) {
     *out = cache_find(s, c);
     if (*out || !s->uses_cache || cache.limit == 0 || !c->opener) return ERR_OK;
-    if ((uint64_t)rows * MUCH_OF < c->n_rows || c->n_rows == 0) return ERR_OK;
+    if (c->n_rows == 0 || !is_much(c, rows)) return ERR_OK;
     if (!has_memory(s, c) || !may_keep(c)) return ERR_OK;
     struct pq_vector *whole = ARENA_NEW(&s->arena, struct pq_vector);
     if (!whole) return ERR_NOMEM;
@@ -317,11 +326,19 @@ static enum err slice(const struct pq_chunk *c, const struct pq_vector *v, uint3
     return ERR_OK;
 }
 
+// What reading [from, to) unpacks.
+static uint32_t rows_in_pages(const struct pq_chunk *c, uint32_t from, uint32_t to) {
+    uint32_t n = 0;
+    for (size_t i = 0; i < c->n_pages && c->pages[i].first_row < to; i++)
+        if (c->pages[i].first_row + c->pages[i].n_rows > from) n += c->pages[i].n_rows;
+    return n > to - from ? n : to - from;
+}
+
 enum err cache_read(struct block_scan *s, struct pq_chunk *c, uint32_t from, uint32_t to,
                     struct pq_vector *out) {
     const struct pq_vector *whole;
     if (from > to || to > c->n_rows) return ERR_CORRUPT;
-    TRY(cache_whole(s, c, to - from, &whole));
+    TRY(cache_whole(s, c, rows_in_pages(c, from, to), &whole));
     if (whole)
         TRY(slice(c, whole, from, to, &s->arena, out));
     else

@@ -24,7 +24,8 @@ struct kept_traces {
 };
 
 void block_memo_limit(uint64_t bytes) {
-    uint64_t dicts = bytes / 3 * 2 + 1, traces = bytes / 3 + 1; // 0 would be no limit
+    uint64_t dicts = bytes / 2 + 1, traces = bytes / 4 + 1; // 0 would be no limit
+    filters_limit(bytes / 4 + 1);
     dicts_budget.limit = dicts < MEMO_DICTS_MAX ? dicts : MEMO_DICTS_MAX;
     traces_budget.limit = traces < MEMO_TRACES_MAX ? traces : MEMO_TRACES_MAX;
 }
@@ -115,6 +116,12 @@ static const struct kept_dict *dict_new(struct arena *a, const struct pq_column 
 void memo_dict_use(struct in_file *f, size_t group, size_t column, struct pq_chunk *c) {
     const struct kept_dict *k = atomic_load_explicit(&place_of(f, group, column)->dict, memory_order_acquire);
     if (k) c->dict = &k->dict;
+}
+
+const struct pq_dict *memo_dict_find(const struct in_file *f, size_t group, size_t column) {
+    const struct column_places *p = &f->places[group * f->pq->n_columns + column];
+    const struct kept_dict *k = atomic_load_explicit(&p->dict, memory_order_acquire);
+    return k ? &k->dict : NULL;
 }
 
 bool memo_has_dict(const struct column_places *p, const struct pq_dict *d) {

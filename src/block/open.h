@@ -10,13 +10,17 @@
 
 struct kept_dict;
 struct kept_traces;
+struct kept_filter;
 
 struct column_places {                   // of the pages of a column in a row group
     const struct pq_page *_Atomic pages; // NULL = not kept (yet)
     size_t n_pages;
-    const struct kept_dict *_Atomic dict; // memo.c: its dictionary; NULL = not kept (yet)
-    _Atomic bool is_refused;              // there was no room for it
-    struct cached_column *cached;         // cache.c, under its lock
+    const struct kept_dict *_Atomic dict;     // memo.c: its dictionary; NULL = not kept (yet)
+    const struct kept_filter *_Atomic filter; // filters.c: of its values; NULL = not kept (yet)
+    _Atomic bool is_refused;                  // there was no room for the dictionary
+    _Atomic bool has_no_filter;               // none can be made, or there was no room for it
+    struct cached_column *cached;             // cache.c, under its lock
+    _Atomic uint32_t rows_in_pieces;          // cache.c: unpacked since the column was last read whole
 };
 
 struct in_file {
@@ -24,13 +28,19 @@ struct in_file {
     char key[BLOCK_KEY_MAX];
     struct pq_reader *pq;         // NULL = the file is not there
     struct column_places *places; // by row group, then column
+    const struct str *rest_keys;  // restkeys.c: of each row group; NULL = there are no rests
 };
 
 struct attr_def { // an attribute column of a file
     size_t column;
     struct str key;
+    uint32_t hash; // of the key
     enum attr_type type;
 };
+
+static inline uint32_t attr_def_hash(struct str key) {
+    return (uint32_t)hash_bytes(key.ptr, key.len);
+}
 
 struct block {
     struct object_store *store;
@@ -46,7 +56,7 @@ struct block {
     struct arena places;
     struct entity_memo *entity_memos; // under the same lock
     pthread_mutex_t memo_lock;        // of adding to these
-    struct arena memo_dicts, memo_traces;
+    struct arena memo_dicts, memo_traces, memo_filters;
     const struct kept_traces *_Atomic *group_traces; // per row group of an opened block
     struct in_file spans, traces, events, links, resources, scopes, large, split;
     struct attr_def *span_attrs, *event_attrs, *link_attrs;
@@ -79,6 +89,16 @@ NODISCARD enum err memo_dict_keep(struct in_file *f, size_t group, size_t column
 // The entries of a dictionary as values; texts are borrowed, but ANY's are made in the arena.
 NODISCARD enum err dict_values(const struct pq_column *c, const struct pq_dict *d, enum value_type type,
                                struct arena *a, struct value *out);
+
+// The dictionary of a chunk, if it is kept; else NULL.
+const struct pq_dict *memo_dict_find(const struct in_file *f, size_t group, size_t column);
+
+// restkeys.c: what the footer says of each row group, when a file of rows is opened.
+NODISCARD enum err rest_keys_find(struct arena *a, struct in_file *f);
+
+void filters_init(struct block *b);
+void filters_fini(struct block *b);
+void filters_limit(uint64_t bytes); // of the filters of all blocks
 
 // The value that a field (an attribute or an intrinsic) has in each resource, or in each scope, of an
 // opened block: an array by number. Kept with the block, or in `a` when there is no room.

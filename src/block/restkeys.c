@@ -103,14 +103,22 @@ enum err rest_keys_copy(struct pq_writer *w, uint32_t group, const struct pq_rea
 
 // --- asking --------------------------------------------------------------------------------------
 
+enum err rest_keys_find(struct arena *a, struct in_file *f) {
+    struct str *of = f->pq ? ARENA_ARRAY(a, f->pq->n_groups + 1, struct str) : NULL;
+    char name[NAME_MAX_BYTES];
+    if (!f->pq) return ERR_OK;
+    if (!of) return ERR_NOMEM;
+    for (uint32_t g = 0; g < f->pq->n_groups; g++)
+        if (!pq_reader_kv(f->pq, kv_name(name, g), &of[g])) of[g] = STR("*");
+    f->rest_keys = of;
+    return ERR_OK;
+}
+
 bool block_rest_may_hold(const struct block *b, enum block_rows rows, uint32_t group, struct str key) {
     const struct in_file *files[] = { &b->spans, &b->events, &b->links };
-    const struct pq_reader *pq = files[rows]->pq;
-    char name[NAME_MAX_BYTES];
     uint8_t block[BLOOM_BLOCK];
-    struct str hex;
-    if (!pq) return false; // there are no such rows
-    if (!pq_reader_kv(pq, kv_name(name, group), &hex)) return true;
+    if (!files[rows]->pq) return false; // there are no such rows
+    struct str hex = files[rows]->rest_keys[group];
     if (hex.len == 0) return false;
     if (hex.len % HEX_BLOCK != 0) return true;
     uint64_t hash = hash_xxh64(key.ptr, key.len);

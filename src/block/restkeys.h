@@ -9,5 +9,5 @@
 enum block_rows { BLOCK_ROWS_SPANS, BLOCK_ROWS_EVENTS, BLOCK_ROWS_LINKS };
 
 // false only if no rest of these rows in the row group holds an attribute of this key, of any type; the
-// one other place is a column. Of an opened block; from memory, some ns for each row group of the block.
+// one other place is a column. Of an opened block; from memory.
 bool block_rest_may_hold(const struct block *b, enum block_rows rows, uint32_t group, struct str key);

@@ -201,6 +201,41 @@ enum err filter_new(struct arena *a, const struct expr *e, struct filter **out) 
     return ERR_OK;
 }
 
+// --- before a batch is opened ------------------------------------------------------------------------
+
+static enum err ask_field(const struct filter_ask *ask, struct field f, struct str text, bool *out) {
+    bool unscoped = f.scope == FIELD_UNSCOPED && f.intrinsic == INTRINSIC_NONE;
+    *out = true;
+    if (f.of_parent) return ERR_OK;
+    if (!unscoped) return ask->may_hold(ask->ctx, &f, text, out);
+    *out = false;
+    for (int s = FIELD_SPAN; s < FIELD_SCOPE_COUNT && !*out; s++) {
+        f.scope = (enum field_scope)s;
+        TRY(ask->may_hold(ask->ctx, &f, text, out));
+    }
+    return ERR_OK;
+}
+
+// Only equality with a text can be told by what is known of a batch from outside.
+static enum err node_may_match(const struct node *n, const struct field *fields, const struct filter_ask *ask,
+                               bool *out) {
+    const struct leaf *l = &n->leaf;
+    bool all = n->kind == NODE_AND || n->kind == NODE_CHILD;
+    *out = n->kind != NODE_FALSE;
+    if (n->kind == NODE_LEAF && l->op == QL_EQ && l->value.type == VALUE_STRING)
+        return ask_field(ask, fields[l->field], l->value.s, out);
+    if (!all && n->kind != NODE_OR) return ERR_OK;
+    *out = all;
+    for (uint32_t i = 0; i < n->n && *out == all; i++) TRY(node_may_match(n->parts[i], fields, ask, out));
+    return ERR_OK;
+}
+
+enum err filter_may_match(const struct filter *f, const struct field *fields, const struct filter_ask *ask,
+                          bool *out) {
+    *out = true;
+    return f->root ? node_may_match(f->root, fields, ask, out) : ERR_OK;
+}
+
 // --- running ---------------------------------------------------------------------------------------
 
 struct run {

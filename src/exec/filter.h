@@ -12,6 +12,16 @@ struct filter;
 // e NULL: matches every span.
 NODISCARD enum err filter_new(struct arena *a, const struct expr *e, struct filter **out);
 
+// Asks, before a batch is opened, whether a field may have a text in one of its rows.
+struct filter_ask {
+    enum err (*may_hold)(void *ctx, const struct field *f, struct str text, bool *out);
+    void *ctx;
+};
+// *out = false only if the filter surely matches no row of the batch that is asked. fields: those that rows
+// are opened with.
+NODISCARD enum err filter_may_match(const struct filter *f, const struct field *fields,
+                                    const struct filter_ask *ask, bool *out);
+
 // Sets the bits in `out` (all 0, of the batch's rows) of the rows in mask (NULL: all live rows) that
 // match. ERR_LIMIT: a regular expression took too long.
 NODISCARD enum err filter_run(const struct filter *f, struct rows *rows, const uint64_t *mask, uint64_t *out);

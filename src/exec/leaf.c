@@ -77,10 +77,27 @@ static const struct rows_part *part_of(const struct target *t) {
     return &t->rows->fields[t->field].parts[t->part];
 }
 
+// The few values that have one code, of many: whole stretches have none.
+static void mark_one_code(const struct rows_range *g, uint32_t code, uint64_t *out) {
+    enum { STRETCH = 16 };
+    const struct vec *v = &g->vec;
+    uint32_t i = 0;
+    for (; i + STRETCH <= v->n; i += STRETCH) {
+        uint32_t any = 0;
+        for (uint32_t k = 0; k < STRETCH; k++) any |= v->codes[i + k] == code;
+        for (uint32_t k = i; any && k < i + STRETCH; k++)
+            if (v->codes[k] == code) bit_set(out, g->from + v->rows[k]);
+    }
+    for (; i < v->n; i++)
+        if (v->codes[i] == code) bit_set(out, g->from + v->rows[i]);
+}
+
 static void mark_codes(const struct rows_range *g, const uint8_t *pass, uint32_t n_pass, uint32_t only,
                        uint64_t *out) {
     const struct vec *v = &g->vec;
-    if (v->rows) {
+    if (v->rows && n_pass == 1) {
+        mark_one_code(g, only, out);
+    } else if (v->rows) {
         for (uint32_t i = 0; i < v->n; i++)
             if (pass[v->codes[i]]) bit_set(out, g->from + v->rows[i]);
     } else if (n_pass == 1) {
@@ -100,12 +117,15 @@ static void mark_codes_of(const struct rows_range *g, const uint8_t *pass, const
 // Which entries of the dictionary pass; *n_pass of them, *only the last.
 static enum err judge_dict(const struct target *t, const uint8_t **out, uint32_t *n_pass, uint32_t *only) {
     const struct batch_part *p = part_of(t)->part;
+    const struct leaf *l = t->leaf;
     uint8_t *pass = arena_alloc(t->rows->batch->arena, p->n_dict + 1ull);
+    bool is_text = l->op == QL_EQ && l->value.type == VALUE_STRING && !l->is_bare;
     enum err error = ERR_OK;
     *n_pass = 0;
     if (!pass) return ERR_NOMEM;
     for (uint32_t i = 0; i < p->n_dict; i++) {
-        pass[i] = passes(t->leaf, &p->dict[i], &error);
+        const struct value *v = &p->dict[i];
+        pass[i] = is_text && v->type == VALUE_STRING ? str_eq(v->s, l->value.s) : passes(l, v, &error);
         *n_pass += pass[i];
         if (pass[i]) *only = i;
     }

@@ -170,6 +170,13 @@ enum err plan_filter(const struct plan *p, struct rows *rows, const uint64_t *ma
     return ERR_OK;
 }
 
+enum err plan_may_touch(const struct plan *p, const struct filter_ask *ask, bool *out) {
+    *out = p->every_trace;
+    for (uint32_t i = 0; i < p->n_filters && !*out; i++)
+        TRY(filter_may_match(p->filters[i], p->fields, ask, out));
+    return ERR_OK;
+}
+
 static bool pipe_may_match(const struct plan_pipe *p, uint64_t hits);
 
 static bool set_may_match(const struct plan_set *s, uint64_t hits) {

@@ -39,6 +39,9 @@ struct plan_bits {
 NODISCARD enum err plan_filter(const struct plan *p, struct rows *rows, const uint64_t *mask,
                                struct plan_bits *out);
 
+// *out = false only if plan_filter surely leaves no bit of the batch that is asked.
+NODISCARD enum err plan_may_touch(const struct plan *p, const struct filter_ask *ask, bool *out);
+
 // May a trace match whose spans are matched by the filters in `hits` (bit f; those past 63: bit 63)?
 bool plan_may_match(const struct plan *p, uint64_t hits);
 static inline uint64_t plan_filter_bit(uint32_t filter) {

@@ -171,3 +171,56 @@ TEST(plan_fields_that_follow_from_the_tree) {
     check("{ .missing != 1 || status = error }", "{B}");
     check("{ .missing = nil && kind = unspecified }", "{A B C D}");
 }
+
+// --- before a batch is opened ------------------------------------------------------------------------
+
+// Knows "there" of every field, and counts what it was asked.
+static enum err knows(void *ctx, const struct field *f, struct str text, bool *out) {
+    uint32_t *asked = ctx;
+    (*asked)++;
+    *out = f->scope != FIELD_EVENT ? str_eq(text, STR("there")) : str_eq(text, STR("event"));
+    return ERR_OK;
+}
+
+static void check_touch(const char *query, bool want) {
+    struct arena a;
+    struct ql_query *q;
+    struct plan *p;
+    struct err_ctx ctx = { 0 };
+    uint32_t asked = 0;
+    bool may;
+    arena_init(&a, SIZE_MAX, NULL);
+    CHECK_OK(ql_parse(&a, str_of(query), &q, &ctx));
+    CHECK_OK(plan_new(&a, q->pipeline, &p));
+    CHECK_OK(plan_may_touch(p, &(struct filter_ask){ knows, &asked }, &may));
+    if (may != want) printf("# %s\n", query);
+    CHECK(may == want);
+    ql_free(q);
+    arena_fini(&a);
+}
+
+TEST(plan_touches_what_may_hold_its_texts) {
+    check_touch("{}", true);
+    check_touch("{ span.a = \"there\" }", true);
+    check_touch("{ span.a = \"gone\" }", false);
+    check_touch("{ \"gone\" = span.a }", false);
+    check_touch("{ span.a = \"there\" && span.b = \"gone\" }", false);
+    check_touch("{ span.a = \"gone\" || span.b = \"there\" }", true);
+    check_touch("{ span.a = \"gone\" || span.b = \"gone\" }", false);
+    check_touch("{ !(span.a = \"gone\") }", true);
+    check_touch("{ span.a != \"gone\" }", true);
+    check_touch("{ span.a =~ \"gone\" }", true);
+    check_touch("{ span.a = 1 && span.b = true }", true);
+    check_touch("{ span.a = \"gone\" && duration > 1s }", false);
+    check_touch("{ event.a = \"event\" && event.b = \"event\" }", true);
+    check_touch("{ event.a = \"event\" && event.b = \"there\" }", false);
+    check_touch("{ .a = \"event\" }", true); // of some scope
+    check_touch("{ .a = \"gone\" }", false);
+    check_touch("{ parent.span.a = \"gone\" }", true);
+    check_touch("{ span.a = \"gone\" } >> { span.a = \"gone\" }", false);
+    check_touch("{ span.a = \"gone\" } !>> { span.a = \"there\" }", true);
+    check_touch("{ span.a = \"gone\" } | count() > 1", false);
+    check_touch("count() > 1", true);
+    check_touch("count() > 1 | { span.a = \"gone\" }", true);
+    check_touch("{ span.a = span.b }", true);
+}

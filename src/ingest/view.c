@@ -34,8 +34,14 @@ struct view *view_ref(struct view *v) {
     return v;
 }
 
+bool view_keep(struct view *v, struct view_kept *k) {
+    struct view_kept *none = NULL;
+    return atomic_compare_exchange_strong(&v->kept, &none, k);
+}
+
 void view_unref(struct view *v) {
     if (!v || atomic_fetch_sub(&v->refs, 1) != 1) return;
+    if (v->kept) v->kept->free(v->kept);
     for (uint32_t i = 0; i < v->n_heads; i++) head_unref(v->heads[i]);
     for (uint32_t i = 0; i < v->n_blocks; i++) block_unref(v->blocks[i]);
     mem_free(v->heads);

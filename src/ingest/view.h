@@ -8,10 +8,16 @@
 #include "block/catalog.h"
 #include "ingest/head.h"
 
+// What was found out of a view's blocks and serves every question about it: of `query`, freed with the view.
+struct view_kept {
+    void (*free)(struct view_kept *k);
+};
+
 struct view {
     _Atomic uint32_t refs;
-    uint64_t snapshot;   // of the catalog
-    struct head **heads; // the active one first, then the frozen ones, newest first
+    struct view_kept *_Atomic kept; // NULL = nothing yet
+    uint64_t snapshot;              // of the catalog
+    struct head **heads;            // the active one first, then the frozen ones, newest first
     uint32_t n_heads;
     struct block **blocks; // newest spans first
     uint32_t n_blocks;
@@ -22,3 +28,5 @@ NODISCARD enum err view_new(struct head *const *heads, uint32_t n_heads, struct 
                             uint32_t n_blocks, uint64_t snapshot, struct view **out);
 struct view *view_ref(struct view *v);
 void view_unref(struct view *v); // NULL is fine
+// Keeps it from now on, if nothing is kept yet; false: the caller's it stays.
+bool view_keep(struct view *v, struct view_kept *k);

@@ -132,6 +132,22 @@ enum err pq_chunk_dict(struct pq_chunk *c) {
     return ERR_OK;
 }
 
+enum err pq_bloom_read(struct pq_chunk *c, struct str *out) {
+    const struct pq_range *at = &c->meta->bloom;
+    size_t size, head;
+    *out = STR("");
+    if (at->len == 0) return ERR_OK;
+    decoder_begin(c->decoder);
+    char *bytes = arena_alloc(c->arena, (size_t)at->len);
+    if (!bytes) return ERR_NOMEM;
+    TRY(c->reader->source.read(c->reader->source.ctx, at->off, bytes, (size_t)at->len));
+    enum err e = bloom_head_read((struct str){ bytes, (size_t)at->len }, &size, &head);
+    if (e == ERR_UNSUPPORTED) return decoder_unsupported(c, "the kind of bloom filter");
+    if (e || size > at->len - head) return decoder_fail(c, ERR_CORRUPT, "the bloom filter");
+    *out = (struct str){ bytes + head, size };
+    return ERR_OK;
+}
+
 enum err pq_bloom_might_contain(struct pq_chunk *c, struct str value, bool *out) {
     const struct pq_range *at = &c->meta->bloom;
     *out = true;

@@ -300,6 +300,8 @@ NODISCARD enum err pq_chunk_pick(struct pq_chunk *c, const uint32_t *rows, uint3
 // *out = false only if no row of the chunk holds the value (as bytes of its PLAIN encoding, without
 // a length). true where there is no bloom filter. Reads 32 bytes and the header.
 NODISCARD enum err pq_bloom_might_contain(struct pq_chunk *c, struct str value, bool *out);
+// All bits of the bloom filter, without its header, in the chunk's arena; len 0: there is none.
+NODISCARD enum err pq_bloom_read(struct pq_chunk *c, struct str *out);
 
 // Walks everything that the footer refers to and checks that it fits together: pages, rows, nulls,
 // bounds, dictionaries, bloom filters. Uses at most memory_max bytes at a time.

@@ -217,16 +217,59 @@ static enum err judge_all(struct looking *l, const bool *in) {
     return ERR_OK;
 }
 
+enum { FEW_OF = 8 }; // of so many traces one has a row: few
+
+// The trace of a row; a row group's follow each other.
+static uint32_t trace_of(const struct batch *b, uint32_t row) {
+    uint32_t low = 0, high = b->n_traces;
+    while (high - low > 1) {
+        uint32_t mid = low + (high - low) / 2;
+        if (b->traces[mid].first <= row)
+            low = mid;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+// The same by the few rows that match; parts of split traces without such a row are not noted.
+static enum err judge_few(struct looking *l, uint64_t n_rows) {
+    const struct split_set *split = &l->run->sources.split;
+    const uint64_t *any = l->bits.any;
+    uint32_t end = l->batch->n_rows, n = 0;
+    uint32_t *traces = ARENA_ARRAY(l->batch->arena, n_rows + 1, uint32_t);
+    if (!traces) return ERR_NOMEM;
+    for (uint32_t row = bits_next(any, 0, end); row < end; row = bits_next(any, row + 1, end)) {
+        uint32_t t = trace_of(l->batch, row);
+        if (n == 0 || traces[n - 1] != t) traces[n++] = t;
+    }
+    while (n-- > 0) {
+        const struct batch_trace *t = &l->batch->traces[traces[n]];
+        uint32_t at = split->n == 0 ? MAP_NONE : split_find(split, t->id);
+        if (at != MAP_NONE)
+            TRY(note_split(l, t, at, true));
+        else if (may_match(l, t))
+            TRY(judge(l, traces[n]));
+    }
+    l->found->hits = l->found->page.at;
+    l->found->n = l->found->page.n;
+    return ERR_OK;
+}
+
 // Filters first: where they match nothing, the traces need not be read.
-static enum err look_at_columns(struct looking *l, bool *any) {
+static enum err look_at_columns(struct looking *l, bool *any, bool *all) {
     struct finding *r = l->run;
     TRY(rows_new(l->batch, r->plan->fields, r->plan->n_fields, &l->rows));
     TRY(plan_filter(r->plan, l->rows, NULL, &l->bits));
-    *any = bits_any(l->bits.any, l->batch->n_rows);
+    uint64_t n_rows = bits_count(l->bits.any, l->batch->n_rows);
+    *any = n_rows > 0;
+    *all = false;
     l->found->spans += l->batch->n_rows;
     if (!*any) return ERR_OK;
     TRY(source_add_traces(&r->sources.at[l->source], &l->worker->batch));
     l->found->traces += l->batch->n_traces;
+    if (n_rows * FEW_OF < l->batch->n_traces) return judge_few(l, n_rows);
+    *all = true;
     return judge_all(l, NULL);
 }
 
@@ -302,6 +345,21 @@ static void note_skipped(struct finding *r) {
     mutex_unlock(&r->lock);
 }
 
+struct asked { // a row group, before it is opened
+    const struct source *source;
+    struct block_scan *scan;
+};
+
+static enum err may_hold(void *ctx, const struct field *f, struct str text, bool *out) {
+    const struct asked *a = ctx;
+    return block_may_hold_text(a->source->block, a->scan, a->source->group, f, text, out);
+}
+
+static enum err may_touch(const struct finding *r, struct find_worker *w, const struct source *s, bool *out) {
+    struct asked a = { s, &w->batch.scan };
+    return plan_may_touch(r->plan, &(struct filter_ask){ may_hold, &a }, out);
+}
+
 static enum err look_at_source(struct finding *r, struct find_worker *w, uint32_t source) {
     struct found f;
     struct looking l = { .run = r, .worker = w, .found = &f, .source = source };
@@ -311,16 +369,18 @@ static enum err look_at_source(struct finding *r, struct find_worker *w, uint32_
     bool may_skip = r->sources.n_left_out == 0 || r->sources.split.n == 0;
     bool columns_first =
         s->block && inside && may_skip && !r->plan->filters_read_traces && !r->plan->every_trace;
-    bool any = true;
+    bool any = true, all = true; // all: every trace was looked at
     found_init(&f, r, w);
-    enum err e =
-        columns_first ? source_open_columns(s, &w->batch, &l.batch) : source_open(s, &w->batch, &l.batch);
-    if (e == ERR_OK) e = columns_first ? look_at_columns(&l, &any) : look(&l);
+    enum err e = columns_first ? may_touch(r, w, s, &any) : ERR_OK;
+    if (!any) f.spans = block_group_rows(s->block, s->group);
+    if (e == ERR_OK && any)
+        e = columns_first ? source_open_columns(s, &w->batch, &l.batch) : source_open(s, &w->batch, &l.batch);
+    if (e == ERR_OK && any) e = columns_first ? look_at_columns(&l, &any, &all) : look(&l);
     if (e == ERR_OK && l.rows && show_now(r, &f)) e = show_found(&l);
     if (e == ERR_OK) e = tell(r, &f);
     // What was not read for its traces may hold parts of split ones.
-    if (e == ERR_OK && any) e = split_places_add(&r->places, source, f.places, f.n_places);
-    if (!any) note_skipped(r);
+    if (e == ERR_OK && any) e = split_places_add(&r->places, source, f.places, f.n_places, all);
+    if (!any || !all) note_skipped(r);
     found_fini(&f);
     return e;
 }

@@ -36,13 +36,14 @@ static enum err grow(struct split_places *p, uint32_t more) {
     return ERR_OK;
 }
 
-enum err split_places_add(struct split_places *p, uint32_t source, const struct split_place *at, uint32_t n) {
+enum err split_places_add(struct split_places *p, uint32_t source, const struct split_place *at, uint32_t n,
+                          bool all) {
     mutex_lock(&p->lock);
     enum err e = grow(p, n);
     if (e == ERR_OK) {
         if (n) memcpy(p->at + p->n, at, n * sizeof *at);
         p->n += n;
-        p->looked_at[source] = true;
+        p->looked_at[source] = all;
     }
     mutex_unlock(&p->lock);
     return e;
@@ -105,9 +106,9 @@ static enum err known_parts(struct loading *l, bool **seen) {
     for (uint32_t i = 0; i < l->places->n; i++) {
         const struct split_place *p = &l->places->at[i];
         const struct source *s = &l->sources->at[p->source];
-        if (!s->block || !l->chosen[p->split]) continue;
-        TRY(add_part(l, block_number(l->view, s->block), s->group, l->sources->split.ids[p->split], p->first,
-                     p->n));
+        if (!s->block || !l->chosen[p->split] || !l->places->looked_at[p->source]) continue;
+        TRY(add_part(l, block_number(l->view, s->block), s->group, split_id(&l->sources->split, p->split),
+                     p->first, p->n));
     }
     return ERR_OK;
 }
@@ -128,7 +129,7 @@ static enum err unknown_parts(struct loading *l, const uint32_t *ids, uint32_t n
         for (uint32_t g = 0; g < block_n_groups(l->view->blocks[b]); g++)
             all &= seen[b][g] || block_group_rows(l->view->blocks[b], g) == 0;
         for (uint32_t i = 0; i < n && !all; i++)
-            TRY(search_block(l, b, l->sources->split.ids[ids[i]], seen[b]));
+            TRY(search_block(l, b, split_id(&l->sources->split, ids[i]), seen[b]));
     }
     return ERR_OK;
 }
@@ -173,7 +174,7 @@ static enum err load_head(struct loading *l, const struct head *h, const uint32_
     enum err e = ERR_OK;
     TRY(span_copier_new(&h->table, &l->out->table, &c));
     for (uint32_t i = 0; i < n && e == ERR_OK; i++) {
-        uint32_t row = span_table_find(&h->table, n_rows, l->sources->split.ids[ids[i]]);
+        uint32_t row = span_table_find(&h->table, n_rows, split_id(&l->sources->split, ids[i]));
         for (; row != SPAN_NONE && e == ERR_OK; row = span_table_prev(&h->table, row)) e = span_copy(c, row);
     }
     span_copier_free(c);
@@ -270,7 +271,7 @@ static enum err join(struct joining *j, struct loading *l, const uint32_t *ids, 
     block_scan_reset(j->scan);
     enum err e = joined_load(l, ids, n, &all);
     if (e == ERR_NOMEM && j->bounds->memory_max) {
-        if (n == 1) leave_out(j, l->sources->split.ids[ids[0]]);
+        if (n == 1) leave_out(j, split_id(&l->sources->split, ids[0]));
         if (n == 1) return ERR_OK;
         TRY(join(j, l, ids, n / 2));
         return join(j, l, ids + n / 2, n - n / 2);

@@ -25,9 +25,9 @@ struct split_places {
 void split_places_init(struct split_places *p);
 NODISCARD enum err split_places_begin(struct split_places *p, uint32_t n_sources);
 void split_places_fini(struct split_places *p);
-// Adds what one source holds; it counts as looked at.
+// Adds what one source holds. all: nothing else is there, so that it counts as looked at.
 NODISCARD enum err split_places_add(struct split_places *p, uint32_t source, const struct split_place *at,
-                                    uint32_t n);
+                                    uint32_t n, bool all);
 
 // Looks at split traces, each as a whole: many of them joined in one batch, and those in which two spans
 // have one id alone, with all columns, so that equal spans are told from others.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Single rules of the list of traces, each answered the same from the head and from a block.
 #include "query/fixture_test.h"
+#include "query/layout.h"
 
 #define AT TRIAL_NOW_NS
 
@@ -175,4 +176,67 @@ TEST(search_the_list_in_the_language) {
     }
     CHECK(search_text(&a, &(struct search){ .service = STR("\xff") }, &text) == ERR_INVALID);
     arena_fini(&a);
+}
+
+// --- few matches, and what is known of blocks ----------------------------------------------------------
+
+enum { FEW_TRACES = 400 };
+
+// A trace of many in each of three blocks: all split but for every third; few have a rare span, in any of
+// their parts, few an error, in any other.
+static void submit_few(struct trial *t) {
+    static struct spec specs[FEW_TRACES];
+    for (uint64_t part = 0; part < 3; part++) {
+        size_t n = 0;
+        for (uint64_t i = 1; i <= FEW_TRACES; i++) {
+            if (i % 3 == 0 && part != i % 2) continue;
+            bool rare = i % 67 == 0 && part == i % 3, wrong = i % 29 == 0 && part == (i / 29) % 3;
+            struct spec s = { i,    part + 1, 0, AT + i * 100 + part, AT + i * 100 + 9, rare ? "rare" : "a",
+                              "op", wrong };
+            if (part > 0) s.parent = 1;
+            specs[n++] = s;
+        }
+        CHECK_OK(submit_specs(t, specs, n));
+        if (part < 2) CHECK_OK(trial_flush(t));
+    }
+}
+
+static void look_for_few(struct trial *t) {
+    uint64_t n = count(t, (struct search){ .service = STR("rare") });
+    CHECK(n >= 3);
+    CHECK_U64(count(t, (struct search){ .service = STR("nobody") }), 0);
+    CHECK(count(t, (struct search){ .errors = true }) >= 5);
+    (void)count(t, (struct search){ .service = STR("rare"), .errors = true });
+    CHECK(count_in(t, (struct listing){ .how = { .service = STR("rare") }, .end_ns = AT + 20000 }) < n);
+}
+
+TEST(search_few_matches_of_split_traces) {
+    for (int how = 0; how < 3; how++) { // the last parts in the head; in a block; without memory for views
+        struct trial t;
+        trial_start(&t, (struct trial_opts){ .cut_spans = 100000, .mem_store = true });
+        if (how == 2) query_layout_limit(0);
+        submit_few(&t);
+        if (how > 0) CHECK_OK(trial_flush(&t));
+        look_for_few(&t);
+        trial_fini(&t);
+        query_layout_limit(UINT64_MAX - 1);
+    }
+}
+
+TEST(search_what_is_known_of_the_blocks_of_a_view_is_found_out_once) {
+    struct trial t;
+    struct sources a, b;
+    trial_start(&t, (struct trial_opts){ .cut_spans = 100000, .mem_store = true });
+    submit_few(&t);
+    struct view *v = ingest_view(t.in);
+    CHECK_OK(sources_open(v, &(struct query_bounds){ 0 }, &a));
+    CHECK_OK(sources_open(v, &(struct query_bounds){ .start_ns = AT, .end_ns = AT + 5000 }, &b));
+    CHECK(a.layout && a.layout == b.layout);
+    CHECK(a.n == 3 && a.at[0].head && a.n_left_out == 0); // two blocks, and the head, which is newest
+    CHECK(a.split.n > FEW_TRACES / 2 && a.split.n == b.split.n);
+    for (uint32_t i = 0; i < a.split.n; i++) CHECK_U64(split_find(&a.split, split_id(&a.split, i)), i);
+    sources_close(&a);
+    sources_close(&b);
+    view_unref(v);
+    trial_fini(&t);
 }

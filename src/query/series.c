@@ -241,7 +241,7 @@ static enum err tell_places(struct counting *c, uint32_t source) {
                                      .in_range = c->parts[i].in_range,
                                      .hits = c->parts[i].hits };
     }
-    return split_places_add(&c->run->places, source, p, c->n_parts);
+    return split_places_add(&c->run->places, source, p, c->n_parts, true);
 }
 
 // The spans that a pipeline leaves of each trace.
@@ -529,7 +529,7 @@ static enum err count_split(struct run *r) {
         seen[r->places.at[i].split] |= r->places.at[i].in_range;
     }
     for (uint32_t i = 0; i < n_split; i++)
-        if (seen[i] && is_due(r, r->sources.split.ids[i], hits[i])) ids[n++] = i;
+        if (seen[i] && is_due(r, split_id(&r->sources.split, i), hits[i])) ids[n++] = i;
     return n ? join(r, ids, n) : ERR_OK;
 }
 
@@ -624,7 +624,7 @@ enum err series_run(struct view *v, const struct series_query *q, struct series_
     out->arena.pooled = true;
     arena_init(&r.arena, SIZE_MAX, NULL);
     mutex_init(&r.lock);
-    split_set_init(&r.joined);
+    split_set_init(&r.joined, NULL, NULL);
     split_places_init(&r.places);
     enum err e = run_all(&r);
     for (uint32_t i = 0; r.workers && i < r.n_workers; i++) worker_fini(&r, &r.workers[i]);

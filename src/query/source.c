@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "query/source.h"
+#include "query/layout.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 // --- split traces ----------------------------------------------------------------------------------
@@ -14,14 +15,27 @@ static uint64_t id_hash(const void *ctx, uint32_t i) {
     return hash_bytes(((const struct split_set *)ctx)->ids[i], 16);
 }
 
-uint32_t split_find_slow(const struct split_set *s, const uint8_t id[16]) {
-    return map_get(&s->map, hash_bytes(id, 16), id_eq, s, id);
+static uint32_t of_base(const struct split_set *s) {
+    return s->base ? s->base->n : 0;
 }
 
-void split_set_init(struct split_set *s) {
-    memset(s, 0, sizeof *s);
-    arena_init(&s->arena, SIZE_MAX, NULL);
+uint32_t split_find_slow(const struct split_set *s, const uint8_t id[16]) {
+    uint32_t at = s->base ? split_find(s->base, id) : MAP_NONE;
+    if (at != MAP_NONE || s->n == of_base(s)) return at;
+    at = map_get(&s->map, hash_bytes(id, 16), id_eq, s, id);
+    return at == MAP_NONE ? MAP_NONE : of_base(s) + at;
+}
+
+void split_set_init(struct split_set *s, const struct split_set *base, struct mem_budget *budget) {
+    memset(s, 0, offsetof(struct split_set, filter));
+    arena_init(&s->arena, SIZE_MAX, budget);
     map_init(&s->map, UINT32_MAX);
+    s->base = base;
+    s->n = of_base(s);
+    if (base)
+        memcpy(s->filter, base->filter, sizeof s->filter);
+    else
+        memset(s->filter, 0, sizeof s->filter);
 }
 
 void split_set_fini(struct split_set *s) {
@@ -30,18 +44,15 @@ void split_set_fini(struct split_set *s) {
 }
 
 enum err split_set_add(struct split_set *s, const uint8_t id[16]) {
-    uint64_t hash = hash_bytes(id, 16);
+    uint32_t n = s->n - of_base(s);
     if (split_has(s, id)) return ERR_OK;
-    if (s->n == s->cap) {
-        uint32_t cap = s->cap ? s->cap * 2 : 256;
-        uint8_t(*more)[16] = arena_array(&s->arena, cap, 16);
+    if (n == s->cap) {
+        uint8_t(*more)[16] = arena_grow(&s->arena, s->ids, n, &s->cap, 16);
         if (!more) return ERR_NOMEM;
-        if (s->n) memcpy(more, s->ids, s->n * 16ull);
         s->ids = more;
-        s->cap = cap;
     }
-    memcpy(s->ids[s->n], id, 16);
-    TRY(map_put(&s->map, hash, s->n, id_hash, s));
+    memcpy(s->ids[n], id, 16);
+    TRY(map_put(&s->map, hash_bytes(id, 16), n, id_hash, s));
     s->filter[split_bit(id) / 64] |= 1ull << (split_bit(id) % 64);
     s->n++;
     return ERR_OK;
@@ -51,43 +62,10 @@ static enum err add_id(void *ctx, const uint8_t id[16]) {
     return split_set_add(ctx, id);
 }
 
-static enum err collect_split(struct view *v, const struct query_bounds *bounds, struct block_scan *scan,
-                              struct split_set *s) {
-    for (uint32_t b = 0; b < v->n_blocks; b++) {
-        const uint8_t *ids;
-        uint32_t n;
-        TRY(bounds_check(bounds));
-        TRY(block_split(v->blocks[b], scan, &ids, &n));
-        for (uint32_t i = 0; i < n; i++) TRY(split_set_add(s, ids + 16ull * i));
-    }
-    for (uint32_t i = 0; i < v->n_heads; i++)
-        TRY(head_shared_traces(v->heads[i], v->heads + i + 1, v->n_heads - i - 1, v->blocks, v->n_blocks,
-                               scan, add_id, s));
-    return ERR_OK;
-}
-
 // --- the list --------------------------------------------------------------------------------------
 
 static bool overlaps(const struct query_bounds *b, const struct source *s) {
     return (b->start_ns == 0 && b->end_ns == 0) || (s->first_ns <= b->end_ns && s->last_ns > b->start_ns);
-}
-
-static enum err add_source(struct sources *all, const struct query_bounds *b, struct source s) {
-    if (!overlaps(b, &s)) {
-        all->n_left_out++;
-        head_index_release(s.index);
-        return ERR_OK;
-    }
-    if ((all->n & (all->n - 1)) == 0) { // at powers of two
-        struct source *more = mem_realloc(all->at, (all->n ? all->n * 2ull : 16) * sizeof *more);
-        if (!more) {
-            head_index_release(s.index);
-            return ERR_NOMEM;
-        }
-        all->at = more;
-    }
-    all->at[all->n++] = s;
-    return ERR_OK;
 }
 
 static enum err add_head(struct sources *all, const struct query_bounds *b, struct head *h) {
@@ -101,8 +79,19 @@ static enum err add_head(struct sources *all, const struct query_bounds *b, stru
         if (t->start_ns > s.newest_ns) s.newest_ns = t->start_ns;
         if (t->last_start_ns > s.last_ns) s.last_ns = t->last_start_ns;
     }
-    if (s.first_ns != UINT64_MAX) return add_source(all, b, s);
-    head_index_release(s.index); // no spans
+    if (s.first_ns != UINT64_MAX && overlaps(b, &s)) {
+        all->at[all->n++] = s;
+        return ERR_OK;
+    }
+    if (s.first_ns != UINT64_MAX) all->n_left_out++; // else it has no spans
+    head_index_release(s.index);
+    return ERR_OK;
+}
+
+static enum err add_heads(struct sources *all, const struct query_bounds *b, struct view *v) {
+    all->at = mem_alloc((v->n_heads + 1ull) * sizeof *all->at);
+    if (!all->at) return ERR_NOMEM;
+    for (uint32_t i = 0; i < v->n_heads; i++) TRY(add_head(all, b, v->heads[i]));
     return ERR_OK;
 }
 
@@ -112,48 +101,63 @@ static bool block_overlaps(const struct query_bounds *b, const struct block_meta
            (m->outliers.min_ns <= b->end_ns && m->outliers.max_ns > b->start_ns);
 }
 
-static enum err add_block(struct sources *all, const struct query_bounds *bounds, struct block *b,
-                          struct block_scan *scan) {
-    if (!block_overlaps(bounds, block_meta(b))) {
-        all->n_left_out++;
-        return ERR_OK;
+// Behind the heads, in order, those of the blocks that touch the range.
+static void add_groups(struct sources *all, const struct query_bounds *b, const bool *touched) {
+    const struct layout *l = all->layout;
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (!touched[l->block[i]]) continue;
+        if (overlaps(b, &l->at[i]))
+            all->at[all->n++] = l->at[i];
+        else
+            all->n_left_out++;
     }
-    TRY(block_open(b, scan));
-    all->n_blocks++;
-    for (uint32_t g = 0; g < block_n_groups(b); g++) {
-        struct source s = { .block = b, .group = g, .newest_ns = UINT64_MAX, .last_ns = UINT64_MAX };
-        struct time_range starts;
-        if (block_group_rows(b, g) == 0) continue;
-        if (block_group_times(b, g, &starts, &s.last_ns)) {
-            s.first_ns = starts.min_ns;
-            s.newest_ns = starts.max_ns;
-        }
-        TRY(add_source(all, bounds, s));
-    }
-    return ERR_OK;
 }
 
-static int newest_first(const void *x, const void *y) {
-    const struct source *a = x, *b = y;
-    if (a->newest_ns != b->newest_ns) return a->newest_ns > b->newest_ns ? -1 : 1;
-    if (a->block != b->block) return a->block < b->block ? -1 : 1;
-    return (a->group > b->group) - (a->group < b->group);
+// Heads are few: each moves to its place among the row groups.
+static void sort_heads(struct sources *all, uint32_t n_heads) {
+    if (n_heads > 1) qsort(all->at, n_heads, sizeof *all->at, source_newest_first);
+    for (uint32_t h = n_heads; h-- > 0;) {
+        struct source head = all->at[h];
+        uint32_t to = h;
+        while (to + 1 < all->n && source_newest_first(&all->at[to + 1], &head) < 0) to++;
+        memmove(&all->at[h], &all->at[h + 1], (to - h) * sizeof *all->at);
+        all->at[to] = head;
+    }
+}
+
+static enum err add_blocks(struct sources *all, const struct query_bounds *bounds, struct view *v) {
+    uint32_t n_heads = all->n;
+    bool *touched = mem_alloc(v->n_blocks + 1ull);
+    struct source *at = mem_realloc(all->at, (n_heads + all->layout->n + 1ull) * sizeof *at);
+    if (at) all->at = at;
+    for (uint32_t i = 0; touched && i < v->n_blocks; i++) {
+        touched[i] = block_overlaps(bounds, block_meta(v->blocks[i]));
+        all->n_blocks += touched[i];
+        all->n_left_out += !touched[i];
+    }
+    if (at && touched) {
+        add_groups(all, bounds, touched);
+        sort_heads(all, n_heads);
+    }
+    mem_free(touched);
+    return at && touched ? ERR_OK : ERR_NOMEM;
 }
 
 static enum err open_all(struct view *v, const struct query_bounds *bounds, struct block_scan *scan,
                          struct sources *out) {
     // Heads first: of what comes in meanwhile only the split set knows, which does no harm.
-    for (uint32_t i = 0; i < v->n_heads; i++) TRY(add_head(out, bounds, v->heads[i]));
-    TRY(collect_split(v, bounds, scan, &out->split));
-    for (uint32_t i = 0; i < v->n_blocks; i++) TRY(add_block(out, bounds, v->blocks[i], scan));
-    if (out->n > 1) qsort(out->at, out->n, sizeof *out->at, newest_first);
-    return ERR_OK;
+    TRY(add_heads(out, bounds, v));
+    TRY(layout_take(v, bounds, scan, &out->layout));
+    split_set_init(&out->split, &out->layout->split, NULL);
+    for (uint32_t i = 0; i < v->n_heads; i++)
+        TRY(head_shared_traces(v->heads[i], v->heads + i + 1, v->n_heads - i - 1, v->blocks, v->n_blocks,
+                               scan, add_id, &out->split));
+    return add_blocks(out, bounds, v);
 }
 
 enum err sources_open(struct view *v, const struct query_bounds *bounds, struct sources *out) {
     struct block_scan scan;
     *out = (struct sources){ .n = 0 };
-    split_set_init(&out->split);
     enum err e = block_scan_init(&scan, NULL);
     if (e == ERR_OK) e = open_all(v, bounds, &scan, out);
     block_scan_fini(&scan);
@@ -165,7 +169,9 @@ void sources_close(struct sources *s) {
     for (uint32_t i = 0; i < s->n; i++) head_index_release(s->at[i].index);
     mem_free(s->at);
     split_set_fini(&s->split);
+    layout_give(s->layout);
     s->at = NULL;
+    s->layout = NULL;
     s->n = 0;
 }
 

@@ -22,10 +22,12 @@ struct source {
 
 enum { SPLIT_BITS = 1 << 16 };
 struct split_set {
+    const struct split_set *base; // whose ids come first; NULL: none
     struct arena arena;
     struct map map;
-    uint8_t (*ids)[16];
-    uint32_t n, cap;
+    uint8_t (*ids)[16]; // its own
+    uint32_t n;         // those of the base too
+    uint32_t cap;
     uint64_t filter[SPLIT_BITS / 64]; // a trace whose bit is clear is not in the set
 };
 
@@ -35,16 +37,24 @@ struct sources {
     uint32_t n_left_out; // outside of the range
     struct split_set split;
     uint32_t n_blocks;
+    const struct layout *layout; // what the view's blocks say, which the above is made of
 };
 
 // Sources that may hold spans starting in (start, end] (0, 0: all), and the split traces of the
 // whole view. The view outlives them.
 NODISCARD enum err sources_open(struct view *v, const struct query_bounds *bounds, struct sources *out);
 void sources_close(struct sources *s);
+// What is known of the blocks of views takes at most so many bytes, and 32 MiB. Before any question.
+void query_layout_limit(uint64_t bytes);
 
-void split_set_init(struct split_set *s);
+// base: outlives it, and is not added to meanwhile. budget: may be NULL.
+void split_set_init(struct split_set *s, const struct split_set *base, struct mem_budget *budget);
 void split_set_fini(struct split_set *s);
 NODISCARD enum err split_set_add(struct split_set *s, const uint8_t id[16]); // once
+static inline const uint8_t *split_id(const struct split_set *s, uint32_t number) {
+    uint32_t of_base = s->base ? s->base->n : 0;
+    return number < of_base ? s->base->ids[number] : s->ids[number - of_base];
+}
 // Ids are random bits mostly: a product keeps nearly all others out.
 static inline uint32_t split_bit(const uint8_t id[16]) {
     uint64_t x, y;

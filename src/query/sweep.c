@@ -253,7 +253,7 @@ static enum err filter_candidates(struct filtering *f) {
                          .ctx = f };
     enum err e = f->candidates.n ? worker_ready(f, &f->workers[0]) : ERR_OK;
     for (uint32_t i = 0; i < f->candidates.n && !s->partial && e == ERR_OK; i++) {
-        e = joining_alone(&j, f->candidates.ids[i]);
+        e = joining_alone(&j, split_id(&f->candidates, i));
         if (e == ERR_OK || e == ERR_TIMEOUT) e = look_at_limits(s);
     }
     s->stats->bytes += j.bytes;
@@ -288,7 +288,7 @@ static enum err filter_all(struct sweep *s) {
     struct plan *plan;
     arena_init(&plans, SIZE_MAX, NULL);
     mutex_init(&f.lock);
-    split_set_init(&f.candidates);
+    split_set_init(&f.candidates, NULL, NULL);
     enum err e = plan_new(&plans, s->filter->pipeline, &plan);
     if (e == ERR_OK) {
         f.plan = plan;
