@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that run queries, so that no loop thread ever waits for a disk.
+// Threads that run queries, so that no loop thread ever waits for a disk. One that a long query has lowered
+// (query/crew.h) ends after it, and the keeper, which no query lowers, starts another in its place.
 #include "api/api_internal.h"
 
 enum { WORKERS_MAX = 64 };
+#define TRY_AGAIN_NS 1000000000ull // when the system gave no thread
 
 struct job {
     void (*run)(struct api *a, struct net_request *rq);
@@ -12,28 +14,87 @@ struct job {
 
 struct workers {
     struct mutex lock;
-    struct cond changed;
-    struct thread threads[WORKERS_MAX];
-    uint32_t n_threads;
+    struct cond changed, ended; // ended: for the keeper
+    struct worker {
+        struct workers *all;
+        struct thread thread;
+        bool is_over; // a new one is wanted
+    } workers[WORKERS_MAX];
+    uint32_t n_workers, n_over;
+    struct thread keeper;
     struct job *queue; // a ring
     uint32_t first, n, max;
     bool stopping;
 };
 
-static void work(void *ctx) {
-    struct workers *w = ctx;
+// --- the threads -----------------------------------------------------------------------------------
+
+static void run_next(struct workers *w) {
+    struct job j = w->queue[w->first];
+    w->first = (w->first + 1) % w->max;
+    w->n--;
+    mutex_unlock(&w->lock);
+    j.run(j.api, j.rq);
     mutex_lock(&w->lock);
-    for (;;) {
+}
+
+static void work(void *ctx) {
+    struct worker *me = ctx;
+    struct workers *w = me->all;
+    thread_hurry();
+    mutex_lock(&w->lock);
+    // At the end nobody starts another: then what waits is answered by whoever there is.
+    while (!thread_is_lowered() || w->stopping) {
         while (w->n == 0 && !w->stopping) cond_wait(&w->changed, &w->lock);
         if (w->n == 0) break;
-        struct job j = w->queue[w->first];
-        w->first = (w->first + 1) % w->max;
-        w->n--;
-        mutex_unlock(&w->lock);
-        j.run(j.api, j.rq);
-        mutex_lock(&w->lock);
+        run_next(w);
+    }
+    if (!w->stopping) {
+        me->is_over = true;
+        w->n_over++;
+        cond_signal(&w->ended);
     }
     mutex_unlock(&w->lock);
+}
+
+static enum err start(struct worker *me) {
+    return thread_start(&me->thread, "takt-query", work, me);
+}
+
+// Starts others for those that are over; under the lock.
+static void replace(struct workers *w) {
+    for (uint32_t i = 0; i < w->n_workers; i++) {
+        struct worker *x = &w->workers[i];
+        if (!x->is_over) continue;
+        thread_join(&x->thread);
+        if (start(x) != ERR_OK) continue;
+        x->is_over = false;
+        w->n_over--;
+    }
+}
+
+static void keep(void *ctx) {
+    struct workers *w = ctx;
+    mutex_lock(&w->lock);
+    while (!w->stopping) {
+        replace(w);
+        if (w->n_over)
+            (void)cond_wait_for(&w->ended, &w->lock, TRY_AGAIN_NS);
+        else
+            cond_wait(&w->ended, &w->lock);
+    }
+    mutex_unlock(&w->lock);
+}
+
+// --- life ------------------------------------------------------------------------------------------
+
+static enum err start_all(struct workers *w, uint32_t n) {
+    for (uint32_t i = 0; i < n && i < WORKERS_MAX; i++) {
+        w->workers[i].all = w;
+        TRY(start(&w->workers[i]));
+        w->n_workers++;
+    }
+    return thread_start(&w->keeper, "takt-keeper", keep, w);
 }
 
 enum err workers_new(uint32_t n, uint32_t max_queued, struct workers **out) {
@@ -41,13 +102,10 @@ enum err workers_new(uint32_t n, uint32_t max_queued, struct workers **out) {
     if (!w) return ERR_NOMEM;
     mutex_init(&w->lock);
     cond_init(&w->changed);
+    cond_init(&w->ended);
     w->max = max_queued;
     w->queue = mem_alloc(max_queued * sizeof *w->queue);
-    enum err e = w->queue ? ERR_OK : ERR_NOMEM;
-    for (uint32_t i = 0; i < n && i < WORKERS_MAX && e == ERR_OK; i++) {
-        e = thread_start(&w->threads[i], "takt-query", work, w);
-        if (e == ERR_OK) w->n_threads++;
-    }
+    enum err e = w->queue ? start_all(w, n) : ERR_NOMEM;
     if (e != ERR_OK)
         workers_free(w);
     else
@@ -58,16 +116,22 @@ enum err workers_new(uint32_t n, uint32_t max_queued, struct workers **out) {
 void workers_stop(struct workers *w) {
     mutex_lock(&w->lock);
     w->stopping = true;
+    cond_signal(&w->ended);
     cond_broadcast(&w->changed);
     mutex_unlock(&w->lock);
-    for (uint32_t i = 0; i < w->n_threads; i++) thread_join(&w->threads[i]);
-    w->n_threads = 0;
+    thread_join(&w->keeper);
+    for (uint32_t i = 0; i < w->n_workers; i++) thread_join(&w->workers[i].thread);
+    w->n_workers = 0;
+    mutex_lock(&w->lock);
+    while (w->n) run_next(w); // where no thread was left
+    mutex_unlock(&w->lock);
 }
 
 void workers_free(struct workers *w) {
     if (!w) return;
     workers_stop(w);
     cond_fini(&w->changed);
+    cond_fini(&w->ended);
     mutex_fini(&w->lock);
     mem_free(w->queue);
     mem_free(w);

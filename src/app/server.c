@@ -199,6 +199,7 @@ static enum err open_impact(struct server *s) {
 static enum err open_api(struct server *s) {
     const struct config *c = &s->config;
     TRY(crew_new(thread_cores() - 1, &s->crew));
+    crew_lower_callers(s->crew);
     if (s->delivery)
         TRY(gauges_keeper_start(
             &(struct gauges_keeper_opts){ .delivery = s->delivery, .clock = clock_real() }, &s->gauges));

@@ -224,6 +224,7 @@ void loop_turn(struct loop *l, int max_wait_ms) {
 }
 
 void loop_main(void *arg) {
+    thread_hurry(); // clients wait for each turn
     struct loop *l = arg;
     while (l->server->phase < SERVER_CUT) loop_turn(l, -1);
     loop_end(l);

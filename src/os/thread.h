@@ -22,6 +22,14 @@ struct thread {
 NODISCARD enum err thread_start(struct thread *t, const char *name, void (*run)(void *arg), void *arg);
 void thread_join(struct thread *t); // nothing happens when it was not started
 unsigned thread_cores(void);        // that this process may use; at least 1
+// The calling thread works in turns as short as the kernel has them, and so gets the next one sooner: for
+// those that do little at a time and that somebody waits for.
+void thread_hurry(void);
+// From now on the calling thread has less of the cores than others who want them, and lets these go first.
+// It cannot be taken back: that needs a right that a server has not.
+void thread_lower(void);
+bool thread_is_lowered(void); // the calling thread
+uint64_t thread_cpu_ns(void); // that the calling thread has used
 
 struct mutex {
     pthread_mutex_t m;

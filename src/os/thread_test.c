@@ -78,3 +78,23 @@ TEST(random_bytes_fill_everything) {
     CHECK(memcmp(a + 500, b + 500, 100) != 0); // the chance of a false alarm is 2^-800
     CHECK(random_u64() != random_u64());
 }
+
+static void be_lowered(void *arg) {
+    bool *was = arg;
+    was[0] = thread_is_lowered();
+    uint64_t before = thread_cpu_ns();
+    thread_hurry();
+    thread_lower();
+    thread_lower(); // nothing happens
+    was[1] = thread_is_lowered();
+    while (thread_cpu_ns() - before < 1000000) {}
+}
+
+TEST(thread_is_lowered_alone) {
+    bool was[2];
+    struct thread t;
+    CHECK_OK(thread_start(&t, "low", be_lowered, was));
+    thread_join(&t);
+    CHECK(!was[0] && was[1]);
+    CHECK(!thread_is_lowered());
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/api_internal.h"
+#include "base/test.h"
+#include "os/clock.h"
+
+enum { JOBS = 60, WAIT_S = 60 };
+
+static _Atomic uint32_t n_run, n_fresh; // fresh: by a thread that was not lowered
+
+static void run_long(struct api *a, struct net_request *rq) {
+    (void)a;
+    (void)rq;
+    n_fresh += !thread_is_lowered();
+    thread_lower();
+    n_run++;
+}
+
+static void wait_for(uint32_t n) {
+    uint64_t until = clock_mono_ns(clock_real()) + WAIT_S * 1000000000ull;
+    while (n_run < n && clock_mono_ns(clock_real()) < until) {}
+    CHECK_U64(n_run, n);
+}
+
+// Whoever was lowered by a long query does not run the next one.
+TEST(workers_each_query_has_a_fresh_thread_after_a_long_one) {
+    struct workers *w;
+    n_run = n_fresh = 0;
+    CHECK_OK(workers_new(2, JOBS, &w));
+    for (uint32_t i = 0; i < JOBS; i++) {
+        CHECK_OK(workers_run(w, run_long, NULL, NULL));
+        if (i % 7 == 0) wait_for(i + 1);
+    }
+    wait_for(JOBS);
+    CHECK_U64(n_fresh, JOBS);
+    workers_free(w);
+}
+
+TEST(workers_a_stop_runs_what_is_queued) {
+    for (int round = 0; round < 50; round++) {
+        struct workers *w;
+        uint32_t n = 1 + (uint32_t)test_below(JOBS);
+        n_run = 0;
+        CHECK_OK(workers_new(1 + (uint32_t)test_below(3), JOBS, &w));
+        for (uint32_t i = 0; i < n; i++) CHECK_OK(workers_run(w, run_long, NULL, NULL));
+        workers_stop(w);
+        CHECK_U64(n_run, n);
+        CHECK(workers_run(w, run_long, NULL, NULL) == ERR_LIMIT);
+        workers_free(w);
+    }
+}
+
+TEST(workers_take_no_more_than_they_may_queue) {
+    struct workers *w;
+    uint32_t taken = 0;
+    n_run = 0;
+    CHECK_OK(workers_new(0, 3, &w)); // nobody works
+    while (workers_run(w, run_long, NULL, NULL) == ERR_OK) taken++;
+    CHECK_U64(taken, 3);
+    workers_stop(w);
+    CHECK_U64(n_run, 3);
+    workers_free(w);
+}
