@@ -23,14 +23,9 @@ ALL = 100_000
 
 
 def cpu_ns(server):
-    """CPU of all threads of the server so far, in ns."""
-    total = 0
-    for task in Path(f"/proc/{server.process.pid}/task").iterdir():
-        try:
-            total += int((task / "schedstat").read_text().split()[0])
-        except FileNotFoundError:  # a thread that has ended
-            pass
-    return total
+    """CPU of all threads of the server so far, those that have ended too, in ns."""
+    clock_of_process = ~server.process.pid << 3 | 2  # as clock_getcpuclockid(3) makes it on Linux
+    return time.clock_gettime_ns(clock_of_process)
 
 
 def paths(first_s, last_s):
