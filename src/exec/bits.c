@@ -92,6 +92,17 @@ uint32_t bits_next(const uint64_t *bits, uint32_t from, uint32_t n) {
     return w * 64 + (uint32_t)__builtin_ctzll(word);
 }
 
+uint32_t bits_prev(const uint64_t *bits, uint32_t to) {
+    if (to == 0) return BITS_NONE;
+    uint32_t w = (to - 1) / 64;
+    uint64_t word = bits[w] & ~0ull >> (63 - (to - 1) % 64);
+    while (!word) {
+        if (w == 0) return BITS_NONE;
+        word = bits[--w];
+    }
+    return w * 64 + 63 - (uint32_t)__builtin_clzll(word);
+}
+
 // --- loops over values -----------------------------------------------------------------------------
 
 // Ors 64 bits in at any place.
@@ -130,16 +141,42 @@ void bits_codes_equal(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32
     codes_equal_plain(bits, at + done, codes + done, n - done, code);
 }
 
-void bits_codes_pass(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n, const uint8_t *pass) {
-    uint32_t i = 0;
-    for (; i + 64 <= n; i += 64) {
+static void codes_pass_plain(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n,
+                             const uint8_t *pass) {
+    for (uint32_t i = 0; i < n; i += 64) {
         uint64_t word = 0;
-        for (unsigned k = 0; k < 64; k++) word |= (uint64_t)pass[codes[i + k]] << k;
+        for (uint32_t k = 0; k < 64 && i + k < n; k++) word |= (uint64_t)pass[codes[i + k]] << k;
         if (word) or_word(bits, at + i, word);
     }
-    uint64_t word = 0;
-    for (uint32_t k = 0; i + k < n; k++) word |= (uint64_t)pass[codes[i + k]] << k;
-    if (word) or_word(bits, at + i, word);
+}
+
+enum { PASS_MAX = 256 }; // bits of a register
+
+// What passes is one register of bits: a code's upper bits choose the word, its lower five the bit.
+__attribute__((target("avx2"))) static uint32_t codes_pass_avx2(uint64_t *bits, uint32_t at,
+                                                                const uint32_t *codes, uint32_t n,
+                                                                const uint8_t *pass, uint32_t n_pass) {
+    uint32_t table[PASS_MAX / 32] = { 0 }, i = 0;
+    for (uint32_t k = 0; k < n_pass; k++) table[k / 32] |= (uint32_t)pass[k] << (k % 32);
+    __m256i all = _mm256_loadu_si256((const __m256i *)(const void *)table), low = _mm256_set1_epi32(31);
+    for (; i + 64 <= n; i += 64) {
+        uint64_t word = 0;
+        for (unsigned k = 0; k < 64; k += 8) {
+            __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(codes + i + k));
+            __m256i of = _mm256_permutevar8x32_epi32(all, _mm256_srli_epi32(v, 5));
+            // The bit becomes the sign, which is what movemask gathers.
+            __m256i bit = _mm256_sllv_epi32(of, _mm256_andnot_si256(v, low));
+            word |= (uint64_t)(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(bit)) << k;
+        }
+        if (word) or_word(bits, at + i, word);
+    }
+    return i;
+}
+
+void bits_codes_pass(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n, const uint8_t *pass,
+                     uint32_t n_pass) {
+    uint32_t done = n_pass <= PASS_MAX && has_avx2() ? codes_pass_avx2(bits, at, codes, n, pass, n_pass) : 0;
+    codes_pass_plain(bits, at + done, codes + done, n - done, pass);
 }
 
 static void ints_between_plain(uint64_t *bits, uint32_t at, const int64_t *v, uint32_t n, int64_t min,

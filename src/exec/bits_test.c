@@ -4,12 +4,14 @@
 #include "base/mem.h"
 #include "base/test.h"
 
-enum { N_MAX = 300, WORDS = N_MAX / 64 + 2 };
+enum { N_MAX = 300, N_MANY = 300, WORDS = N_MAX / 64 + 2 };
 
 struct sample {
     uint32_t codes[N_MAX];
     int64_t ints[N_MAX];
     uint8_t pass[8];
+    uint32_t many_codes[N_MAX], n_many; // of a dictionary of n_many
+    uint8_t many_pass[N_MANY];
 };
 
 static void make(struct sample *s) {
@@ -18,6 +20,9 @@ static void make(struct sample *s) {
         s->ints[i] = test_below(10) == 0 ? INT64_MIN : (int64_t)test_below(9) - 4;
     }
     for (int i = 0; i < 8; i++) s->pass[i] = (uint8_t)test_below(2);
+    s->n_many = test_below(2) ? 256 : 1 + (uint32_t)test_below(N_MANY); // a register of bits, and its edges
+    for (int i = 0; i < N_MAX; i++) s->many_codes[i] = (uint32_t)test_below(s->n_many);
+    for (int i = 0; i < N_MANY; i++) s->many_pass[i] = (uint8_t)test_below(2);
 }
 
 TEST(bits_loops_agree_with_their_twins_and_with_single_values) {
@@ -27,15 +32,17 @@ TEST(bits_loops_agree_with_their_twins_and_with_single_values) {
         uint32_t at = (uint32_t)test_below(70), n = (uint32_t)test_below(N_MAX - 80);
         int64_t min = (int64_t)test_below(9) - 5, max = (int64_t)test_below(9) - 4;
         for (int plain = 0; plain < 2; plain++) {
-            uint64_t equal[WORDS] = { 0 }, pass[WORDS] = { 0 }, between[WORDS] = { 0 };
+            uint64_t equal[WORDS] = { 0 }, pass[WORDS] = { 0 }, between[WORDS] = { 0 }, many[WORDS] = { 0 };
             bits_force_plain(plain);
             bits_codes_equal(equal, at, s.codes, n, 3);
-            bits_codes_pass(pass, at, s.codes, n, s.pass);
+            bits_codes_pass(pass, at, s.codes, n, s.pass, 8);
+            bits_codes_pass(many, at, s.many_codes, n, s.many_pass, s.n_many);
             bits_ints_between(between, at, s.ints, n, min, max);
             for (uint32_t i = 0; i < N_MAX; i++) {
                 bool in = i >= at && i - at < n;
                 CHECK(bit_get(equal, i) == (in && s.codes[i - at] == 3));
                 CHECK(bit_get(pass, i) == (in && s.pass[s.codes[i - at]]));
+                CHECK(bit_get(many, i) == (in && s.many_pass[s.many_codes[i - at]]));
                 CHECK(bit_get(between, i) == (in && s.ints[i - at] >= min && s.ints[i - at] <= max));
             }
         }
@@ -57,6 +64,10 @@ TEST(bits_ranges_are_exact) {
         CHECK(bits_any_range(bits, from, to) == (n > 0));
         CHECK(!bits_any_range(bits, 0, from));
         CHECK(bits_next(bits, 0, N_MAX) == (n ? from : N_MAX));
+        CHECK(bits_prev(bits, N_MAX) == (n ? to - 1 : BITS_NONE));
+        CHECK(bits_prev(bits, to) == (n ? to - 1 : BITS_NONE));
+        CHECK(bits_prev(bits, from) == BITS_NONE);
+        CHECK(n == 0 || bits_prev(bits, from + 1) == from);
         bits_fill(all, N_MAX);
         CHECK_U64(bits_count(all, N_MAX), N_MAX);
         bits_and_not(all, bits, N_MAX);

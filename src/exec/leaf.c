@@ -92,8 +92,8 @@ static void mark_one_code(const struct rows_range *g, uint32_t code, uint64_t *o
         if (v->codes[i] == code) bit_set(out, g->from + v->rows[i]);
 }
 
-static void mark_codes(const struct rows_range *g, const uint8_t *pass, uint32_t n_pass, uint32_t only,
-                       uint64_t *out) {
+static void mark_codes(const struct rows_range *g, const uint8_t *pass, uint32_t n_dict, uint32_t n_pass,
+                       uint32_t only, uint64_t *out) {
     const struct vec *v = &g->vec;
     if (v->rows && n_pass == 1) {
         mark_one_code(g, only, out);
@@ -103,7 +103,7 @@ static void mark_codes(const struct rows_range *g, const uint8_t *pass, uint32_t
     } else if (n_pass == 1) {
         bits_codes_equal(out, g->from, v->codes, v->n, only);
     } else {
-        bits_codes_pass(out, g->from, v->codes, v->n, pass);
+        bits_codes_pass(out, g->from, v->codes, v->n, pass, n_dict);
     }
 }
 
@@ -144,7 +144,7 @@ static enum err run_codes(const struct target *t, const uint64_t *mask, uint64_t
         if (few && !g->vec.rows)
             mark_codes_of(g, pass, mask, out);
         else
-            mark_codes(g, pass, n_pass, only, out);
+            mark_codes(g, pass, part_of(t)->part->n_dict, n_pass, only, out);
     }
     return ERR_OK;
 }

@@ -169,7 +169,6 @@ static uint64_t hits_of(const struct looking *l, const struct batch_trace *t) {
 // Do the filters' hits leave a chance? Most traces are told by that, before anything is built of them.
 static bool may_match(const struct looking *l, const struct batch_trace *t) {
     const struct plan *p = l->run->plan;
-    if (!has_bits(l, t, l->bits.any)) return false;
     return p->is_simple || p->every_trace || plan_may_match(p, hits_of(l, t));
 }
 
@@ -197,10 +196,19 @@ static enum err note_split(struct looking *l, const struct batch_trace *t, uint3
 
 // --- all traces of a batch ---------------------------------------------------------------------------
 
+// Has the trace a row that matches? Traces are asked for from the last to the first: where their rows
+// follow each other, *last is the last such row of what is left (BITS_NONE: there is none).
+static bool has_rows(const struct looking *l, const struct batch_trace *t, uint32_t *last) {
+    if (*last == BITS_NONE) return false;
+    if (l->batch->order) return has_bits(l, t, l->bits.any);
+    if (*last >= t->first + t->n) *last = bits_prev(l->bits.any, t->first + t->n);
+    return *last != BITS_NONE && *last >= t->first;
+}
+
 // in: which are in the range; NULL: all.
 static enum err judge_all(struct looking *l, const bool *in) {
     const struct split_set *split = &l->run->sources.split;
-    bool no_bits = !l->rows || !bits_any(l->bits.any, l->batch->n_rows);
+    uint32_t last = l->rows ? bits_prev(l->bits.any, l->batch->n_rows) : BITS_NONE;
     for (uint32_t i = l->batch->n_traces; i-- > 0;) { // the newest first
         const struct batch_trace *t = &l->batch->traces[i];
         if (t->n == 0) continue;
@@ -209,7 +217,7 @@ static enum err judge_all(struct looking *l, const bool *in) {
         bool is_in = !in || in[i];
         if (at != MAP_NONE)
             TRY(note_split(l, t, at, is_in));
-        else if (is_in && !no_bits && !(l->doubled && l->doubled[i]) && may_match(l, t))
+        else if (is_in && has_rows(l, t, &last) && !(l->doubled && l->doubled[i]) && may_match(l, t))
             TRY(judge(l, i));
     }
     l->found->hits = l->found->page.at;
