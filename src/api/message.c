@@ -37,7 +37,7 @@ static void place(struct message *m, const struct otlp_field *f) {
     struct message_level *l = level_of(m);
     if (l->list == f) return;
     list_close(m, l);
-    jw_name(&m->w, f->name);
+    jw_name(&m->w, f->key, f->name.len + 3);
     if (!f->repeated) return;
     l->list = f;
     if (f->map)

@@ -158,8 +158,30 @@ TEST(hex_goes_round) {
     hex_encode(in, sizeof in, text);
     CHECK(hex_decode((struct str){ text, 32 }, out, 16));
     CHECK(memcmp(in, out, 16) == 0);
+    for (size_t n = 0; n < sizeof in; n++) { // eight bytes at a time, and what is left
+        char want[32] = { 0 }, got[32] = { 0 };
+        for (size_t i = 0; i < n; i++) (void)snprintf(want + 2 * i, 3, "%02x", in[i]);
+        hex_encode(in, n, got);
+        CHECK(memcmp(want, got, 2 * n) == 0 && got[2 * n] == 0);
+    }
     CHECK(!hex_decode(STR("0g"), out, 1));
     CHECK(!hex_decode(STR("0"), out, 1));
+}
+
+static void check_digits(uint64_t v) {
+    char want[32], got[U64_DIGITS];
+    int n = snprintf(want, sizeof want, "%llu", (unsigned long long)v);
+    CHECK_STR(((struct str){ got, u64_print(v, got) }), ((struct str){ want, (size_t)n }));
+}
+
+TEST(decimal_digits_are_those_of_printf) {
+    uint64_t ten = 1;
+    for (int i = 0; i < 20; i++, ten *= 10)
+        for (uint64_t near = 0; near < 3; near++) check_digits(ten + near - 1);
+    check_digits(UINT64_MAX);
+    for (uint64_t v = 0; v < 20000; v++)
+        check_digits(v * 10000 + v % 7919); // each four digits in both halves
+    for (int i = 0; i < 20000; i++) check_digits(test_rand() >> test_below(64));
 }
 
 TEST(varint_goes_round_and_stops_at_ten_bytes) {

@@ -424,6 +424,38 @@ TEST(json_writer_mends_what_is_not_utf8) {
     buf_fini(&b);
 }
 
+static void check_written(const char *text, size_t n, size_t at) {
+    struct buf b, want;
+    buf_init(&b, 256);
+    buf_init(&want, 256);
+    struct json_writer w = json_writer_on(&b);
+    for (size_t i = 0; i < n; i++) {
+        if (i == at && text[i] < ' ')
+            buf_fmt(&want, "\\u%04x", (unsigned)text[i]);
+        else if (i == at && text[i] != '~')
+            buf_fmt(&want, "\\%c", text[i]);
+        else
+            buf_char(&want, text[i]);
+    }
+    jw_str(&w, test_exact((struct str){ text, n }));
+    CHECK(b.len == want.len + 2 && b.ptr[0] == '"' && b.ptr[b.len - 1] == '"');
+    CHECK_STR(str_sub(buf_view(&b), 1, want.len), buf_view(&want));
+    buf_fini(&b);
+    buf_fini(&want);
+}
+
+TEST(json_strings_of_every_length_are_escaped_at_every_place) {
+    static const char odd[] = { '"', '\\', 0x1f, '~' };
+    char text[40];
+    for (size_t n = 0; n < sizeof text; n++)
+        for (size_t at = 0; at <= n && at < sizeof text; at++)
+            for (size_t o = 0; o < sizeof odd; o++) {
+                for (size_t i = 0; i < n; i++) text[i] = (char)('a' + test_below(26));
+                text[at] = odd[o]; // past the end: of no effect
+                check_written(text, n, at);
+            }
+}
+
 // Any string of bytes that are UTF-8 comes back as it was.
 TEST(json_strings_go_round) {
     static const char *const pieces[] = { "a",

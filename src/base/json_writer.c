@@ -38,19 +38,66 @@ static void quoted_rest(struct buf *out, const char *p, const char *end) {
     buf_char(out, '"');
 }
 
+#if defined(__SSE2__)
+// Is none of 16 bytes one that needs care?
+static inline bool are_plain(__m128i v) {
+    __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+    return !_mm_movemask_epi8(_mm_or_si128(hit, _mm_cmplt_epi8(v, _mm_set1_epi8(' '))));
+}
+
+static inline bool copy_16(char *to, const char *p) {
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    _mm_storeu_si128((__m128i *)(void *)to, v);
+    return are_plain(v);
+}
+
+// Copies what is looked at, words that overlap at the end instead of single bytes. false: something needs
+// care, or the text is shorter than a word.
+static bool copy_plain(char *to, const char *p, size_t n) {
+    if (n >= 16) {
+        for (size_t i = 0; i + 16 < n; i += 16)
+            if (!copy_16(to + i, p + i)) return false;
+        return copy_16(to + n - 16, p + n - 16);
+    }
+    if (n < 4) return false;
+    uint64_t words[2] = { 0, 0 };
+    if (n >= 8) {
+        memcpy(&words[0], p, 8);
+        memcpy(&words[1], p + n - 8, 8);
+        memcpy(to, &words[0], 8);
+        memcpy(to + n - 8, &words[1], 8);
+    } else {
+        uint32_t ends[2];
+        memcpy(&ends[0], p, 4);
+        memcpy(&ends[1], p + n - 4, 4);
+        memcpy(to, &ends[0], 4);
+        memcpy(to + n - 4, &ends[1], 4);
+        words[0] = words[1] = ends[0] | (uint64_t)ends[1] << 32;
+    }
+    return are_plain(_mm_set_epi64x((long long)words[1], (long long)words[0]));
+}
+#else
+static bool copy_plain(char *to, const char *p, size_t n) {
+    (void)to, (void)p, (void)n;
+    return false;
+}
+#endif
+
 static void quoted(struct buf *out, struct str s) {
     if (s.len == 0) s = STR(""); // its pointer may be NULL
-    const char *end = s.ptr + s.len, *stop = json_plain_run(s.ptr, end);
-    size_t n = (size_t)(stop - s.ptr);
     if (!buf_reserve(out, s.len + 2)) return;
     char *at = out->ptr + out->len;
     at[0] = '"';
+    if (copy_plain(at + 1, s.ptr, s.len)) { // nearly always
+        at[s.len + 1] = '"';
+        out->len += s.len + 2;
+        return;
+    }
+    const char *end = s.ptr + s.len, *stop = json_plain_run(s.ptr, end);
+    size_t n = (size_t)(stop - s.ptr);
     memcpy(at + 1, s.ptr, n);
     out->len += n + 1;
-    if (stop == end)
-        out->ptr[out->len++] = '"'; // nearly always
-    else
-        quoted_rest(out, stop, end);
+    quoted_rest(out, stop, end);
 }
 
 void jw_key(struct json_writer *w, struct str key) {

@@ -5,7 +5,7 @@
 // Constant data: thread: any.
 #pragma once
 
-#include "base/str.h"
+#include "base/json.h"
 
 enum otlp_type {
     OTLP_TYPE_STRING,
@@ -37,7 +37,8 @@ struct otlp_field {
     bool map;        // repeated entries of key (a string) 1 and value 2: an object in JSON. Only written
     bool oneof;      // one of the members of the message's only oneof: its zero value is a value
     struct str name; // in JSON
-    struct str proto_name; // in the .proto file
+    struct str proto_name;   // in the .proto file
+    char key[JSON_NAME_MAX]; // the JSON name as a key: quotes and colon
     const struct otlp_message *message;
     const struct otlp_enum *values;
 };
@@ -54,7 +55,8 @@ struct otlp_message {
 #define OTLP_TEXT(text) \
     { "" text, sizeof(text) - 1 }
 #define OTLP_FIELD(num, kind, json, proto) \
-    .number = (num), .type = OTLP_TYPE_##kind, .name = OTLP_TEXT(json), .proto_name = OTLP_TEXT(proto)
+    .number = (num), .type = OTLP_TYPE_##kind, .name = OTLP_TEXT(json), .proto_name = OTLP_TEXT(proto), \
+    .key = "\"" json "\":"
 #define OTLP_MESSAGE(id, text, ...) OTLP_MESSAGE_AS(, id, text, __VA_ARGS__)
 #define OTLP_MESSAGE_AS(storage, id, text, ...) \
     static const struct otlp_field id##_fields[] = { __VA_ARGS__ }; \
