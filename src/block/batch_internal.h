@@ -83,6 +83,8 @@ NODISCARD enum err batch_read_traces(struct block_batch *b);
 NODISCARD enum err batch_trace_codes(struct block_batch *b, const uint32_t **out);
 // has_root says which traces have one; both texts are "" without.
 NODISCARD enum err batch_roots(struct block_batch *b, size_t column, struct value *out);
+
+// batch_summaries.c
 enum err batch_summaries(struct batch *b, const uint64_t *wanted, const struct batch_summary **out);
 
 // batch_rest.c: the rests of the rows of a table.
