@@ -175,10 +175,23 @@ static bool among(const struct ql_regex *r, struct str s) {
     return false;
 }
 
+// Most texts that begin otherwise differ in the end of the prefix, which is looked at before memcmp is
+// called.
+static bool begins(struct str s, struct str prefix) {
+    uint64_t is, want;
+    if (s.len < prefix.len) return false;
+    if (prefix.len >= sizeof is) {
+        memcpy(&is, s.ptr + prefix.len - sizeof is, sizeof is);
+        memcpy(&want, prefix.ptr + prefix.len - sizeof want, sizeof want);
+        if (is != want) return false;
+    }
+    return str_starts(s, prefix);
+}
+
 // Each piece at the first place behind the one before, which leaves the most for the others.
 static bool has_pieces(const struct ql_regex *r, struct str s) {
     const struct str *first = &r->words[0], *last = &r->words[r->n_words - 1];
-    if (s.len < first->len + last->len || !str_starts(s, *first) || !str_ends(s, *last)) return false;
+    if (s.len < first->len + last->len || !begins(s, *first) || !str_ends(s, *last)) return false;
     s = str_sub(s, first->len, s.len - first->len - last->len);
     for (uint32_t i = 1; i + 1 < r->n_words; i++) {
         struct str piece = r->words[i];
@@ -199,7 +212,7 @@ static enum err match_one(const struct ql_regex *r, struct regex_scratch **scrat
     default: break;
     }
     *out = false;
-    if (!str_starts(s, r->prefix) || !str_is_utf8(s)) return ERR_OK;
+    if (!begins(s, r->prefix) || !str_is_utf8(s)) return ERR_OK;
     // The pool is the only part that a match changes.
     if (!*scratch) *scratch = scratch_take((struct ql_regex *)(uintptr_t)r);
     return *scratch ? match_pcre(r, *scratch, s, out) : ERR_NOMEM;

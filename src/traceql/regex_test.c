@@ -309,6 +309,31 @@ TEST(regex_prefix_changes_no_match) {
     }
 }
 
+TEST(regex_prefixes_of_every_length_tell_every_byte) {
+    static const char *const tails[] = { "[0-9]", ".*" }; // by PCRE; by pieces
+    for (size_t n = 1; n <= 20; n++)
+        for (size_t t = 0; t < 2; t++) {
+            char pattern[32], text[32];
+            for (size_t i = 0; i < n; i++) pattern[i] = (char)('a' + test_below(26));
+            memcpy(text, pattern, n);
+            strcpy(pattern + n, tails[t]);
+            text[n] = '7';
+            struct ql_regex *r = regex(pattern);
+            bool out = false;
+            CHECK_OK(ql_regex_match(r, test_exact((struct str){ text, n + 1 }), &out));
+            CHECK(out);
+            CHECK_OK(ql_regex_match(r, test_exact((struct str){ text, n - 1 }), &out));
+            CHECK(!out);
+            for (size_t i = 0; i < n; i++) {
+                text[i]++;
+                CHECK_OK(ql_regex_match(r, test_exact((struct str){ text, n + 1 }), &out));
+                CHECK(!out);
+                text[i]--;
+            }
+            ql_regex_free(r);
+        }
+}
+
 TEST(regex_catastrophes_end) {
     static const char *const patterns[] = { "(a|a)*c?", "(a*)*(a*)*(a*)*[^a]", "(a+)+[^a]" };
     char text[64];
