@@ -49,6 +49,32 @@ TEST(arena_keeps_chunks_only_up_to_what_it_may) {
     CHECK_U64(budget.used, 0);
 }
 
+// Before any test that lets allocations fail, which switches the pool off.
+// A head is as large as its chunks, so one that the pool gives is hardly larger than what was asked for.
+TEST(arena_pool_gives_what_fits_closely) {
+    static const size_t sizes[] = { 700 << 10, 400 << 10, 410 << 10, 640 << 10 };
+    enum { SIZES = sizeof sizes / sizeof *sizes };
+    struct arena from[SIZES], a;
+    for (int i = 0; i < SIZES; i++) {
+        arena_init(&from[i], SIZE_MAX, NULL);
+        from[i].pooled = true;
+        CHECK(arena_alloc(&from[i], sizes[i]) != NULL);
+    }
+    for (int i = 0; i < SIZES; i++) arena_fini(&from[i]);
+    arena_init(&a, SIZE_MAX, NULL);
+    a.pooled = true;
+    uint64_t before = arena_pool_bytes();
+    CHECK(arena_alloc(&a, 400 << 10) != NULL);
+    if (before) { // there is a pool
+        CHECK(a.used < 405 << 10);
+        CHECK_U64(arena_pool_bytes(), before - a.used);
+    }
+    CHECK(arena_alloc(&a, 500 << 10) != NULL); // neither 640 nor 700 KiB are close
+    CHECK(a.used < 910 << 10);
+    arena_fini(&a);
+    for (int i = 0; i < 40; i++) arena_pool_trim();
+}
+
 // Chunks of pooled arenas, and only of those, wait in the pool for the next one, within a limit.
 TEST(arena_pool_holds_idle_chunks) {
     struct mem_budget budget = { .limit = 300 << 20 };
@@ -66,11 +92,43 @@ TEST(arena_pool_holds_idle_chunks) {
         CHECK(budget.used >= 100ull << 20);
         arena_fini(&a);
         CHECK_U64(budget.used, 0);
-        CHECK(arena_pool_bytes() <= 64 << 20);
+        CHECK(arena_pool_bytes() <= 48 << 20);
         if (round == 0) CHECK_U64(arena_pool_bytes(), before);
     }
     for (int i = 0; i < 40; i++) arena_pool_trim();
     CHECK(arena_pool_bytes() < 4 << 20);
+}
+
+TEST(arena_filled_is_what_was_taken) {
+    struct arena a;
+    arena_init(&a, 1 << 20, NULL);
+    CHECK_U64(arena_filled(&a), 0);
+    for (int i = 0; i < 100; i++) {
+        size_t before = arena_filled(&a);
+        CHECK(arena_alloc(&a, 160) != NULL);
+        CHECK(arena_filled(&a) >= before + 160 && arena_filled(&a) <= a.used);
+    }
+    arena_fini(&a);
+}
+
+// Every length up to two words and beyond, and a difference in every place.
+TEST(str_eq_sees_every_byte) {
+    enum { MOST = 40 };
+    for (size_t n = 0; n <= MOST; n++) {
+        char *x = mem_alloc(n), *y = mem_alloc(n); // so that one byte too far is seen
+        CHECK(x != NULL && y != NULL);
+        for (size_t i = 0; i < n; i++) x[i] = y[i] = (char)test_below(256);
+        struct str a = { x, n }, b = { y, n };
+        CHECK(str_eq(a, b));
+        for (size_t i = 0; i < n; i++) {
+            y[i] = (char)(y[i] ^ (1 << test_below(8)));
+            CHECK(!str_eq(a, b));
+            y[i] = x[i];
+        }
+        CHECK(n == 0 || !str_eq(a, str_sub(b, 0, n - 1)));
+        mem_free(x);
+        mem_free(y);
+    }
 }
 
 // Past some megabytes the chunks are mapped, and so is an object of that size.

@@ -13,7 +13,7 @@ void map_fini(struct map *m) {
 }
 
 void map_reset(struct map *m) {
-    for (uint32_t i = 0; i < m->n_slots; i++) m->slots[i].index = MAP_NONE;
+    if (m->n_slots) memset(m->slots, 0xff, (size_t)m->n_slots * sizeof *m->slots); // MAP_NONE
     m->n_used = 0;
 }
 
@@ -40,7 +40,7 @@ enum err map_put(struct map *m, uint64_t hash, uint32_t index,
         uint32_t n = m->n_slots ? m->n_slots * 2 : SLOTS_MIN;
         struct map_slot *slots = n ? mem_alloc((size_t)n * sizeof *slots) : NULL;
         if (!slots) return ERR_NOMEM;
-        for (uint32_t i = 0; i < n; i++) slots[i].index = MAP_NONE;
+        memset(slots, 0xff, (size_t)n * sizeof *slots); // MAP_NONE
         for (uint32_t i = 0; i < m->n_slots; i++) {
             uint32_t old = m->slots[i].index;
             if (old != MAP_NONE) place(slots, n - 1, rehash(ctx, old), old);

@@ -109,7 +109,7 @@ static void chunk_release(struct arena_chunk *c) {
 // --- the pool of idle chunks -------------------------------------------------------------------------
 
 enum {
-    POOL_BYTES_MAX = 64 << 20,
+    POOL_BYTES_MAX = 48 << 20,
     POOL_CHUNK_MIN = 32 << 10,
     POOL_BINS =
         16, // by the logarithm of the size, from POOL_CHUNK_MIN on; the last one holds all larger ones
@@ -134,21 +134,27 @@ static bool pool_takes_part(size_t size) {
     return !RED_ZONE && size >= POOL_CHUNK_MIN && !atomic_load_explicit(&fail_counting, memory_order_relaxed);
 }
 
-// A chunk of `size` bytes to twice that.
+// The smallest chunk of a bin, of those looked at, that has `size` to `most` bytes.
+static struct arena_chunk **bin_find(unsigned bin, size_t size, size_t most) {
+    struct arena_chunk **best = NULL, **at = &pool.bins[bin];
+    for (int i = 0; *at && i < POOL_TRIES && (!best || (*best)->size > size); i++, at = &(*at)->next)
+        if ((*at)->size >= size && (*at)->size <= most && (!best || (*at)->size < (*best)->size)) best = at;
+    return best;
+}
+
+// A chunk of `size` bytes to twice that; of larger ones, to a little more, since they count as used.
 static struct arena_chunk *pool_get(size_t size) {
-    struct arena_chunk *found = NULL;
+    struct arena_chunk **at = NULL, *found = NULL;
+    size_t most = size > 2 * POOL_CHUNK_MIN ? size + size / 32 : size * 2;
     if (!pool_takes_part(size)) return NULL;
     pthread_mutex_lock(&pool.lock);
-    for (unsigned bin = bin_of(size), last = bin + 1; !found && bin <= last && bin < POOL_BINS; bin++) {
-        struct arena_chunk **at = &pool.bins[bin];
-        for (int i = 0; *at && i < POOL_TRIES; i++, at = &(*at)->next) {
-            if ((*at)->size < size || (*at)->size / 2 > size) continue;
-            found = *at;
-            *at = found->next;
-            pool.bytes -= found->size;
-            if (pool.bytes < pool.least) pool.least = pool.bytes;
-            break;
-        }
+    for (unsigned bin = bin_of(size), last = bin_of(most); !at && bin <= last; bin++)
+        at = bin_find(bin, size, most);
+    if (at) {
+        found = *at;
+        *at = found->next;
+        pool.bytes -= found->size;
+        if (pool.bytes < pool.least) pool.least = pool.bytes;
     }
     pthread_mutex_unlock(&pool.lock);
     return found;

@@ -23,8 +23,25 @@ struct str {
 static inline struct str str_of(const char *z) {
     return (struct str){ z, z ? strlen(z) : 0 };
 }
+// Are n bytes equal? Those of short texts are compared without a call.
+static inline bool bytes_eq(const char *a, const char *b, size_t n) {
+    uint64_t x, y, u, v;
+    if (n > 16) return memcmp(a, b, n) == 0;
+    if (n >= 8) {
+        memcpy(&x, a, 8), memcpy(&y, b, 8);
+        memcpy(&u, a + n - 8, 8), memcpy(&v, b + n - 8, 8);
+        return ((x ^ y) | (u ^ v)) == 0;
+    }
+    if (n >= 4) {
+        uint32_t p, q, r, s;
+        memcpy(&p, a, 4), memcpy(&q, b, 4);
+        memcpy(&r, a + n - 4, 4), memcpy(&s, b + n - 4, 4);
+        return ((p ^ q) | (r ^ s)) == 0;
+    }
+    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+}
 static inline bool str_eq(struct str a, struct str b) {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+    return a.len == b.len && bytes_eq(a.ptr, b.ptr, a.len);
 }
 static inline struct str str_sub(struct str s, size_t from, size_t len) {
     if (from > s.len) from = s.len;

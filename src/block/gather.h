@@ -15,7 +15,7 @@ struct gather {
     uint32_t n_rows;     // of the row group
     struct arena *arena; // of the row group
     uint64_t *bits;      // scratch: n_rows bits, all clear between calls
-    uint64_t *dense;     // scratch: n_rows values
+    void *dense;         // scratch: n_rows values of eight or four bytes
     struct str *dict;    // scratch, grows in the arena
 };
 NODISCARD enum err gather_init(struct gather *g, const uint32_t *place, uint32_t n_rows, struct arena *a);

@@ -7,7 +7,7 @@
 #define TICK_NS 1000000000ull
 
 static bool is_full(const struct ingest *in, const struct head *h) {
-    return h->table.n >= in->opts.cut_spans || h->table.arena.used >= in->opts.cut_bytes;
+    return h->table.n >= in->opts.cut_spans || arena_filled(&h->table.arena) >= in->opts.cut_bytes;
 }
 
 static bool is_old(const struct ingest *in, const struct head *h, uint64_t now_ns) {

@@ -165,8 +165,8 @@ static enum err replay_body(struct replay *r, const struct wal_record *rec, cons
     TRY(body_to_protobuf(body->format, unpacked, &r->protobuf, &protobuf, r->ctx));
     TRY(replay_apply(in, protobuf, rec, body, &added));
     r->spans += added;
-    bool full =
-        in->active->table.n >= in->opts.cut_spans || in->active->table.arena.used >= in->opts.cut_bytes;
+    bool full = in->active->table.n >= in->opts.cut_spans ||
+                arena_filled(&in->active->table.arena) >= in->opts.cut_bytes;
     if (!in->opts.read_only) sink_take(in, &in->active->table, added);
     return full && !in->opts.read_only ? replay_cut(in) : ERR_OK;
 }

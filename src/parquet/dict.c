@@ -146,11 +146,59 @@ static bool is_equal(const void *ctx, uint32_t index, const void *key) {
     return memcmp(base + i * width, base + k * width, width) == 0;
 }
 
+// Has value i, which is new, a place? Not when the page is full, nor when half of many values were new.
+static bool has_place(struct dict *d, size_t i, uint64_t max_bytes, bool give_up) {
+    enum { TRIAL = 2048 };
+    d->bytes += entry_bytes(&d->source, i);
+    d->fits = d->bytes <= max_bytes && !(give_up && i >= TRIAL && d->n > i / 2);
+    return d->fits;
+}
+
+static inline uint64_t number_at(const struct values *v, size_t i) {
+    return v->i64 ? (uint64_t)v->i64[i] : (uint64_t)(int64_t)v->i32[i];
+}
+
+// Whole numbers that lie close together: *out_least, and how many there are from it to the greatest.
+// 0: they do not.
+static uint32_t range_of(const struct values *v, size_t n, uint64_t *out_least) {
+    enum { RANGE_MAX = 1 << 16 };
+    struct minmax m = { 0 };
+    if (n == 0 || (!v->i64 && !v->i32)) return 0;
+    if (v->i64)
+        minmax_i64(&m, STATS_SIGNED, v->i64, n);
+    else
+        minmax_i32(&m, STATS_SIGNED, v->i32, n);
+    uint64_t range = (uint64_t)m.max.i - (uint64_t)m.min.i;
+    *out_least = (uint64_t)m.min.i;
+    return range < RANGE_MAX && range < n * 4 ? (uint32_t)range + 1 : 0;
+}
+
+// As by hash, but each number has a place of its own in a table.
+static enum err dict_from_range(struct dict *d, size_t n, uint64_t least, uint32_t range, uint64_t max_bytes,
+                                bool give_up) {
+    const struct values *v = &d->source;
+    uint32_t *codes = remap_of(d, range);
+    if (!codes) return ERR_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t at = number_at(v, i) - least;
+        if (codes[at] == (uint32_t)DICT_NONE) {
+            if (!has_place(d, i, max_bytes, give_up)) break;
+            codes[at] = d->n;
+            d->used[d->n++] = (uint32_t)i;
+        }
+        d->codes[i] = codes[at];
+    }
+    for (uint32_t k = 0; k < d->n; k++) codes[number_at(v, d->used[k]) - least] = (uint32_t)DICT_NONE;
+    return ERR_OK;
+}
+
 enum err dict_from_values(struct dict *d, const struct values *v, size_t n, uint64_t max_bytes,
                           bool give_up) {
-    enum { TRIAL = 2048 }; // values after which half must have been seen before
+    uint64_t least;
     if (!make_room(d, n, n)) return ERR_NOMEM;
     d->source = *v;
+    uint32_t range = range_of(v, n, &least);
+    if (range) return dict_from_range(d, n, least, range, max_bytes, give_up);
     map_reset(&d->map);
     for (size_t i = 0; i < n; i++) {
         if (i && is_equal(d, d->codes[i - 1], &i)) { // values often come in runs
@@ -160,9 +208,7 @@ enum err dict_from_values(struct dict *d, const struct values *v, size_t n, uint
         uint64_t hash = hash_of(v, i);
         uint32_t k = map_get(&d->map, hash, is_equal, d, &i);
         if (k == MAP_NONE) {
-            d->bytes += entry_bytes(v, i);
-            d->fits = d->bytes <= max_bytes && !(give_up && i >= TRIAL && d->n > i / 2);
-            if (!d->fits) return ERR_OK;
+            if (!has_place(d, i, max_bytes, give_up)) return ERR_OK;
             k = d->n;
             d->used[d->n++] = (uint32_t)i;
             TRY(map_put(&d->map, hash, k, rehash, d));

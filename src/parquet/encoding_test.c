@@ -5,6 +5,7 @@
 #include "parquet/bitpack.h"
 #include "parquet/bloom.h"
 #include "parquet/delta.h"
+#include "parquet/dict.h"
 #include "parquet/index.h"
 #include "parquet/rle.h"
 #include "parquet/stats.h"
@@ -455,4 +456,79 @@ TEST(bounds_of_doubles) {
     stats_upper(&c, m.max, &hi, &exact);
     CHECK_STR(lo.bytes, ((struct str){ "\0\0\0\0\0\0\0\x80", 8 }));
     CHECK_STR(hi.bytes, ((struct str){ "\0\0\0\0\0\0\0\0", 8 }));
+}
+
+// --- dictionaries of numbers ----------------------------------------------------------------------
+
+// What a dictionary of these numbers is: each in the order of its first coming.
+static void check_numbering(struct dict *d, const int64_t *v, size_t n, bool wide) {
+    const struct pq_column c = { .type = wide ? PQ_INT64 : PQ_INT32 };
+    int32_t *narrow = mem_alloc((n + 1) * sizeof *narrow);
+    struct values values = { .column = &c, .i64 = wide ? v : NULL, .i32 = wide ? NULL : narrow };
+    uint32_t fresh = 0;
+    CHECK(narrow != NULL);
+    for (size_t i = 0; i < n; i++) narrow[i] = (int32_t)v[i];
+    CHECK_OK(dict_from_values(d, &values, n, UINT64_MAX, false));
+    CHECK(d->fits);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(d->codes[i] <= fresh && v[d->used[d->codes[i]]] == v[i]);
+        if (d->codes[i] == fresh) CHECK_U64(d->used[fresh++], i);
+    }
+    CHECK_U64(d->n, fresh);
+    CHECK_U64(d->bytes, fresh * (wide ? 8ull : 4ull));
+    mem_free(narrow);
+}
+
+TEST(dict_numbers_values_near_and_far_alike) {
+    enum { N = 3000 };
+    static const struct {
+        int64_t least;
+        uint32_t range;
+        bool wide;
+    } cases[] = {
+        { 0, 1, false },
+        { -5, 12, false },
+        { INT32_MIN, 4000, false },
+        { INT32_MAX - 99, 100, false },
+        { 0, 1u << 16, true },
+        { -70000, 140000, true },
+        { INT64_MIN, 300, true },
+        { INT64_MAX - 9, 10, true },
+    };
+    struct dict d;
+    int64_t *v = mem_alloc(N * sizeof *v);
+    CHECK(v != NULL);
+    pq_dict_build_init(&d);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        for (size_t i = 0; i < N; i++)
+            v[i] = (int64_t)((uint64_t)cases[k].least + test_below(cases[k].range));
+        check_numbering(&d, v, N, cases[k].wide);
+        check_numbering(&d, v, 1 + test_below(40), cases[k].wide);
+    }
+    v[7] = INT64_MIN, v[8] = INT64_MAX; // all there is between them
+    check_numbering(&d, v, N, true);
+    mem_free(v);
+    pq_dict_build_fini(&d);
+}
+
+// A dictionary that does not fit leaves nothing behind for the next one.
+TEST(dict_of_near_numbers_gives_up_and_forgets) {
+    enum { N = 6000 };
+    const struct pq_column c = { .type = PQ_INT32 };
+    int32_t *v = mem_alloc(N * sizeof *v);
+    struct dict d;
+    CHECK(v != NULL);
+    pq_dict_build_init(&d);
+    for (int32_t i = 0; i < N; i++) v[i] = i;
+    struct values values = { .column = &c, .i32 = v };
+    CHECK_OK(dict_from_values(&d, &values, N, UINT64_MAX, true));
+    CHECK(!d.fits);
+    CHECK_OK(dict_from_values(&d, &values, N, 400, false));
+    CHECK(!d.fits);
+    for (int32_t i = 0; i < N; i++) v[i] = (i % 3) * 2000;
+    CHECK_OK(dict_from_values(&d, &values, N, 400, true));
+    CHECK(d.fits && d.n == 3);
+    for (uint32_t i = 0; i < N; i++) CHECK_U64(d.codes[i], i % 3);
+    mem_free(v);
+    pq_dict_build_fini(&d);
 }

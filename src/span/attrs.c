@@ -3,7 +3,7 @@
 
 #include "span/wire.h"
 
-enum { KEYS_MAX = 1 << 20 };
+enum { KEYS_MAX = 1 << 20, SEEKS_MAX = 16 };
 
 void attrs_init(struct attr_table *t, struct arena *a) {
     *t = (struct attr_table){ .arena = a, .guess = MAP_NONE };
@@ -77,20 +77,25 @@ static enum err column_of(struct attr_table *t, uint32_t key, enum attr_type typ
     return ERR_OK;
 }
 
-static enum err column_add(struct attr_column *c, struct arena *a, uint32_t row, const struct attr_value *v) {
+static bool has_dict(enum attr_type type) {
+    return type == ATTR_STRING || type == ATTR_ANY;
+}
+
+static enum err column_add(struct attr_column *c, struct arena *a, uint32_t row, const struct attr_value *v,
+                           const struct dict_seek *seek) {
     uint32_t n = c->n, id = (uint32_t)v->bits;
     bool wide = c->type == ATTR_INT || c->type == ATTR_FLOAT;
     if (!segvec_room(&c->rows, a, n, sizeof(uint32_t))) return ERR_NOMEM;
     if (!segvec_room(&c->vals, a, n, wide ? sizeof(uint64_t) : sizeof(uint32_t))) return ERR_NOMEM;
-    if (c->type == ATTR_STRING || c->type == ATTR_ANY) {
-        TRY(dict_put(&c->dict, v->text, &id));
+    if (has_dict(c->type)) {
+        TRY(seek ? dict_put_sought(&c->dict, v->text, seek, &id) : dict_put(&c->dict, v->text, &id));
         if (v->text.len > c->longest) c->longest = v->text.len;
     }
-    SEG_AT(&c->rows, n, uint32_t) = row;
+    SEG_PUT(&c->rows, n, uint32_t, row);
     if (wide)
-        SEG_AT(&c->vals, n, uint64_t) = v->bits;
+        SEG_PUT(&c->vals, n, uint64_t, v->bits);
     else
-        SEG_AT(&c->vals, n, uint32_t) = id;
+        SEG_PUT(&c->vals, n, uint32_t, id);
     atomic_store_explicit(&c->n, n + 1, memory_order_release);
     return ERR_OK;
 }
@@ -274,13 +279,35 @@ static void rest_attribute(const struct attr_table *t, const struct attr_in *in,
         attr_kv_write(rest, REST_ATTRIBUTE, key_at(t, in->key)->name, &in->value);
 }
 
+// Some attributes of the row at hand, whose texts are looked up together: a row spends most of its time
+// waiting for the memory of dictionaries, and so waits once instead of for each.
+struct seeks {
+    uint32_t n;
+    struct attr_column *columns[SEEKS_MAX]; // NULL: no text, or the first of its column
+    struct dict_seek at[SEEKS_MAX];
+};
+
+static void seek_texts(const struct attr_table *t, const struct attr_in *in, uint32_t n, struct seeks *s) {
+    s->n = n < SEEKS_MAX ? n : SEEKS_MAX;
+    for (uint32_t i = 0; i < s->n; i++) {
+        uint32_t col = key_at(t, in[i].key)->column[in[i].value.type];
+        s->columns[i] = has_dict(in[i].value.type) && col != MAP_NONE ? attrs_column(t, col) : NULL;
+        if (s->columns[i]) dict_seek(&s->columns[i]->dict, in[i].value.text, &s->at[i]);
+    }
+    for (uint32_t i = 0; i < s->n; i++)
+        if (s->columns[i]) dict_seek_entry(&s->columns[i]->dict, &s->at[i]);
+    for (uint32_t i = 0; i < s->n; i++)
+        if (s->columns[i]) dict_seek_bytes(&s->columns[i]->dict, &s->at[i]);
+}
+
 // Puts a value into its column. *out MAP_NONE: it fits none and belongs to the rest.
-static enum err place(struct attr_table *t, uint32_t row, const struct attr_in *in, uint32_t *out) {
+static enum err place(struct attr_table *t, uint32_t row, const struct attr_in *in,
+                      const struct dict_seek *seek, uint32_t *out) {
     *out = MAP_NONE;
     if (key_at(t, in->key)->twin_stamp == row + 1) return ERR_OK;
     TRY(column_of(t, in->key, in->value.type, out));
     if (*out == MAP_NONE) return ERR_OK;
-    enum err e = column_add(attrs_column(t, *out), t->arena, row, &in->value);
+    enum err e = column_add(attrs_column(t, *out), t->arena, row, &in->value, seek);
     if (e == ERR_INVALID) *out = MAP_NONE; // not UTF-8
     return e == ERR_INVALID ? ERR_OK : e;
 }
@@ -289,10 +316,12 @@ enum err attrs_add(struct attr_table *t, uint32_t row, const struct attr_in *in,
                    struct buf *rest) {
     uint16_t shape[ATTR_ROW_MAX];
     uint32_t n_shape = 0, shape_id;
+    struct seeks seeks;
     mark_twins(t, row, in, n);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t col = MAP_NONE;
-        if (n_shape < ATTR_ROW_MAX) TRY(place(t, row, &in[i], &col));
+        uint32_t col = MAP_NONE, k = i % SEEKS_MAX;
+        if (k == 0) seek_texts(t, in + i, n - i, &seeks);
+        if (n_shape < ATTR_ROW_MAX) TRY(place(t, row, &in[i], seeks.columns[k] ? &seeks.at[k] : NULL, &col));
         if (col == MAP_NONE)
             rest_attribute(t, &in[i], rest);
         else

@@ -98,3 +98,41 @@ TEST(attr_kv_write_says_what_attr_kv_reads) {
         arena_fini(&a);
     }
 }
+
+// Looking up in steps gives the same numbers as at once, also when the dictionary grows or gives up in
+// between.
+TEST(dict_in_steps_is_the_same_dictionary) {
+    enum { PUTS = 30000, TOGETHER = 7 };
+    static const uint32_t kinds[] = { 5, 3000, UINT32_MAX }; // how many texts differ; the last: all
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct arena a;
+        struct dict once, steps;
+        arena_init(&a, SIZE_MAX, NULL);
+        dict_init(&once, &a);
+        dict_init(&steps, &a);
+        for (uint32_t i = 0; i < PUTS; i += TOGETHER) {
+            struct dict_seek seeks[TOGETHER];
+            struct str texts[TOGETHER];
+            for (uint32_t j = 0; j < TOGETHER; j++) {
+                texts[j] =
+                    str_fmt(&a, "text %u", kinds[k] == UINT32_MAX ? i + j : (uint32_t)test_below(kinds[k]));
+                dict_seek(&steps, texts[j], &seeks[j]);
+            }
+            for (uint32_t j = 0; j < TOGETHER; j++) dict_seek_entry(&steps, &seeks[j]);
+            for (uint32_t j = 0; j < TOGETHER; j++) dict_seek_bytes(&steps, &seeks[j]);
+            for (uint32_t j = 0; j < TOGETHER; j++) {
+                uint32_t x, y;
+                CHECK_OK(dict_put(&once, texts[j], &x));
+                CHECK_OK(dict_put_sought(&steps, texts[j], &seeks[j], &y));
+                CHECK_U64(x, y);
+                CHECK(str_eq(dict_get(&steps, y), texts[j]));
+            }
+        }
+        CHECK_U64(dict_count(&once), dict_count(&steps));
+        CHECK(once.appending == steps.appending);
+        CHECK(steps.appending == (kinds[k] == UINT32_MAX));
+        dict_fini(&once);
+        dict_fini(&steps);
+        arena_fini(&a);
+    }
+}

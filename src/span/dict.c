@@ -35,17 +35,7 @@ static void judge(struct dict *d) {
     d->n_at_judge = count(d);
 }
 
-enum err dict_put(struct dict *d, struct str s, uint32_t *out_id) {
-    uint64_t hash = 0;
-    if (!d->appending) {
-        hash = hash_str(s);
-        uint32_t found = map_get(&d->map, hash, eq, d, &s);
-        if (found != MAP_NONE) {
-            d->n_lookups++;
-            *out_id = found;
-            return ERR_OK;
-        }
-    }
+static enum err dict_add(struct dict *d, struct str s, uint64_t hash, uint32_t *out_id) {
     if (d->text_only && !str_is_utf8(s)) return ERR_INVALID;
     uint32_t n = count(d);
     if (n == DICT_MAX) return ERR_LIMIT;
@@ -61,4 +51,19 @@ enum err dict_put(struct dict *d, struct str s, uint32_t *out_id) {
     *out_id = n;
     if (!d->appending) judge(d);
     return ERR_OK;
+}
+
+enum err dict_put_sought(struct dict *d, struct str s, const struct dict_seek *seek, uint32_t *out_id) {
+    if (d->appending) return dict_add(d, s, 0, out_id);
+    uint32_t found = seek->likely;
+    if (found == MAP_NONE || !str_eq(dict_get(d, found), s)) found = map_get(&d->map, seek->hash, eq, d, &s);
+    if (found == MAP_NONE) return dict_add(d, s, seek->hash, out_id);
+    d->n_lookups++;
+    *out_id = found;
+    return ERR_OK;
+}
+
+enum err dict_put(struct dict *d, struct str s, uint32_t *out_id) {
+    struct dict_seek seek = { d->appending ? 0 : hash_str(s), MAP_NONE };
+    return dict_put_sought(d, s, &seek, out_id);
 }

@@ -26,6 +26,26 @@ void dict_fini(struct dict *d);
 // The id of s, whose bytes are copied when they are new. ERR_NOMEM, ERR_LIMIT; ERR_INVALID: not UTF-8
 // where only that is taken (what is there already needs no second look).
 NODISCARD enum err dict_put(struct dict *d, struct str s, uint32_t *out_id);
+// The same in steps, for the look-ups of a row to wait for memory together: first ask for the slot, then
+// for the entry that it names, then for the entry's bytes, then put. The writer only.
+struct dict_seek {
+    uint64_t hash;
+    uint32_t likely; // MAP_NONE: none, or not looked for
+};
+static inline void dict_seek(const struct dict *d, struct str s, struct dict_seek *out) {
+    *out = (struct dict_seek){ d->appending ? 0 : hash_str(s), MAP_NONE };
+    if (!d->appending) map_prefetch(&d->map, out->hash);
+}
+static inline void dict_seek_entry(const struct dict *d, struct dict_seek *s) {
+    if (d->appending) return;
+    s->likely = map_likely(&d->map, s->hash);
+    if (s->likely != MAP_NONE) __builtin_prefetch(&SEG_AT(&d->strs, s->likely, struct str));
+}
+static inline void dict_seek_bytes(const struct dict *d, const struct dict_seek *s) {
+    if (s->likely != MAP_NONE) __builtin_prefetch(SEG_AT(&d->strs, s->likely, struct str).ptr);
+}
+NODISCARD enum err dict_put_sought(struct dict *d, struct str s, const struct dict_seek *seek,
+                                   uint32_t *out_id);
 // How many a reader may look at: all ids that were published to it are below.
 static inline uint32_t dict_count(const struct dict *d) {
     return atomic_load_explicit(&d->n, memory_order_acquire);

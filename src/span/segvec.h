@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 enum { SEGVEC_FIRST = 64, SEGVEC_SEGS = 26 }; // room for 2^32 elements
+enum { SEGVEC_AHEAD = 128 };                  // bytes
 
 struct segvec {
     char *seg[SEGVEC_SEGS];
@@ -34,6 +35,15 @@ NODISCARD static inline bool segvec_room(struct segvec *v, struct arena *a, uint
 }
 
 #define SEG_AT(v, i, type) (*(type *)segvec_at((v), (i), sizeof(type)))
+
+// Writes element i, and asks for the memory of those to come: a row goes to more vectors than the
+// processor follows by itself.
+#define SEG_PUT(v, i, type, value) \
+    do { \
+        type *at_ = (type *)segvec_at((v), (i), sizeof(type)); \
+        __builtin_prefetch((char *)at_ + SEGVEC_AHEAD, 1); \
+        *at_ = (value); \
+    } while (0)
 
 // The first of the ascending u32 elements [low, high) that is >= x; high if none is. Within a
 // segment there are no branches, which would be guessed wrong half of the time.

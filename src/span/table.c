@@ -16,6 +16,7 @@ enum { INDEX_MIN = 256, ROWS_MAX = 1 << 28 };
 void span_table_init(struct span_table *t, size_t limit_bytes, struct mem_budget *budget) {
     memset(t, 0, sizeof *t);
     arena_init(&t->arena, limit_bytes, budget);
+    t->arena.pooled = true;
     dict_init(&t->names, &t->arena);
     dict_init(&t->texts, &t->arena);
     attrs_init(&t->attrs, &t->arena);
@@ -79,13 +80,19 @@ static uint64_t id_hash(const uint8_t id[16]) {
     return hash_bytes(id, 16);
 }
 
-static uint32_t index_find(const struct span_table *t, const struct span_index *x, const uint8_t id[16]) {
+static uint32_t index_find(const struct span_table *t, const struct span_index *x, const uint8_t id[16],
+                           uint64_t hash) {
     if (!x) return SPAN_NONE;
-    for (uint32_t i = (uint32_t)id_hash(id) & x->mask;; i = (i + 1) & x->mask) {
+    for (uint32_t i = (uint32_t)hash & x->mask;; i = (i + 1) & x->mask) {
         uint32_t slot = atomic_load_explicit(&x->slots[i], memory_order_acquire);
         if (slot == 0) return SPAN_NONE;
         if (memcmp(span_trace_at(t, slot - 1)->id, id, 16) == 0) return slot - 1;
     }
+}
+
+// Asks for the slot of an id, so that it is there when the trace is put.
+static void index_prefetch(const struct span_index *x, uint64_t hash) {
+    if (x) __builtin_prefetch((const void *)&x->slots[(uint32_t)hash & x->mask]);
 }
 
 static void index_place(struct span_index *x, const uint8_t id[16], uint32_t trace) {
@@ -105,8 +112,8 @@ static enum err index_grow(struct span_table *t) {
     return ERR_OK;
 }
 
-static enum err trace_put(struct span_table *t, const uint8_t id[16], uint32_t *out) {
-    *out = index_find(t, t->index, id);
+static enum err trace_put(struct span_table *t, const uint8_t id[16], uint64_t hash, uint32_t *out) {
+    *out = index_find(t, t->index, id, hash);
     if (*out != SPAN_NONE) return ERR_OK;
     uint32_t n = t->n_traces;
     if (!t->index || (n + 1) * 2ull > t->index->mask) TRY(index_grow(t));
@@ -122,7 +129,7 @@ static enum err trace_put(struct span_table *t, const uint8_t id[16], uint32_t *
 }
 
 uint32_t span_table_find(const struct span_table *t, uint32_t n_rows, const uint8_t id[16]) {
-    uint32_t trace = index_find(t, atomic_load_explicit(&t->index, memory_order_acquire), id);
+    uint32_t trace = index_find(t, atomic_load_explicit(&t->index, memory_order_acquire), id, id_hash(id));
     if (trace == SPAN_NONE) return SPAN_NONE;
     uint32_t row = atomic_load_explicit(&span_trace_at(t, trace)->last_row, memory_order_acquire);
     while (row != SPAN_NONE && row >= n_rows) row = span_table_prev(t, row);
@@ -170,29 +177,31 @@ static struct str text_or_rest(struct str s, uint32_t field, struct buf *rest) {
 
 enum err span_table_add(struct span_table *t, const struct span_in *in, struct buf *rest) {
     uint32_t row = t->n, trace, name;
+    uint64_t trace_hash = id_hash(in->trace_id);
     if (row == ROWS_MAX) return ERR_LIMIT;
-    if (!rows_room(t, row)) return ERR_NOMEM;
-    TRY(trace_put(t, in->trace_id, &trace));
+    if (row == segvec_seg_first(segvec_seg(row)) && !rows_room(t, row)) return ERR_NOMEM;
+    index_prefetch(t->index, trace_hash);
     TRY(dict_put(&t->names, text_or_rest(in->name, REST_NAME, rest), &name));
-    SEG_AT(&t->trace, row, uint32_t) = trace;
-    SEG_AT(&t->span_id, row, uint64_t) = in->span_id;
-    SEG_AT(&t->parent_id, row, uint64_t) = in->parent_id;
-    SEG_AT(&t->start_ns, row, uint64_t) = in->start_ns;
-    SEG_AT(&t->end_ns, row, uint64_t) = in->end_ns;
-    SEG_AT(&t->name, row, uint32_t) = name;
-    SEG_AT(&t->flags, row, uint32_t) = in->flags;
-    SEG_AT(&t->resource, row, uint32_t) = in->resource;
-    SEG_AT(&t->scope, row, uint32_t) = in->scope;
-    SEG_AT(&t->kind, row, uint8_t) = in->kind;
-    SEG_AT(&t->status, row, uint8_t) = in->status;
+    SEG_PUT(&t->span_id, row, uint64_t, in->span_id);
+    SEG_PUT(&t->parent_id, row, uint64_t, in->parent_id);
+    SEG_PUT(&t->start_ns, row, uint64_t, in->start_ns);
+    SEG_PUT(&t->end_ns, row, uint64_t, in->end_ns);
+    SEG_PUT(&t->name, row, uint32_t, name);
+    SEG_PUT(&t->flags, row, uint32_t, in->flags);
+    SEG_PUT(&t->resource, row, uint32_t, in->resource);
+    SEG_PUT(&t->scope, row, uint32_t, in->scope);
+    SEG_PUT(&t->kind, row, uint8_t, in->kind);
+    SEG_PUT(&t->status, row, uint8_t, in->status);
     TRY(sparse_text(t, &t->status_message, row, text_or_rest(in->status_message, REST_STATUS_MESSAGE, rest)));
     TRY(sparse_text(t, &t->trace_state, row, text_or_rest(in->trace_state, REST_TRACE_STATE, rest)));
     TRY(sparse_count(t, &t->dropped_attributes, row, in->dropped_attributes));
     TRY(sparse_count(t, &t->dropped_events, row, in->dropped_events));
     TRY(sparse_count(t, &t->dropped_links, row, in->dropped_links));
     TRY(attrs_add(&t->attrs, row, in->attrs, in->n_attrs, rest));
+    TRY(trace_put(t, in->trace_id, trace_hash, &trace));
     struct span_trace *tr = span_trace_at(t, trace);
-    SEG_AT(&t->prev, row, uint32_t) = tr->last_row;
+    SEG_PUT(&t->trace, row, uint32_t, trace);
+    SEG_PUT(&t->prev, row, uint32_t, tr->last_row);
     tr->n_rows++;
     atomic_store_explicit(&tr->last_row, row, memory_order_release);
     t->n = row + 1;
