@@ -64,7 +64,7 @@ DEPS_app := $(filter-out app,$(FOLDERS))
 # What a folder links: itself, all below it, and base. Libraries above their users, for the linker.
 closure = $(1) $(foreach d,$(filter $(FOLDERS),$(DEPS_$(1))),$(call closure,$(d)))
 links = $(filter $(call closure,$(1)) base,$(LINK_ORDER))
-LINK_ORDER := app config api slo delivery vcs query ingest load block otlp net facts parquet wal object exec \
+LINK_ORDER := app config api slo impact delivery intake vcs query ingest load block otlp net facts parquet wal object exec \
 	traceql span stats http os base
 lib_of = $(foreach f,$(1),$(B)/lib$(f).a)
 objs = $(patsubst src/%.c,$(B)/obj/%.o,$(1))
@@ -149,7 +149,7 @@ unit: $(UNIT)
 programs: $(UNIT) $(REPLAY)
 
 # Folders whose code runs in several threads: their tests run once more under ThreadSanitizer.
-THREADED := $(filter base os span wal object net ingest exec query block load api facts delivery,$(TESTED))
+THREADED := $(filter base os span wal object net ingest exec query block load api facts intake delivery impact,$(TESTED))
 NODE_STAMPS := $(patsubst %/package-lock.json,%/node_modules/.stamp,$(wildcard ui/package-lock.json \
 	tests/*/package-lock.json))
 test: build build/.setup-test $(NODE_STAMPS) build/tools/replay

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How often the verdict on a rollout is right. The statistics on thousands of made-up rollouts of which the truth is
-known (src/delivery/impact_bench.c), and some dozens through a real server with real spans."""
+known (src/impact/impact_bench.c), and some dozens through a real server with real spans."""
 import json
 import subprocess
 import sys

@@ -6,7 +6,7 @@
 #include "api/api_internal.h"
 #include "base/log.h"
 #include "delivery/delivery.h"
-#include "delivery/secrets.h"
+#include "intake/secrets.h"
 
 enum { HOOK_CLAIMS_MAX = 256 << 20 };
 

@@ -3,9 +3,9 @@
 
 #include "api/api_internal.h"
 #include "delivery/answer_profile.h"
-#include "delivery/impact_compare.h"
-#include "delivery/impact_record.h"
-#include "delivery/impact_versions.h"
+#include "impact/compare.h"
+#include "impact/record.h"
+#include "impact/versions.h"
 
 #define HOUR_NS (3600 * 1000000000ull)
 #define WEEK_NS (7 * 24 * 3600 * 1000000000ull)

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "delivery/delivery.h"
 #include "delivery/git.h"
-#include "delivery/stamp.h"
+#include "intake/stamp.h"
 #include "os/lock.h"
 #include "os/random.h"
 

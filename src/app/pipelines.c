@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/pb.h"
-#include "delivery/pipeline.h"
+#include "intake/pipeline.h"
 #include "os/thread.h"
 #include "span/wire.h"
 #include "span/canon.h"

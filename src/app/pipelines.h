@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Listens to new spans for runs of pipelines and hands them to delivery (delivery/pipeline.h). A table
+// Listens to new spans for runs of pipelines and hands them to delivery (intake/pipeline.h). A table
 // is looked at by its new resources and attribute keys: while none of them is of a pipeline, a request
 // costs two comparisons. An event that cannot be handed over at once waits; when too many do, whoever tells
 // of spans waits too. The log keeps a span until its event is durable among the facts; an event that is told

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "delivery/key.h"
+#include "intake/key.h"
 #include "delivery/paths.h"
 #include "delivery/pushes.h"
 #include "vcs/reach.h"

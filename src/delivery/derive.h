@@ -7,7 +7,7 @@
 // thread: as the db; inside a transaction.
 #pragma once
 
-#include "delivery/fact.h"
+#include "intake/fact.h"
 
 #define DERIVE_MEMORY_MAX (1ull << 30) // of one service in one environment
 

@@ -9,7 +9,7 @@
 // thread: as the db; inside a transaction.
 #pragma once
 
-#include "delivery/fact.h"
+#include "intake/fact.h"
 #include "delivery/flow.h"
 
 #define FLOWS_TABLES \

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "delivery/derive.h"
 #include "delivery/series.h"
-#include "delivery/stamp.h"
+#include "intake/stamp.h"
 #include "vcs/history.h"
 #include "vcs/patch.h"
 #include "vcs/tags.h"

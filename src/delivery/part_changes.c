@@ -3,7 +3,7 @@
 // that contain their merge.
 #include <stdlib.h>
 
-#include "delivery/fact.h"
+#include "intake/fact.h"
 #include "delivery/part.h"
 #include "vcs/sha.h"
 

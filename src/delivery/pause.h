@@ -4,7 +4,7 @@
 // view `incident_times`. thread: as the db; inside a transaction.
 #pragma once
 
-#include "delivery/fact.h"
+#include "intake/fact.h"
 
 #define PAUSE_TABLES \
     "DROP TABLE IF EXISTS incident_pause; CREATE TABLE incident_pause(key TEXT PRIMARY KEY NOT NULL, ns " \

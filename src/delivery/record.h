@@ -4,7 +4,7 @@
 // thread: as the db; writes inside a transaction.
 #pragma once
 
-#include "delivery/intake.h"
+#include "intake/intake.h"
 
 enum { RECORD_REFUSED_KEPT = 1000, RECORD_REFUSED_BODY_MAX = 64 << 10 };
 

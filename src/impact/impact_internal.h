@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside impact.c and its parts: a computation under way.
+#pragma once
+
+#include "impact/impact.h"
+#include "impact/variants.h"
+
+#define HOUR_NS (3600 * 1000000000ll)
+#define SCALE_POINTS 100.0
+
+struct computing {
+    struct arena *a;
+    const struct impact_source *src;
+    struct impact_ask *ask;
+    struct impact_report *out;
+    struct err_ctx *ctx;
+    struct impact_variants variants; // of a flag
+    struct versions versions;        // of a flag: its variants
+    bool is_new[VERSIONS_MAX];
+    uint32_t old; // index of the baseline; VERSIONS_MAX: none
+    bool new_seen;
+    struct arms_told told;              // what the requests that were compared say of their sampling,
+    uint64_t compared;                  // of so many
+    struct impact_window before, after; // BEFORE_AFTER
+    struct impact_window window;        // CONCURRENT: both serve
+};
+
+void impact_say(struct impact_lines *l, struct str text);
+uint64_t impact_requests_in(const struct versions *v, uint32_t i, struct impact_window w);
+
+// Flags (flag.c): which traces were served what; then which variant is the new one.
+NODISCARD enum err impact_read_variants(struct computing *c);
+void impact_choose_variant(struct computing *c);
+void impact_explain_variants(struct computing *c, double all, double without);
+
+// Words (words.c).
+void impact_explain(struct computing *c);

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "impact/keeper.h"
+
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "os/thread.h"
+
+#define SECOND_NS 1000000000ll
+#define LOOK_EVERY_NS (30 * SECOND_NS)
+#define LOOK_SOONEST_NS (SECOND_NS / 4)
+#define DEADLINE_NS (60 * SECOND_NS)
+#define MEMORY_MAX (256ull << 20)
+enum { WAITING_MAX = 4096 };
+
+struct waiting { // when a rollout is to be looked at next
+    char id[16];
+    int64_t next;
+};
+struct impact_keeper {
+    struct impact_keeper_opts opts;
+    struct thread thread;
+    struct mutex lock;
+    struct cond wake;
+    atomic_bool stop;
+    struct waiting waiting[WAITING_MAX];
+    uint32_t n_waiting;
+};
+
+static bool is_stopped(void *ctx) {
+    return ((struct impact_keeper *)ctx)->stop;
+}
+
+// Of those that were looked at, the longest past makes room.
+static struct waiting *waiting_of(struct impact_keeper *k, struct str rollout) {
+    struct waiting *oldest = &k->waiting[0];
+    for (uint32_t i = 0; i < k->n_waiting; i++) {
+        if (str_eq((struct str){ k->waiting[i].id, sizeof k->waiting[i].id }, rollout)) return &k->waiting[i];
+        if (k->waiting[i].next < oldest->next) oldest = &k->waiting[i];
+    }
+    if (k->n_waiting < WAITING_MAX) oldest = &k->waiting[k->n_waiting++];
+    memcpy(oldest->id, rollout.ptr, rollout.len < sizeof oldest->id ? rollout.len : sizeof oldest->id);
+    oldest->next = 0;
+    return oldest;
+}
+
+static enum err load(struct impact_keeper *k, struct arena *a, struct str rollout, int64_t now,
+                     struct impact_ask *ask, bool *found) {
+    struct db *db;
+    TRY(delivery_reader(k->opts.delivery, &db));
+    enum err e = impact_load(db, a, rollout, now, ask, found);
+    delivery_reader_done(k->opts.delivery, db);
+    return e;
+}
+
+static enum err compute(struct impact_keeper *k, struct arena *a, const struct impact_ask *ask) {
+    struct impact_report report;
+    struct err_ctx ctx = { 0 };
+    struct impact_source src = { .view = k->opts.take(k->opts.ctx),
+                                 .bounds = { .clock = k->opts.clock,
+                                             .deadline_ns = clock_mono_ns(k->opts.clock) + DEADLINE_NS,
+                                             .memory_max = MEMORY_MAX,
+                                             .canceled = is_stopped,
+                                             .canceled_ctx = k } };
+    enum err e = impact_compute(a, &src, ask, &report, &ctx);
+    k->opts.give(src.view);
+    if (e != ERR_OK) return e;
+    if (report.phase == IMPACT_NO_PHASE && !report.final)
+        return ERR_OK; // nothing is known, not even that little is
+    log_info("impact.verdict", KV_STR("rollout", ask->rollout), KV_STR("service", ask->of.service),
+             KV_Z("verdict", impact_verdict_text(report.verdict)), KV_STR("evidence", report.evidence));
+    return impact_record(k->opts.delivery, &report);
+}
+
+static void look_at(struct impact_keeper *k, const struct impact_due *due, int64_t now) {
+    struct waiting *w = waiting_of(k, due->rollout);
+    struct impact_ask ask;
+    struct arena a;
+    bool found = false;
+    if (w->next > now) return;
+    int64_t age = now - due->started;
+    w->next = now + (age / 2 > k->opts.after_ns ? age / 2 : k->opts.after_ns);
+    if (age < IMPACT_DAY_NS && w->next > due->started + IMPACT_DAY_NS) w->next = due->started + IMPACT_DAY_NS;
+    arena_init(&a, MEMORY_MAX, NULL);
+    enum err e = load(k, &a, due->rollout, now, &ask, &found);
+    if (e == ERR_OK && found) e = compute(k, &a, &ask);
+    if (e != ERR_OK && e != ERR_CANCELED)
+        log_warn("impact.not_computed", KV_STR("rollout", due->rollout), KV_Z("error", err_text(e)));
+    arena_fini(&a);
+}
+
+static void look(struct impact_keeper *k) {
+    struct arena a;
+    struct db *db;
+    struct impact_due *due = NULL;
+    uint32_t n = 0;
+    int64_t now = (int64_t)clock_unix_ns(k->opts.clock);
+    arena_init(&a, 1 << 20, NULL);
+    enum err e = delivery_reader(k->opts.delivery, &db);
+    if (e == ERR_OK) {
+        e = impact_list_due(db, &a, now, k->opts.after_ns, &due, &n);
+        delivery_reader_done(k->opts.delivery, db);
+    }
+    if (e != ERR_OK) log_warn("impact.not_listed", KV_Z("error", err_text(e)));
+    for (uint32_t i = 0; e == ERR_OK && i < n && !k->stop; i++) look_at(k, &due[i], now);
+    arena_fini(&a);
+}
+
+static void run(void *ctx) {
+    struct impact_keeper *k = ctx;
+    int64_t every = k->opts.after_ns / 2;
+    if (every > LOOK_EVERY_NS) every = LOOK_EVERY_NS;
+    if (every < LOOK_SOONEST_NS) every = LOOK_SOONEST_NS;
+    mutex_lock(&k->lock);
+    while (!k->stop) {
+        (void)cond_wait_for(&k->wake, &k->lock, (uint64_t)every);
+        if (k->stop) break;
+        mutex_unlock(&k->lock);
+        look(k);
+        mutex_lock(&k->lock);
+    }
+    mutex_unlock(&k->lock);
+}
+
+enum err impact_keeper_start(const struct impact_keeper_opts *o, struct impact_keeper **out) {
+    struct impact_keeper *k = mem_zalloc(sizeof *k);
+    *out = NULL;
+    if (!k) return ERR_NOMEM;
+    k->opts = *o;
+    mutex_init(&k->lock);
+    cond_init(&k->wake);
+    enum err e = thread_start(&k->thread, "takt-impact", run, k);
+    *out = k;
+    if (e == ERR_OK) return ERR_OK;
+    impact_keeper_stop(k);
+    *out = NULL;
+    return e;
+}
+
+void impact_keeper_stop(struct impact_keeper *k) {
+    if (!k) return;
+    mutex_lock(&k->lock);
+    k->stop = true;
+    cond_broadcast(&k->wake);
+    mutex_unlock(&k->lock);
+    thread_join(&k->thread);
+    cond_fini(&k->wake);
+    mutex_fini(&k->lock);
+    mem_free(k);
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "impact/record.h"
+
+#include <stdio.h>
+
+#define HOUR_NS (3600 * 1000000000ll)
+#define REPORT_MAX (4ull << 20)
+enum { ID_DIGITS = 16 };
+
+static void read_ask(struct db_row *r, struct arena *a, int64_t now, struct impact_ask *out) {
+    *out = (struct impact_ask){ .rollout = str_fmt(a, "%016llx", (unsigned long long)db_i64(r, 0)),
+                                .of = { .service = str_dup(a, db_text(r, 1)),
+                                        .environment = str_dup(a, db_text(r, 2)) },
+                                .version = str_dup(a, db_text(r, 3)),
+                                .digest = str_dup(a, db_text(r, 4)),
+                                .sha = str_dup(a, db_text(r, 5)),
+                                .started = db_i64(r, 6),
+                                .finished = db_i64(r, 7),
+                                .deploy = str_dup(a, db_text(r, 8)),
+                                .now = now };
+    if (str_eq(db_text(r, 9), STR("flag"))) (void)str_cut(out->version, '=', &out->flag, &out->version);
+}
+
+// What else was rolled out within an hour of it, in the same environment.
+static enum err load_others(struct db *db, struct arena *a, struct impact_ask *k) {
+    struct db_row *r;
+    struct str *others = ARENA_ARRAY(a, IMPACT_OTHERS_MAX, struct str);
+    if (!others) return ERR_NOMEM;
+    TRY(db_prepare(db,
+                   "SELECT DISTINCT service FROM rollout WHERE environment = ?1 AND service <> ?2 AND "
+                   "coalesce(finished_at, started_at) BETWEEN ?3 AND ?4 ORDER BY service LIMIT ?5",
+                   &r));
+    db_bind_text(r, 1, k->of.environment);
+    db_bind_text(r, 2, k->of.service);
+    db_bind_i64(r, 3, k->started - HOUR_NS);
+    db_bind_i64(r, 4, (k->finished ? k->finished : k->started) + HOUR_NS);
+    db_bind_i64(r, 5, IMPACT_OTHERS_MAX);
+    k->others = others;
+    for (bool row;;) {
+        TRY(db_step(r, &row));
+        if (!row) break;
+        others[k->n_others++] = str_dup(a, db_text(r, 0));
+    }
+    return a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+// A change is at once: what was before it is compared with what is after it.
+static enum err load_flag(struct db *db, struct arena *a, struct str key, int64_t now, struct impact_ask *out,
+                          bool *found) {
+    struct db_row *r;
+    TRY(db_prepare(
+        db,
+        "SELECT key, ifnull(service, ''), ifnull(environment, ''), flag, changed_at FROM flag_change "
+        "WHERE (key = ?1 OR flag = ?1) AND flag <> '' AND changed_at <= ?2 ORDER BY key = ?1 DESC, "
+        "changed_at DESC, key LIMIT 1",
+        &r));
+    db_bind_text(r, 1, key);
+    db_bind_i64(r, 2, now);
+    TRY(db_step(r, found));
+    if (!*found) return ERR_OK;
+    *out = (struct impact_ask){ .change = str_dup(a, db_text(r, 0)),
+                                .of = { .service = str_dup(a, db_text(r, 1)),
+                                        .environment = str_dup(a, db_text(r, 2)) },
+                                .flag = str_dup(a, db_text(r, 3)),
+                                .started = db_i64(r, 4),
+                                .finished = db_i64(r, 4),
+                                .now = now };
+    db_reset(r);
+    if (a->failed) return ERR_NOMEM;
+    return load_others(db, a, out);
+}
+
+enum err impact_load(struct db *db, struct arena *a, struct str key, int64_t now, struct impact_ask *out,
+                     bool *found) {
+    struct db_row *r;
+    uint8_t id[ID_DIGITS / 2];
+    uint64_t number = 0;
+    if (key.len == ID_DIGITS && hex_decode(key, id, sizeof id))
+        for (unsigned i = 0; i < sizeof id; i++) number = number << 8 | id[i];
+    TRY(db_prepare(
+        db,
+        "SELECT id, service, environment, version, digest, sha, coalesce(started_at, finished_at), "
+        "ifnull(finished_at, 0), deploy, change_kind FROM rollout WHERE (id = ?1 AND ?1 <> 0) OR deploy = ?2 "
+        "LIMIT 1",
+        &r));
+    db_bind_i64(r, 1, (int64_t)number);
+    db_bind_text(r, 2, key);
+    TRY(db_step(r, found));
+    if (!*found) return load_flag(db, a, key, now, out, found);
+    read_ask(r, a, now, out);
+    db_reset(r);
+    if (a->failed) return ERR_NOMEM;
+    return load_others(db, a, out);
+}
+
+enum err impact_recorded(struct db *db, struct arena *a, struct str key, struct str *out) {
+    struct db_row *r;
+    bool row;
+    *out = STR("");
+    TRY(db_prepare(
+        db,
+        "SELECT e.body FROM impact i JOIN claim c ON c.kind = ?1 AND c.key = i.key JOIN event e ON "
+        "e.id = c.event WHERE i.key = ?2 OR i.deploy = ?2 ORDER BY c.time DESC LIMIT 1",
+        &r));
+    db_bind_i64(r, 1, FACT_IMPACT);
+    db_bind_text(r, 2, key);
+    TRY(db_step(r, &row));
+    if (!row) return ERR_OK;
+    *out = str_dup(a, db_text(r, 0));
+    db_reset(r);
+    return a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+// --- recording ---------------------------------------------------------------------------------------------
+
+static enum err same_as_before(struct delivery *d, const struct impact_report *r, bool *out) {
+    struct db *db;
+    struct db_row *row;
+    *out = false;
+    TRY(delivery_reader(d, &db));
+    enum err e = db_prepare(db, "SELECT state FROM impact WHERE key = ?", &row);
+    if (e == ERR_OK) {
+        bool is_row;
+        db_bind_text(row, 1, r->ask->rollout);
+        e = db_step(row, &is_row);
+        if (e == ERR_OK && is_row) {
+            *out = str_eq(db_text(row, 0), r->state);
+            db_reset(row);
+        }
+    }
+    delivery_reader_done(d, db);
+    return e;
+}
+
+enum err impact_record(struct delivery *d, const struct impact_report *r) {
+    bool same;
+    struct arena a;
+    struct buf body;
+    struct intake in;
+    struct delivery_taken taken;
+    struct err_ctx ctx = { 0 };
+    TRY(same_as_before(d, r, &same));
+    if (same) return ERR_OK;
+    arena_init(&a, 8 * REPORT_MAX, NULL);
+    buf_init(&body, REPORT_MAX);
+    struct json_writer w = json_writer_on(&body);
+    impact_put(&w, r);
+    struct intake_request request = { .source = STR("takt"),
+                                      .body = buf_view(&body),
+                                      .received = r->ask->now };
+    enum err e = body.failed ? ERR_NOMEM : intake_read(&request, &a, &in, &ctx);
+    if (e == ERR_OK) e = delivery_take(d, &request, &in, &taken);
+    buf_fini(&body);
+    arena_fini(&a);
+    return e;
+}
+
+// --- what is due -------------------------------------------------------------------------------------------
+
+enum err impact_list_due(struct db *db, struct arena *a, int64_t now, int64_t after, struct impact_due **out,
+                         uint32_t *out_n) {
+    struct db_row *r;
+    *out_n = 0;
+    *out = ARENA_ARRAY(a, IMPACT_DUE_MAX, struct impact_due);
+    if (!*out) return ERR_NOMEM;
+    TRY(db_prepare(
+        db,
+        "SELECT r.id, coalesce(r.started_at, r.finished_at) AS began FROM rollout r LEFT JOIN impact i ON "
+        "i.key = printf('%016x', r.id) WHERE r.change_kind = 'service' AND r.state IN ('success', 'open') "
+        "AND "
+        "(r.finished_at > ?1 OR r.finished_at IS NULL) AND began > ?1 AND began <= ?2 AND "
+        "ifnull(i.final, 0) = 0 ORDER BY began DESC LIMIT ?3",
+        &r));
+    db_bind_i64(r, 1, now - 3 * IMPACT_DAY_NS);
+    db_bind_i64(r, 2, now - after);
+    db_bind_i64(r, 3, IMPACT_DUE_MAX);
+    for (bool row;;) {
+        TRY(db_step(r, &row));
+        if (!row) return a->failed ? ERR_NOMEM : ERR_OK;
+        (*out)[(*out_n)++] =
+            (struct impact_due){ str_fmt(a, "%016llx", (unsigned long long)db_i64(r, 0)), db_i64(r, 1) };
+    }
+}

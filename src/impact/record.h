@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Verdicts on rollouts in the record of delivery: an event of Takt's own (source "takt"), with the whole
+// report as its body, from which the fact IMPACT is made. So a verdict outlives the traces that it was made
+// from. thread: any.
+#pragma once
+
+#include "delivery/delivery.h"
+#include "impact/impact.h"
+
+enum { IMPACT_DUE_MAX = 256 };
+
+// The rollout of an id (16 hex digits) or of the key of a deploy, else the change of a flag of a key, else
+// the last change of a flag of that name, as a question. *found: there is one. A rollout of kind flag is
+// judged by the flag that its version names: FLAG, or FLAG=VARIANT.
+NODISCARD enum err impact_load(struct db *db, struct arena *a, struct str key, int64_t now,
+                               struct impact_ask *out, bool *found);
+// The last report that was recorded of it; empty: none.
+NODISCARD enum err impact_recorded(struct db *db, struct arena *a, struct str key, struct str *out);
+// Keeps a report, unless one of the same state was kept before.
+NODISCARD enum err impact_record(struct delivery *d, const struct impact_report *r);
+
+// Rollouts whose traces may still say something: begun `after` ns ago or more, of the last three days,
+// without a final verdict.
+struct impact_due {
+    struct str rollout; // id
+    int64_t started;
+};
+NODISCARD enum err impact_list_due(struct db *db, struct arena *a, int64_t now, int64_t after,
+                                   struct impact_due **out, uint32_t *out_n);

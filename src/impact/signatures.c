@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kinds of errors: which of them the new arm has and nobody had before.
+#include "impact/scan_internal.h"
+
+#define WEEK_NS (7 * 24 * 3600 * 1000000000ll)
+enum { MESSAGE_MAX = 200 };
+
+static const char *const error_fields[] = { "resource.service.version",
+                                            "resource.deployment.environment.name",
+                                            "resource.deployment.environment",
+                                            "name",
+                                            "event.exception.type",
+                                            "event.exception.message",
+                                            "event.exception.stacktrace",
+                                            "span.error.type" };
+enum {
+    E_VERSION,
+    E_ENVIRONMENT,
+    E_OLD_ENVIRONMENT,
+    E_NAME,
+    E_TYPE,
+    E_MESSAGE,
+    E_STACK,
+    E_ERROR_TYPE,
+    E_COUNT
+};
+
+static struct str until(struct str s, const char *text) {
+    size_t n = strlen(text);
+    for (size_t i = 0; i + n <= s.len; i++)
+        if (memcmp(s.ptr + i, text, n) == 0) return str_sub(s, 0, i);
+    return s;
+}
+
+// "at com.shop.Cart.add(Cart.java:12)" (Java, JavaScript, .NET: innermost first), "File "cart.py", line 3, in
+// add" (Python: innermost last).
+struct str signature_frame(struct str stack) {
+    struct str rest = stack, line, file = STR("");
+    for (bool more = stack.len > 0; more;) {
+        more = str_cut(rest, '\n', &line, &rest);
+        line = str_trim(line);
+        if (str_starts(line, STR("at "))) return str_trim(until(str_sub(line, 3, line.len), "("));
+        if (str_starts(line, STR("File \""))) file = until(str_sub(line, 5, line.len), ", line");
+    }
+    return file;
+}
+
+struct seeing {
+    const struct impact_of *of;
+    struct impact_arm_rule rule;
+    struct signatures *out;
+    bool before; // of the time before: what is met is known
+};
+
+static struct signature_seen *signature_at(struct seeing *x, const struct signature_seen *like) {
+    for (uint32_t i = 0; i < x->out->n; i++) {
+        struct signature_seen *s = &x->out->items[i];
+        if (str_eq(s->type, like->type) && str_eq(s->frame, like->frame) && str_eq(s->span, like->span))
+            return s;
+    }
+    if (x->before) return NULL;
+    if (x->out->n == SIGNATURES_MAX) {
+        x->out->cut = true;
+        return NULL;
+    }
+    struct arena *a = x->out->arena;
+    struct signature_seen *s = &x->out->items[x->out->n++];
+    *s = (struct signature_seen){ .type = str_dup(a, like->type),
+                                  .frame = str_dup(a, like->frame),
+                                  .span = str_dup(a, like->span),
+                                  .message = str_dup(a, str_sub(like->message, 0, MESSAGE_MAX)) };
+    return s;
+}
+
+static enum err see_error(void *ctx, const struct visit_span *s) {
+    struct seeing *x = ctx;
+    const struct value *v = s->values;
+    struct signature_seen like = { .type = scan_first(&v[E_TYPE], &v[E_ERROR_TYPE]),
+                                   .frame = signature_frame(scan_text(&v[E_STACK])),
+                                   .span = scan_text(&v[E_NAME]),
+                                   .message = scan_text(&v[E_MESSAGE]) };
+    if (!like.type.len ||
+        !scan_same_environment(x->of->environment, &v[E_ENVIRONMENT], &v[E_OLD_ENVIRONMENT]))
+        return ERR_OK;
+    enum arm arm = x->before
+                       ? ARM_OLD
+                       : x->rule.arm(x->rule.ctx, scan_label(x->of, s, &v[E_VERSION]), (int64_t)s->start_ns);
+    struct signature_seen *seen = arm == ARM_COUNT ? NULL : signature_at(x, &like);
+    if (x->out->arena->failed) return ERR_NOMEM;
+    if (!seen) return ERR_OK;
+    if (arm == ARM_OLD) {
+        seen->known = true;
+        return ERR_OK;
+    }
+    seen->count++;
+    if (seen->examples.n < ARMS_EXAMPLES)
+        memcpy(seen->examples.of[seen->examples.n++].trace_id, s->trace_id, 16);
+    return ERR_OK;
+}
+
+static enum err see_errors(const struct impact_source *src, struct seeing *x, struct impact_window w,
+                           struct err_ctx *ctx) {
+    struct visit q = { .fields = error_fields, .n_fields = E_COUNT, .each = see_error, .ctx = x };
+    struct visit_answer answer;
+    struct buf filter;
+    buf_init(&filter, SCAN_FILTER_MAX);
+    scan_put_service(&filter, "=", x->of->service);
+    buf_str(&filter, STR(" && status = error }"));
+    enum err e = scan_visit(src, &filter, w, &q, &answer, ctx);
+    buf_fini(&filter);
+    x->out->partial |= e == ERR_OK && answer.partial;
+    return e;
+}
+
+enum err impact_read_signatures(const struct impact_source *src, const struct impact_of *of,
+                                struct impact_window w, struct impact_arm_rule rule, struct signatures *out,
+                                struct err_ctx *ctx) {
+    struct seeing x = { .of = of, .rule = rule, .out = out };
+    TRY(see_errors(src, &x, w, ctx));
+    bool any = false;
+    for (uint32_t i = 0; i < out->n; i++) any |= !out->items[i].known;
+    if (!any) return ERR_OK; // nothing that the week before could tell
+    x.before = true;
+    return see_errors(src, &x, (struct impact_window){ w.from - WEEK_NS, w.from }, ctx);
+}
