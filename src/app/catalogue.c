@@ -10,7 +10,7 @@
 #include "app/dora.h"
 #include "base/log.h"
 #include "delivery/catalogue_file.h"
-#include "os/thread.h"
+#include "os/rounds.h"
 
 enum { LOOK_NS = 1000000000, COLUMNS = 8 };
 #define CHECK_MEMORY_MAX (256ull << 20)
@@ -125,10 +125,7 @@ struct catalogue_watch {
     struct delivery *delivery;
     const char *path;
     struct stat seen;
-    bool stop; // with the lock
-    struct mutex lock;
-    struct cond stopped;
-    struct thread thread;
+    struct rounds rounds;
 };
 
 static atomic_bool hang_up;
@@ -148,34 +145,17 @@ static bool has_changed(struct catalogue_watch *w) {
     return !same;
 }
 
-static void look(struct catalogue_watch *w) {
+static uint64_t look(void *ctx) {
+    struct catalogue_watch *w = ctx;
     bool told = atomic_exchange(&hang_up, false), changed = has_changed(w);
     struct err_ctx why = { 0 };
-    if (!told && !changed) return;
+    if (!told && !changed) return LOOK_NS;
     enum err e = catalogue_file_load(w->delivery, disk_real(), w->path, &why);
     if (e == ERR_OK)
         log_info("catalogue.read", KV_Z("file", w->path));
     else
         log_error("catalogue.not_read", KV_Z("why", why.text[0] ? why.text : err_text(e)));
-}
-
-static void watch_file(void *ctx) {
-    struct catalogue_watch *w = ctx;
-    mutex_lock(&w->lock);
-    while (!w->stop) {
-        mutex_unlock(&w->lock);
-        look(w);
-        mutex_lock(&w->lock);
-        if (!w->stop) (void)cond_wait_for(&w->stopped, &w->lock, LOOK_NS);
-    }
-    mutex_unlock(&w->lock);
-}
-
-static void watch_free(struct catalogue_watch *w) {
-    if (!w) return;
-    mutex_fini(&w->lock);
-    cond_fini(&w->stopped);
-    mem_free(w);
+    return LOOK_NS;
 }
 
 enum err catalogue_watch_start(struct delivery *d, const char *path, struct catalogue_watch **out,
@@ -186,28 +166,22 @@ enum err catalogue_watch_start(struct delivery *d, const char *path, struct cata
         w = mem_zalloc(sizeof *w);
         if (!w) return ERR_NOMEM;
         *w = (struct catalogue_watch){ .delivery = d, .path = path };
-        mutex_init(&w->lock);
-        cond_init(&w->stopped);
         (void)has_changed(w); // before it is read: a change from here on is seen
     }
     enum err e = catalogue_file_load(d, disk_real(), path, ctx);
     if (e == ERR_OK && w) {
         (void)signal(SIGHUP, on_hang_up);
-        e = thread_start(&w->thread, "takt-catalogue", watch_file, w);
+        e = rounds_start(&w->rounds, "takt-catalogue", 0, look, w);
     }
     if (e == ERR_OK)
         *out = w;
     else
-        watch_free(w);
+        catalogue_watch_stop(w);
     return e;
 }
 
 void catalogue_watch_stop(struct catalogue_watch *w) {
     if (!w) return;
-    mutex_lock(&w->lock);
-    w->stop = true;
-    cond_signal(&w->stopped);
-    mutex_unlock(&w->lock);
-    thread_join(&w->thread);
-    watch_free(w);
+    rounds_stop(&w->rounds);
+    mem_free(w);
 }

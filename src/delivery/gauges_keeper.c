@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "os/clock.h"
-#include "os/thread.h"
+#include "os/rounds.h"
 
 #define EVERY_NS (60 * 1000000000ull)
 #define SOONEST_NS (5 * 1000000000ull)
@@ -12,11 +12,11 @@ enum { REST = 20 };              // times as long as a reading took, until the n
 
 struct gauges_keeper {
     struct gauges_keeper_opts opts;
-    struct thread thread;
-    struct mutex lock; // of all below
-    struct cond wake;
-    bool stop;
-    struct arena arena; // of the gauges
+    struct rounds rounds;
+    uint64_t soonest, latest; // of the next reading
+    uint64_t changes;         // that the last one saw
+    struct mutex lock;        // of all below
+    struct arena arena;       // of the gauges
     struct gauges gauges;
 };
 
@@ -47,31 +47,23 @@ static void look(struct gauges_keeper *k) {
     arena_fini(&old);
 }
 
-// Until the next reading is due. With the lock.
-static void rest(struct gauges_keeper *k, uint64_t began, uint64_t changes) {
-    uint64_t ended = clock_mono_ns(k->opts.clock), pause = (ended - began) * REST;
-    uint64_t soonest = pause > k->opts.soonest_ns ? pause : k->opts.soonest_ns;
-    uint64_t latest = pause > k->opts.every_ns ? pause : k->opts.every_ns;
-    while (!k->stop) {
-        uint64_t rested = clock_mono_ns(k->opts.clock) - ended;
-        if (rested >= latest) return;
-        if (rested >= soonest && delivery_changes(k->opts.delivery) != changes) return;
-        uint64_t left = rested < soonest ? soonest - rested : latest - rested;
-        (void)cond_wait_for(&k->wake, &k->lock, left < k->opts.soonest_ns ? left : k->opts.soonest_ns);
-    }
+static uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
 }
 
-static void run(void *ctx) {
+// Reads when facts have changed, and else once in a while, for the days move on.
+static uint64_t look_if_due(void *ctx) {
     struct gauges_keeper *k = ctx;
-    mutex_lock(&k->lock);
-    while (!k->stop) {
-        mutex_unlock(&k->lock);
-        uint64_t began = clock_mono_ns(k->opts.clock), changes = delivery_changes(k->opts.delivery);
-        look(k);
-        mutex_lock(&k->lock);
-        rest(k, began, changes);
-    }
-    mutex_unlock(&k->lock);
+    uint64_t now = clock_mono_ns(k->opts.clock), changes = delivery_changes(k->opts.delivery);
+    if (now < k->soonest) return k->soonest - now;
+    if (now < k->latest && changes == k->changes)
+        return k->latest - now < k->opts.soonest_ns ? k->latest - now : k->opts.soonest_ns;
+    k->changes = changes;
+    look(k);
+    uint64_t ended = clock_mono_ns(k->opts.clock), pause = (ended - now) * REST;
+    k->soonest = ended + larger(pause, k->opts.soonest_ns);
+    k->latest = ended + larger(pause, k->opts.every_ns);
+    return k->soonest - ended;
 }
 
 enum err gauges_keeper_start(const struct gauges_keeper_opts *o, struct gauges_keeper **out) {
@@ -82,9 +74,8 @@ enum err gauges_keeper_start(const struct gauges_keeper_opts *o, struct gauges_k
     if (!k->opts.every_ns) k->opts.every_ns = EVERY_NS;
     if (!k->opts.soonest_ns) k->opts.soonest_ns = SOONEST_NS;
     mutex_init(&k->lock);
-    cond_init(&k->wake);
     arena_init(&k->arena, MEMORY_MAX, NULL);
-    enum err e = thread_start(&k->thread, "takt-gauges", run, k);
+    enum err e = rounds_start(&k->rounds, "takt-gauges", 0, look_if_due, k);
     if (e == ERR_OK)
         *out = k;
     else
@@ -94,13 +85,8 @@ enum err gauges_keeper_start(const struct gauges_keeper_opts *o, struct gauges_k
 
 void gauges_keeper_stop(struct gauges_keeper *k) {
     if (!k) return;
-    mutex_lock(&k->lock);
-    k->stop = true;
-    cond_broadcast(&k->wake);
-    mutex_unlock(&k->lock);
-    thread_join(&k->thread);
+    rounds_stop(&k->rounds);
     arena_fini(&k->arena);
-    cond_fini(&k->wake);
     mutex_fini(&k->lock);
     mem_free(k);
 }

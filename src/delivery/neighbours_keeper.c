@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/neighbours_keeper.h"
 
-#include <stdatomic.h>
-
 #include "base/log.h"
 #include "delivery/neighbours.h"
 #include "os/clock.h"
-#include "os/thread.h"
+#include "os/rounds.h"
 
 #define SECOND_NS 1000000000ull
 #define WINDOW_NS (600 * SECOND_NS) // of spans looked at once, at most
@@ -17,15 +15,12 @@ enum { REST = 20 }; // times as long as a look took, until the next one
 
 struct neighbours_keeper {
     struct neighbours_keeper_opts opts;
-    struct thread thread;
-    struct mutex lock;
-    struct cond wake;
-    atomic_bool stop;
+    struct rounds rounds;
     uint64_t looked_to; // ns since 1970; 0: not yet
 };
 
 static bool is_stopped(void *ctx) {
-    return ((struct neighbours_keeper *)ctx)->stop;
+    return rounds_stopping(&((struct neighbours_keeper *)ctx)->rounds);
 }
 
 struct keeping {
@@ -57,29 +52,16 @@ static enum err look(struct neighbours_keeper *k, struct arena *a, uint64_t now)
     return keeping.seen.n ? delivery_write(k->opts.delivery, keep, &keeping) : ERR_OK;
 }
 
-static void look_in_arena(struct neighbours_keeper *k) {
+static uint64_t look_and_rest(void *ctx) {
+    struct neighbours_keeper *k = ctx;
+    uint64_t began = clock_mono_ns(k->opts.clock);
     struct arena a;
     arena_init(&a, MEMORY_MAX, NULL);
     enum err e = look(k, &a, clock_unix_ns(k->opts.clock));
     if (e != ERR_OK && e != ERR_CANCELED) log_warn("neighbours.not_read", KV_Z("error", err_text(e)));
     arena_fini(&a);
-}
-
-static void run(void *ctx) {
-    struct neighbours_keeper *k = ctx;
-    uint64_t rest = k->opts.every_ns;
-    mutex_lock(&k->lock);
-    while (!k->stop) {
-        (void)cond_wait_for(&k->wake, &k->lock, rest);
-        if (k->stop) break;
-        mutex_unlock(&k->lock);
-        uint64_t began = clock_mono_ns(k->opts.clock);
-        look_in_arena(k);
-        rest = (clock_mono_ns(k->opts.clock) - began) * REST;
-        if (rest < k->opts.every_ns) rest = k->opts.every_ns;
-        mutex_lock(&k->lock);
-    }
-    mutex_unlock(&k->lock);
+    uint64_t rest = (clock_mono_ns(k->opts.clock) - began) * REST;
+    return rest > k->opts.every_ns ? rest : k->opts.every_ns;
 }
 
 enum err neighbours_keeper_start(const struct neighbours_keeper_opts *o, struct neighbours_keeper **out) {
@@ -87,9 +69,7 @@ enum err neighbours_keeper_start(const struct neighbours_keeper_opts *o, struct 
     *out = NULL;
     if (!k) return ERR_NOMEM;
     k->opts = *o;
-    mutex_init(&k->lock);
-    cond_init(&k->wake);
-    enum err e = thread_start(&k->thread, "takt-neighbours", run, k);
+    enum err e = rounds_start(&k->rounds, "takt-neighbours", o->every_ns, look_and_rest, k);
     if (e == ERR_OK)
         *out = k;
     else
@@ -99,12 +79,6 @@ enum err neighbours_keeper_start(const struct neighbours_keeper_opts *o, struct 
 
 void neighbours_keeper_stop(struct neighbours_keeper *k) {
     if (!k) return;
-    mutex_lock(&k->lock);
-    k->stop = true;
-    cond_broadcast(&k->wake);
-    mutex_unlock(&k->lock);
-    thread_join(&k->thread);
-    cond_fini(&k->wake);
-    mutex_fini(&k->lock);
+    rounds_stop(&k->rounds);
     mem_free(k);
 }

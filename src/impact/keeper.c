@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "impact/keeper.h"
 
-#include <stdatomic.h>
-
 #include "base/log.h"
-#include "os/thread.h"
+#include "os/rounds.h"
 
 #define SECOND_NS 1000000000ll
 #define LOOK_EVERY_NS (30 * SECOND_NS)
@@ -19,16 +17,14 @@ struct waiting { // when a rollout is to be looked at next
 };
 struct impact_keeper {
     struct impact_keeper_opts opts;
-    struct thread thread;
-    struct mutex lock;
-    struct cond wake;
-    atomic_bool stop;
+    struct rounds rounds;
+    uint64_t every_ns; // between looks
     struct waiting waiting[WAITING_MAX];
     uint32_t n_waiting;
 };
 
 static bool is_stopped(void *ctx) {
-    return ((struct impact_keeper *)ctx)->stop;
+    return rounds_stopping(&((struct impact_keeper *)ctx)->rounds);
 }
 
 // Of those that were looked at, the longest past makes room.
@@ -89,7 +85,8 @@ static void look_at(struct impact_keeper *k, const struct impact_due *due, int64
     arena_fini(&a);
 }
 
-static void look(struct impact_keeper *k) {
+static uint64_t look(void *ctx) {
+    struct impact_keeper *k = ctx;
     struct arena a;
     struct db *db;
     struct impact_due *due = NULL;
@@ -102,24 +99,14 @@ static void look(struct impact_keeper *k) {
         delivery_reader_done(k->opts.delivery, db);
     }
     if (e != ERR_OK) log_warn("impact.not_listed", KV_Z("error", err_text(e)));
-    for (uint32_t i = 0; e == ERR_OK && i < n && !k->stop; i++) look_at(k, &due[i], now);
+    for (uint32_t i = 0; e == ERR_OK && i < n && !rounds_stopping(&k->rounds); i++) look_at(k, &due[i], now);
     arena_fini(&a);
+    return k->every_ns;
 }
 
-static void run(void *ctx) {
-    struct impact_keeper *k = ctx;
-    int64_t every = k->opts.after_ns / 2;
-    if (every > LOOK_EVERY_NS) every = LOOK_EVERY_NS;
-    if (every < LOOK_SOONEST_NS) every = LOOK_SOONEST_NS;
-    mutex_lock(&k->lock);
-    while (!k->stop) {
-        (void)cond_wait_for(&k->wake, &k->lock, (uint64_t)every);
-        if (k->stop) break;
-        mutex_unlock(&k->lock);
-        look(k);
-        mutex_lock(&k->lock);
-    }
-    mutex_unlock(&k->lock);
+static uint64_t every(int64_t after_ns) {
+    int64_t half = after_ns / 2;
+    return (uint64_t)(half > LOOK_EVERY_NS ? LOOK_EVERY_NS : half < LOOK_SOONEST_NS ? LOOK_SOONEST_NS : half);
 }
 
 enum err impact_keeper_start(const struct impact_keeper_opts *o, struct impact_keeper **out) {
@@ -127,24 +114,17 @@ enum err impact_keeper_start(const struct impact_keeper_opts *o, struct impact_k
     *out = NULL;
     if (!k) return ERR_NOMEM;
     k->opts = *o;
-    mutex_init(&k->lock);
-    cond_init(&k->wake);
-    enum err e = thread_start(&k->thread, "takt-impact", run, k);
-    *out = k;
-    if (e == ERR_OK) return ERR_OK;
-    impact_keeper_stop(k);
-    *out = NULL;
+    k->every_ns = every(o->after_ns);
+    enum err e = rounds_start(&k->rounds, "takt-impact", k->every_ns, look, k);
+    if (e == ERR_OK)
+        *out = k;
+    else
+        impact_keeper_stop(k);
     return e;
 }
 
 void impact_keeper_stop(struct impact_keeper *k) {
     if (!k) return;
-    mutex_lock(&k->lock);
-    k->stop = true;
-    cond_broadcast(&k->wake);
-    mutex_unlock(&k->lock);
-    thread_join(&k->thread);
-    cond_fini(&k->wake);
-    mutex_fini(&k->lock);
+    rounds_stop(&k->rounds);
     mem_free(k);
 }
