@@ -31,7 +31,7 @@ struct call {
 
 // --- answers -------------------------------------------------------------------------------------------
 
-enum { HEADERS_MAX = 8 };
+enum { HEADERS_MAX = 8, REFUSAL_MAX = 256 };
 
 struct headers {
     struct net_header list[HEADERS_MAX];
@@ -335,6 +335,8 @@ static bool format_of(struct str type, enum body_format *out) {
 static void refuse_plain(struct api *a, struct net_request *rq, enum refuse why, int status,
                          const char *text) {
     struct headers h = { .n = 0 };
+    char line[REFUSAL_MAX + 1];
+    int n = snprintf(line, sizeof line, "%.*s\n", REFUSAL_MAX - 1, text);
     note_refused(a, rq->kind, why, str_of(text), rq->peer);
     put_header(&h, STR("content-type"), TYPE_TEXT);
     put_cors(a, rq, &h);
@@ -342,7 +344,7 @@ static void refuse_plain(struct api *a, struct net_request *rq, enum refuse why,
     net_reply(rq, &(struct net_reply){ .status = status,
                                        .headers = h.list,
                                        .n_headers = h.n,
-                                       .body = net_bytes_copy(rq, str_of(text)) });
+                                       .body = net_bytes_copy(rq, (struct str){ line, (size_t)n }) });
 }
 
 static void handle_grpc(struct api *a, struct net_request *rq) {
@@ -357,21 +359,21 @@ static void handle_grpc(struct api *a, struct net_request *rq) {
 }
 
 static void refuse_path(struct api *a, struct net_request *rq) {
-    char text[200];
+    char text[REFUSAL_MAX];
     if (str_eq(rq->path, STR("/v1/logs")) || str_eq(rq->path, STR("/v1/metrics"))) {
-        refuse_plain(a, rq, REFUSE_SIGNAL, 404, OTHER_SIGNAL_TEXT "\n");
+        refuse_plain(a, rq, REFUSE_SIGNAL, 404, OTHER_SIGNAL_TEXT);
         return;
     }
     (void)snprintf(text, sizeof text,
-                   "no such path; OTLP over HTTP is POST /v1/traces, the web app is at %.*s\n",
+                   "no such path; OTLP over HTTP is POST /v1/traces, the web app is at %.*s",
                    STR_ARG(a->opts.addresses[API_HTTP]));
     refuse_plain(a, rq, REFUSE_PATH, 404, text);
 }
 
 static void refuse_type(struct api *a, struct net_request *rq, struct str type) {
-    char text[200];
+    char text[REFUSAL_MAX];
     (void)snprintf(text, sizeof text,
-                   "content type \"%.*s\" is not known; send application/x-protobuf or application/json\n",
+                   "content type \"%.*s\" is not known; send application/x-protobuf or application/json",
                    (int)(type.len < 60 ? type.len : 60), type.ptr ? type.ptr : "");
     refuse_plain(a, rq, REFUSE_CONTENT_TYPE, 415, text);
 }
@@ -386,7 +388,7 @@ void otlp_handle(struct api *a, struct net_request *rq) {
     else if (!str_eq(rq->path, STR("/v1/traces")))
         refuse_path(a, rq);
     else if (!str_eq(rq->method, STR("POST")))
-        refuse_plain(a, rq, REFUSE_METHOD, 405, "traces are sent with POST\n");
+        refuse_plain(a, rq, REFUSE_METHOD, 405, "traces are sent with POST");
     else if (!type.ptr || !format_of(type, &format))
         refuse_type(a, rq, type);
     else

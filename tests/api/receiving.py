@@ -112,7 +112,9 @@ def other_signals(server):
 def wrong_content_type(server):
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "application/jsonx"):
         status, _, body = server.post_traces(b"", content_type)
-        assert status == 415 and b"application/x-protobuf" in body, (content_type, status, body)
+        assert status == 415 and body.endswith(b"application/json\n"), (content_type, status, body)
+    listed = [r for r in server.get_json("/api/takt/status")["refusals"] if r["reason"] == "content_type"]
+    assert listed and not any("\n" in r["text"] for r in listed), listed  # what is shown is no line of a body
     status, _, _ = server.request("POST", "/v1/traces", b"", {}, kind="otlp-http")
     assert status == 415, status
     status, _, body = server.post_traces(b"", headers={"Content-Encoding": "br"})
