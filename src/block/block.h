@@ -45,6 +45,13 @@ enum { BLOCK_RUNS_MAX = 64 }; // a trace in more row groups of one block than th
 // Where the trace is; *out_n = 0: not here. Resets the arena.
 NODISCARD enum err block_find(struct block *b, struct block_scan *s, const uint8_t id[16],
                               struct block_run *out, uint32_t *out_n);
+// The same of n traces at once: `each` is called with the number of an id and one of its runs, row group by
+// row group. skip: by row group, those that are not looked into; NULL: none. Resets the arena. An error of
+// `each` ends it.
+NODISCARD enum err block_find_many(struct block *b, struct block_scan *s, const uint8_t *const *ids,
+                                   uint32_t n, const bool *skip,
+                                   enum err (*each)(void *ctx, uint32_t id, const struct block_run *run),
+                                   void *ctx);
 // false only if the trace is surely not here. From memory after the first call.
 NODISCARD enum err block_may_hold(struct block *b, struct block_scan *s, const uint8_t id[16], bool *out);
 // Sets held[i] for each of n ids that the block surely holds; the others are left as they are.

@@ -113,23 +113,24 @@ static enum err known_parts(struct loading *l, bool **seen) {
     return ERR_OK;
 }
 
-static enum err search_block(struct loading *l, uint32_t b, const uint8_t id[16], const bool *seen) {
-    struct block_run runs[BLOCK_RUNS_MAX];
-    uint32_t n;
-    TRY(block_find(l->view->blocks[b], l->scan, id, runs, &n));
-    for (uint32_t i = 0; i < n; i++)
-        if (!seen[runs[i].group]) TRY(add_part(l, b, runs[i].group, id, runs[i].first, runs[i].n));
-    return ERR_OK;
+struct searching { // a block
+    struct loading *l;
+    uint32_t block;
+    const uint8_t *const *ids;
+};
+
+static enum err add_found(void *ctx, uint32_t id, const struct block_run *run) {
+    const struct searching *s = ctx;
+    return add_part(s->l, s->block, run->group, s->ids[id], run->first, run->n);
 }
 
 static enum err unknown_parts(struct loading *l, const uint32_t *ids, uint32_t n, bool *const *seen) {
+    const uint8_t **bytes = ARENA_ARRAY(&l->out->arena, n + 1ull, const uint8_t *);
+    if (!bytes) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) bytes[i] = split_id(&l->sources->split, ids[i]);
     for (uint32_t b = 0; b < l->view->n_blocks; b++) {
-        bool all = true;
-        TRY(block_open(l->view->blocks[b], l->scan));
-        for (uint32_t g = 0; g < block_n_groups(l->view->blocks[b]); g++)
-            all &= seen[b][g] || block_group_rows(l->view->blocks[b], g) == 0;
-        for (uint32_t i = 0; i < n && !all; i++)
-            TRY(search_block(l, b, split_id(&l->sources->split, ids[i]), seen[b]));
+        struct searching s = { l, b, bytes };
+        TRY(block_find_many(l->view->blocks[b], l->scan, bytes, n, seen[b], add_found, &s));
     }
     return ERR_OK;
 }
