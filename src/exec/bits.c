@@ -111,101 +111,137 @@ static inline void or_word(uint64_t *bits, uint32_t at, uint64_t word) {
     if (at % 64 && word >> (64 - at % 64)) bits[at / 64 + 1] |= word >> (64 - at % 64);
 }
 
-static inline void codes_equal_plain(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n,
-                                     uint32_t code) {
-    for (uint32_t i = 0; i < n; i += 64) {
-        uint64_t word = 0;
-        for (uint32_t k = 0; k < 64 && i + k < n; k++) word |= (uint64_t)(codes[i + k] == code) << k;
-        if (word) or_word(bits, at + i, word);
-    }
+// The bits of up to 64 values from `at` on that are asked for.
+static inline uint64_t mask_word(const uint64_t *mask, uint32_t at, uint32_t n) {
+    uint64_t some = n < 64 ? ((uint64_t)1 << n) - 1 : UINT64_MAX;
+    if (!mask) return some;
+    uint64_t word = mask[at / 64] >> (at % 64);
+    if (at % 64 && n > 64 - at % 64) word |= mask[at / 64 + 1] << (64 - at % 64);
+    return word & some;
 }
 
-__attribute__((target("avx2"))) static uint32_t
-codes_equal_avx2(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n, uint32_t code) {
+// What the plain twins share: `passes` says it of value k.
+#define EACH_PLAIN(bits, mask, at, n, k, passes) \
+    for (uint32_t i_ = 0; i_ < (n); i_ += 64) { \
+        uint64_t word_ = 0, left_ = mask_word((mask), (at) + i_, (n)-i_); \
+        for (; left_; left_ &= left_ - 1) { \
+            uint32_t bit_ = (uint32_t)__builtin_ctzll(left_), k = i_ + bit_; \
+            word_ |= (uint64_t)(passes) << bit_; \
+        } \
+        if (word_) or_word((bits), (at) + i_, word_); \
+    }
+
+static void codes_equal_plain(uint64_t *bits, const uint64_t *mask, uint32_t at, const uint32_t *codes,
+                              uint32_t n, uint32_t code) {
+    EACH_PLAIN(bits, mask, at, n, k, codes[k] == code)
+}
+
+__attribute__((target("avx2"))) static inline __m256i load_8(const void *p) {
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+// Mostly none of 64 is the one: that is seen first.
+__attribute__((target("avx2"))) static uint32_t codes_equal_avx2(uint64_t *bits, const uint64_t *mask,
+                                                                 uint32_t at, const uint32_t *codes,
+                                                                 uint32_t n, uint32_t code) {
     __m256i want = _mm256_set1_epi32((int)code);
     uint32_t i = 0;
     for (; i + 64 <= n; i += 64) {
-        uint64_t word = 0;
+        uint64_t asked = mask_word(mask, at + i, 64), word = 0;
+        if (!asked) continue;
+        __m256i any = _mm256_setzero_si256();
+#pragma GCC unroll 8
+        for (unsigned k = 0; k < 64; k += 8)
+            any = _mm256_or_si256(any, _mm256_cmpeq_epi32(want, load_8(codes + i + k)));
+        if (_mm256_testz_si256(any, any)) continue;
+#pragma GCC unroll 8
         for (unsigned k = 0; k < 64; k += 8) {
-            __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(codes + i + k));
-            int m = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(v, want)));
-            word |= (uint64_t)(unsigned)m << k;
+            __m256i same = _mm256_cmpeq_epi32(want, load_8(codes + i + k));
+            word |= (uint64_t)(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(same)) << k;
         }
-        if (word) or_word(bits, at + i, word);
+        if (word & asked) or_word(bits, at + i, word & asked);
     }
     return i;
 }
 
-void bits_codes_equal(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n, uint32_t code) {
-    uint32_t done = has_avx2() ? codes_equal_avx2(bits, at, codes, n, code) : 0;
-    codes_equal_plain(bits, at + done, codes + done, n - done, code);
+void bits_codes_equal(uint64_t *bits, const uint64_t *mask, uint32_t at, const uint32_t *codes, uint32_t n,
+                      uint32_t code) {
+    uint32_t done = has_avx2() ? codes_equal_avx2(bits, mask, at, codes, n, code) : 0;
+    codes_equal_plain(bits, mask, at + done, codes + done, n - done, code);
 }
 
-static void codes_pass_plain(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n,
-                             const uint8_t *pass) {
-    for (uint32_t i = 0; i < n; i += 64) {
-        uint64_t word = 0;
-        for (uint32_t k = 0; k < 64 && i + k < n; k++) word |= (uint64_t)pass[codes[i + k]] << k;
-        if (word) or_word(bits, at + i, word);
-    }
+static void codes_pass_plain(uint64_t *bits, const uint64_t *mask, uint32_t at, const uint32_t *codes,
+                             uint32_t n, const uint8_t *pass) {
+    EACH_PLAIN(bits, mask, at, n, k, pass[codes[k]])
 }
 
 enum { PASS_MAX = 256 }; // bits of a register
 
 // What passes is one register of bits: a code's upper bits choose the word, its lower five the bit.
-__attribute__((target("avx2"))) static uint32_t codes_pass_avx2(uint64_t *bits, uint32_t at,
-                                                                const uint32_t *codes, uint32_t n,
-                                                                const uint8_t *pass, uint32_t n_pass) {
+__attribute__((target("avx2"))) static uint32_t codes_pass_avx2(uint64_t *bits, const uint64_t *mask,
+                                                                uint32_t at, const uint32_t *codes,
+                                                                uint32_t n, const uint8_t *pass,
+                                                                uint32_t n_pass) {
     uint32_t table[PASS_MAX / 32] = { 0 }, i = 0;
     for (uint32_t k = 0; k < n_pass; k++) table[k / 32] |= (uint32_t)pass[k] << (k % 32);
-    __m256i all = _mm256_loadu_si256((const __m256i *)(const void *)table), low = _mm256_set1_epi32(31);
+    __m256i all = load_8(table), low = _mm256_set1_epi32(31);
     for (; i + 64 <= n; i += 64) {
-        uint64_t word = 0;
+        uint64_t asked = mask_word(mask, at + i, 64), word = 0;
+        if (!asked) continue;
+#pragma GCC unroll 8
         for (unsigned k = 0; k < 64; k += 8) {
-            __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(codes + i + k));
+            __m256i v = load_8(codes + i + k);
             __m256i of = _mm256_permutevar8x32_epi32(all, _mm256_srli_epi32(v, 5));
             // The bit becomes the sign, which is what movemask gathers.
             __m256i bit = _mm256_sllv_epi32(of, _mm256_andnot_si256(v, low));
             word |= (uint64_t)(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(bit)) << k;
         }
-        if (word) or_word(bits, at + i, word);
+        if (word & asked) or_word(bits, at + i, word & asked);
     }
     return i;
 }
 
-void bits_codes_pass(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n, const uint8_t *pass,
-                     uint32_t n_pass) {
-    uint32_t done = n_pass <= PASS_MAX && has_avx2() ? codes_pass_avx2(bits, at, codes, n, pass, n_pass) : 0;
-    codes_pass_plain(bits, at + done, codes + done, n - done, pass);
+void bits_codes_pass(uint64_t *bits, const uint64_t *mask, uint32_t at, const uint32_t *codes, uint32_t n,
+                     const uint8_t *pass, uint32_t n_pass) {
+    bool fits = n_pass <= PASS_MAX && has_avx2();
+    uint32_t done = fits ? codes_pass_avx2(bits, mask, at, codes, n, pass, n_pass) : 0;
+    codes_pass_plain(bits, mask, at + done, codes + done, n - done, pass);
 }
 
-static void ints_between_plain(uint64_t *bits, uint32_t at, const int64_t *v, uint32_t n, int64_t min,
-                               int64_t max) {
-    for (uint32_t i = 0; i < n; i += 64) {
-        uint64_t word = 0;
-        for (uint32_t k = 0; k < 64 && i + k < n; k++)
-            word |= (uint64_t)(v[i + k] >= min && v[i + k] <= max) << k;
-        if (word) or_word(bits, at + i, word);
-    }
+static void ints_between_plain(uint64_t *bits, const uint64_t *mask, uint32_t at, const int64_t *v,
+                               uint32_t n, int64_t min, int64_t max) {
+    EACH_PLAIN(bits, mask, at, n, k, v[k] >= min && v[k] <= max)
 }
 
-__attribute__((target("avx2"))) static uint32_t
-ints_between_avx2(uint64_t *bits, uint32_t at, const int64_t *v, uint32_t n, int64_t min, int64_t max) {
-    __m256i low = _mm256_set1_epi64x(min), high = _mm256_set1_epi64x(max);
+// Moved so that min is the least of all numbers, the ones inside are those up to max, moved as well.
+__attribute__((target("avx2"))) static uint32_t ints_between_avx2(uint64_t *bits, const uint64_t *mask,
+                                                                  uint32_t at, const int64_t *v, uint32_t n,
+                                                                  int64_t min, int64_t max) {
+    uint64_t move = (uint64_t)INT64_MIN - (uint64_t)min;
+    __m256i moved = _mm256_set1_epi64x((int64_t)move);
+    __m256i high = _mm256_set1_epi64x((int64_t)((uint64_t)max + move));
     uint32_t i = 0;
     for (; i + 64 <= n; i += 64) {
-        uint64_t out = 0; // those that are outside
+        uint64_t asked = mask_word(mask, at + i, 64), out = 0; // those that are outside
+        if (!asked) continue;
+        __m256i all = _mm256_set1_epi64x(-1);
+#pragma GCC unroll 16
+        for (unsigned k = 0; k < 64; k += 4)
+            all = _mm256_and_si256(all, _mm256_cmpgt_epi64(_mm256_add_epi64(moved, load_8(v + i + k)), high));
+        if (_mm256_movemask_epi8(all) == -1) continue; // mostly
+#pragma GCC unroll 16
         for (unsigned k = 0; k < 64; k += 4) {
-            __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(v + i + k));
-            __m256i bad = _mm256_or_si256(_mm256_cmpgt_epi64(low, x), _mm256_cmpgt_epi64(x, high));
+            __m256i bad = _mm256_cmpgt_epi64(_mm256_add_epi64(moved, load_8(v + i + k)), high);
             out |= (uint64_t)(unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(bad)) << k;
         }
-        if (~out) or_word(bits, at + i, ~out);
+        if (~out & asked) or_word(bits, at + i, ~out & asked);
     }
     return i;
 }
 
-void bits_ints_between(uint64_t *bits, uint32_t at, const int64_t *v, uint32_t n, int64_t min, int64_t max) {
-    uint32_t done = has_avx2() ? ints_between_avx2(bits, at, v, n, min, max) : 0;
-    ints_between_plain(bits, at + done, v + done, n - done, min, max);
+void bits_ints_between(uint64_t *bits, const uint64_t *mask, uint32_t at, const int64_t *v, uint32_t n,
+                       int64_t min, int64_t max) {
+    if (min > max) return;
+    uint32_t done = has_avx2() ? ints_between_avx2(bits, mask, at, v, n, min, max) : 0;
+    ints_between_plain(bits, mask, at + done, v + done, n - done, min, max);
 }

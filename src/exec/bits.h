@@ -36,12 +36,16 @@ uint32_t bits_next(const uint64_t *bits, uint32_t from, uint32_t n);
 enum { BITS_NONE = 0xffffffffu };
 uint32_t bits_prev(const uint64_t *bits, uint32_t to);
 
-// Each sets the bits `at + i` for which value i passes; the others are left as they are.
-void bits_codes_equal(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n, uint32_t code);
+// Each sets those of the bits `at + i` that are in the mask (of as many rows; NULL: all are) and for which
+// value i passes; the others are left as they are. Values of 64 rows without a bit in the mask are not looked
+// at.
+void bits_codes_equal(uint64_t *bits, const uint64_t *mask, uint32_t at, const uint32_t *codes, uint32_t n,
+                      uint32_t code);
 // pass[code] is 0 or 1; codes are below n_pass.
-void bits_codes_pass(uint64_t *bits, uint32_t at, const uint32_t *codes, uint32_t n, const uint8_t *pass,
-                     uint32_t n_pass);
-void bits_ints_between(uint64_t *bits, uint32_t at, const int64_t *v, uint32_t n, int64_t min, int64_t max);
+void bits_codes_pass(uint64_t *bits, const uint64_t *mask, uint32_t at, const uint32_t *codes, uint32_t n,
+                     const uint8_t *pass, uint32_t n_pass);
+void bits_ints_between(uint64_t *bits, const uint64_t *mask, uint32_t at, const int64_t *v, uint32_t n,
+                       int64_t min, int64_t max);
 
 // Tests: the plain twins from now on, or what the machine has again.
 void bits_force_plain(bool plain);

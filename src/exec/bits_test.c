@@ -25,21 +25,36 @@ static void make(struct sample *s) {
     for (int i = 0; i < N_MANY; i++) s->many_pass[i] = (uint8_t)test_below(2);
 }
 
+// All rows, none, here and there some, or a stretch: whole words are passed over.
+static const uint64_t *make_mask(uint64_t *mask) {
+    uint32_t one_of = 1 + (uint32_t)test_below(100);
+    memset(mask, 0, WORDS * sizeof *mask);
+    if (test_below(4) == 0) return NULL;
+    if (test_below(2)) bits_set_range(mask, (uint32_t)test_below(N_MAX), (uint32_t)test_below(N_MAX));
+    for (uint32_t i = 0; i < N_MAX; i++)
+        if (test_below(one_of) == 0) bit_set(mask, i);
+    return mask;
+}
+
 TEST(bits_loops_agree_with_their_twins_and_with_single_values) {
-    for (int round = 0; round < 400; round++) {
+    for (int round = 0; round < 800; round++) {
         struct sample s;
+        uint64_t some[WORDS];
         make(&s);
+        const uint64_t *mask = make_mask(some);
         uint32_t at = (uint32_t)test_below(70), n = (uint32_t)test_below(N_MAX - 80);
         int64_t min = (int64_t)test_below(9) - 5, max = (int64_t)test_below(9) - 4;
+        if (test_below(8) == 0) min = INT64_MIN;
+        if (test_below(8) == 0) max = INT64_MAX;
         for (int plain = 0; plain < 2; plain++) {
             uint64_t equal[WORDS] = { 0 }, pass[WORDS] = { 0 }, between[WORDS] = { 0 }, many[WORDS] = { 0 };
             bits_force_plain(plain);
-            bits_codes_equal(equal, at, s.codes, n, 3);
-            bits_codes_pass(pass, at, s.codes, n, s.pass, 8);
-            bits_codes_pass(many, at, s.many_codes, n, s.many_pass, s.n_many);
-            bits_ints_between(between, at, s.ints, n, min, max);
+            bits_codes_equal(equal, mask, at, s.codes, n, 3);
+            bits_codes_pass(pass, mask, at, s.codes, n, s.pass, 8);
+            bits_codes_pass(many, mask, at, s.many_codes, n, s.many_pass, s.n_many);
+            bits_ints_between(between, mask, at, s.ints, n, min, max);
             for (uint32_t i = 0; i < N_MAX; i++) {
-                bool in = i >= at && i - at < n;
+                bool in = i >= at && i - at < n && (!mask || bit_get(mask, i));
                 CHECK(bit_get(equal, i) == (in && s.codes[i - at] == 3));
                 CHECK(bit_get(pass, i) == (in && s.pass[s.codes[i - at]]));
                 CHECK(bit_get(many, i) == (in && s.many_pass[s.many_codes[i - at]]));

@@ -251,30 +251,46 @@ static enum err bitmap(const struct run *r, uint64_t **out) {
 
 static enum err run(const struct run *r, const struct node *n, const uint64_t *mask, uint64_t *out);
 
-// What surely matches nowhere ends the conjunction before any row is read.
-static enum err some_part_never(const struct run *r, const struct node *n, bool *never) {
+struct ranked {
+    const struct node *node;
+    uint32_t rank;
+};
+
+static int by_rank(const void *x, const void *y) {
+    const struct ranked *a = x, *b = y;
+    return (a->rank > b->rank) - (a->rank < b->rank);
+}
+
+// In the order of what a batch knows of them. *never: a part surely matches nowhere, which ends the
+// conjunction before any row is read.
+static enum err rank_parts(const struct run *r, const struct node *n, struct ranked *out, bool *never) {
     *never = false;
     for (uint32_t i = 0; i < n->n && !*never; i++) {
-        if (n->parts[i]->kind == NODE_FALSE) *never = true;
-        if (n->parts[i]->kind == NODE_LEAF) TRY(leaf_never(r->rows, &n->parts[i]->leaf, never));
+        const struct node *part = n->parts[i];
+        out[i] = (struct ranked){ part, part->kind == NODE_FALSE ? LEAF_NEVER : LEAF_LAST };
+        if (part->kind == NODE_LEAF) TRY(leaf_rank(r->rows, &part->leaf, &out[i].rank));
+        *never = out[i].rank == LEAF_NEVER;
+        if (out[i].rank == LEAF_LAST) out[i].rank += part->cost;
     }
     return ERR_OK;
 }
 
 static enum err run_and(const struct run *r, const struct node *n, const uint64_t *mask, uint64_t *out) {
-    uint64_t *left[2];
+    struct ranked *parts = ARENA_ARRAY(r->rows->batch->arena, n->n + 1ull, struct ranked);
+    uint64_t *left[2] = { NULL, NULL };
     const uint64_t *now = mask;
     bool never;
-    TRY(some_part_never(r, n, &never));
+    if (!parts) return ERR_NOMEM;
+    TRY(rank_parts(r, n, parts, &never));
     if (never) return ERR_OK;
-    TRY(bitmap(r, &left[0]));
-    TRY(bitmap(r, &left[1]));
+    if (n->n > 1) qsort(parts, n->n, sizeof *parts, by_rank);
     for (uint32_t i = 0; i < n->n; i++) {
-        uint64_t *next = i + 1 == n->n ? out : left[i % 2];
-        if (i > 1 && next != out) memset(next, 0, bits_words(r->n) * 8);
-        TRY(run(r, n->parts[i], now, next));
-        if (next != out && !bits_any(next, r->n)) return ERR_OK;
-        now = next;
+        uint64_t **next = i + 1 == n->n ? &out : &left[i % 2];
+        if (*next && *next != out) memset(*next, 0, bits_words(r->n) * 8);
+        if (!*next) TRY(bitmap(r, next));
+        TRY(run(r, parts[i].node, now, *next));
+        if (*next != out && !bits_any(*next, r->n)) return ERR_OK;
+        now = *next;
     }
     return ERR_OK;
 }
@@ -354,10 +370,11 @@ static enum err run(const struct run *r, const struct node *n, const uint64_t *m
 
 enum err filter_run(const struct filter *f, struct rows *rows, const uint64_t *mask, uint64_t *out) {
     struct run r = { rows, BATCH_SPANS, rows->batch->n_rows };
-    uint64_t *all;
     if (r.n == 0) return ERR_OK;
     if (!mask) {
-        TRY(bitmap(&r, &all));
+        uint64_t *all = ARENA_ARRAY(rows->batch->arena, bits_words(r.n) + 1, uint64_t);
+        if (!all) return ERR_NOMEM;
+        all[bits_words(r.n)] = 0;
         if (rows->batch->live)
             memcpy(all, rows->batch->live, bits_words(r.n) * 8);
         else

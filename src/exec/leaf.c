@@ -5,8 +5,6 @@
 
 #include "exec/rows_internal.h"
 
-enum { FEW_OF = 32 }; // of so many rows one is asked for: few
-
 static bool passes(const struct leaf *l, const struct value *v, enum err *error) {
     if (l->value.type == VALUE_NIL) return (v->type == VALUE_NIL) == (l->op == QL_EQ);
     if (l->is_bare && v->type == VALUE_ANY) return false;
@@ -79,73 +77,76 @@ static const struct rows_part *part_of(const struct target *t) {
 
 // The few values that have one code, of many: whole stretches have none.
 static void mark_one_code(const struct rows_range *g, uint32_t code, uint64_t *out) {
-    enum { STRETCH = 16 };
+    enum { STRETCH = 1024 };
     const struct vec *v = &g->vec;
-    uint32_t i = 0;
-    for (; i + STRETCH <= v->n; i += STRETCH) {
-        uint32_t any = 0;
-        for (uint32_t k = 0; k < STRETCH; k++) any |= v->codes[i + k] == code;
-        for (uint32_t k = i; any && k < i + STRETCH; k++)
-            if (v->codes[k] == code) bit_set(out, g->from + v->rows[k]);
+    for (uint32_t at = 0; at < v->n; at += STRETCH) {
+        uint32_t n = v->n - at < STRETCH ? v->n - at : STRETCH;
+        uint64_t hit[STRETCH / 64 + 1] = { 0 };
+        bits_codes_equal(hit, NULL, 0, v->codes + at, n, code);
+        for (uint32_t i = bits_next(hit, 0, n); i < n; i = bits_next(hit, i + 1, n))
+            bit_set(out, g->from + v->rows[at + i]);
     }
-    for (; i < v->n; i++)
-        if (v->codes[i] == code) bit_set(out, g->from + v->rows[i]);
 }
 
-static void mark_codes(const struct rows_range *g, const uint8_t *pass, uint32_t n_dict, uint32_t n_pass,
-                       uint32_t only, uint64_t *out) {
+static void mark_codes(const struct rows_range *g, const struct rows_judged *j, uint32_t n_dict,
+                       const uint64_t *mask, uint64_t *out) {
     const struct vec *v = &g->vec;
-    if (v->rows && n_pass == 1) {
-        mark_one_code(g, only, out);
+    if (v->rows && j->n_pass == 1) {
+        mark_one_code(g, j->only, out);
     } else if (v->rows) {
         for (uint32_t i = 0; i < v->n; i++)
-            if (pass[v->codes[i]]) bit_set(out, g->from + v->rows[i]);
-    } else if (n_pass == 1) {
-        bits_codes_equal(out, g->from, v->codes, v->n, only);
+            if (j->pass[v->codes[i]]) bit_set(out, g->from + v->rows[i]);
+    } else if (j->n_pass == 1) {
+        bits_codes_equal(out, mask, g->from, v->codes, v->n, j->only);
     } else {
-        bits_codes_pass(out, g->from, v->codes, v->n, pass, n_dict);
+        bits_codes_pass(out, mask, g->from, v->codes, v->n, j->pass, n_dict);
     }
 }
 
-// The same where few rows are asked for.
-static void mark_codes_of(const struct rows_range *g, const uint8_t *pass, const uint64_t *mask,
-                          uint64_t *out) {
-    for (uint32_t row = bits_next(mask, g->from, g->to); row < g->to; row = bits_next(mask, row + 1, g->to))
-        if (pass[g->vec.codes[row - g->from]]) bit_set(out, row);
+static bool same_question(const struct leaf *a, const struct leaf *b) {
+    if (a->op != b->op || a->is_bare != b->is_bare || a->regex != b->regex || a->value.type != b->value.type)
+        return false;
+    bool text = a->value.type == VALUE_STRING || a->value.type == VALUE_ANY;
+    return text ? str_eq(a->value.s, b->value.s) : a->value.i == b->value.i; // of floats: the same bits
 }
 
-// Which entries of the dictionary pass; *n_pass of them, *only the last.
-static enum err judge_dict(const struct target *t, const uint8_t **out, uint32_t *n_pass, uint32_t *only) {
-    const struct batch_part *p = part_of(t)->part;
-    const struct leaf *l = t->leaf;
-    uint8_t *pass = arena_alloc(t->rows->batch->arena, p->n_dict + 1ull);
+static enum err judge_entries(const struct leaf *l, const struct batch_part *p, uint8_t *pass,
+                              struct rows_judged *out) {
     bool is_text = l->op == QL_EQ && l->value.type == VALUE_STRING && !l->is_bare;
     enum err error = ERR_OK;
-    *n_pass = 0;
-    if (!pass) return ERR_NOMEM;
     for (uint32_t i = 0; i < p->n_dict; i++) {
         const struct value *v = &p->dict[i];
         pass[i] = is_text && v->type == VALUE_STRING ? str_eq(v->s, l->value.s) : passes(l, v, &error);
-        *n_pass += pass[i];
-        if (pass[i]) *only = i;
+        out->n_pass += pass[i];
+        if (pass[i]) out->only = i;
     }
-    *out = pass;
     return error;
 }
 
+// Which entries of the dictionary pass: asked before rows are looked at, and again then.
+static enum err judge_dict(const struct target *t, const struct rows_judged **out) {
+    struct rows_part *part = &t->rows->fields[t->field].parts[t->part];
+    for (*out = part->judged; *out; *out = (*out)->next)
+        if (same_question((*out)->leaf, t->leaf)) return ERR_OK;
+    struct arena *a = t->rows->batch->arena;
+    struct rows_judged *j = ARENA_NEW(a, struct rows_judged);
+    const struct leaf *leaf = arena_copy(a, t->leaf, sizeof *leaf);
+    uint8_t *pass = arena_alloc(a, part->part->n_dict + 1ull);
+    if (!j || !leaf || !pass) return ERR_NOMEM;
+    *j = (struct rows_judged){ .leaf = leaf, .pass = pass, .next = part->judged };
+    TRY(judge_entries(leaf, part->part, pass, j));
+    part->judged = j;
+    *out = j;
+    return ERR_OK;
+}
+
 static enum err run_codes(const struct target *t, const uint64_t *mask, uint64_t *out) {
-    const uint8_t *pass;
-    uint32_t n_pass, only = 0;
-    TRY(judge_dict(t, &pass, &n_pass, &only));
-    if (n_pass == 0) return ERR_OK;
+    const struct rows_judged *j;
+    TRY(judge_dict(t, &j));
+    if (j->n_pass == 0) return ERR_OK;
     TRY(rows_want_part(t->rows, t->field, t->part, mask));
-    bool few = bits_count(mask, t->n) < t->n / FEW_OF;
-    for (const struct rows_range *g = part_of(t)->ranges; g; g = g->next) {
-        if (few && !g->vec.rows)
-            mark_codes_of(g, pass, mask, out);
-        else
-            mark_codes(g, pass, part_of(t)->part->n_dict, n_pass, only, out);
-    }
+    for (const struct rows_range *g = part_of(t)->ranges; g; g = g->next)
+        mark_codes(g, j, part_of(t)->part->n_dict, mask, out);
     return ERR_OK;
 }
 
@@ -167,10 +168,10 @@ static enum err prune(const struct target *t, struct interval in, const uint64_t
     return ERR_OK;
 }
 
-static void mark_ints(const struct rows_range *g, struct interval in, uint64_t *out) {
+static void mark_ints(const struct rows_range *g, struct interval in, const uint64_t *mask, uint64_t *out) {
     const struct vec *v = &g->vec;
     if (!v->rows && !in.inverted) {
-        bits_ints_between(out, g->from, v->ints, v->n, in.min, in.max);
+        bits_ints_between(out, mask, g->from, v->ints, v->n, in.min, in.max);
         return;
     }
     for (uint32_t i = 0; i < v->n; i++)
@@ -186,7 +187,7 @@ static enum err run_ints(const struct target *t, const uint64_t *mask, uint64_t 
     TRY(prune(t, in, mask, &mask));
     if (!bits_any(mask, t->n)) return ERR_OK;
     TRY(rows_want_part(t->rows, t->field, t->part, mask));
-    for (const struct rows_range *g = part_of(t)->ranges; g; g = g->next) mark_ints(g, in, out);
+    for (const struct rows_range *g = part_of(t)->ranges; g; g = g->next) mark_ints(g, in, mask, out);
     return ERR_OK;
 }
 
@@ -439,45 +440,51 @@ enum err leaf_run(struct rows *rows, const struct leaf *l, uint32_t n, const uin
     }
 }
 
-// --- what cannot match -----------------------------------------------------------------------------
+// --- before rows are looked at ---------------------------------------------------------------------
 
-static enum err part_never(const struct target *t, bool *out) {
+// Ranks: what a dictionary knows comes first, by how much of it passes.
+enum { RANK_CODED = 1000, RANK_NUMBERS = 2000, RANK_TEXTS = 3000 };
+
+static enum err part_rank(const struct target *t, uint32_t *out) {
     const struct batch_part *p = part_of(t)->part;
-    const uint8_t *pass;
-    uint32_t n_pass, only;
+    const struct rows_judged *j;
     bool may = true;
     if (p->dict) {
-        TRY(judge_dict(t, &pass, &n_pass, &only));
-        *out = n_pass == 0;
+        TRY(judge_dict(t, &j));
+        *out = LEAF_NEVER;
+        if (j->n_pass) *out = 1 + (uint32_t)((uint64_t)j->n_pass * (RANK_CODED - 1) / p->n_dict);
         return ERR_OK;
     }
-    if (t->leaf->op == QL_EQ && p->type == t->leaf->value.type && p->type == VALUE_STRING)
-        TRY(t->rows->batch->ops->may_hold(t->rows->batch, p, &t->leaf->value, &may));
-    *out = !may || !may_compare(t->leaf, p->type);
     if (p->type != VALUE_STRING && p->type != VALUE_ANY && p->type != VALUE_FLOAT) {
         struct interval in = interval_of(t->leaf, p->type);
-        *out = in.min > in.max && !in.inverted;
+        *out = in.min > in.max && !in.inverted ? LEAF_NEVER : RANK_NUMBERS;
+        return ERR_OK;
+    }
+    bool equal = t->leaf->op == QL_EQ && p->type == t->leaf->value.type && p->type == VALUE_STRING;
+    if (equal) TRY(t->rows->batch->ops->may_hold(t->rows->batch, p, &t->leaf->value, &may));
+    *out = !may || !may_compare(t->leaf, p->type) ? LEAF_NEVER : equal ? RANK_TEXTS : LEAF_LAST;
+    return ERR_OK;
+}
+
+static enum err column_rank(struct rows *rows, const struct leaf *l, uint32_t field, uint32_t *out) {
+    struct target t = { .rows = rows, .field = field, .leaf = l };
+    uint32_t rank;
+    TRY(rows_open(rows, field));
+    for (t.part = 0; t.part < rows->fields[field].n_parts; t.part++) {
+        TRY(part_rank(&t, &rank));
+        if (rank > *out) *out = rank;
     }
     return ERR_OK;
 }
 
-static enum err column_never(struct rows *rows, const struct leaf *l, uint32_t field, bool *out) {
-    struct target t = { .rows = rows, .field = field, .leaf = l };
-    bool never = true;
-    TRY(rows_open(rows, field));
-    for (t.part = 0; t.part < rows->fields[field].n_parts && never; t.part++) TRY(part_never(&t, &never));
-    *out = never;
-    return ERR_OK;
-}
-
-enum err leaf_never(struct rows *rows, const struct leaf *l, bool *out) {
-    *out = false;
+enum err leaf_rank(struct rows *rows, const struct leaf *l, uint32_t *out) {
+    *out = LEAF_LAST;
     if (l->value.type == VALUE_NIL) return ERR_OK;
-    if (rows->fields[l->field].kind == ROWS_COLUMN) return column_never(rows, l, l->field, out);
-    if (rows->fields[l->field].kind != ROWS_UNSCOPED) return ERR_OK;
-    bool never = true;
-    for (int s = FIELD_SPAN; s < FIELD_SCOPE_COUNT && never; s++)
-        TRY(column_never(rows, l, rows->fields[l->field].sub[s], &never));
-    *out = never;
+    if (rows->fields[l->field].kind != ROWS_COLUMN && rows->fields[l->field].kind != ROWS_UNSCOPED)
+        return ERR_OK;
+    *out = LEAF_NEVER;
+    if (rows->fields[l->field].kind == ROWS_COLUMN) return column_rank(rows, l, l->field, out);
+    for (int s = FIELD_SPAN; s < FIELD_SCOPE_COUNT; s++)
+        TRY(column_rank(rows, l, rows->fields[l->field].sub[s], out));
     return ERR_OK;
 }

@@ -16,5 +16,7 @@ struct leaf {
 // Sets the bits of out of the rows in mask (both of n rows of the field's table) where it holds.
 NODISCARD enum err leaf_run(struct rows *rows, const struct leaf *l, uint32_t n, const uint64_t *mask,
                             uint64_t *out);
-// *out = true only if it holds at no row, as the dictionary or a filter of the column says.
-NODISCARD enum err leaf_never(struct rows *rows, const struct leaf *l, bool *out);
+// In which order leaves are best asked, as the dictionary or a filter of the column says: LEAF_NEVER: it
+// holds at no row; else those with less first.
+enum { LEAF_NEVER = 0, LEAF_LAST = 4000 };
+NODISCARD enum err leaf_rank(struct rows *rows, const struct leaf *l, uint32_t *out);

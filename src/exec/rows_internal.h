@@ -10,8 +10,16 @@ struct rows_range { // loaded rows [from, to) of a part
     struct vec vec;
     struct rows_range *next;
 };
+struct leaf;
+struct rows_judged { // which entries of a dictionary pass a comparison
+    const struct leaf *leaf;
+    const uint8_t *pass;   // 0 or 1, by code
+    uint32_t n_pass, only; // of them so many; the last of them
+    struct rows_judged *next;
+};
 struct rows_part {
     const struct batch_part *part;
+    struct rows_judged *judged;
     struct rows_range **chunk; // of each chunk of the table; NULL = not loaded
     struct rows_range *ranges; // all
     bool whole;                // every chunk is there
