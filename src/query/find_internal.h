@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside `query` only: a search while it runs, between find.c and what is told of it on the way.
+// Inside `query` only: a search while it runs, between find.c, the judging of traces, and what is told on the
+// way.
 #pragma once
 
 #include "os/thread.h"
@@ -15,6 +16,7 @@ struct find_kept {
     struct shown_set *sets;
     uint32_t n_sets;
     bool is_told;
+    struct shown_set one; // of a plan that is one filter
 };
 
 struct find_worker {
@@ -23,8 +25,8 @@ struct find_worker {
     uint32_t source;     //
     uint64_t bytes_told; // of what the batch has read: in the stats
     struct source_batch batch;
-    struct arena *results; // of find_result.arenas
-    struct arena scratch;  // of one trace
+    struct show_into results; // an arena of find_result.arenas
+    struct arena scratch;     // of one trace
 };
 
 struct finding {
@@ -48,6 +50,43 @@ struct finding {
     struct err_ctx *ctx;
 };
 
+// What a source found, before it is told to the others: no more of it than fits on the page.
+struct found {
+    struct find_worker *worker;
+    struct page page;
+    bool is_contested; // the page of all was full when it began
+    struct split_place *places;
+    uint32_t n_places, cap_places;
+    uint64_t traces, spans, total, matched_spans;
+};
+
+// A batch while its traces are judged.
+struct looking {
+    struct finding *run;
+    struct find_worker *worker;
+    struct batch *batch;
+    struct rows *rows;
+    struct plan_bits bits;
+    struct found *found;
+    uint32_t source;
+    bool is_joined;      // split traces, whole
+    const bool *doubled; // of them those that are not judged here; NULL: none
+};
+
+// find_traces.c: judges the traces of a batch.
+void found_init(struct found *f, struct finding *r, struct find_worker *w);
+void found_fini(struct found *f);
+NODISCARD enum err find_look(struct looking *l);
+// The same of a row group that was opened without its traces, which are read only where filters match. all:
+// every trace was looked at.
+NODISCARD enum err find_look_columns(struct looking *l, bool *any, bool *all);
+
+// find_splits.c: judges split traces whole, when all sources were looked at.
+NODISCARD enum err find_splits(struct finding *r);
+
+// Shows all that was found in the batch that is open; adds it to what the others found.
+NODISCARD enum err find_show_found(struct looking *l);
+NODISCARD enum err find_add(struct finding *r, const struct found *f);
 // By the thread of the query, or when no other works any more:
 NODISCARD enum err find_worker_ready(struct finding *r, uint32_t number);
 // Shows those of the hits that are not shown yet: kept.shown.

@@ -36,9 +36,10 @@ bool page_takes(const struct page *p, uint64_t start_ns, const uint8_t id[16]) {
     return p->n < p->limit || page_compare(start_ns, id, p->at[0].start_ns, p->at[0].id) < 0;
 }
 
-static enum err grow(struct page *p) {
-    if (p->n < p->cap) return ERR_OK;
-    uint32_t cap = p->cap ? p->cap * 2 : 32;
+static enum err grow(struct page *p, uint32_t more_hits) {
+    uint32_t cap = p->cap ? p->cap : 32;
+    if (p->n + more_hits <= p->cap) return ERR_OK;
+    while (cap < p->n + more_hits) cap *= 2;
     struct page_hit *more = mem_realloc(p->at, cap * sizeof *more);
     if (!more) return ERR_NOMEM;
     p->at = more;
@@ -58,11 +59,24 @@ enum err page_add(struct page *p, const struct page_hit *hit, struct page_hit *o
         sift_down(p->at, p->n, 0);
         return ERR_OK;
     }
-    TRY(grow(p));
+    TRY(grow(p, 1));
     p->at[p->n++] = *hit;
     if (p->n == p->limit) // now the worst must be known
         for (uint32_t i = p->n / 2; i-- > 0;) sift_down(p->at, p->n, i);
     *out_has_lost = false;
+    return ERR_OK;
+}
+
+enum err page_add_all(struct page *p, const struct page_hit *hits, uint32_t n) {
+    struct page_hit lost;
+    bool has_lost;
+    if (p->has_after || n >= p->limit - p->n) {
+        for (uint32_t i = 0; i < n; i++) TRY(page_add(p, &hits[i], &lost, &has_lost));
+        return ERR_OK;
+    }
+    TRY(grow(p, n)); // there is room for all
+    if (n) memcpy(p->at + p->n, hits, n * sizeof *hits);
+    p->n += n;
     return ERR_OK;
 }
 

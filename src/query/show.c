@@ -53,53 +53,55 @@ struct value show_value(struct arena *a, const struct value *v) {
 
 // --- spans -----------------------------------------------------------------------------------------
 
-enum { KEPT_TEXTS = 1024, KEPT_TEXT_MAX = 128, KEPT_SERVICES = 256 };
+enum { SHOW_TEXT_MAX = 128, SAME_TEXTS = 256, SAME_LISTS = 64 };
 
 // What showing needs: the fields that every span shows, beside those of the query.
 struct showing {
     const struct show *show;
     struct batch *batch;
     struct rows *rows;
-    struct arena *arena;
+    struct show_into *into;
     uint32_t name, status; // fields
     const struct batch_summary *summaries;
     const uint64_t *wanted;                // rows
     const uint32_t *before;                // how many rows before each word of it are wanted
     uint64_t *numbers[BATCH_DURATION + 1]; // of wanted rows; NULL: a field has it
     struct find_attr *attrs;               // room for those of a span
-    struct str kept[KEPT_TEXTS];           // copies of texts that come again and again, by a hash
-    struct kept_from {
+    struct same_text {
         struct str from, copy;
-    } same[KEPT_TEXTS]; // the same for bytes in the same place, as those of dictionaries are
-    struct kept_services {
+    } texts[SAME_TEXTS]; // copies of bytes in the same place, as those of dictionaries are
+    struct same_list {
         const struct batch_service *from;
         struct trace_service *copy;
         uint32_t n, errors;
-    } services[KEPT_SERVICES]; // and for lists in the same place
+    } lists[SAME_LISTS]; // and of lists of services
 };
 
+void show_into_init(struct show_into *x, struct arena *a) {
+    *x = (struct show_into){ .arena = a };
+}
+
 // Names of services and operations are few: one copy of each will do.
-static struct str keep_text(struct showing *s, struct str text) {
-    struct kept_from *same = &s->same[((uintptr_t)text.ptr >> 3) * 0x9e3779b97f4a7c15u >> 54];
-    _Static_assert(KEPT_TEXTS == 1 << (64 - 54), "the hash has so many values");
+static struct str keep_again(struct show_into *x, struct str text) {
+    if (text.len > SHOW_TEXT_MAX) return str_dup(x->arena, text);
+    struct str *slot = &x->texts[hash_str(text) % SHOW_TEXTS];
+    if (slot->ptr && str_eq(*slot, text)) return *slot;
+    return *slot = str_dup(x->arena, text);
+}
+
+static inline struct str keep_text(struct showing *s, struct str text) {
+    struct same_text *same = &s->texts[((uintptr_t)text.ptr >> 3) * 0x9e3779b97f4a7c15u >> 56];
+    _Static_assert(SAME_TEXTS == 1 << (64 - 56), "the hash has so many values");
     if (text.len == 0) return STR("");
-    if (same->from.ptr == text.ptr && same->from.len == text.len) return same->copy;
-    struct str copy;
-    if (text.len > KEPT_TEXT_MAX) {
-        copy = str_dup(s->arena, text);
-    } else {
-        struct str *slot = &s->kept[hash_str(text) % KEPT_TEXTS];
-        if (!str_eq(*slot, text)) *slot = str_dup(s->arena, text);
-        copy = *slot;
-    }
-    *same = (struct kept_from){ text, copy };
-    return copy;
+    if (same->from.ptr != text.ptr || same->from.len != text.len)
+        *same = (struct same_text){ text, keep_again(s->into, text) };
+    return same->copy;
 }
 
 static struct value keep_value(struct showing *s, const struct value *v) {
     struct value copy = *v;
     if (v->type == VALUE_STRING) copy.s = keep_text(s, v->s);
-    return v->type == VALUE_ANY ? show_value(s->arena, v) : copy;
+    return v->type == VALUE_ANY ? show_value(s->into->arena, v) : copy;
 }
 
 static enum err show_attrs(struct showing *s, uint32_t row, struct find_span *out) {
@@ -110,9 +112,9 @@ static enum err show_attrs(struct showing *s, uint32_t row, struct find_span *ou
         if (v.type == VALUE_NIL) continue;
         s->attrs[n++] = (struct find_attr){ s->show->keys[i], keep_value(s, &v) };
     }
-    out->attrs = arena_copy(s->arena, s->attrs, n * sizeof *s->attrs);
     out->n_attrs = n;
-    return out->attrs ? ERR_OK : ERR_NOMEM;
+    out->attrs = n ? arena_copy(s->into->arena, s->attrs, n * sizeof *s->attrs) : NULL;
+    return out->attrs || n == 0 ? ERR_OK : ERR_NOMEM;
 }
 
 static uint64_t number_of(const struct showing *s, enum batch_number what, uint32_t row) {
@@ -137,10 +139,11 @@ static enum err show_span(struct showing *s, uint32_t row, struct find_span *out
 }
 
 static enum err show_set(struct showing *s, const struct shown_set *in, struct find_set *out) {
-    struct find_attr *attrs = ARENA_ARRAY(s->arena, in->n_attrs + 1ull, struct find_attr);
-    struct find_span *spans = ARENA_ARRAY(s->arena, in->n_rows + 1ull, struct find_span);
+    struct find_attr *attrs = NULL;
+    struct find_span *spans = ARENA_ARRAY(s->into->arena, in->n_rows + 1ull, struct find_span);
     uint32_t n = 0;
-    if (!attrs || !spans) return ERR_NOMEM;
+    if (in->n_attrs) attrs = ARENA_ARRAY(s->into->arena, in->n_attrs, struct find_attr);
+    if (!spans || (in->n_attrs && !attrs)) return ERR_NOMEM;
     for (uint32_t i = 0; i < in->n_attrs; i++)
         if (in->attrs[i].value.type != VALUE_NIL)
             attrs[n++] = (struct find_attr){ in->attrs[i].label, keep_value(s, &in->attrs[i].value) };
@@ -151,23 +154,26 @@ static enum err show_set(struct showing *s, const struct shown_set *in, struct f
 
 // --- traces ----------------------------------------------------------------------------------------
 
-static enum err show_services(struct showing *s, const struct batch_summary *x, struct trace_summary *out) {
-    struct kept_services *k = &s->services[((uintptr_t)x->services / sizeof *x->services) % KEPT_SERVICES];
-    if (!k->copy || k->from != x->services || k->n != x->n_services) {
-        *k = (struct kept_services){ x->services,
-                                     ARENA_ARRAY(s->arena, x->n_services + 1ull, struct trace_service),
-                                     x->n_services, 0 };
-        if (!k->copy) return ERR_NOMEM;
-        for (uint32_t i = 0; i < k->n; i++) {
-            const struct batch_service *from = &x->services[i];
-            k->copy[i] = (struct trace_service){ keep_text(s, from->name), from->spans, from->errors };
-            k->errors += from->errors;
-        }
+static enum err copy_services(struct showing *s, const struct batch_summary *x, struct same_list *out) {
+    struct trace_service *copy = ARENA_ARRAY(s->into->arena, x->n_services + 1ull, struct trace_service);
+    uint32_t errors = 0;
+    if (!copy) return ERR_NOMEM;
+    for (uint32_t i = 0; i < x->n_services; i++) {
+        const struct batch_service *from = &x->services[i];
+        copy[i] = (struct trace_service){ keep_text(s, from->name), from->spans, from->errors };
+        errors += from->errors;
     }
-    out->services = k->copy;
-    out->n_services = k->n;
-    out->errors = k->errors;
-    return s->arena->failed ? ERR_NOMEM : ERR_OK;
+    *out = (struct same_list){ x->services, copy, x->n_services, errors };
+    return ERR_OK;
+}
+
+static enum err show_services(struct showing *s, const struct batch_summary *x, struct trace_summary *out) {
+    struct same_list *l = &s->lists[((uintptr_t)x->services / sizeof *x->services) % SAME_LISTS];
+    if (!l->copy || l->from != x->services || l->n != x->n_services) TRY(copy_services(s, x, l));
+    out->services = l->copy;
+    out->n_services = l->n;
+    out->errors = l->errors;
+    return ERR_OK;
 }
 
 static enum err show_summary(struct showing *s, uint32_t trace, struct trace_summary *out) {
@@ -184,10 +190,11 @@ static enum err show_summary(struct showing *s, uint32_t trace, struct trace_sum
 }
 
 static enum err show_trace(struct showing *s, const struct shown_trace *t) {
-    struct find_set *sets = ARENA_ARRAY(s->arena, t->n_sets + 1ull, struct find_set);
+    struct find_set *sets = ARENA_ARRAY(s->into->arena, t->n_sets + 1ull, struct find_set);
     if (!sets) return ERR_NOMEM;
     TRY(show_summary(s, t->trace, &t->out->summary));
     for (uint32_t i = 0; i < t->n_sets; i++) TRY(show_set(s, &t->sets[i], &sets[i]));
+    if (s->into->arena->failed) return ERR_NOMEM; // a text of it
     t->out->sets = sets;
     t->out->n_sets = t->n_sets;
     return ERR_OK;
@@ -233,8 +240,8 @@ static enum err want_numbers(struct showing *s) {
 }
 
 enum err show_traces(const struct show *show, struct batch *b, struct rows *rows,
-                     const struct shown_trace *traces, uint32_t n, struct arena *a) {
-    struct showing s = { .show = show, .batch = b, .rows = rows, .arena = a };
+                     const struct shown_trace *traces, uint32_t n, struct show_into *into) {
+    struct showing s = { .show = show, .batch = b, .rows = rows, .into = into };
     uint64_t *wanted = arena_zalloc(b->arena, (bits_words(b->n_rows) + 1) * 8);
     uint64_t *of_traces = arena_zalloc(b->arena, (bits_words(b->n_traces) + 1) * 8);
     s.attrs = ARENA_ARRAY(b->arena, show->n_fields + 1ull, struct find_attr);

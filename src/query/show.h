@@ -29,8 +29,15 @@ struct shown_trace {
     uint32_t n_sets;
     struct find_trace *out; // to be filled
 };
-// Fills all of them. What they hold is copied into a.
+// Where what is shown is copied to, and texts that are there already.
+enum { SHOW_TEXTS = 512 };
+struct show_into {
+    struct arena *arena;
+    struct str texts[SHOW_TEXTS]; // by a hash
+};
+void show_into_init(struct show_into *x, struct arena *a);
+// Fills all of them.
 NODISCARD enum err show_traces(const struct show *s, struct batch *b, struct rows *rows,
-                               const struct shown_trace *traces, uint32_t n, struct arena *a);
+                               const struct shown_trace *traces, uint32_t n, struct show_into *into);
 // A copy whose bytes are the arena's.
 struct value show_value(struct arena *a, const struct value *v);
