@@ -329,8 +329,8 @@ static enum err slice(const struct pq_chunk *c, const struct pq_vector *v, uint3
 // What reading [from, to) unpacks.
 static uint32_t rows_in_pages(const struct pq_chunk *c, uint32_t from, uint32_t to) {
     uint32_t n = 0;
-    for (size_t i = 0; i < c->n_pages && c->pages[i].first_row < to; i++)
-        if (c->pages[i].first_row + c->pages[i].n_rows > from) n += c->pages[i].n_rows;
+    for (size_t i = chunk_page_of(c, from); i < c->n_pages && c->pages[i].first_row < to; i++)
+        n += c->pages[i].n_rows;
     return n > to - from ? n : to - from;
 }
 

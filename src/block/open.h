@@ -111,6 +111,8 @@ NODISCARD enum err scan_chunk(struct in_file *f, struct block_scan *s, size_t gr
 // The same, and the rows [from, to) of it.
 NODISCARD enum err scan_read(struct in_file *f, struct block_scan *s, size_t group, size_t column,
                              uint32_t from, uint32_t to, struct pq_vector *out);
+// The first page with a row that is not before `row`; n_pages: none.
+size_t chunk_page_of(const struct pq_chunk *c, uint32_t row);
 // Adds the pages of the rows to the bytes that the scan has read.
 void scan_count(struct block_scan *s, const struct pq_chunk *c, uint32_t from, uint32_t to);
 // Value i of the vector where the column must have one in every row.

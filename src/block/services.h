@@ -10,9 +10,9 @@ enum { SERVICES_NAMES = 1 << 8 };
 
 struct services {
     struct arena *arena;
-    struct batch_service *list; // of the trace that is read
-    uint32_t n, room;           // of the list
-    uint32_t chunk;             // how many were made room for the last time
+    struct batch_service *list;       // of the trace that is read
+    uint32_t n, room;                 // of the list
+    uint32_t chunk;                   // how many were made room for the last time
     struct str names[SERVICES_NAMES]; // seen before, by a hash
 };
 void services_init(struct services *s, struct arena *a);

@@ -19,10 +19,21 @@ enum err scan_read(struct in_file *f, struct block_scan *s, size_t group, size_t
     return cache_read(s, &c, from, to, out);
 }
 
+size_t chunk_page_of(const struct pq_chunk *c, uint32_t row) {
+    size_t low = 0, high = c->n_pages;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (c->pages[mid].first_row + c->pages[mid].n_rows > row)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low;
+}
+
 void scan_count(struct block_scan *s, const struct pq_chunk *c, uint32_t from, uint32_t to) {
-    for (size_t i = 0; i < c->n_pages; i++)
-        if (c->pages[i].first_row < to && c->pages[i].first_row + c->pages[i].n_rows > from)
-            s->bytes_read += c->pages[i].size;
+    for (size_t i = chunk_page_of(c, from); i < c->n_pages && c->pages[i].first_row < to; i++)
+        s->bytes_read += c->pages[i].size;
 }
 
 enum err vector_i32(const struct pq_vector *v, struct arena *a, const int32_t **out) {

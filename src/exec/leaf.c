@@ -110,13 +110,27 @@ static bool same_question(const struct leaf *a, const struct leaf *b) {
     return text ? str_eq(a->value.s, b->value.s) : a->value.i == b->value.i; // of floats: the same bits
 }
 
-static enum err judge_entries(const struct leaf *l, const struct batch_part *p, uint8_t *pass,
-                              struct rows_judged *out) {
-    bool is_text = l->op == QL_EQ && l->value.type == VALUE_STRING && !l->is_bare;
-    enum err error = ERR_OK;
+// Mostly the length tells already.
+static void find_text(const struct batch_part *p, struct str text, uint8_t *pass, struct rows_judged *out) {
+    memset(pass, 0, p->n_dict);
     for (uint32_t i = 0; i < p->n_dict; i++) {
         const struct value *v = &p->dict[i];
-        pass[i] = is_text && v->type == VALUE_STRING ? str_eq(v->s, l->value.s) : passes(l, v, &error);
+        if (v->type != VALUE_STRING || v->s.len != text.len || !str_eq(v->s, text)) continue;
+        pass[i] = 1;
+        out->n_pass++;
+        out->only = i;
+    }
+}
+
+static enum err judge_entries(const struct leaf *l, const struct batch_part *p, uint8_t *pass,
+                              struct rows_judged *out) {
+    enum err error = ERR_OK;
+    if (l->op == QL_EQ && l->value.type == VALUE_STRING && p->type == VALUE_STRING) {
+        find_text(p, l->value.s, pass, out);
+        return ERR_OK;
+    }
+    for (uint32_t i = 0; i < p->n_dict; i++) {
+        pass[i] = passes(l, &p->dict[i], &error);
         out->n_pass += pass[i];
         if (pass[i]) out->only = i;
     }

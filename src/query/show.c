@@ -222,13 +222,13 @@ static enum err want_numbers(struct showing *s) {
     struct batch *b = s->batch;
     size_t n_words = bits_words(b->n_rows);
     uint32_t *before = ARENA_ARRAY(b->arena, n_words + 1, uint32_t), n = 0;
-    if (!before) return ERR_NOMEM;
-    for (size_t w = 0; w < n_words; n += (uint32_t)__builtin_popcountll(s->wanted[w++])) before[w] = n;
-    uint32_t *rows = ARENA_ARRAY(b->arena, n + 1ull, uint32_t), k = 0;
-    if (!rows) return ERR_NOMEM;
-    for (size_t w = 0; w < n_words; w++)
+    uint32_t *rows = ARENA_ARRAY(b->arena, bits_count(s->wanted, b->n_rows) + 1, uint32_t);
+    if (!before || !rows) return ERR_NOMEM;
+    for (size_t w = 0; w < n_words; w++) {
+        before[w] = n;
         for (uint64_t bits = s->wanted[w]; bits; bits &= bits - 1)
-            rows[k++] = (uint32_t)w * 64 + (uint32_t)__builtin_ctzll(bits);
+            rows[n++] = (uint32_t)w * 64 + (uint32_t)__builtin_ctzll(bits);
+    }
     s->before = before;
     for (int what = BATCH_SPAN_ID; what <= BATCH_DURATION; what++) {
         if (what == BATCH_DURATION && s->show->duration < s->show->n_fields) continue;
