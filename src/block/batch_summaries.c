@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What traces.parquet says of single traces to show them: their root and their services.
 #include "block/batch_internal.h"
+#include "block/cache.h"
 #include "block/services.h"
 
 // A column of texts, read trace by trace in their order: nothing is made of those that nobody asks for.
@@ -9,10 +10,20 @@ struct text_walk {
     uint32_t from, at; // the trace of its first row; the value to look at next
 };
 
+// Of a column that is kept whole nothing is cut out.
 static enum err walk_open(struct block_batch *b, enum trace_column c, uint32_t from, uint32_t to,
                           struct text_walk *w) {
-    *w = (struct text_walk){ .from = from };
-    TRY(batch_read(b, &b->block->traces, c, from, to, &w->v));
+    struct pq_chunk chunk;
+    TRY(batch_chunk(b, &b->block->traces, c, &chunk));
+    const struct pq_vector *whole = cache_find(b->scan, &chunk);
+    *w = (struct text_walk){ .from = whole ? 0 : from };
+    if (whole) {
+        w->v = *whole;
+        scan_count(b->scan, &chunk, from, to);
+        b->batch.bytes_read = b->scan->bytes_read - b->bytes_before;
+    } else {
+        TRY(batch_chunk_read(b, &chunk, from, to, &w->v));
+    }
     return w->v.n_values == 0 || w->v.repr == PQ_STRS || w->v.repr == PQ_CODES ? ERR_OK : ERR_CORRUPT;
 }
 

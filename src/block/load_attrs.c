@@ -62,8 +62,8 @@ bool load_wants_rest(const struct loader *l, enum block_rows rows, enum field_sc
 }
 
 enum err load_attrs(struct loader *l, struct in_file *f, const struct attr_def *defs, uint32_t n,
-                           enum field_scope scope, uint32_t from, uint32_t to, struct attr_table *t,
-                           struct walks *out) {
+                    enum field_scope scope, uint32_t from, uint32_t to, struct attr_table *t,
+                    struct walks *out) {
     *out = (struct walks){ ARENA_ARRAY(&l->s->arena, n + 1ull, struct walk), 0 };
     if (!out->at) return ERR_NOMEM;
     for (uint32_t i = 0; i < n; i++) {

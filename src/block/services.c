@@ -134,8 +134,9 @@ static enum err service_name(const struct json *j, struct arena *a, struct str *
 }
 
 static enum err read_any(struct services *s, struct str json) {
+    struct err_ctx ctx = { 0 };
     struct json j;
-    json_init(&j, json, 4, NULL);
+    json_init(&j, json, 4, &ctx);
     if (json_next(&j) != JSON_OBJECT) return ERR_CORRUPT;
     while (json_next(&j) == JSON_KEY) {
         struct batch_service v;

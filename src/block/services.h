@@ -16,7 +16,7 @@ struct services {
     struct str names[SERVICES_NAMES]; // seen before, by a hash
 };
 void services_init(struct services *s, struct arena *a);
-// The list of one trace, in the arena; its names are bytes of a text that was read, this one or one before.
-// ERR_CORRUPT, ERR_NOMEM.
+// The list of one trace, in the arena; its names are bytes of a text that was read, this one or one before,
+// so that all texts stay where they are as long as there are lists. ERR_CORRUPT, ERR_NOMEM.
 NODISCARD enum err services_read(struct services *s, struct str json, const struct batch_service **out,
                                  uint32_t *out_n);
