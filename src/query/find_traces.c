@@ -207,12 +207,22 @@ static enum err judge_all(struct looking *l, const bool *in) {
 
 enum { FEW_OF = 8 }; // of so many traces one has a row: few
 
-// The trace of a row; a row group's follow each other.
-static uint32_t trace_of(const struct batch *b, uint32_t row) {
-    uint32_t low = 0, high = b->n_traces;
+enum { STEPS_MAX = 32 };
+
+// The trace of a row, which is trace `from` or a later one; a row group's follow each other. As far on as
+// rows are on average, then step by step: that meets less of what is not in the CPU's cache than halving
+// does.
+static uint32_t trace_of(const struct batch *b, uint32_t from, uint32_t row) {
+    const struct batch_trace *t = b->traces;
+    uint32_t low = from, high = b->n_traces, steps = 0;
+    uint64_t on = (uint64_t)(row - t[from].first) * b->n_traces / b->n_rows;
+    uint32_t at = on < high - low ? low + (uint32_t)on : high - 1;
+    for (; steps < STEPS_MAX && at > low && t[at].first > row; steps++) high = at--;
+    for (; steps < STEPS_MAX && at + 1 < high && t[at + 1].first <= row; steps++) low = ++at;
+    if (steps < STEPS_MAX) return at;
     while (high - low > 1) {
         uint32_t mid = low + (high - low) / 2;
-        if (b->traces[mid].first <= row)
+        if (t[mid].first <= row)
             low = mid;
         else
             high = mid;
@@ -228,7 +238,7 @@ static enum err judge_few(struct looking *l, uint64_t n_rows) {
     uint32_t *traces = ARENA_ARRAY(l->batch->arena, n_rows + 1, uint32_t);
     if (!traces) return ERR_NOMEM;
     for (uint32_t row = bits_next(any, 0, end); row < end; row = bits_next(any, row + 1, end)) {
-        uint32_t t = trace_of(l->batch, row);
+        uint32_t t = trace_of(l->batch, n ? traces[n - 1] : 0, row);
         if (n == 0 || traces[n - 1] != t) traces[n++] = t;
     }
     while (n-- > 0) {
