@@ -278,6 +278,7 @@ enum err find_run(struct view *v, const struct find *f, struct find_result *out,
         return err_set(ctx, ERR_INVALID, "the limit of traces is out of range");
     arena_init(&out->arena, SIZE_MAX, NULL);
     arena_init(&r.arena, SIZE_MAX, NULL);
+    out->arena.pooled = r.arena.pooled = true;
     mutex_init(&r.lock);
     split_places_init(&r.places);
     page_init(&r.page, f->limit);
