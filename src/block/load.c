@@ -4,7 +4,6 @@
 
 #include "block/cache.h"
 #include "block/columns.h"
-#include "span/wire.h"
 
 // Rows are loaded in slices, so that memory stays bounded.
 enum { SLICE_ROWS = 4096, KEPT_BYTES_MAX = 32 << 20, GAP_ROWS_MAX = 1024 };

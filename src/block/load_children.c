@@ -3,7 +3,6 @@
 
 #include "block/cache.h"
 #include "block/columns.h"
-#include "span/wire.h"
 
 // Events (links) are found by their span's row: those of [from, to) lie together.
 static enum err find_children(struct loader *l, struct in_file *f, uint32_t from, uint32_t to,
