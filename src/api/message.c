@@ -1,179 +1,159 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/message.h"
 
-#include "base/pb.h"
 #include "otlp/json.h"
 
-enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
+enum { SCRATCH_MAX = 256 };
 
-static const struct otlp_field *field_of(const struct otlp_message *type, uint32_t number) {
-    if (number <= type->n_fields && type->fields[number - 1].number == number)
-        return &type->fields[number - 1];
+const struct otlp_field *message_find_(const struct otlp_message *type, uint32_t number) {
     const struct otlp_field *f = otlp_field_by_number(type, number);
     ASSERT(f);
     return f;
 }
 
-static struct message_level *level_of(struct message *m) {
-    return &m->level[m->depth];
-}
-
-static void level_begin(struct message *m, const struct otlp_message *type, size_t body, size_t entry) {
-    ASSERT(m->depth + 1 < MESSAGE_DEPTH_MAX);
-    m->level[++m->depth] = (struct message_level){ .type = type, .body = body, .entry = entry };
-}
-
-static void list_close(struct message *m, struct message_level *l) {
-    if (!l->list) return;
-    if (l->list->map)
-        jw_object_end(&m->w);
-    else
-        jw_array_end(&m->w);
-    l->list = NULL;
-}
-
-// JSON: all that stands before the value.
-static void place(struct message *m, const struct otlp_field *f) {
-    struct message_level *l = level_of(m);
-    if (l->list == f) return;
-    list_close(m, l);
-    jw_name(&m->w, f->key, f->name.len + 3);
-    if (!f->repeated) return;
-    l->list = f;
-    if (f->map)
-        jw_object(&m->w);
-    else
-        jw_array(&m->w);
+// For what is written less often.
+static struct json_writer writer_at(struct message *m, char *at) {
+    m->buf.len = (size_t)(at - m->buf.ptr);
+    m->comma = true; // behind it
+    return (struct json_writer){ .out = &m->buf, .nonfinite_string = true };
 }
 
 void message_init(struct message *m, const struct otlp_message *type, bool is_json) {
-    *m = (struct message){ .is_json = is_json, .level = { { .type = type } } };
+    *m = (struct message){ .is_json = is_json, .at = m->level, .level = { { .type = type } } };
     buf_init(&m->buf, SIZE_MAX);
-    m->w = json_writer_on(&m->buf);
-    m->w.nonfinite_string = true;
-    if (is_json) jw_object(&m->w);
+    buf_init(&m->scratch, SCRATCH_MAX);
+    if (is_json) buf_char(&m->buf, '{');
 }
 
 void message_fini(struct message *m) {
     buf_fini(&m->buf);
+    buf_fini(&m->scratch);
 }
 
 void message_close(struct message *m) {
-    DASSERT(m->depth == 0);
+    DASSERT(m->at == m->level);
     if (!m->is_json) return;
-    list_close(m, level_of(m));
-    jw_object_end(&m->w);
+    if (m->at->list) buf_char(&m->buf, m->at->list->map ? '}' : ']');
+    buf_char(&m->buf, '}');
 }
 
 // --- scalars ---------------------------------------------------------------------------------------------
 
-static bool leaves_out_zero(const struct otlp_field *f) {
-    return !f->repeated && !f->oneof;
+char *message_quote_slow_(struct message *m, char *at, struct str s, size_t more) {
+    m->buf.len = (size_t)(at - m->buf.ptr);
+    json_quote(&m->buf, s);
+    return buf_reserve(&m->buf, more) ? m->buf.ptr + m->buf.len : NULL;
 }
 
-void message_text(struct message *m, uint32_t number, struct str s) {
-    const struct otlp_field *f = field_of(level_of(m)->type, number);
-    if (s.len == 0 && leaves_out_zero(f)) return;
-    if (!m->is_json) {
-        pb_bytes(&m->buf, number, s);
-        return;
-    }
-    place(m, f);
-    jw_str(&m->w, s);
-}
-
-static void json_number(struct json_writer *w, const struct otlp_field *f, uint64_t v) {
+void message_number_slow_(struct message *m, const struct otlp_field *f, char *at, uint64_t v) {
+    struct json_writer w = writer_at(m, at);
     switch (f->type) {
-    case OTLP_TYPE_BOOL: jw_bool(w, v != 0); break;
-    case OTLP_TYPE_INT32: jw_i64(w, (int32_t)v); break;
-    case OTLP_TYPE_UINT32: jw_u64(w, v); break;
-    case OTLP_TYPE_INT64: jw_i64_str(w, (int64_t)v); break;
-    case OTLP_TYPE_UINT64: jw_u64_str(w, v); break;
+    case OTLP_TYPE_BOOL: jw_bool(&w, v != 0); break;
+    case OTLP_TYPE_INT32: jw_i64(&w, (int32_t)v); break;
+    case OTLP_TYPE_INT64: jw_i64_str(&w, (int64_t)v); break;
     case OTLP_TYPE_ENUM:
         if (v < f->values->n_names)
-            jw_str(w, f->values->names[v]);
+            jw_str(&w, f->values->names[v]);
         else
-            jw_u64(w, v);
+            jw_u64(&w, v);
         break;
     default: ASSERT(!"a number");
     }
 }
 
-void message_number(struct message *m, uint32_t number, uint64_t v) {
-    const struct otlp_field *f = field_of(level_of(m)->type, number);
-    if (v == 0 && leaves_out_zero(f)) return;
-    if (!m->is_json) {
-        pb_varint(&m->buf, number, v);
-        return;
-    }
-    place(m, f);
-    json_number(&m->w, f, v);
-}
-
 void message_double(struct message *m, uint32_t number, double v) {
-    const struct otlp_field *f = field_of(level_of(m)->type, number);
+    const struct otlp_field *f = message_field_(m, number);
     uint64_t bits;
     memcpy(&bits, &v, sizeof bits);
-    if (bits == 0 && leaves_out_zero(f)) return;
+    if (bits == 0 && message_leaves_out_zero_(f)) return;
     if (!m->is_json) {
         pb_fixed64(&m->buf, number, bits);
         return;
     }
-    place(m, f);
-    jw_f64(&m->w, v);
+    char *at = message_place_(m, f, 0);
+    if (!at) return;
+    struct json_writer w = writer_at(m, at);
+    jw_f64(&w, v);
 }
 
 // --- messages --------------------------------------------------------------------------------------------
 
-void message_begin(struct message *m, uint32_t number) {
-    const struct otlp_field *f = field_of(level_of(m)->type, number);
-    if (!m->is_json) {
-        level_begin(m, f->message, pb_begin(&m->buf, number), 0);
-        return;
-    }
-    place(m, f);
-    jw_object(&m->w);
-    level_begin(m, f->message, m->buf.len - 1, 0);
+void message_entry_pb_(struct message *m, const struct otlp_field *f, struct str key) {
+    size_t entry = pb_begin(&m->buf, f->number);
+    pb_bytes(&m->buf, MESSAGE_ENTRY_KEY, key);
+    size_t value = pb_begin(&m->buf, MESSAGE_ENTRY_VALUE);
+    message_enter_(m, message_find_(f->message, MESSAGE_ENTRY_VALUE)->message, value, entry);
 }
 
-void message_entry(struct message *m, uint32_t number, struct str key) {
-    const struct otlp_field *f = field_of(level_of(m)->type, number);
-    const struct otlp_message *value = field_of(f->message, ENTRY_VALUE)->message;
-    if (!m->is_json) {
-        size_t entry = pb_begin(&m->buf, number);
-        pb_bytes(&m->buf, ENTRY_KEY, key);
-        level_begin(m, value, pb_begin(&m->buf, ENTRY_VALUE), entry);
-        return;
-    }
-    place(m, f);
-    jw_key(&m->w, key);
-    jw_object(&m->w);
-    level_begin(m, value, m->buf.len - 1, 0);
-}
-
-void message_end(struct message *m) {
-    struct message_level *l = level_of(m);
-    DASSERT(m->depth > 0);
-    m->depth--;
-    if (m->is_json) {
-        list_close(m, l);
-        jw_object_end(&m->w);
-        m->done = l->body;
-        m->done_len = m->buf.len - l->body;
-        return;
-    }
-    size_t end = m->buf.len;
-    m->done_len = end - l->body;
+void message_end_pb_(struct message *m) {
+    const struct message_level *l = m->at;
+    m->done_len = m->buf.len - l->body;
     pb_end(&m->buf, l->body);
     m->done = m->buf.len - m->done_len;
     if (l->entry) pb_end(&m->buf, l->entry);
 }
 
+enum { COUNT_ROOM = JSON_NAME_MAX + U64_DIGITS + 1 };
+
+// With a comma behind it.
+static char *put_count(char *p, const struct otlp_field *f, uint32_t v) {
+    if (v == 0) return p;
+    memcpy(p, f->key, JSON_NAME_MAX);
+    p += f->name.len + 3;
+    p += u64_print(v, p);
+    *p = ',';
+    return p + 1;
+}
+
+static void counts_pb(struct message *m, uint32_t number, struct str key, uint32_t first, uint32_t second) {
+    message_entry(m, number, key);
+    message_number(m, 1, first);
+    message_number(m, 2, second);
+    message_end(m);
+}
+
+void message_counts(struct message *m, uint32_t number, struct str key, uint32_t first, uint32_t second) {
+    const struct otlp_field *f = message_field_(m, number);
+    const struct otlp_field *counts = f->message->fields[MESSAGE_ENTRY_VALUE - 1].message->fields;
+    if (!m->is_json) {
+        counts_pb(m, number, key, first, second);
+        return;
+    }
+    size_t more = 2 * COUNT_ROOM + 3;
+    char *p = message_quote_(m, message_place_(m, f, key.len + 2 + more), key, more);
+    if (!p) return;
+    *p++ = ':';
+    *p++ = '{';
+    p = put_count(p, &counts[0], first);
+    p = put_count(p, &counts[1], second);
+    p -= p[-1] == ',';
+    *p++ = '}';
+    message_upto_(m, p, true);
+}
+
+void message_text_in(struct message *m, uint32_t number, uint32_t member, struct str s) {
+    const struct otlp_field *f = message_field_(m, number), *text = &f->message->fields[member - 1];
+    if (!m->is_json) {
+        message_begin(m, number);
+        message_text(m, member, s);
+        message_end(m);
+        return;
+    }
+    char *p = message_place_(m, f, JSON_NAME_MAX + s.len + 4);
+    if (!p) return;
+    *p++ = '{';
+    memcpy(p, text->key, JSON_NAME_MAX);
+    p = message_quote_(m, p + text->name.len + 3, s, 1);
+    if (!p) return;
+    *p = '}';
+    message_upto_(m, p + 1, true);
+}
+
 void message_again(struct message *m, uint32_t number) {
     struct buf *b = &m->buf;
     if (m->is_json) {
-        place(m, field_of(level_of(m)->type, number));
-        jw_raw(&m->w, STR("")); // its comma
+        char *at = message_place_(m, message_field_(m, number), 0);
+        if (at) message_upto_(m, at, true);
     } else {
         pb_tag(b, number, PB_BYTES);
         wr_varint(b, m->done_len);
@@ -184,16 +164,21 @@ void message_again(struct message *m, uint32_t number) {
 }
 
 void message_whole(struct message *m, uint32_t number, struct str pb) {
-    const struct otlp_field *f = field_of(level_of(m)->type, number);
+    const struct otlp_field *f = message_field_(m, number);
     if (!m->is_json) {
         pb_bytes(&m->buf, number, pb);
         return;
     }
-    place(m, f);
-    enum err e = otlp_json_write(f->message, pb, OTLP_FLAVOUR_TEMPO, &m->w);
+    char *at = message_place_(m, f, 0);
+    if (!at) return;
+    struct json_writer w = writer_at(m, at);
+    enum err e = otlp_json_write(f->message, pb, OTLP_FLAVOUR_TEMPO, &w);
     if (e != ERR_OK && e != ERR_NOMEM && m->err == ERR_OK) m->err = e;
 }
 
 void message_list(struct message *m, uint32_t number) {
-    if (m->is_json) place(m, field_of(level_of(m)->type, number));
+    const struct otlp_field *f = message_field_(m, number);
+    if (!m->is_json || m->at->list == f) return;
+    char *at = message_place_(m, f, 0);
+    if (at) message_upto_(m, at, false);
 }

@@ -152,10 +152,8 @@ static void write_sets(struct message *m, const struct find_set *sets, uint32_t 
 
 static void write_services(struct message *m, const struct trace_summary *t) {
     for (uint32_t i = 0; i < t->n_services; i++) {
-        message_entry(m, TEMPO_SERVICE_STATS, t->services[i].name);
-        message_number(m, 1, t->services[i].spans);
-        message_number(m, 2, t->services[i].errors);
-        message_end(m);
+        const struct trace_service *s = &t->services[i];
+        message_counts(m, TEMPO_SERVICE_STATS, s->name, s->spans, s->errors);
     }
 }
 

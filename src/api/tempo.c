@@ -64,37 +64,40 @@ OTLP_MESSAGE(tempo_instant_response, "QueryInstantResponse", LIST(1, "series", i
 
 // --- parts -----------------------------------------------------------------------------------------------
 
-static void write_value(struct message *m, const struct value *v) {
-    struct buf text;
+static void write_plain(struct message *m, const struct value *v) {
     message_begin(m, KV_VALUE);
-    switch (v->type) {
-    case VALUE_BOOL: message_number(m, ANY_BOOL, v->i != 0); break;
-    case VALUE_INT: message_number(m, ANY_INT, (uint64_t)v->i); break;
-    case VALUE_FLOAT: message_double(m, ANY_DOUBLE, v->f); break;
-    case VALUE_STRING: message_text(m, ANY_STRING, v->s); break;
-    case VALUE_NIL:
-    case VALUE_DURATION:
-    case VALUE_STATUS:
-    case VALUE_KIND:
-    case VALUE_ANY:
-    case VALUE_TYPE_COUNT:
-    default:
-        buf_init(&text, 256);
-        value_text(v, &text);
-        message_text(m, ANY_STRING, buf_view(&text));
-        m->buf.failed |= text.failed;
-        buf_fini(&text);
-    }
+    if (v->type == VALUE_BOOL)
+        message_number(m, ANY_BOOL, v->i != 0);
+    else if (v->type == VALUE_INT)
+        message_number(m, ANY_INT, (uint64_t)v->i);
+    else
+        message_double(m, ANY_DOUBLE, v->f);
     message_end(m);
+}
+
+static void write_word(struct message *m, const struct value *v) {
+    buf_reset(&m->scratch);
+    value_text(v, &m->scratch);
+    message_text_in(m, KV_VALUE, ANY_STRING, buf_view(&m->scratch));
+    m->buf.failed |= m->scratch.failed;
 }
 
 void tempo_attribute(struct message *m, uint32_t number, struct str key, const struct value *v) {
     message_begin(m, number);
     message_text(m, KV_KEY, key);
-    if (v->type == VALUE_ANY)
-        message_whole(m, KV_VALUE, v->s);
-    else
-        write_value(m, v);
+    switch (v->type) {
+    case VALUE_STRING: message_text_in(m, KV_VALUE, ANY_STRING, v->s); break;
+    case VALUE_ANY: message_whole(m, KV_VALUE, v->s); break;
+    case VALUE_BOOL:
+    case VALUE_INT:
+    case VALUE_FLOAT: write_plain(m, v); break;
+    case VALUE_NIL:
+    case VALUE_DURATION:
+    case VALUE_STATUS:
+    case VALUE_KIND:
+    case VALUE_TYPE_COUNT:
+    default: write_word(m, v);
+    }
     message_end(m);
 }
 

@@ -99,17 +99,6 @@ static inline void jw_array_end(struct json_writer *w) {
     jw_close_(w, ']');
 }
 void jw_key(struct json_writer *w, struct str key);
-// A key of ours as it is written, `"name":`, its length being len: a copy of fixed size is the fastest.
-enum { JSON_NAME_MAX = 32 };
-static inline void jw_name(struct json_writer *w, const char text[static JSON_NAME_MAX], size_t len) {
-    if (!buf_reserve(w->out, JSON_NAME_MAX + 1)) return;
-    char *p = w->out->ptr + w->out->len;
-    *p = ',';
-    p += w->comma;
-    memcpy(p, text, JSON_NAME_MAX);
-    w->out->len += len + w->comma;
-    w->comma = false;
-}
 void jw_str(struct json_writer *w, struct str s); // what is not UTF-8 becomes U+FFFD
 void jw_u64(struct json_writer *w, uint64_t v);
 void jw_i64(struct json_writer *w, int64_t v);
@@ -120,3 +109,12 @@ void jw_raw(struct json_writer *w, struct str json); // a value that is JSON alr
 // 64-bit integers as strings, as protobuf's JSON has them.
 void jw_u64_str(struct json_writer *w, uint64_t v);
 void jw_i64_str(struct json_writer *w, int64_t v);
+
+// For writers that make the room themselves. The text with its quotes; returns its end. Writes no further
+// than s.len + 2 bytes. NULL: something in it must be escaped, and nothing of what was written counts.
+char *json_quote_plain(char *to, struct str s);
+// The same of any text, onto a buffer.
+void json_quote(struct buf *out, struct str s);
+enum {
+    JSON_NAME_MAX = 32
+}; // room of a key of ours with quotes and colon: a copy of fixed size is the fastest

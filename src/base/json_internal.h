@@ -8,6 +8,10 @@
 
 #include "base/json.h"
 
+static inline bool json_is_plain(char c) {
+    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+}
+
 // The first byte in [p, end) that a JSON string cannot hold as it stands or that is not ASCII:
 // a quote, a backslash, a control character, 0x80 and above; end when there is none. Sixteen
 // bytes at a time, then eight; a borrow can only mark a byte above a true hit, so the lowest mark is always
@@ -33,7 +37,7 @@ static inline const char *json_plain_run(const char *p, const char *end) {
         if (marks) return p + (__builtin_ctzll(marks) >> 3);
         p += 8;
     }
-    while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\') p++;
+    while (p < end && json_is_plain(*p)) p++;
     return p;
 }
 

@@ -496,6 +496,59 @@ TEST(json_strings_go_round) {
     }
 }
 
+// A second writer, byte by byte. false: the text is not plain.
+static bool quote_slowly(struct str s, struct buf *out) {
+    static const char special[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
+    bool plain = true;
+    buf_char(out, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        const char *at = c ? strchr(special, c) : NULL;
+        plain &= c >= 0x20 && c < 0x80 && !at;
+        if (at)
+            buf_fmt(out, "\\%c", names[at - special]);
+        else if (c < 0x20)
+            buf_fmt(out, "\\u%04x", c);
+        else
+            buf_char(out, (char)c);
+    }
+    buf_char(out, '"');
+    return plain;
+}
+
+static void check_quoting(struct str s) {
+    struct buf want, got;
+    buf_init(&want, 1000);
+    buf_init(&got, 1000);
+    bool plain = quote_slowly(s, &want);
+    json_quote(&got, s);
+    CHECK_STR(buf_view(&got), buf_view(&want));
+    char *room = mem_alloc(s.len + 2), *end = json_quote_plain(room, s);
+    CHECK((end != NULL) == plain);
+    if (end) CHECK_STR(((struct str){ room, (size_t)(end - room) }), buf_view(&want));
+    mem_free(room);
+    buf_fini(&want);
+    buf_fini(&got);
+}
+
+TEST(json_strings_are_quoted_as_byte_by_byte) {
+    static const char rare[] = "\"\\\n\x01\x1f\x7f\xc3\xbc";
+    check_quoting((struct str){ NULL, 0 });
+    for (int i = 0; i < 20000; i++) {
+        char text[80];
+        size_t n = test_below(70);
+        for (size_t k = 0; k < n; k++) text[k] = (char)('a' + test_below(26));
+        if (n > 1 && test_below(2)) {
+            size_t at = test_below(n - 1), which = test_below(7);
+            memcpy(text + at, rare + which, which == 6 ? 2 : 1);
+        }
+        char *exact = mem_alloc(n); // a byte too far is seen
+        memcpy(exact, text, n);
+        check_quoting((struct str){ exact, n });
+        mem_free(exact);
+    }
+}
+
 TEST(json_writer_stops_at_the_limit_of_its_buffer) {
     for (size_t limit = 0; limit < 24; limit++) {
         struct buf b;

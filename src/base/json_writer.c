@@ -51,30 +51,36 @@ static inline bool copy_16(char *to, const char *p) {
     return are_plain(v);
 }
 
+static inline bool are_plain_words(uint64_t a, uint64_t b) {
+    return are_plain(_mm_set_epi64x((long long)b, (long long)a));
+}
+
 // Copies what is looked at, words that overlap at the end instead of single bytes. false: something needs
-// care, or the text is shorter than a word.
-static bool copy_plain(char *to, const char *p, size_t n) {
+// care.
+static inline bool copy_plain(char *to, const char *p, size_t n) {
     if (n >= 16) {
         for (size_t i = 0; i + 16 < n; i += 16)
             if (!copy_16(to + i, p + i)) return false;
         return copy_16(to + n - 16, p + n - 16);
     }
-    if (n < 4) return false;
-    uint64_t words[2] = { 0, 0 };
     if (n >= 8) {
-        memcpy(&words[0], p, 8);
-        memcpy(&words[1], p + n - 8, 8);
-        memcpy(to, &words[0], 8);
-        memcpy(to + n - 8, &words[1], 8);
-    } else {
-        uint32_t ends[2];
-        memcpy(&ends[0], p, 4);
-        memcpy(&ends[1], p + n - 4, 4);
-        memcpy(to, &ends[0], 4);
-        memcpy(to + n - 4, &ends[1], 4);
-        words[0] = words[1] = ends[0] | (uint64_t)ends[1] << 32;
+        uint64_t head, tail;
+        memcpy(&head, p, 8), memcpy(&tail, p + n - 8, 8);
+        memcpy(to, &head, 8), memcpy(to + n - 8, &tail, 8);
+        return are_plain_words(head, tail);
     }
-    return are_plain(_mm_set_epi64x((long long)words[1], (long long)words[0]));
+    if (n >= 4) {
+        uint32_t head, tail;
+        memcpy(&head, p, 4), memcpy(&tail, p + n - 4, 4);
+        memcpy(to, &head, 4), memcpy(to + n - 4, &tail, 4);
+        uint64_t both = head | (uint64_t)tail << 32;
+        return are_plain_words(both, both);
+    }
+    for (size_t i = 0; i < n; i++) {
+        to[i] = p[i];
+        if (!json_is_plain(p[i])) return false;
+    }
+    return true;
 }
 #else
 static bool copy_plain(char *to, const char *p, size_t n) {
@@ -83,18 +89,24 @@ static bool copy_plain(char *to, const char *p, size_t n) {
 }
 #endif
 
-static void quoted(struct buf *out, struct str s) {
+char *json_quote_plain(char *to, struct str s) {
+    *to++ = '"';
+    if (!copy_plain(to, s.ptr, s.len)) return NULL;
+    to[s.len] = '"';
+    return to + s.len + 1;
+}
+
+void json_quote(struct buf *out, struct str s) {
     if (s.len == 0) s = STR(""); // its pointer may be NULL
     if (!buf_reserve(out, s.len + 2)) return;
-    char *at = out->ptr + out->len;
-    at[0] = '"';
-    if (copy_plain(at + 1, s.ptr, s.len)) { // nearly always
-        at[s.len + 1] = '"';
+    char *at = out->ptr + out->len, *plain = json_quote_plain(at, s);
+    if (plain) { // nearly always
         out->len += s.len + 2;
         return;
     }
     const char *end = s.ptr + s.len, *stop = json_plain_run(s.ptr, end);
     size_t n = (size_t)(stop - s.ptr);
+    at[0] = '"';
     memcpy(at + 1, s.ptr, n);
     out->len += n + 1;
     quoted_rest(out, stop, end);
@@ -102,14 +114,14 @@ static void quoted(struct buf *out, struct str s) {
 
 void jw_key(struct json_writer *w, struct str key) {
     jw_separate_(w);
-    quoted(w->out, key);
+    json_quote(w->out, key);
     buf_char(w->out, ':');
     w->comma = false;
 }
 
 void jw_str(struct json_writer *w, struct str s) {
     jw_separate_(w);
-    quoted(w->out, s);
+    json_quote(w->out, s);
 }
 
 void jw_raw(struct json_writer *w, struct str json) {

@@ -230,56 +230,66 @@ void buf_fmt(struct buf *b, const char *fmt, ...) {
     va_end(again);
 }
 
-static size_t digits_of(uint64_t v) {
-    static const uint64_t powers[] = { 0,
-                                       10,
-                                       100,
-                                       1000,
-                                       10000,
-                                       100000,
-                                       1000000,
-                                       10000000,
-                                       100000000,
-                                       1000000000,
-                                       10000000000,
-                                       100000000000,
-                                       1000000000000,
-                                       10000000000000,
-                                       100000000000000,
-                                       1000000000000000,
-                                       10000000000000000,
-                                       100000000000000000,
-                                       1000000000000000000,
-                                       10000000000000000000u };
-    size_t guess =
-        (size_t)(64 - __builtin_clzll(v | 1)) * 1233 >> 12; // bits by log10(2): right, or one too few
-    return guess + (v >= powers[guess]);
-}
+#define EIGHT_DIGITS 100000000u
 
-// Eight digits at once: halves of four, then pairs, then single digits, side by side in one word.
-static void print_eight(uint32_t v, char out[8]) {
+// Eight digits at once, the first in the lowest byte: halves of four, then pairs, then single digits, side
+// by side in one word.
+static uint64_t eight_digits(uint32_t v) {
     uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32;
     uint64_t hundreds = (x * 10486 >> 20) & 0x0000007f0000007fu; // by 100, right below 10000
     x = hundreds | (x - hundreds * 100) << 16;
     uint64_t tens = (x * 103 >> 10) & 0x000f000f000f000fu; // by 10, right below 100
-    x = (tens | (x - tens * 10) << 8) + 0x3030303030303030u;
+    return tens | (x - tens * 10) << 8;
+}
+
+static void print_eight(uint32_t v, char out[static 8]) {
+    uint64_t x = eight_digits(v) + 0x3030303030303030u;
     memcpy(out, &x, 8);
 }
 
-// From the end: eight digits at a time, then two.
-size_t u64_print(uint64_t v, char out[static U64_DIGITS]) {
-#define TENS(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
-    static const char pairs[] =
-        TENS("0") TENS("1") TENS("2") TENS("3") TENS("4") TENS("5") TENS("6") TENS("7") TENS("8") TENS("9");
-#undef TENS
-    size_t n = digits_of(v), i = n;
-    for (; v >= 100000000; v /= 100000000) print_eight((uint32_t)(v % 100000000), out + (i -= 8));
-    for (; v >= 100; v /= 100) memcpy(out + (i -= 2), pairs + v % 100 * 2, 2);
-    if (v >= 10)
-        memcpy(out, pairs + v * 2, 2);
-    else
-        out[0] = (char)('0' + v);
-    return n;
+// Without the zeros in front; 0 < v. Writes eight bytes.
+static size_t print_first(uint32_t v, char out[static 8]) {
+    uint64_t x = eight_digits(v);
+    unsigned zeros = (unsigned)__builtin_ctzll(x) / 8;
+    x = (x + 0x3030303030303030u) >> zeros * 8;
+    memcpy(out, &x, 8);
+    return 8 - zeros;
+}
+
+#if defined(__SSE2__)
+// The same steps for two words at once.
+static void print_sixteen(uint32_t high, uint32_t low, char out[static 16]) {
+    __m128i v = _mm_set_epi64x(low, high);
+    __m128i halves = _mm_srli_epi64(_mm_mul_epu32(v, _mm_set1_epi64x(3518437209)), 45); // by 10000
+    __m128i rest = _mm_sub_epi64(v, _mm_mul_epu32(halves, _mm_set1_epi64x(10000)));
+    __m128i x = _mm_or_si128(halves, _mm_slli_epi64(rest, 32));
+    __m128i hundreds = _mm_srli_epi16(_mm_mulhi_epu16(x, _mm_set1_epi16(5243)), 3);
+    rest = _mm_sub_epi16(x, _mm_mullo_epi16(hundreds, _mm_set1_epi16(100)));
+    x = _mm_or_si128(hundreds, _mm_slli_epi32(rest, 16));
+    __m128i tens = _mm_mulhi_epu16(x, _mm_set1_epi16(6554));
+    rest = _mm_sub_epi16(x, _mm_mullo_epi16(tens, _mm_set1_epi16(10)));
+    x = _mm_or_si128(tens, _mm_slli_epi16(rest, 8));
+    _mm_storeu_si128((__m128i *)(void *)out, _mm_add_epi8(x, _mm_set1_epi8('0')));
+}
+#else
+static void print_sixteen(uint32_t high, uint32_t low, char out[static 16]) {
+    print_eight(high, out);
+    print_eight(low, out + 8);
+}
+#endif
+
+size_t u64_print_long_(uint64_t v, char out[static U64_DIGITS]) {
+    if (v < EIGHT_DIGITS) return print_first((uint32_t)v, out);
+    uint64_t high = v / EIGHT_DIGITS;
+    uint32_t low = (uint32_t)(v % EIGHT_DIGITS);
+    if (high < EIGHT_DIGITS) {
+        size_t n = print_first((uint32_t)high, out);
+        print_eight(low, out + n);
+        return n + 8;
+    }
+    size_t n = print_first((uint32_t)(high / EIGHT_DIGITS), out);
+    print_sixteen((uint32_t)(high % EIGHT_DIGITS), low, out + n);
+    return n + 16;
 }
 
 void buf_u64(struct buf *b, uint64_t v) {

@@ -74,7 +74,12 @@ NODISCARD bool str_i64(struct str s, int64_t *out); // with an optional '-'
 void hex_encode(const void *src, size_t n, char *out);
 // Decimal; returns how many digits.
 enum { U64_DIGITS = 20 };
-size_t u64_print(uint64_t v, char out[static U64_DIGITS]);
+size_t u64_print_long_(uint64_t v, char out[static U64_DIGITS]);
+static inline size_t u64_print(uint64_t v, char out[static U64_DIGITS]) {
+    if (v >= 10) return u64_print_long_(v, out);
+    out[0] = (char)('0' + v);
+    return 1;
+}
 // Exactly 2n hex digits (either case) into n bytes; false if any is not one.
 NODISCARD bool hex_decode(struct str s, void *out, size_t n);
 
