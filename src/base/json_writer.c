@@ -57,7 +57,7 @@ static inline bool are_plain_words(uint64_t a, uint64_t b) {
 
 // Copies what is looked at, words that overlap at the end instead of single bytes. false: something needs
 // care.
-static inline bool copy_plain(char *to, const char *p, size_t n) {
+static inline __attribute__((always_inline)) bool copy_plain(char *to, const char *p, size_t n) {
     if (n >= 16) {
         for (size_t i = 0; i + 16 < n; i += 16)
             if (!copy_16(to + i, p + i)) return false;

@@ -234,7 +234,7 @@ void buf_fmt(struct buf *b, const char *fmt, ...) {
 
 // Eight digits at once, the first in the lowest byte: halves of four, then pairs, then single digits, side
 // by side in one word.
-static uint64_t eight_digits(uint32_t v) {
+static inline uint64_t eight_digits(uint32_t v) {
     uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32;
     uint64_t hundreds = (x * 10486 >> 20) & 0x0000007f0000007fu; // by 100, right below 10000
     x = hundreds | (x - hundreds * 100) << 16;
@@ -242,13 +242,13 @@ static uint64_t eight_digits(uint32_t v) {
     return tens | (x - tens * 10) << 8;
 }
 
-static void print_eight(uint32_t v, char out[static 8]) {
+static inline void print_eight(uint32_t v, char out[static 8]) {
     uint64_t x = eight_digits(v) + 0x3030303030303030u;
     memcpy(out, &x, 8);
 }
 
 // Without the zeros in front; 0 < v. Writes eight bytes.
-static size_t print_first(uint32_t v, char out[static 8]) {
+static inline size_t print_first(uint32_t v, char out[static 8]) {
     uint64_t x = eight_digits(v);
     unsigned zeros = (unsigned)__builtin_ctzll(x) / 8;
     x = (x + 0x3030303030303030u) >> zeros * 8;
@@ -258,7 +258,7 @@ static size_t print_first(uint32_t v, char out[static 8]) {
 
 #if defined(__SSE2__)
 // The same steps for two words at once.
-static void print_sixteen(uint32_t high, uint32_t low, char out[static 16]) {
+static inline void print_sixteen(uint32_t high, uint32_t low, char out[static 16]) {
     __m128i v = _mm_set_epi64x(low, high);
     __m128i halves = _mm_srli_epi64(_mm_mul_epu32(v, _mm_set1_epi64x(3518437209)), 45); // by 10000
     __m128i rest = _mm_sub_epi64(v, _mm_mul_epu32(halves, _mm_set1_epi64x(10000)));
@@ -272,7 +272,7 @@ static void print_sixteen(uint32_t high, uint32_t low, char out[static 16]) {
     _mm_storeu_si128((__m128i *)(void *)out, _mm_add_epi8(x, _mm_set1_epi8('0')));
 }
 #else
-static void print_sixteen(uint32_t high, uint32_t low, char out[static 16]) {
+static inline void print_sixteen(uint32_t high, uint32_t low, char out[static 16]) {
     print_eight(high, out);
     print_eight(low, out + 8);
 }
