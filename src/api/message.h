@@ -27,7 +27,7 @@ struct message {
     enum err err;             // ERR_INVALID: a value is no protobuf; sticks. Want of memory is the buffer's
     struct buf scratch;       // for texts of values
     struct message_level *at; // the message at hand, of the levels
-    size_t done, done_len;    // the message that ended last
+    size_t done, done_len;    // the message that message_end ended last
     struct message_level level[MESSAGE_DEPTH_MAX];
 };
 
@@ -48,7 +48,7 @@ static inline void message_end(struct message *m);
 void message_counts(struct message *m, uint32_t number, struct str key, uint32_t first, uint32_t second);
 // A message that is nothing but a text, a member of its oneof: likewise.
 void message_text_in(struct message *m, uint32_t number, uint32_t member, struct str s);
-// The message that ended last once more, in another field of the same type.
+// The message that message_end ended last once more, in another field of the same type.
 void message_again(struct message *m, uint32_t number);
 // A message that is protobuf already.
 void message_whole(struct message *m, uint32_t number, struct str pb);

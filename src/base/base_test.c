@@ -237,8 +237,11 @@ TEST(decimal_digits_are_those_of_printf) {
     for (int i = 0; i < 20; i++, ten *= 10)
         for (uint64_t near = 0; near < 3; near++) check_digits(ten + near - 1);
     check_digits(UINT64_MAX);
-    for (uint64_t v = 0; v < 20000; v++)
-        check_digits(v * 10000 + v % 7919); // each four digits in both halves
+    for (uint64_t v = 0; v < 20000; v++) {
+        uint64_t eight = v % 10000 * 10000 + v % 7919; // each four digits in both halves
+        check_digits(v * 10000 + v % 7919);
+        check_digits(30000000000000000 + eight * 100000000 + eight);
+    }
     for (int i = 0; i < 20000; i++) check_digits(test_rand() >> test_below(64));
 }
 
