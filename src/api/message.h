@@ -44,8 +44,12 @@ void message_double(struct message *m, uint32_t number, double v);
 static inline void message_begin(struct message *m, uint32_t number);
 static inline void message_entry(struct message *m, uint32_t number, struct str key);
 static inline void message_end(struct message *m);
-// An entry whose value is nothing but its fields 1 and 2, UINT32. Less work than to begin and end it.
-void message_counts(struct message *m, uint32_t number, struct str key, uint32_t first, uint32_t second);
+// Entries whose values are nothing but their fields 1 and 2, UINT32. Less work than to begin and end them.
+struct message_count {
+    struct str key;
+    uint32_t first, second;
+};
+void message_counts(struct message *m, uint32_t number, const struct message_count *counts, uint32_t n);
 // A message that is nothing but a text, a member of its oneof: likewise.
 void message_text_in(struct message *m, uint32_t number, uint32_t member, struct str s);
 // The message that message_end ended last once more, in another field of the same type.

@@ -27,16 +27,21 @@ static void tell_fields(struct message *both[2], const struct otlp_message *type
         if (type->fields[i].oneof ? i == one : test_below(4) > 0) tell(both, &type->fields[i], depth);
 }
 
-static void tell_counts(struct message *both[2], const struct otlp_field *f, struct str key) {
-    uint32_t first = (uint32_t)random_number(), second = (uint32_t)random_number();
-    for (int i = 0; i < 2; i++) message_counts(both[i], f->number, key, first, second);
+static void tell_counts(struct message *both[2], const struct otlp_field *f) {
+    char keys[3][40];
+    struct message_count counts[3];
+    uint32_t n = (uint32_t)test_below(4);
+    for (uint32_t i = 0; i < n; i++)
+        counts[i] = (struct message_count){ random_text(keys[i]), (uint32_t)random_number(),
+                                            (uint32_t)random_number() };
+    for (int i = 0; i < 2; i++) message_counts(both[i], f->number, counts, n);
 }
 
 static void tell_message(struct message *both[2], const struct otlp_field *f, uint32_t depth) {
     char key[40];
     struct str name = random_text(key);
     if (f->map && test_below(2)) { // there is one map, of counts
-        tell_counts(both, f, name);
+        tell_counts(both, f);
         return;
     }
     if (f->message == &otlp_any_value && test_below(2)) {

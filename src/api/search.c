@@ -150,10 +150,16 @@ static void write_sets(struct message *m, const struct find_set *sets, uint32_t 
     for (uint32_t i = 1; i < n; i++) write_set(m, TEMPO_SPAN_SETS, &sets[i]);
 }
 
+enum { SERVICES_AT_ONCE = 32 };
+
 static void write_services(struct message *m, const struct trace_summary *t) {
-    for (uint32_t i = 0; i < t->n_services; i++) {
-        const struct trace_service *s = &t->services[i];
-        message_counts(m, TEMPO_SERVICE_STATS, s->name, s->spans, s->errors);
+    const struct trace_service *s = t->services, *end = s + t->n_services;
+    while (s < end) {
+        struct message_count some[SERVICES_AT_ONCE];
+        uint32_t n = 0;
+        for (; s < end && n < SERVICES_AT_ONCE; s++)
+            some[n++] = (struct message_count){ s->name, s->spans, s->errors };
+        message_counts(m, TEMPO_SERVICE_STATS, some, n);
     }
 }
 
