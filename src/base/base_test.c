@@ -155,6 +155,24 @@ TEST(arena_large_ones_are_whole_and_end_in_the_budget) {
     CHECK_U64(budget.used, 0);
 }
 
+// Large objects lie in few chunks, and none on another.
+TEST(arena_large_objects_share_chunks) {
+    enum { OBJECTS = 60, BYTES = 300 << 10 };
+    struct arena a;
+    unsigned char *at[OBJECTS];
+    arena_init(&a, SIZE_MAX, NULL);
+    a.pooled = true;
+    for (int i = 0; i < OBJECTS; i++) {
+        at[i] = arena_alloc(&a, BYTES);
+        CHECK(at[i] && ((uintptr_t)at[i] & 15) == 0);
+        memset(at[i], i, BYTES);
+        CHECK(arena_bytes(&a, "short", 5) != NULL);
+    }
+    for (int i = 0; i < OBJECTS; i++) CHECK(at[i][0] == i && at[i][BYTES / 2] == i && at[i][BYTES - 1] == i);
+    CHECK(a.used < (size_t)OBJECTS * BYTES * 5 / 4);
+    arena_fini(&a);
+}
+
 TEST(arena_reset_can_be_used_again) {
     struct arena a;
     arena_init(&a, 1 << 20, NULL);

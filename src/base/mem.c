@@ -75,13 +75,16 @@ struct arena_chunk {
 
 // Chunks grow with the arena so that small lifetimes stay small and large ones cost few calls. The
 // chunks of really large ones are mapped, in pages of 2 MiB where the system has them: with those of
-// 4 KiB, faulting them in costs more than what is done with the memory.
+// 4 KiB, faulting them in costs more than what is done with the memory. What comes back from the pool
+// pays for its pages once, so such arenas are mapped sooner.
 enum {
     CHUNK_MIN = 4 << 10,
     CHUNK_MAX = 1 << 20,
-    MAPPED_FROM = 8 << 20,
-    MAPPED_CHUNK = 4 << 20,
-    PAGE = 2 << 20
+    LARGE_MIN = CHUNK_MAX / 8,
+    PAGE = 2 << 20,
+    MAPPED_CHUNK = 2 * PAGE,
+    MAPPED_FROM = 4 * PAGE,
+    MAPPED_FROM_POOLED = PAGE,
 };
 
 static bool is_mapped(size_t size) {
@@ -92,10 +95,10 @@ static void *map(size_t size) {
     if (must_fail()) return NULL;
     char *p = mmap(NULL, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return NULL;
-    size_t before = -(uintptr_t)p & (PAGE - 1), kept = (size + 4095) & ~(size_t)4095;
+    size_t before = -(uintptr_t)p & (PAGE - 1);
     if (before) (void)munmap(p, before);
-    (void)munmap(p + before + kept, size + PAGE - before - kept);
-    (void)madvise(p + before, kept, MADV_HUGEPAGE); // a wish
+    if (before < PAGE) (void)munmap(p + before + size, PAGE - before);
+    (void)madvise(p + before, size, MADV_HUGEPAGE); // a wish
     return p + before;
 }
 
@@ -298,60 +301,51 @@ static struct arena_chunk *chunk_new(struct arena *a, size_t size) {
     return c;
 }
 
-static bool chunk_add(struct arena *a, size_t need) {
+// The bytes of a chunk for an object that needs `least` of them; whole pages where it is mapped.
+static size_t chunk_size(const struct arena *a, size_t least) {
     size_t want = a->used < CHUNK_MIN ? CHUNK_MIN : a->used > CHUNK_MAX ? CHUNK_MAX : a->used;
-    if (a->used >= MAPPED_FROM) want = MAPPED_CHUNK;
-    size_t least = need + sizeof(struct arena_chunk);
-    if (least < need) return false;
-    struct arena_chunk *c = NULL;
-    if (want > least && !RED_ZONE) c = chunk_new(a, want);
-    if (!c) c = chunk_new(a, least);
-    if (!c) return false;
-    c->next = a->chunks;
-    a->chunks = c;
-    a->pos = c->data;
-    a->end = (char *)c + c->size;
-    return true;
+    if (RED_ZONE) return least;
+    if (a->used + least >= (a->pooled ? MAPPED_FROM_POOLED : MAPPED_FROM))
+        return least <= MAPPED_CHUNK ? MAPPED_CHUNK : (least + PAGE - 1) & ~(size_t)(PAGE - 1);
+    return want > least && least < LARGE_MIN ? want : least;
 }
 
-#if RED_ZONE
+// A chunk for an object of `need` bytes, which stands at its start. The chunk that then has more room,
+// this or the newest, is the one to go on with; the other's rest is left.
+static struct arena_chunk *chunk_add(struct arena *a, size_t need) {
+    size_t least = need + sizeof(struct arena_chunk), want = chunk_size(a, least);
+    struct arena_chunk *c = chunk_new(a, want);
+    if (!c && want > least) c = chunk_new(a, least);
+    if (!c) return NULL;
+    char *rest = c->data + need, *end = (char *)c + c->size;
+    if (a->chunks && end - rest < a->end - a->pos) {
+        c->next = a->chunks->next;
+        a->chunks->next = c;
+        return c;
+    }
+    c->next = a->chunks;
+    a->chunks = c;
+    a->pos = rest;
+    a->end = end;
+    return c;
+}
+
 // Under ASan each object is a chunk of its own: malloc's red zones then guard every one of them.
 void *arena_slow_(struct arena *a, size_t n) {
-    if (n > SIZE_MAX / 2 || !chunk_add(a, (n + 15) & ~(size_t)15)) {
-        a->failed = true;
-        return NULL;
+    size_t need = n ? (n + 15) & ~(size_t)15 : 16;
+    if (need >= n && (size_t)(a->end - a->pos) >= need) {
+        a->pos += need;
+        return a->pos - need;
     }
-    struct arena_chunk *c = a->chunks;
-    a->pos = a->end = (char *)c + c->size;
-    POISON(c->data + n, c->size - sizeof *c - n);
-    return c->data;
-}
-#else
-// A large object gets a chunk of its own behind the current one, whose rest stays in use.
-static void *large_alloc(struct arena *a, size_t need) {
-    struct arena_chunk *c = chunk_new(a, need + sizeof *c);
+    struct arena_chunk *c = need < SIZE_MAX / 2 && n < SIZE_MAX / 2 ? chunk_add(a, need) : NULL;
     if (!c) {
         a->failed = true;
         return NULL;
     }
-    c->next = a->chunks->next;
-    a->chunks->next = c;
+    if (RED_ZONE) a->pos = a->end;
+    POISON(c->data + n, c->size - sizeof *c - n);
     return c->data;
 }
-
-void *arena_slow_(struct arena *a, size_t n) {
-    size_t need = n ? (n + 15) & ~(size_t)15 : 16;
-    if (need >= CHUNK_MAX / 8 && need < SIZE_MAX / 2 && a->chunks && (size_t)(a->end - a->pos) < need)
-        return large_alloc(a, need);
-    if (need < n || ((size_t)(a->end - a->pos) < need && !chunk_add(a, need))) {
-        a->failed = true;
-        return NULL;
-    }
-    void *p = a->pos;
-    a->pos += need;
-    return p;
-}
-#endif
 
 void *arena_array(struct arena *a, size_t n, size_t size) {
     size_t bytes;

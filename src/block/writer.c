@@ -78,6 +78,7 @@ void build_init(struct build *b, const struct block_write_opts *opts, struct mem
     b->rest = (struct rest_sink){ build_keep_large, b };
     arena_init(&b->arena, SIZE_MAX, budget);
     arena_init(&b->group_arena, SIZE_MAX, budget);
+    b->arena.pooled = b->group_arena.pooled = true;
     buf_init(&b->marks, SIZE_MAX);
 }
 
