@@ -4,13 +4,15 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the cursors copy little-endian words");
 
 uint64_t rd_varint_slow_(struct reader *r) {
+    const uint8_t *p = r->pos;
     uint64_t v = 0;
-    for (unsigned shift = 0; shift < 70; shift += 7) {
-        if (r->pos == r->end) break;
-        uint8_t c = *r->pos++;
+    for (unsigned shift = 0; shift < 70 && p < r->end; shift += 7) {
+        uint8_t c = *p++;
         if (shift == 63 && c > 1) break; // more than 64 bits
         v |= (uint64_t)(c & 0x7f) << shift;
-        if (c < 0x80) return v;
+        if (c >= 0x80) continue;
+        r->pos = p;
+        return v;
     }
     r->bad = true;
     r->pos = r->end;

@@ -21,13 +21,17 @@ bool pb_next_slow_(struct reader *r, struct pb_field *out);
 static inline bool pb_next(struct reader *r, struct pb_field *out) {
     const uint8_t *p = r->pos;
     size_t left = (size_t)(r->end - p);
-    if (__builtin_expect(left < 3 || p[0] < 8 || p[0] >= 0x80, 0)) return pb_next_slow_(r, out);
+    if (__builtin_expect(left < 2 || p[0] < 8 || p[0] >= 0x80, 0)) return pb_next_slow_(r, out);
     out->number = p[0] >> 3; // a tag of one byte, with what mostly follows it
     out->wire = (enum pb_wire)(p[0] & 7);
     if (out->wire == PB_BYTES) {
-        size_t head = p[1] < 0x80 ? 2 : 3, n = p[1];
-        if (head == 3) n = (p[1] & 0x7fu) | (size_t)p[2] << 7;
-        if (__builtin_expect((head == 3 && p[2] >= 0x80) || n > left - head, 0)) return pb_next_slow_(r, out);
+        size_t head = 2, n = p[1];
+        if (n >= 0x80) {
+            if (__builtin_expect(left < 3 || p[2] >= 0x80, 0)) return pb_next_slow_(r, out);
+            head = 3;
+            n = (n & 0x7f) | (size_t)p[2] << 7;
+        }
+        if (__builtin_expect(n > left - head, 0)) return pb_next_slow_(r, out);
         out->bytes = (struct str){ (const char *)p + head, n };
         r->pos = p + head + n;
         return true;

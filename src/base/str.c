@@ -86,23 +86,8 @@ size_t str_utf8_len(struct str s) {
     return len;
 }
 
-// ASCII by words; the last one overlaps what was looked at.
-static bool is_ascii(const char *p, size_t n) {
-    uint64_t bits = 0, w = 0;
-    if (n < 8) {
-        for (size_t i = 0; i < n; i++) bits |= (unsigned char)p[i];
-        return bits < 0x80;
-    }
-    for (size_t i = 0; i + 8 <= n; i += 8) {
-        memcpy(&w, p + i, 8);
-        bits |= w;
-    }
-    memcpy(&w, p + n - 8, 8);
-    return ((bits | w) & 0x8080808080808080u) == 0;
-}
-
 bool str_is_utf8(struct str s) {
-    if (__builtin_expect(is_ascii(s.ptr, s.len), 1)) return true; // nearly all text there is
+    if (__builtin_expect(str_is_ascii(s), 1)) return true; // nearly all text there is
     for (size_t i = 0, n; i < s.len; i += n) {
         n = str_utf8_len(str_sub(s, i, s.len));
         if (n == 0) return false;

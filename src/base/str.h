@@ -64,6 +64,20 @@ struct str str_fmt(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 // Cuts s at the first c: *head before it, *tail after it. Without a c: head = s, tail = "", false.
 bool str_cut(struct str s, char c, struct str *head, struct str *tail);
 bool str_is_utf8(struct str s); // well-formed UTF-8, as Unicode defines it
+// ASCII by words; the last one overlaps what was looked at.
+static inline bool str_is_ascii(struct str s) {
+    uint64_t bits = 0, w = 0;
+    if (s.len < 8) {
+        for (size_t i = 0; i < s.len; i++) bits |= (unsigned char)s.ptr[i];
+        return bits < 0x80;
+    }
+    for (size_t i = 0; i + 8 <= s.len; i += 8) {
+        memcpy(&w, s.ptr + i, 8);
+        bits |= w;
+    }
+    memcpy(&w, s.ptr + s.len - 8, 8);
+    return ((bits | w) & 0x8080808080808080u) == 0;
+}
 // Length of the well-formed UTF-8 sequence at the start of s (not empty), or 0 when there is none.
 size_t str_utf8_len(struct str s);
 // Decimal digits only, no sign, no overflow.

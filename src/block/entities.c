@@ -12,34 +12,15 @@
 struct spread {
     struct attr_table attrs;
     struct attr_scratch scratch;
-    struct str *kvs;
-    uint32_t n_kvs, cap;
 };
 
-static enum err kv_add(struct spread *s, struct arena *a, struct str kv) {
-    if (s->n_kvs == s->cap) {
-        uint32_t cap = s->cap ? s->cap * 2 : 64;
-        struct str *more = ARENA_ARRAY(a, cap, struct str);
-        if (!more) return ERR_NOMEM;
-        if (s->n_kvs) memcpy(more, s->kvs, s->n_kvs * sizeof *more);
-        s->kvs = more;
-        s->cap = cap;
-    }
-    s->kvs[s->n_kvs++] = kv;
-    return ERR_OK;
-}
-
-static enum err spread_row(struct spread *s, struct arena *a, uint32_t row, struct str message,
-                           uint32_t field) {
+static enum err spread_row(struct spread *s, uint32_t row, struct str message, uint32_t field) {
     struct reader r = reader_of(message);
     struct pb_field f;
-    uint32_t n;
-    s->n_kvs = 0;
-    buf_reset(&s->scratch.rest);
+    attrs_begin(&s->attrs, &s->scratch);
     while (pb_next(&r, &f))
-        if (f.number == field && f.wire == PB_BYTES) TRY(kv_add(s, a, f.bytes));
-    TRY(attrs_collect(&s->attrs, s->kvs, s->n_kvs, &s->scratch, &n));
-    return attrs_add(&s->attrs, row, s->scratch.in, n, &s->scratch.rest);
+        if (f.number == field && f.wire == PB_BYTES) TRY(attrs_collect(&s->attrs, f.bytes, &s->scratch));
+    return attrs_add(&s->attrs, row, s->scratch.in, s->scratch.n, &s->scratch.rest);
 }
 
 struct entity_rows {
@@ -63,7 +44,7 @@ static enum err read_entities(struct arena *a, const struct segvec *v, uint32_t 
             if (f.number == SCOPE_NAME && f.wire == PB_BYTES) out->name[i] = f.bytes;
             if (f.number == SCOPE_VERSION && f.wire == PB_BYTES) out->version[i] = f.bytes;
         }
-        TRY(spread_row(s, a, i, message, is_scope ? SCOPE_ATTRIBUTE : RESOURCE_ATTRIBUTE));
+        TRY(spread_row(s, i, message, is_scope ? SCOPE_ATTRIBUTE : RESOURCE_ATTRIBUTE));
     }
     return ERR_OK;
 }
@@ -106,7 +87,7 @@ static enum err entity_file(struct build *b, enum block_file file, const struct 
     struct arena *a = &b->group_arena;
     struct pq_column_opts o[NC_COUNT] = { [NC_OTLP] = { .encoding = PQ_ENC_DELTA_LENGTH,
                                                         .no_min_max = true } };
-    struct spread s = { .n_kvs = 0 };
+    struct spread s;
     struct entity_rows rows;
     struct column_choice choice;
     struct out_file f = { 0 };

@@ -187,7 +187,7 @@ static enum err add_span(struct loader *l, struct span_rows *r, uint32_t from, u
     TRY(load_row_attrs(l, &l->dst->attrs, &r->attrs, &r->rest, i));
     in.attrs = l->row.in;
     in.n_attrs = l->row.n;
-    TRY(span_table_add(l->dst, &in, &l->row.scratch.rest));
+    TRY(span_table_add(l->dst, &in, &l->row.rest));
     TRY(load_add_events(l, &r->events, from + i, in.start_ns));
     return load_add_links(l, &r->links, from + i);
 }
@@ -200,7 +200,7 @@ static enum err loader_init(struct loader *l, uint32_t group) {
     l->no_scope = SPAN_NONE;
     l->resource = mem_alloc((b->n_resources + 1ull) * sizeof *l->resource);
     l->scope = mem_alloc((b->n_scopes + 1ull) * sizeof *l->scope);
-    attr_scratch_init(&l->row.scratch);
+    attr_scratch_init(&l->row);
     if (!l->resource || !l->scope) return ERR_NOMEM;
     for (uint32_t i = 0; i < b->n_resources; i++) l->resource[i] = SPAN_NONE;
     for (uint32_t i = 0; i < b->n_scopes; i++) l->scope[i] = SPAN_NONE;
@@ -208,7 +208,7 @@ static enum err loader_init(struct loader *l, uint32_t group) {
 }
 
 static void loader_fini(struct loader *l) {
-    row_fini(&l->row);
+    attr_scratch_fini(&l->row);
     mem_free(l->resource);
     mem_free(l->scope);
 }

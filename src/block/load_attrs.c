@@ -83,20 +83,6 @@ enum err load_attrs(struct loader *l, struct in_file *f, const struct attr_def *
 
 // --- rows ------------------------------------------------------------------------------------------
 
-static void *grown(void *p, uint32_t n, uint32_t *cap, size_t size) {
-    if (n < *cap) return p;
-    *cap = *cap ? *cap * 2 : 64;
-    return mem_realloc(p, *cap * size);
-}
-
-static enum err row_add(struct row *r, struct attr_in in) {
-    struct attr_in *more = grown(r->in, r->n, &r->cap, sizeof *more);
-    if (!more) return ERR_NOMEM;
-    r->in = more;
-    r->in[r->n++] = in;
-    return ERR_OK;
-}
-
 static enum err large_kv(struct block *b, struct block_scan *s, struct str msg, struct str *out) {
     struct reader r = reader_of(msg);
     struct pb_field f;
@@ -115,40 +101,26 @@ static enum err large_kv(struct block *b, struct block_scan *s, struct str msg, 
     return out->ptr ? ERR_OK : ERR_NOMEM;
 }
 
-static enum err row_kv(struct row *r, struct str kv) {
-    struct str *more = grown(r->kvs, r->n_kvs, &r->cap_kvs, sizeof *more);
-    if (!more) return ERR_NOMEM;
-    r->kvs = more;
-    r->kvs[r->n_kvs++] = kv;
-    return ERR_OK;
-}
-
 // What the rest of the row holds: attributes join the others, fields of the row stay rest.
-static enum err row_rest(struct block *b, struct block_scan *s, struct attr_table *t, struct row *r,
+static enum err row_rest(struct block *b, struct block_scan *s, struct attr_table *t, struct attr_scratch *r,
                          struct str rest) {
     struct reader rd = reader_of(rest);
     struct pb_field f;
-    uint32_t n;
-    r->n_kvs = 0;
     for (const uint8_t *from = rd.pos; pb_next(&rd, &f); from = rd.pos) {
         struct str kv = f.bytes;
         if (f.number == REST_LARGE && f.wire == PB_BYTES) TRY(large_kv(b, s, f.bytes, &kv));
         if (f.number == REST_ATTRIBUTE || f.number == REST_LARGE)
-            TRY(row_kv(r, kv));
+            TRY(attrs_collect(t, kv, r));
         else
-            buf_add(&r->scratch.rest, from, (size_t)(rd.pos - from));
+            buf_add(&r->rest, from, (size_t)(rd.pos - from));
     }
-    if (rd.bad) return ERR_CORRUPT;
-    TRY(attrs_collect(t, r->kvs, r->n_kvs, &r->scratch, &n));
-    for (uint32_t i = 0; i < n; i++) TRY(row_add(r, r->scratch.in[i]));
-    return ERR_OK;
+    return rd.bad ? ERR_CORRUPT : ERR_OK;
 }
 
 enum err load_row_attrs(struct loader *l, struct attr_table *t, struct walks *ws, struct walk *rest,
                         uint32_t row) {
-    struct row *r = &l->row;
-    r->n = 0;
-    buf_reset(&r->scratch.rest);
+    struct attr_scratch *r = &l->row;
+    attrs_begin(t, r);
     for (uint32_t i = 0; i < ws->n; i++) {
         struct walk *w = &ws->at[i];
         if (!walk_to(w, row)) continue;
@@ -159,13 +131,7 @@ enum err load_row_attrs(struct loader *l, struct attr_table *t, struct walks *ws
             in.value.text = walk_text(w);
         else
             in.value.bits = walk_bits(w);
-        TRY(row_add(r, in));
+        TRY(attr_scratch_add(r, in));
     }
     return walk_to(rest, row) ? row_rest(l->b, l->s, t, r, walk_text(rest)) : ERR_OK;
-}
-
-void row_fini(struct row *r) {
-    attr_scratch_fini(&r->scratch);
-    mem_free(r->in);
-    mem_free(r->kvs);
 }

@@ -64,7 +64,7 @@ enum err load_add_events(struct loader *l, struct event_rows *e, uint32_t row, u
                                     .dropped = (uint32_t)e->dropped[e->at],
                                     .attrs = l->row.in,
                                     .n_attrs = l->row.n };
-        TRY(span_table_add_event(l->dst, &in, &l->row.scratch.rest));
+        TRY(span_table_add_event(l->dst, &in, &l->row.rest));
     }
     return ERR_OK;
 }
@@ -104,7 +104,7 @@ enum err load_add_links(struct loader *l, struct link_rows *k, uint32_t row) {
                                    .n_attrs = l->row.n };
         memcpy(in.trace_id, k->trace_id + 16ull * k->at, 16);
         memcpy(&in.span_id, k->span_id + 8ull * k->at, 8);
-        TRY(span_table_add_link(l->dst, &in, &l->row.scratch.rest));
+        TRY(span_table_add_link(l->dst, &in, &l->row.rest));
     }
     return ERR_OK;
 }

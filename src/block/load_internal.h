@@ -10,7 +10,7 @@
 struct walk {
     struct pq_vector v;
     uint32_t at;
-    uint32_t key; // of the destination's attribute table
+    struct attr_key *key; // of the destination's attribute table
     enum attr_type type;
     struct str name;
     struct str *any; // ATTR_ANY in codes: the values read so far, by code
@@ -39,15 +39,6 @@ struct walks {
     uint32_t n;
 };
 
-// The attributes of a row on their way into a table.
-struct row {
-    struct attr_scratch scratch;
-    struct attr_in *in;
-    uint32_t n, cap;
-    struct str *kvs; // from the rest
-    uint32_t n_kvs, cap_kvs;
-};
-
 struct loader {
     struct block *b;
     struct block_scan *s;
@@ -56,7 +47,7 @@ struct loader {
     uint32_t group;
     const uint8_t *trace_id;   // with `wanted`: of the run
     struct pq_chunk **open[3]; // of spans, events, links: by column; in the scan's arena
-    struct row row;
+    struct attr_scratch row;   // on its way into the table
     uint32_t *resource, *scope; // of the block -> of the table, SPAN_NONE = not yet
     uint32_t no_scope;          // of the table, where no scope is read; SPAN_NONE = not yet
 };
@@ -80,7 +71,6 @@ bool load_wants_rest(const struct loader *l, enum block_rows rows, enum field_sc
 // Collects the attributes of one row in l->row: those of the columns, then those of the rest.
 NODISCARD enum err load_row_attrs(struct loader *l, struct attr_table *t, struct walks *ws, struct walk *rest,
                                   uint32_t row);
-void row_fini(struct row *r);
 
 // load_children.c: events and links of the rows [from, to), found once, then added span by span.
 struct event_rows {

@@ -35,6 +35,8 @@ static void refuse(struct walk *w, enum otlp_refuse why) {
     if (w->verdict < 0) w->verdict = (int)why;
 }
 
+enum { VARINT_SURE = 9 }; // a varint of so many bytes has at most 63 bits: it cannot be too large
+
 static void walk_value(struct walk *w, struct str any, int depth);
 
 static bool key_is_good(struct str key) {
@@ -44,12 +46,6 @@ static bool key_is_good(struct str key) {
 static void walk_kv(struct walk *w, struct str kv, int depth) {
     struct reader r = reader_of(kv);
     struct pb_field f;
-    struct str key, any;
-    if (attr_kv_usual(kv, &key, &any)) {
-        if (!key_is_good(key)) refuse(w, OTLP_REFUSE_KEY);
-        walk_value(w, any, depth);
-        return;
-    }
     while (pb_next(&r, &f)) {
         if (f.number == KV_KEY && f.wire == PB_BYTES) {
             if (!key_is_good(f.bytes)) refuse(w, OTLP_REFUSE_KEY);
@@ -80,6 +76,31 @@ static void walk_list(struct walk *w, struct str list, bool pairs, int depth) {
     w->bad |= r.bad;
 }
 
+// A lone text, number or truth in its usual form: nearly all values, and nothing to find in them.
+static inline bool is_plain(struct str any) {
+    const uint8_t *p = (const uint8_t *)any.ptr;
+    if (any.len < 2) return false;
+    switch (p[0]) {
+    case ANY_STRING << 3 | PB_BYTES: return p[1] < 0x80 && p[1] + 2u == any.len;
+    case ANY_INT << 3 | PB_VARINT:
+    case ANY_BOOL << 3 | PB_VARINT: break;
+    case ANY_DOUBLE << 3 | PB_FIXED64: return any.len == 9;
+    default: return false;
+    }
+    size_t i = 1;
+    while (i < any.len && p[i] >= 0x80) i++;
+    return i + 1 == any.len && i < VARINT_SURE;
+}
+
+// Most pairs are told to be good here, without the cursors.
+static inline void walk_attribute(struct walk *w, struct str kv) {
+    struct str key, any;
+    if (__builtin_expect(!attr_kv_usual(kv, &key, &any) || !is_plain(any), 0))
+        walk_kv(w, kv, 0);
+    else if (__builtin_expect(!str_is_ascii(key), 0) && !str_is_utf8(key))
+        refuse(w, OTLP_REFUSE_KEY);
+}
+
 static void walk_value(struct walk *w, struct str any, int depth) {
     static const uint8_t wires[] = {
         [ANY_STRING] = PB_BYTES, [ANY_BOOL] = PB_VARINT,  [ANY_INT] = PB_VARINT, [ANY_DOUBLE] = PB_FIXED64,
@@ -87,8 +108,7 @@ static void walk_value(struct walk *w, struct str any, int depth) {
     };
     struct reader r = reader_of(any);
     struct pb_field f;
-    const uint8_t *p = r.pos; // a lone short string: most values
-    if (any.len >= 2 && p[0] == (ANY_STRING << 3 | PB_BYTES) && p[1] < 0x80 && p[1] + 2u == any.len) return;
+    if (is_plain(any)) return;
     while (pb_next(&r, &f)) {
         if (f.number > ANY_BYTES || f.wire != (enum pb_wire)wires[f.number])
             w->out->n_unknown++;
@@ -104,7 +124,7 @@ static void walk_with_attributes(struct walk *w, struct str msg, uint32_t attrib
     struct pb_field f;
     while (pb_next(&r, &f)) {
         if (f.number == attribute && f.wire == PB_BYTES)
-            walk_kv(w, f.bytes, 0);
+            walk_attribute(w, f.bytes);
         else if (f.number > last)
             w->out->n_unknown++;
     }
@@ -141,7 +161,7 @@ static void walk_span(struct walk *w, struct str span) {
             if (f.wire == PB_FIXED64 && f.value > INT64_MAX) refuse(w, OTLP_REFUSE_TIME);
             break;
         case SPAN_ATTRIBUTE:
-            if (f.wire == PB_BYTES) walk_kv(w, f.bytes, 0);
+            if (f.wire == PB_BYTES) walk_attribute(w, f.bytes);
             break;
         case SPAN_EVENT:
             if (f.wire == PB_BYTES) walk_with_attributes(w, f.bytes, EVENT_ATTRIBUTE, EVENT_DROPPED);

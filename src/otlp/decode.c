@@ -24,7 +24,7 @@ struct otlp_decoder {
     struct arena scratch;     // of one request
     struct buf canon;
     struct attr_scratch row;
-    struct list attrs, events, links;
+    struct list events, links;
     struct entity_slot resources[ENTITY_CACHE], scopes[ENTITY_CACHE];
     // the request at hand
     const uint32_t *refused;
@@ -50,7 +50,6 @@ void otlp_decoder_free(struct otlp_decoder *d) {
     arena_fini(&d->scratch);
     buf_fini(&d->canon);
     attr_scratch_fini(&d->row);
-    mem_free(d->attrs.at);
     mem_free(d->events.at);
     mem_free(d->links.at);
     mem_free(d);
@@ -71,19 +70,19 @@ static enum err list_add(struct list *l, struct str s) {
 // --- events and links ------------------------------------------------------------------------------
 
 static enum err decode_event(struct otlp_decoder *d, struct str msg) {
+    struct attr_table *attrs = &d->table->events.attrs;
     struct span_event_in e = { .name = STR("") };
     struct reader r = reader_of(msg);
     struct pb_field f;
-    d->attrs.n = 0;
-    buf_reset(&d->row.rest);
+    attrs_begin(attrs, &d->row);
     while (pb_next(&r, &f)) {
         if (f.number == EVENT_TIME && f.wire == PB_FIXED64) e.time_ns = f.value;
         if (f.number == EVENT_NAME && f.wire == PB_BYTES) e.name = f.bytes;
         if (f.number == EVENT_DROPPED && f.wire == PB_VARINT) e.dropped = (uint32_t)f.value;
-        if (f.number == EVENT_ATTRIBUTE && f.wire == PB_BYTES) TRY(list_add(&d->attrs, f.bytes));
+        if (f.number == EVENT_ATTRIBUTE && f.wire == PB_BYTES) TRY(attrs_collect(attrs, f.bytes, &d->row));
     }
-    TRY(attrs_collect(&d->table->events.attrs, d->attrs.at, d->attrs.n, &d->row, &e.n_attrs));
     e.attrs = d->row.in;
+    e.n_attrs = d->row.n;
     return span_table_add_event(d->table, &e, &d->row.rest);
 }
 
@@ -97,24 +96,24 @@ static void read_id(struct otlp_decoder *d, struct str id, void *out, size_t len
 }
 
 static enum err decode_link(struct otlp_decoder *d, struct str msg) {
+    struct attr_table *attrs = &d->table->links.attrs;
     struct span_link_in l = { .trace_state = STR("") };
     struct str trace_id = STR(""), span_id = STR("");
     struct reader r = reader_of(msg);
     struct pb_field f;
-    d->attrs.n = 0;
-    buf_reset(&d->row.rest);
+    attrs_begin(attrs, &d->row);
     while (pb_next(&r, &f)) {
         if (f.number == LINK_TRACE_ID && f.wire == PB_BYTES) trace_id = f.bytes;
         if (f.number == LINK_SPAN_ID && f.wire == PB_BYTES) span_id = f.bytes;
         if (f.number == LINK_TRACE_STATE && f.wire == PB_BYTES) l.trace_state = f.bytes;
         if (f.number == LINK_DROPPED && f.wire == PB_VARINT) l.dropped = (uint32_t)f.value;
         if (f.number == LINK_FLAGS && f.wire == PB_FIXED32) l.flags = (uint32_t)f.value;
-        if (f.number == LINK_ATTRIBUTE && f.wire == PB_BYTES) TRY(list_add(&d->attrs, f.bytes));
+        if (f.number == LINK_ATTRIBUTE && f.wire == PB_BYTES) TRY(attrs_collect(attrs, f.bytes, &d->row));
     }
     read_id(d, trace_id, l.trace_id, 16, REST_TRACE_ID);
     read_id(d, span_id, &l.span_id, 8, REST_SPAN_ID);
-    TRY(attrs_collect(&d->table->links.attrs, d->attrs.at, d->attrs.n, &d->row, &l.n_attrs));
     l.attrs = d->row.in;
+    l.n_attrs = d->row.n;
     return span_table_add_link(d->table, &l, &d->row.rest);
 }
 
@@ -140,6 +139,8 @@ static enum err read_span(struct otlp_decoder *d, struct str msg, struct span_in
     struct pb_field f;
     struct str parent = STR("");
     uint64_t kind = 0, status = 0;
+    d->events.n = d->links.n = 0;
+    attrs_begin(&d->table->attrs, &d->row);
     while (pb_next(&r, &f)) {
         switch (f.number << 3 | f.wire) {
         case SPAN_TRACE_ID << 3 | PB_BYTES: s->trace_id = (const uint8_t *)f.bytes.ptr; break;
@@ -150,7 +151,7 @@ static enum err read_span(struct otlp_decoder *d, struct str msg, struct span_in
         case SPAN_KIND << 3 | PB_VARINT: kind = f.value; break;
         case SPAN_START << 3 | PB_FIXED64: s->start_ns = f.value; break;
         case SPAN_END << 3 | PB_FIXED64: s->end_ns = f.value; break;
-        case SPAN_ATTRIBUTE << 3 | PB_BYTES: TRY(list_add(&d->attrs, f.bytes)); break;
+        case SPAN_ATTRIBUTE << 3 | PB_BYTES: TRY(attrs_collect(&d->table->attrs, f.bytes, &d->row)); break;
         case SPAN_DROPPED_ATTRIBUTES << 3 | PB_VARINT: s->dropped_attributes = (uint32_t)f.value; break;
         case SPAN_EVENT << 3 | PB_BYTES: TRY(list_add(&d->events, f.bytes)); break;
         case SPAN_DROPPED_EVENTS << 3 | PB_VARINT: s->dropped_events = (uint32_t)f.value; break;
@@ -180,11 +181,9 @@ static enum err decode_span(struct otlp_decoder *d, struct str msg, uint32_t res
         return ERR_OK;
     }
     d->ordinal++;
-    d->attrs.n = d->events.n = d->links.n = 0;
-    buf_reset(&d->row.rest);
     TRY(read_span(d, msg, &s));
-    TRY(attrs_collect(&d->table->attrs, d->attrs.at, d->attrs.n, &d->row, &s.n_attrs));
     s.attrs = d->row.in;
+    s.n_attrs = d->row.n;
     TRY(span_table_add(d->table, &s, &d->row.rest));
     for (uint32_t i = 0; i < d->events.n; i++) TRY(decode_event(d, d->events.at[i]));
     for (uint32_t i = 0; i < d->links.n; i++) TRY(decode_link(d, d->links.at[i]));

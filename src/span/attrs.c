@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "span/attrs.h"
 
-#include "span/wire.h"
-
 enum { KEYS_MAX = 1 << 20, SEEKS_MAX = 16 };
 
 void attrs_init(struct attr_table *t, struct arena *a) {
-    *t = (struct attr_table){ .arena = a, .guess = MAP_NONE };
+    *t = (struct attr_table){ .arena = a };
+    attrs_key_first(t);
     map_init(&t->key_map, KEYS_MAX);
     dict_init(&t->shapes, a);
 }
@@ -29,50 +28,53 @@ static uint64_t key_rehash(const void *ctx, uint32_t index) {
     return hash_str(key_at(ctx, index)->name);
 }
 
-static enum err key_new(struct attr_table *t, struct str name, uint64_t hash, uint32_t *out_key) {
+static enum err key_new(struct attr_table *t, struct str name, uint64_t hash, struct attr_key **out_key) {
     if (!segvec_room(&t->keys, t->arena, t->n_keys, sizeof(struct attr_key))) return ERR_NOMEM;
     struct attr_key *k = key_at(t, t->n_keys);
-    *k = (struct attr_key){ .next_guess = MAP_NONE };
-    for (int i = 0; i < ATTR_TYPE_COUNT; i++) k->column[i] = MAP_NONE;
+    *k = (struct attr_key){ 0 };
     if (name.len) {
         k->name = (struct str){ arena_bytes(t->arena, name.ptr, name.len), name.len };
         if (!k->name.ptr) return ERR_NOMEM;
     }
     TRY(map_put(&t->key_map, hash, t->n_keys, key_rehash, t));
-    *out_key = t->n_keys++;
+    t->n_keys++;
+    *out_key = k;
+    return ERR_OK;
+}
+
+static enum err key_seek(struct attr_table *t, struct str name, struct attr_key **out_key) {
+    uint64_t hash = hash_str(name);
+    uint32_t found = map_get(&t->key_map, hash, key_eq, t, &name);
+    if (found == MAP_NONE) return key_new(t, name, hash, out_key);
+    *out_key = key_at(t, found);
     return ERR_OK;
 }
 
 // An SDK sends the same keys in the same order, so the key that followed the previous one last
 // time is tried first: a comparison of bytes instead of a hash and a probe.
-enum err attrs_key(struct attr_table *t, struct str name, uint32_t *out_key) {
-    uint32_t guess = t->guess == MAP_NONE ? MAP_NONE : key_at(t, t->guess)->next_guess;
-    if (guess != MAP_NONE && str_eq(key_at(t, guess)->name, name)) {
-        *out_key = t->guess = guess;
-        return ERR_OK;
-    }
-    uint64_t hash = hash_str(name);
-    uint32_t found = map_get(&t->key_map, hash, key_eq, t, &name);
-    if (found == MAP_NONE) TRY(key_new(t, name, hash, &found));
-    if (t->guess != MAP_NONE) key_at(t, t->guess)->next_guess = found;
-    *out_key = t->guess = found;
+enum err attrs_key(struct attr_table *t, struct str name, struct attr_key **out_key) {
+    struct attr_key *key = t->guess->next_guess;
+    if (!key || !str_eq(key->name, name)) TRY(key_seek(t, name, &key));
+    t->guess->next_guess = key;
+    *out_key = t->guess = key;
     return ERR_OK;
 }
 
-// The column of (key, type), made on first use; MAP_NONE when there are too many.
-static enum err column_of(struct attr_table *t, uint32_t key, enum attr_type type, uint32_t *out) {
-    struct attr_key *k = key_at(t, key);
+// The column of (key, type), made on first use; NULL when there are too many.
+static enum err column_of(struct attr_table *t, struct attr_key *k, enum attr_type type,
+                          struct attr_column **out) {
     uint32_t n = t->n_columns;
     *out = k->column[type];
-    if (*out != MAP_NONE || n == ATTR_COLUMNS_MAX) return ERR_OK;
+    if (__builtin_expect(*out != NULL, 1) || n == ATTR_COLUMNS_MAX) return ERR_OK;
     if (!segvec_room(&t->columns, t->arena, n, sizeof(struct attr_column))) return ERR_NOMEM;
     struct attr_column *c = attrs_column(t, n);
     memset(c, 0, sizeof *c);
     c->key = k->name;
     c->type = type;
+    c->number = (uint16_t)n;
     dict_init(&c->dict, t->arena);
     c->dict.text_only = type == ATTR_STRING;
-    *out = k->column[type] = n;
+    *out = k->column[type] = c;
     atomic_store_explicit(&t->n_columns, n + 1, memory_order_release);
     return ERR_OK;
 }
@@ -98,19 +100,6 @@ static enum err column_add(struct attr_column *c, struct arena *a, uint32_t row,
         SEG_PUT(&c->vals, n, uint32_t, id);
     atomic_store_explicit(&c->n, n + 1, memory_order_release);
     return ERR_OK;
-}
-
-// What every SDK writes: key, then value, each with a length below 128 and nothing else.
-bool attr_kv_usual(struct str kv, struct str *key, struct str *any) {
-    const uint8_t *p = (const uint8_t *)kv.ptr;
-    if (kv.len < 4 || p[0] != (KV_KEY << 3 | PB_BYTES) || p[1] >= 0x80) return false;
-    size_t n_key = p[1];
-    if (kv.len < n_key + 4 || p[2 + n_key] != (KV_VALUE << 3 | PB_BYTES)) return false;
-    size_t n_any = p[3 + n_key];
-    if (n_any >= 0x80 || n_key + 4 + n_any != kv.len) return false;
-    *key = (struct str){ kv.ptr + 2, n_key };
-    *any = (struct str){ kv.ptr + 4 + n_key, n_any };
-    return true;
 }
 
 bool attr_kv(struct str kv, struct str *key, struct str *any) {
@@ -221,39 +210,46 @@ void attr_scratch_fini(struct attr_scratch *s) {
     buf_fini(&s->rest);
 }
 
-static enum err scratch_room(struct attr_scratch *s, uint32_t n) {
-    if (n <= s->cap) return ERR_OK;
-    struct attr_in *more = mem_realloc(s->in, (size_t)n * 2 * sizeof *more);
+static enum err scratch_grow(struct attr_scratch *s) {
+    uint32_t cap = s->cap ? s->cap * 2 : 64;
+    struct attr_in *more = mem_realloc(s->in, (size_t)cap * sizeof *more);
     if (!more) return ERR_NOMEM;
     s->in = more;
-    s->cap = n * 2;
+    s->cap = cap;
     return ERR_OK;
 }
 
-enum err attrs_collect(struct attr_table *t, const struct str *kvs, uint32_t n, struct attr_scratch *s,
-                       uint32_t *out_n) {
-    uint32_t found = 0;
-    TRY(scratch_room(s, n));
-    t->guess = MAP_NONE;
-    for (uint32_t i = 0; i < n; i++) {
-        struct str key, any;
-        if (!attr_kv(kvs[i], &key, &any)) {
-            pb_bytes(&s->rest, REST_ATTRIBUTE, kvs[i]);
-            continue;
-        }
-        struct attr_in *in = &s->in[found++];
-        in->raw = kvs[i];
-        in->value = attr_value_of(any);
-        TRY(attrs_key(t, key, &in->key));
+void attrs_begin(struct attr_table *t, struct attr_scratch *s) {
+    attrs_key_first(t);
+    s->n = 0;
+    buf_reset(&s->rest);
+}
+
+enum err attr_scratch_add(struct attr_scratch *s, struct attr_in in) {
+    if (s->n == s->cap) TRY(scratch_grow(s));
+    s->in[s->n++] = in;
+    return ERR_OK;
+}
+
+enum err attrs_collect(struct attr_table *t, struct str kv, struct attr_scratch *s) {
+    struct str key, any;
+    if (__builtin_expect(!attr_kv_usual(kv, &key, &any), 0) && !attr_kv(kv, &key, &any)) {
+        pb_bytes(&s->rest, REST_ATTRIBUTE, kv);
+        return ERR_OK;
     }
-    *out_n = found;
+    if (__builtin_expect(s->n == s->cap, 0)) TRY(scratch_grow(s));
+    struct attr_in *in = &s->in[s->n];
+    if (__builtin_expect(!attr_value_usual(any, &in->value), 0)) in->value = attr_value_of(any);
+    in->raw = kv;
+    TRY(attrs_key(t, key, &in->key));
+    s->n++;
     return ERR_OK;
 }
 
 // Marks the keys that stand more than once in the row.
-static void mark_twins(struct attr_table *t, uint32_t row, const struct attr_in *in, uint32_t n) {
+static void mark_twins(uint32_t row, const struct attr_in *in, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
-        struct attr_key *k = key_at(t, in[i].key);
+        struct attr_key *k = in[i].key;
         if (k->row_stamp == row + 1) k->twin_stamp = row + 1;
         k->row_stamp = row + 1;
     }
@@ -272,11 +268,11 @@ static enum err rest_add(struct attr_table *t, uint32_t row, struct buf *rest) {
     return ERR_OK;
 }
 
-static void rest_attribute(const struct attr_table *t, const struct attr_in *in, struct buf *rest) {
+static void rest_attribute(const struct attr_in *in, struct buf *rest) {
     if (in->raw.ptr)
         pb_bytes(rest, REST_ATTRIBUTE, in->raw);
     else
-        attr_kv_write(rest, REST_ATTRIBUTE, key_at(t, in->key)->name, &in->value);
+        attr_kv_write(rest, REST_ATTRIBUTE, in->key->name, &in->value);
 }
 
 // Some attributes of the row at hand, whose texts are looked up together: a row spends most of its time
@@ -287,11 +283,10 @@ struct seeks {
     struct dict_seek at[SEEKS_MAX];
 };
 
-static void seek_texts(const struct attr_table *t, const struct attr_in *in, uint32_t n, struct seeks *s) {
+static void seek_texts(const struct attr_in *in, uint32_t n, struct seeks *s) {
     s->n = n < SEEKS_MAX ? n : SEEKS_MAX;
     for (uint32_t i = 0; i < s->n; i++) {
-        uint32_t col = key_at(t, in[i].key)->column[in[i].value.type];
-        s->columns[i] = has_dict(in[i].value.type) && col != MAP_NONE ? attrs_column(t, col) : NULL;
+        s->columns[i] = has_dict(in[i].value.type) ? in[i].key->column[in[i].value.type] : NULL;
         if (s->columns[i]) dict_seek(&s->columns[i]->dict, in[i].value.text, &s->at[i]);
     }
     for (uint32_t i = 0; i < s->n; i++)
@@ -300,16 +295,17 @@ static void seek_texts(const struct attr_table *t, const struct attr_in *in, uin
         if (s->columns[i]) dict_seek_bytes(&s->columns[i]->dict, &s->at[i]);
 }
 
-// Puts a value into its column. *out MAP_NONE: it fits none and belongs to the rest.
+// Puts a value into its column. *out NULL: it fits none and belongs to the rest.
 static enum err place(struct attr_table *t, uint32_t row, const struct attr_in *in,
-                      const struct dict_seek *seek, uint32_t *out) {
-    *out = MAP_NONE;
-    if (key_at(t, in->key)->twin_stamp == row + 1) return ERR_OK;
-    TRY(column_of(t, in->key, in->value.type, out));
-    if (*out == MAP_NONE) return ERR_OK;
-    enum err e = column_add(attrs_column(t, *out), t->arena, row, &in->value, seek);
-    if (e == ERR_INVALID) *out = MAP_NONE; // not UTF-8
-    return e == ERR_INVALID ? ERR_OK : e;
+                      const struct dict_seek *seek, struct attr_column **out) {
+    struct attr_column *c = NULL;
+    *out = NULL;
+    if (in->key->twin_stamp == row + 1) return ERR_OK;
+    TRY(column_of(t, in->key, in->value.type, &c));
+    if (!c) return ERR_OK;
+    enum err e = column_add(c, t->arena, row, &in->value, seek);
+    if (e == ERR_OK) *out = c;
+    return e == ERR_INVALID ? ERR_OK : e; // not UTF-8
 }
 
 enum err attrs_add(struct attr_table *t, uint32_t row, const struct attr_in *in, uint32_t n,
@@ -317,15 +313,17 @@ enum err attrs_add(struct attr_table *t, uint32_t row, const struct attr_in *in,
     uint16_t shape[ATTR_ROW_MAX];
     uint32_t n_shape = 0, shape_id;
     struct seeks seeks;
-    mark_twins(t, row, in, n);
+    mark_twins(row, in, n);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t col = MAP_NONE, k = i % SEEKS_MAX;
-        if (k == 0) seek_texts(t, in + i, n - i, &seeks);
-        if (n_shape < ATTR_ROW_MAX) TRY(place(t, row, &in[i], seeks.columns[k] ? &seeks.at[k] : NULL, &col));
-        if (col == MAP_NONE)
-            rest_attribute(t, &in[i], rest);
+        struct attr_column *column = NULL;
+        uint32_t k = i % SEEKS_MAX;
+        if (k == 0) seek_texts(in + i, n - i, &seeks);
+        if (n_shape < ATTR_ROW_MAX)
+            TRY(place(t, row, &in[i], seeks.columns[k] ? &seeks.at[k] : NULL, &column));
+        if (column)
+            shape[n_shape++] = column->number;
         else
-            shape[n_shape++] = (uint16_t)col;
+            rest_attribute(&in[i], rest);
     }
     if (rest->len || rest->failed) TRY(rest_add(t, row, rest));
     if (!segvec_room(&t->shape, t->arena, row, sizeof(uint32_t))) return ERR_NOMEM;

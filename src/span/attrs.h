@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "span/dict.h"
+#include "span/wire.h"
 
 enum { ATTR_COLUMNS_MAX = 2000, ATTR_KEY_MAX = 32 << 10, ATTR_ROW_MAX = 4096 };
 
@@ -19,6 +20,7 @@ enum attr_type { ATTR_STRING, ATTR_INT, ATTR_FLOAT, ATTR_BOOL, ATTR_ANY, ATTR_TY
 struct attr_column {
     struct str key;
     enum attr_type type;
+    uint16_t number;    // in its table
     _Atomic uint32_t n; // entries
     struct segvec rows; // u32, ascending
     struct segvec vals; // STRING, ANY: u32 id in dict; BOOL: u32 0 or 1; INT, FLOAT: u64 bits
@@ -33,12 +35,12 @@ struct attr_value {
     struct str text;
 };
 
-struct attr_key {
+struct attr_key { // stays where it is
     struct str name;
-    uint32_t column[ATTR_TYPE_COUNT]; // index, or MAP_NONE while there is none
-    uint32_t row_stamp;               // the row that had this key last, plus one
-    uint32_t twin_stamp;              // the row that had it more than once last, plus one
-    uint32_t next_guess;              // the key that followed this one last time
+    struct attr_column *column[ATTR_TYPE_COUNT]; // NULL while there is none
+    uint32_t row_stamp;                          // the row that had this key last, plus one
+    uint32_t twin_stamp;                         // the row that had it more than once last, plus one
+    struct attr_key *next_guess;                 // the key that followed this one last time
 };
 
 struct attr_table {
@@ -48,7 +50,8 @@ struct attr_table {
     struct segvec keys; // struct attr_key
     uint32_t n_keys;
     struct map key_map;
-    uint32_t guess;                   // the key expected next
+    struct attr_key start;            // stands before the first key of a row, to guess that
+    struct attr_key *guess;           // the key before; what followed it last time is expected next
     struct dict shapes;               // u16 column numbers, ascending in order of arrival
     struct segvec shape;              // u32 per row: id in shapes
     struct segvec rest_row, rest_val; // u32 row, struct str
@@ -74,12 +77,16 @@ enum { REST_LARGE_KEY = 1, REST_LARGE_HASH = 2 };
 void attrs_init(struct attr_table *t, struct arena *a);
 void attrs_fini(struct attr_table *t);
 
-// The number of a key; the guess makes the usual sequence of an SDK free of hashing.
-NODISCARD enum err attrs_key(struct attr_table *t, struct str name, uint32_t *out_key);
+// A key, made on first use; the guess makes the usual sequence of an SDK free of hashing.
+NODISCARD enum err attrs_key(struct attr_table *t, struct str name, struct attr_key **out_key);
+// The next key is the first of a row.
+static inline void attrs_key_first(struct attr_table *t) {
+    t->guess = &t->start;
+}
 
 // One attribute of the row being built, and the bytes of its KeyValue for the rest.
 struct attr_in {
-    uint32_t key;
+    struct attr_key *key;
     struct attr_value value;
     struct str raw; // the KeyValue message; ptr = NULL: made from key and value where needed
 };
@@ -87,19 +94,33 @@ struct attr_in {
 // Turns KeyValue messages into attr_in, on memory that is kept for the next row.
 struct attr_scratch {
     struct attr_in *in;
-    uint32_t cap;
+    uint32_t n, cap;
     struct buf rest; // REST_ fields of the row at hand
 };
 void attr_scratch_init(struct attr_scratch *s);
 void attr_scratch_fini(struct attr_scratch *s);
-// Fills s->in from n KeyValue messages; pairs that attr_kv cannot split go to s->rest.
-NODISCARD enum err attrs_collect(struct attr_table *t, const struct str *kvs, uint32_t n,
-                                 struct attr_scratch *s, uint32_t *out_n);
+// Begins a row: s->in and s->rest are empty.
+void attrs_begin(struct attr_table *t, struct attr_scratch *s);
+// Adds an attribute that is known already.
+NODISCARD enum err attr_scratch_add(struct attr_scratch *s, struct attr_in in);
+// Adds a KeyValue message to s->in, or to s->rest if attr_kv cannot split it.
+NODISCARD enum err attrs_collect(struct attr_table *t, struct str kv, struct attr_scratch *s);
 // Parses a KeyValue into its key and the AnyValue's bytes. false: it must be kept as it is, since
 // its value is absent (which is not an empty value) or comes in pieces that readers merge.
 bool attr_kv(struct str kv, struct str *key, struct str *any);
-// The same for the usual form only: false says nothing about the pair.
-bool attr_kv_usual(struct str kv, struct str *key, struct str *any);
+// The same for what every SDK writes: key, then value, each with a length below 128 and nothing else.
+// false says nothing about the pair.
+static inline bool attr_kv_usual(struct str kv, struct str *key, struct str *any) {
+    const uint8_t *p = (const uint8_t *)kv.ptr;
+    if (kv.len < 4 || p[0] != (KV_KEY << 3 | PB_BYTES) || p[1] >= 0x80) return false;
+    size_t n_key = p[1];
+    if (kv.len < n_key + 4 || p[2 + n_key] != (KV_VALUE << 3 | PB_BYTES)) return false;
+    size_t n_any = p[3 + n_key];
+    if (n_any >= 0x80 || n_key + 4 + n_any != kv.len) return false;
+    *key = (struct str){ kv.ptr + 2, n_key };
+    *any = (struct str){ kv.ptr + 4 + n_key, n_any };
+    return true;
+}
 // The typed value of an AnyValue message; ATTR_ANY for arrays, lists, bytes and the empty value.
 struct attr_value attr_value_of(struct str any);
 // The other way: the fields of the AnyValue, and a whole KeyValue as field `number`.

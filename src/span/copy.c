@@ -3,8 +3,8 @@
 
 #include "base/pb.h"
 
-struct column_map { // columns of a source's attribute table -> keys of the destination's
-    uint32_t *key;
+struct column_map {        // columns of a source's attribute table -> keys of the destination's
+    struct attr_key **key; // NULL = not yet
     uint32_t n;
 };
 
@@ -15,11 +15,7 @@ struct span_copier {
     uint32_t *resource, *scope; // of the source -> of the destination, SPAN_NONE = not yet
     uint32_t n_resources, n_scopes;
     struct column_map attrs, events, links;
-    struct attr_in *in;
-    uint32_t n_in, cap_in;
     struct attr_scratch scratch;
-    struct str *kvs;
-    uint32_t cap_kvs;
 };
 
 static uint32_t *none_array(struct arena *a, uint32_t n) {
@@ -30,7 +26,7 @@ static uint32_t *none_array(struct arena *a, uint32_t n) {
 
 static struct column_map map_new(struct arena *a, const struct attr_table *t) {
     uint32_t n = atomic_load_explicit(&t->n_columns, memory_order_acquire);
-    return (struct column_map){ none_array(a, n), n };
+    return (struct column_map){ arena_zalloc(a, (n + 1ull) * sizeof(struct attr_key *)), n };
 }
 
 enum err span_copier_new(const struct span_table *src, struct span_table *dst, struct span_copier **out) {
@@ -57,71 +53,37 @@ void span_copier_free(struct span_copier *c) {
     if (!c) return;
     arena_fini(&c->arena);
     attr_scratch_fini(&c->scratch);
-    mem_free(c->in);
-    mem_free(c->kvs);
     mem_free(c);
-}
-
-static enum err in_add(struct span_copier *c, struct attr_in in) {
-    if (c->n_in == c->cap_in) {
-        uint32_t cap = c->cap_in ? c->cap_in * 2 : 64;
-        struct attr_in *more = mem_realloc(c->in, cap * sizeof *more);
-        if (!more) return ERR_NOMEM;
-        c->in = more;
-        c->cap_in = cap;
-    }
-    c->in[c->n_in++] = in;
-    return ERR_OK;
-}
-
-static enum err kv_add(struct span_copier *c, uint32_t n, struct str kv) {
-    if (n == c->cap_kvs) {
-        uint32_t cap = c->cap_kvs ? c->cap_kvs * 2 : 16;
-        struct str *more = mem_realloc(c->kvs, cap * sizeof *more);
-        if (!more) return ERR_NOMEM;
-        c->kvs = more;
-        c->cap_kvs = cap;
-    }
-    c->kvs[n] = kv;
-    return ERR_OK;
 }
 
 // Attributes that did not fit a column there may fit one here; fields of the row stay rest.
 static enum err copy_rest(struct span_copier *c, struct str rest, struct attr_table *to) {
     struct reader r = reader_of(rest);
     struct pb_field f;
-    uint32_t n = 0, n_in;
     for (const uint8_t *from = r.pos; pb_next(&r, &f); from = r.pos) {
         if (f.number == REST_ATTRIBUTE && f.wire == PB_BYTES)
-            TRY(kv_add(c, n++, f.bytes));
+            TRY(attrs_collect(to, f.bytes, &c->scratch));
         else
             buf_add(&c->scratch.rest, from, (size_t)(r.pos - from));
     }
-    TRY(attrs_collect(to, c->kvs, n, &c->scratch, &n_in));
-    for (uint32_t i = 0; i < n_in; i++) TRY(in_add(c, c->scratch.in[i]));
     return ERR_OK;
 }
 
-// Collects the attributes of a row into c->in and c->scratch.rest.
+// Collects the attributes of a row into c->scratch.
 static enum err copy_attrs(struct span_copier *c, const struct attr_table *from, struct column_map *map,
                            uint32_t row, struct attr_table *to) {
     struct str shape = attrs_shape(from, row), rest = attrs_rest(from, row);
-    c->n_in = 0;
-    buf_reset(&c->scratch.rest);
-    to->guess = MAP_NONE;
+    attrs_begin(to, &c->scratch);
     for (size_t i = 0; i < shape.len; i += sizeof(uint16_t)) {
         uint16_t col;
         memcpy(&col, shape.ptr + i, sizeof col);
         const struct attr_column *column = attrs_column(from, col);
-        uint32_t n = atomic_load_explicit(&column->n, memory_order_acquire), key;
-        if (col < map->n && map->key[col] != SPAN_NONE)
-            key = map->key[col];
-        else
-            TRY(attrs_key(to, column->key, &key));
-        if (col < map->n) map->key[col] = key;
-        TRY(in_add(c,
-                   (struct attr_in){ .key = key,
-                                     .value = attr_column_value(column, attr_column_find(column, n, row)) }));
+        uint32_t n = atomic_load_explicit(&column->n, memory_order_acquire);
+        struct attr_in in = { .key = col < map->n ? map->key[col] : NULL };
+        if (!in.key) TRY(attrs_key(to, column->key, &in.key));
+        if (col < map->n) map->key[col] = in.key;
+        in.value = attr_column_value(column, attr_column_find(column, n, row));
+        TRY(attr_scratch_add(&c->scratch, in));
     }
     return rest.len ? copy_rest(c, rest, to) : ERR_OK;
 }
@@ -150,8 +112,8 @@ static enum err copy_events(struct span_copier *c, uint32_t row) {
         struct span_event_in in = { .time_ns = SEG_AT(&e->time_ns, i, uint64_t),
                                     .name = dict_get(&c->src->texts, SEG_AT(&e->name, i, uint32_t)),
                                     .dropped = SEG_AT(&e->dropped, i, uint32_t),
-                                    .attrs = c->in,
-                                    .n_attrs = c->n_in };
+                                    .attrs = c->scratch.in,
+                                    .n_attrs = c->scratch.n };
         TRY(span_table_add_event(c->dst, &in, &c->scratch.rest));
     }
     return ERR_OK;
@@ -166,8 +128,8 @@ static enum err copy_links(struct span_copier *c, uint32_t row) {
                                    .trace_state = dict_get(&c->src->texts, SEG_AT(&l->state, i, uint32_t)),
                                    .flags = SEG_AT(&l->flags, i, uint32_t),
                                    .dropped = SEG_AT(&l->dropped, i, uint32_t),
-                                   .attrs = c->in,
-                                   .n_attrs = c->n_in };
+                                   .attrs = c->scratch.in,
+                                   .n_attrs = c->scratch.n };
         memcpy(in.trace_id, &SEG_AT(&l->trace_hi, i, uint64_t), 8);
         memcpy(in.trace_id + 8, &SEG_AT(&l->trace_lo, i, uint64_t), 8);
         TRY(span_table_add_link(c->dst, &in, &c->scratch.rest));
@@ -199,8 +161,8 @@ enum err span_copy(struct span_copier *c, uint32_t row) {
     TRY(copy_entity(c, true, SEG_AT(&s->resource, row, uint32_t), &in.resource));
     TRY(copy_entity(c, false, SEG_AT(&s->scope, row, uint32_t), &in.scope));
     TRY(copy_attrs(c, &s->attrs, &c->attrs, row, &c->dst->attrs));
-    in.attrs = c->in;
-    in.n_attrs = c->n_in;
+    in.attrs = c->scratch.in;
+    in.n_attrs = c->scratch.n;
     TRY(span_table_add(c->dst, &in, &c->scratch.rest));
     TRY(copy_events(c, row));
     return copy_links(c, row);
