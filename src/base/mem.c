@@ -112,7 +112,7 @@ static void chunk_release(struct arena_chunk *c) {
 // --- the pool of idle chunks -------------------------------------------------------------------------
 
 enum {
-    POOL_BYTES_MAX = 48 << 20,
+    POOL_BYTES_MAX = 96 << 20,
     POOL_CHUNK_MIN = 32 << 10,
     POOL_BINS =
         16, // by the logarithm of the size, from POOL_CHUNK_MIN on; the last one holds all larger ones

@@ -49,10 +49,10 @@ struct arena {
 
 void arena_init(struct arena *a, size_t limit_bytes, struct mem_budget *budget);
 void arena_fini(struct arena *a);
-// The pool holds up to 48 MiB of chunks, whose memory the next arena need not fault in again. This gives
+// The pool holds up to 96 MiB of chunks, whose memory the next arena need not fault in again. This gives
 // back half of what nobody asked for since the last call.
 void arena_pool_trim(void);
-void arena_pool_limit(uint64_t bytes); // less than 48 MiB; before any thread uses it
+void arena_pool_limit(uint64_t bytes); // less than 96 MiB; before any thread uses it
 uint64_t arena_pool_bytes(void);
 void arena_reset(struct arena *a); // empty again; keeps the newest chunk, and others up to `keep`
 void *arena_slow_(struct arena *a, size_t n);

@@ -12,9 +12,10 @@ struct build {
     const struct span_table *t; // what is being written from, and its first n_rows
     uint32_t n_rows;
     struct order order;
-    uint32_t *inverse;        // table row -> position in the order, SPAN_NONE = left out
-    struct arena arena;       // of the block
-    struct arena group_arena; // of the row group
+    uint32_t *inverse;         // table row -> position in the order, SPAN_NONE = left out
+    struct arena arena;        // of the block
+    struct arena group_arena;  // of the row group
+    struct arena column_arena; // of the column at hand: the next one finds its memory in the cache
     struct out_file spans, traces, events, links;
     bool has_events, has_links;
     struct column_names kept[FILE_COUNT]; // of the blocks before

@@ -88,8 +88,9 @@ static enum err write_parents(struct build *b, const struct group *g) {
 // --- the other fixed columns -----------------------------------------------------------------------
 
 static enum err write_trace_ids(struct build *b, const struct group *g) {
-    uint32_t *codes = ARENA_ARRAY(&b->group_arena, g->n, uint32_t);
-    struct str *dict = ARENA_ARRAY(&b->group_arena, g->order->n_runs, struct str);
+    arena_reset(&b->column_arena);
+    uint32_t *codes = ARENA_ARRAY(&b->column_arena, g->n, uint32_t);
+    struct str *dict = ARENA_ARRAY(&b->column_arena, g->order->n_runs, struct str);
     if (!codes || !dict) return ERR_NOMEM;
     for (uint32_t r = 0; r < g->order->n_runs; r++) {
         const struct order_run *run = &b->order.runs[g->order->first_run + r];
@@ -124,7 +125,8 @@ static enum err write_ids_and_times(struct build *b, const struct group *g) {
 
 static enum err write_small(struct build *b, const struct group *g, enum span_column c,
                             const struct segvec *v, size_t size) {
-    int32_t *out = ARENA_ARRAY(&b->group_arena, g->n, int32_t);
+    arena_reset(&b->column_arena);
+    int32_t *out = ARENA_ARRAY(&b->column_arena, g->n, int32_t);
     if (!out) return ERR_NOMEM;
     for (uint32_t p = 0; p < g->n; p++)
         out[p] =

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { FIXED_COLUMNS_MAX = 32 };
+enum { FIXED_COLUMNS_MAX = 32, COLUMN_KEEP_BYTES = 16 << 20 };
 
 enum err build_open(struct build *b, struct out_file *f, enum block_file file,
                     const struct pq_column_opts *opts, const struct column_choice *choice) {
@@ -30,12 +30,14 @@ enum err build_open(struct build *b, struct out_file *f, enum block_file file,
 
 enum err build_attrs(struct build *b, struct out_file *f, size_t first, struct gather *g,
                      const struct attr_table *attrs, const struct column_choice *choice) {
-    (void)b;
+    struct gather one = *g;
+    one.arena = &b->column_arena;
     for (uint32_t i = 0; i < choice->n; i++) {
         struct pq_values v;
         uint32_t column = choice->column[i];
         if (column == MAP_NONE) continue;
-        TRY(gather_column(g, attrs_column(attrs, column), choice->texts[column], &v));
+        arena_reset(&b->column_arena);
+        TRY(gather_column(&one, attrs_column(attrs, column), choice->texts[column], &v));
         if (v.n_values > 0) TRY(pq_column_write(f->pq, first + i, &v));
     }
     return ERR_OK;
@@ -78,12 +80,15 @@ void build_init(struct build *b, const struct block_write_opts *opts, struct mem
     b->rest = (struct rest_sink){ build_keep_large, b };
     arena_init(&b->arena, SIZE_MAX, budget);
     arena_init(&b->group_arena, SIZE_MAX, budget);
-    b->arena.pooled = b->group_arena.pooled = true;
+    arena_init(&b->column_arena, SIZE_MAX, budget);
+    b->arena.pooled = b->group_arena.pooled = b->column_arena.pooled = true;
+    b->column_arena.keep = COLUMN_KEEP_BYTES;
     buf_init(&b->marks, SIZE_MAX);
 }
 
 void build_fini(struct build *b) {
     buf_fini(&b->marks);
+    arena_fini(&b->column_arena);
     arena_fini(&b->group_arena);
     arena_fini(&b->arena);
 }
