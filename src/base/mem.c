@@ -304,10 +304,11 @@ static struct arena_chunk *chunk_new(struct arena *a, size_t size) {
 // The bytes of a chunk for an object that needs `least` of them; whole pages where it is mapped.
 static size_t chunk_size(const struct arena *a, size_t least) {
     size_t want = a->used < CHUNK_MIN ? CHUNK_MIN : a->used > CHUNK_MAX ? CHUNK_MAX : a->used;
-    if (RED_ZONE) return least;
+    bool is_large = least >= LARGE_MIN;
+    if (RED_ZONE || (is_large && least < MAPPED_CHUNK && !a->pooled)) return least; // the heap has it warm
     if (a->used + least >= (a->pooled ? MAPPED_FROM_POOLED : MAPPED_FROM))
         return least <= MAPPED_CHUNK ? MAPPED_CHUNK : (least + PAGE - 1) & ~(size_t)(PAGE - 1);
-    return want > least && least < LARGE_MIN ? want : least;
+    return want > least && !is_large ? want : least;
 }
 
 // A chunk for an object of `need` bytes, which stands at its start. The chunk that then has more room,
