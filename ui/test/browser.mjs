@@ -37,14 +37,14 @@ async function wait(what, ms, test) {
   }
 }
 
-// An own server with an empty store.
-export async function startTakt() {
+// An own server with an empty store; settings are flags.
+export async function startTakt(settings = []) {
   const program = join(repo, 'build/takt');
   if (!existsSync(program)) throw new Error('build/takt is not there: run make build');
   const dir = await mkdtemp(join(tmpdir(), 'takt-ui-'));
   const [http, otlpHttp, otlpGrpc] = await freePorts(3);
   const child = spawn(program, ['serve', '--data', dir, '--http', `127.0.0.1:${http}`,
-    '--otlp-http', `127.0.0.1:${otlpHttp}`, '--otlp-grpc', `127.0.0.1:${otlpGrpc}`], { stdio: ['ignore', 'ignore', 'pipe'] });
+    '--otlp-http', `127.0.0.1:${otlpHttp}`, '--otlp-grpc', `127.0.0.1:${otlpGrpc}`, ...settings], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.on('data', (text) => (log = (log + text).slice(-20_000)));
   const url = `http://127.0.0.1:${http}`;
@@ -67,10 +67,10 @@ export async function startTakt() {
   return { url, otlp: `http://127.0.0.1:${otlpHttp}`, stop };
 }
 
-// A server with data, one without. From the environment, both may be given.
-export async function servers() {
+// A server with data, one without. From the environment, both may be given; settings are of the own ones.
+export async function servers(settings = []) {
   const given = (name) => process.env[name] && { url: process.env[name], otlp: process.env[`${name}_OTLP`] ?? process.env[name], stop: async () => {} };
-  return { full: given('TAKT_URL') || (await startTakt()), empty: given('TAKT_EMPTY_URL') || (await startTakt()) };
+  return { full: given('TAKT_URL') || (await startTakt(settings)), empty: given('TAKT_EMPTY_URL') || (await startTakt(settings)) };
 }
 
 export async function startBrowser() {
@@ -151,8 +151,8 @@ export function pageTests(getBrowser) {
 }
 
 export const settle = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done)))));
-export const until = async (what, ask) => {
-  const end = Date.now() + 10_000;
+export const until = async (what, ask, ms = 10_000) => {
+  const end = Date.now() + ms;
   for (;;) {
     const answer = await ask();
     if (answer) return answer;
