@@ -12,6 +12,7 @@ enum api_listener { API_HTTP, API_OTLP_GRPC, API_OTLP_HTTP, API_LISTENER_COUNT }
 struct api;
 struct crew;
 struct delivery;
+struct untold_counts;
 struct gauges_keeper;
 struct secrets;
 
@@ -21,13 +22,14 @@ enum { API_BODY_MAX = 1 << 20 };
 struct api_opts {
     struct ingest *ingest;
     struct clock *clock;
-    struct crew *crew;              // helps queries; NULL = none
-    struct delivery *delivery;      // NULL: its requests are answered 503
-    struct str delivery_closed;     // why it is NULL, for people
-    struct gauges_keeper *gauges;   // of delivery, for /metrics; NULL: none
-    const struct secrets *secrets;  // of hooks
-    struct mem_budget *body_budget; // of the server's, for figures
-    struct mem_budget *work_budget; // bodies unpacked, turned to protobuf, packed for the log
+    struct crew *crew;                  // helps queries; NULL = none
+    struct delivery *delivery;          // NULL: its requests are answered 503
+    struct str delivery_closed;         // why it is NULL, for people
+    struct gauges_keeper *gauges;       // of delivery, for /metrics; NULL: none
+    const struct untold_counts *untold; // spans of pipelines, for figures
+    const struct secrets *secrets;      // of hooks
+    struct mem_budget *body_budget;     // of the server's, for figures
+    struct mem_budget *work_budget;     // bodies unpacked, turned to protobuf, packed for the log
     uint32_t n_workers, max_queued;
     uint64_t max_decoded_bytes; // of a request body
     uint64_t max_trace_bytes;   // of a trace in an answer

@@ -6,6 +6,7 @@
 #include "api/api_internal.h"
 #include "delivery/delivery.h"
 #include "delivery/gauges_keeper.h"
+#include "intake/pipeline.h"
 #include "otlp/check.h"
 
 enum { METRICS_BYTES_MAX = 4 << 20 }; // the longest names of all services included
@@ -123,10 +124,19 @@ static void write_store(struct api *a, struct buf *b) {
               (double)(clock_unix_ns(a->opts.clock) - s.oldest_start_ns) / 86400e9);
 }
 
+static void write_untold(struct api *a, struct buf *b) {
+    family(b, "takt_delivery_spans_untold", "counter",
+           "Spans of pipelines that did not become an event of delivery, by reason.");
+    for (int i = 0; i < UNTOLD_COUNT; i++)
+        buf_fmt(b, "takt_delivery_spans_untold_total{reason=\"%s\"} %llu\n", untold_label((enum untold)i),
+                (unsigned long long)a->opts.untold->of[i]);
+}
+
 static void write_delivery(struct api *a, struct buf *b) {
     struct delivery_stats s;
     gauge(b, "takt_delivery_open", "1: the facts of delivery are open; 0: events are refused for now.",
           a->opts.delivery != NULL);
+    write_untold(a, b);
     if (!a->opts.delivery) return;
     delivery_stats(a->opts.delivery, &s);
     counter(b, "takt_delivery_events", "Events of delivery that were taken in.", s.events);
@@ -135,7 +145,6 @@ static void write_delivery(struct api *a, struct buf *b) {
             s.unknown);
     counter(b, "takt_delivery_events_aside", "Of these, those that were set aside.", s.aside);
     counter(b, "takt_delivery_requests_refused", "Requests with events that were refused.", s.refused);
-    counter(b, "takt_delivery_spans_untold", "Spans of pipelines that could not become an event.", s.untold);
 }
 
 static const struct {

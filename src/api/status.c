@@ -5,6 +5,7 @@
 #include "api/api_internal.h"
 #include "api/search.h"
 #include "base/pb.h"
+#include "intake/pipeline.h"
 #include "os/random.h"
 #include "otlp/check.h"
 #include "span/wire.h"
@@ -32,6 +33,19 @@ void buildinfo_handle(struct api *a, struct net_request *rq) {
     reply_buf(rq, 200, TYPE_JSON, &out);
 }
 
+static uint64_t untold_spans(struct api *a) {
+    uint64_t n = 0;
+    for (int i = 0; i < UNTOLD_COUNT; i++) n += a->opts.untold->of[i];
+    return n;
+}
+
+static void write_delivery_text(struct api *a, struct buf *b) {
+    uint64_t n = untold_spans(a);
+    buf_fmt(b, "delivery    %s%.*s\n", a->opts.delivery ? "open" : "closed: ",
+            STR_ARG(a->opts.delivery ? STR("") : a->opts.delivery_closed));
+    if (n) buf_fmt(b, "untold      %llu spans of pipelines became no event\n", (unsigned long long)n);
+}
+
 void status_text_handle(struct api *a, struct net_request *rq) {
     struct ingest_stats s;
     struct buf out;
@@ -51,6 +65,7 @@ void status_text_handle(struct api *a, struct net_request *rq) {
         "log         %llu bytes in %u segments\nreceived    %llu spans in %llu requests\nbusy        %s\n",
         (unsigned long long)s.wal.bytes, s.wal.segments, (unsigned long long)s.spans_total,
         (unsigned long long)s.requests_total, s.busy ? "yes" : "no");
+    write_delivery_text(a, &out);
     reply_buf(rq, 200, TYPE_TEXT, &out);
 }
 
@@ -138,6 +153,23 @@ static void write_store(struct api *a, struct json_writer *w) {
     jw_object_end(w);
 }
 
+static void write_delivery(struct api *a, struct json_writer *w) {
+    jw_key(w, STR("delivery"));
+    jw_object(w);
+    jw_key(w, STR("open"));
+    jw_bool(w, a->opts.delivery != NULL);
+    if (!a->opts.delivery) {
+        jw_key(w, STR("closed"));
+        jw_str(w, a->opts.delivery_closed);
+    }
+    jw_key(w, STR("spans_untold"));
+    jw_object(w);
+    for (int i = 0; i < UNTOLD_COUNT; i++)
+        write_number(w, str_of(untold_label((enum untold)i)), a->opts.untold->of[i]);
+    jw_object_end(w);
+    jw_object_end(w);
+}
+
 void takt_status_handle(struct api *a, struct net_request *rq) {
     struct buf out;
     buf_init(&out, 1 << 20);
@@ -152,6 +184,7 @@ void takt_status_handle(struct api *a, struct net_request *rq) {
     write_receivers(a, &w);
     write_refusals(a, &w);
     write_store(a, &w);
+    write_delivery(a, &w);
     jw_object_end(&w);
     reply_buf(rq, 200, TYPE_JSON, &out);
 }

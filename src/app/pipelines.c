@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 #include "base/pb.h"
-#include "intake/pipeline.h"
 #include "os/thread.h"
 #include "span/wire.h"
 #include "span/canon.h"
@@ -20,6 +19,7 @@ enum {
     SETTLE_MS = 20,
     SETTLE_TRIES = 500,
 };
+#define SAY_EVERY_NS (60 * 1000000000ull) // that spans are not told
 
 // An event on its way. Freed by the writer of the facts.
 struct pipeline_event {
@@ -33,8 +33,10 @@ struct pipeline_event {
 };
 
 struct pipelines {
-    struct delivery *delivery;
+    struct delivery *delivery; // NULL: not open, nothing is told
     struct clock *clock;
+    struct untold_counts *untold;
+    uint64_t said_ns; // when it was last logged that nothing is told; 0: never
     // Of the table at hand; the caller's thread.
     const struct span_table *table;
     uint32_t n_resources, n_columns; // looked at
@@ -107,7 +109,7 @@ static void event_done(void *ctx, enum err err, const struct delivery_taken *tak
         wait_again(p, e);
     } else {
         p->bytes -= event_bytes(e);
-        if (err != ERR_OK) delivery_note_untold(p->delivery);
+        if (err != ERR_OK) p->untold->of[UNTOLD_LOST]++;
     }
     p->n_flying--;
     if (!again && !p->stopping) hand_over(p);
@@ -149,10 +151,21 @@ static enum err event_new(struct pipelines *p, const struct pipeline_span *s, en
     return ERR_OK;
 }
 
+static void note_closed(struct pipelines *p) {
+    uint64_t now = clock_mono_ns(p->clock), n = ++p->untold->of[UNTOLD_CLOSED];
+    if (p->said_ns && now - p->said_ns < SAY_EVERY_NS) return;
+    p->said_ns = now;
+    log_warn("pipeline.untold", KV_Z("why", "delivery is closed"), KV_U64("spans", n));
+}
+
 static void tell(struct pipelines *p, const struct pipeline_span *s, enum pipeline_what what) {
     struct pipeline_event *e;
+    if (!p->delivery) {
+        note_closed(p);
+        return;
+    }
     if (event_new(p, s, what, &e) != ERR_OK) {
-        delivery_note_untold(p->delivery);
+        p->untold->of[UNTOLD_UNREAD]++;
         return;
     }
     mutex_lock(&p->lock);
@@ -230,7 +243,7 @@ static bool may_look(struct pipelines *p, unsigned i) {
         p->looks--;
         return true;
     }
-    delivery_note_untold(p->delivery);
+    p->untold->of[UNTOLD_COSTLY]++;
     return false;
 }
 
@@ -370,11 +383,13 @@ struct batch_sink pipelines_sink(struct pipelines *p) {
     return (struct batch_sink){ take, settle, p };
 }
 
-enum err pipelines_new(struct delivery *d, struct clock *c, struct pipelines **out) {
+enum err pipelines_new(struct delivery *d, struct clock *c, struct untold_counts *untold,
+                       struct pipelines **out) {
     struct pipelines *p = mem_zalloc(sizeof *p);
     if (!p) return ERR_NOMEM;
     p->delivery = d;
     p->clock = c;
+    p->untold = untold;
     p->last = &p->first;
     buf_init(&p->is_marked, RESOURCES_MAX);
     arena_init(&p->scratch, EVENT_MEMORY_MAX, NULL);

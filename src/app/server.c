@@ -37,6 +37,7 @@ struct server {
     struct delivery *delivery; // NULL: closed says why
     struct err_ctx delivery_closed;
     struct pipelines *pipelines;
+    struct untold_counts untold; // of pipelines
     struct impact_keeper *impact;
     struct gauges_keeper *gauges;
     struct neighbours_keeper *neighbours;
@@ -146,7 +147,7 @@ static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
                              .drop_oldest = c->disk_when_full == CONFIG_WHEN_FULL_DROP_OLDEST,
                              .merge = c->merge_enabled,
                              .is_whole = trace_is_whole,
-                             .sink = s->pipelines ? pipelines_sink(s->pipelines) : (struct batch_sink){ 0 },
+                             .sink = pipelines_sink(s->pipelines),
                              .should_stop = signals_pending };
     TRY(ingest_open(&o, &s->ingest, &replay, ctx));
     if (replay.spans || replay.wal.tail_bytes_cut || replay.wal.quarantined_bytes)
@@ -178,9 +179,9 @@ static enum err open_facts(struct server *s, struct err_ctx *ctx) {
 static enum err open_delivery(struct server *s, struct err_ctx *ctx) {
     TRY(secrets_read(disk_real(), s->config.hooks_secrets_dir, &s->secrets, ctx));
     TRY(open_facts(s, ctx));
-    if (!s->delivery) return ERR_OK;
-    TRY(catalogue_watch_start(s->delivery, s->config.delivery_catalogue.ptr, &s->catalogue, ctx));
-    return pipelines_new(s->delivery, clock_real(), &s->pipelines);
+    if (s->delivery)
+        TRY(catalogue_watch_start(s->delivery, s->config.delivery_catalogue.ptr, &s->catalogue, ctx));
+    return pipelines_new(s->delivery, clock_real(), &s->untold, &s->pipelines);
 }
 
 static struct view *take_view(void *ctx) {
@@ -209,6 +210,7 @@ static enum err open_api(struct server *s) {
                           .delivery = s->delivery,
                           .delivery_closed = str_of(s->delivery_closed.text),
                           .gauges = s->gauges,
+                          .untold = &s->untold,
                           .secrets = s->secrets,
                           .body_budget = &s->bodies,
                           .work_budget = &s->work,

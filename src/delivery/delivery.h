@@ -44,11 +44,9 @@ struct delivery_call {
 };
 NODISCARD enum err delivery_submit(struct delivery *d, struct delivery_call *call);
 NODISCARD enum err delivery_refuse(struct delivery *d, const struct intake_request *r, struct str reason);
-// What spans told and could not become an event.
-void delivery_note_untold(struct delivery *d);
 
 struct delivery_stats { // since the start
-    uint64_t events, again, unknown, aside, refused, untold;
+    uint64_t events, again, unknown, aside, refused;
 };
 void delivery_stats(struct delivery *d, struct delivery_stats *out);
 

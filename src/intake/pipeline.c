@@ -154,3 +154,11 @@ void pipeline_write(const struct pipeline_span *s, enum pipeline_what what, stru
     put_attributes(&w, "resource", s->resource);
     jw_object_end(&w);
 }
+
+const char *untold_label(enum untold why) {
+    static const char *const labels[] = { [UNTOLD_CLOSED] = "closed",
+                                          [UNTOLD_UNREAD] = "unread",
+                                          [UNTOLD_COSTLY] = "costly",
+                                          [UNTOLD_LOST] = "lost" };
+    return labels[why];
+}

@@ -4,6 +4,8 @@
 // OpenTelemetry's conventions for CI/CD and of what emitters really send. No I/O. thread: any.
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -40,6 +42,19 @@ enum pipeline_what {
     PIPELINE_NEEDS_RUN, // a task that does not say of which run: to be told with the root of its trace
 };
 enum pipeline_what pipeline_what(const struct pipeline_span *s);
+
+// Spans of pipelines that became no event, by reason: each is counted by whoever drops it.
+enum untold {
+    UNTOLD_CLOSED, // the facts are not open
+    UNTOLD_UNREAD, // they do not make an event
+    UNTOLD_COSTLY, // the run of their trace would cost too much to find
+    UNTOLD_LOST,   // the facts refused the event for good
+    UNTOLD_COUNT
+};
+struct untold_counts {
+    _Atomic uint64_t of[UNTOLD_COUNT];
+};
+const char *untold_label(enum untold why);
 
 void pipeline_add(struct pipeline_attributes *a, struct str key, struct str value);
 // Appends the event of a run, a task or a test. The same span gives the same bytes.
