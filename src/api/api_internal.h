@@ -56,6 +56,8 @@ struct api {
 void reply_error(struct net_request *rq, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
 // The facts of delivery are open, or the request was answered: 503, with the reason.
 bool reply_unless_delivery(struct api *a, struct net_request *rq);
+// The same, and 429 while the disk budget is used up: for what adds to the facts.
+bool reply_unless_room(struct api *a, struct net_request *rq);
 void reply_method(struct net_request *rq, const char *allowed); // 405
 void reply_busy(struct net_request *rq, const char *why);       // 429 with a retry hint
 // Takes the buffer's bytes. Packed with gzip where the client takes it.

@@ -51,7 +51,7 @@ void takt_history_post_handle(struct api *a, struct net_request *rq) {
     struct sent s = { .now = (int64_t)clock_unix_ns(a->opts.clock) };
     struct err_ctx why = { 0 };
     struct arena arena;
-    if (!reply_unless_delivery(a, rq) || !may_send(a, rq)) return;
+    if (!reply_unless_room(a, rq) || !may_send(a, rq)) return;
     arena_init(&arena, MEMORY_MAX, a->opts.work_budget);
     enum err e = take(a, rq, &arena, &s, &why);
     if (e == ERR_OK)

@@ -128,7 +128,7 @@ static void take(struct api *a, struct hook_call *h) {
 }
 
 static void handle(struct api *a, struct net_request *rq, struct str source) {
-    if (!reply_unless_delivery(a, rq)) return;
+    if (!reply_unless_room(a, rq)) return;
     struct hook_call *h = mem_zalloc(sizeof *h);
     if (!h) {
         reply_error(rq, 503, "out of memory");

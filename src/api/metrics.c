@@ -105,6 +105,13 @@ static void write_store(struct api *a, struct buf *b) {
     gauge(b, "takt_blocks", "Live blocks.", (double)s.blocks);
     gauge(b, "takt_block_spans", "Spans in blocks.", (double)s.block_spans);
     gauge(b, "takt_block_bytes", "Bytes of blocks.", (double)s.block_bytes);
+    family(b, "takt_disk_bytes", "gauge",
+           "Bytes on disk that count in the disk budget, by what they are of.");
+    buf_fmt(b, "takt_disk_bytes{of=\"blocks\"} %llu\n", (unsigned long long)s.block_bytes);
+    buf_fmt(b, "takt_disk_bytes{of=\"wal\"} %llu\n", (unsigned long long)s.wal.bytes);
+    buf_fmt(b, "takt_disk_bytes{of=\"facts\"} %llu\n", (unsigned long long)s.beside_bytes);
+    gauge(b, "takt_disk_budget_bytes", "The disk budget.", (double)s.disk_budget_bytes);
+    gauge(b, "takt_disk_full", "1: the disk budget is used up, and data is refused.", s.disk_full ? 1 : 0);
     gauge(b, "takt_wal_bytes", "Bytes of the write-ahead log.", (double)s.wal.bytes);
     counter(b, "takt_wal_syncs", "Syncs of the write-ahead log.", s.wal.sync_count);
     counter(b, "takt_wal_written_bytes", "Bytes written to the write-ahead log.", s.wal.bytes_written_total);
@@ -144,7 +151,11 @@ static void write_delivery(struct api *a, struct buf *b) {
     counter(b, "takt_delivery_events_unknown", "Of these, those of a type that says nothing to Takt.",
             s.unknown);
     counter(b, "takt_delivery_events_aside", "Of these, those that were set aside.", s.aside);
-    counter(b, "takt_delivery_requests_refused", "Requests with events that were refused.", s.refused);
+    family(b, "takt_delivery_requests_refused", "counter",
+           "Requests with events that were refused, by reason.");
+    buf_fmt(b, "takt_delivery_requests_refused_total{reason=\"invalid\"} %llu\n",
+            (unsigned long long)s.refused);
+    buf_fmt(b, "takt_delivery_requests_refused_total{reason=\"disk\"} %llu\n", (unsigned long long)s.full);
 }
 
 static const struct {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
+#include "delivery/delivery.h"
 
 enum { GZIP_FROM_BYTES = 1400, GZIP_LEVEL = 1, TEXT_MAX = 1024, HEADERS_MAX = 12 };
 
@@ -49,6 +50,14 @@ enum net_grpc_status grpc_status_of(enum err e) {
 bool reply_unless_delivery(struct api *a, struct net_request *rq) {
     if (!a->opts.delivery) reply_error(rq, 503, "delivery is closed: %.*s", STR_ARG(a->opts.delivery_closed));
     return a->opts.delivery != NULL;
+}
+
+bool reply_unless_room(struct api *a, struct net_request *rq) {
+    if (!reply_unless_delivery(a, rq)) return false;
+    if (ingest_has_room(a->opts.ingest)) return true;
+    delivery_note_full(a->opts.delivery);
+    reply_busy(rq, "the disk budget is used up; events are refused until there is room\n");
+    return false;
 }
 
 void reply_error(struct net_request *rq, int status, const char *fmt, ...) {

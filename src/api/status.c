@@ -65,6 +65,9 @@ void status_text_handle(struct api *a, struct net_request *rq) {
         "log         %llu bytes in %u segments\nreceived    %llu spans in %llu requests\nbusy        %s\n",
         (unsigned long long)s.wal.bytes, s.wal.segments, (unsigned long long)s.spans_total,
         (unsigned long long)s.requests_total, s.busy ? "yes" : "no");
+    buf_fmt(&out, "disk        %llu of %llu bytes, facts %llu of them%s\n", (unsigned long long)s.disk_bytes,
+            (unsigned long long)s.disk_budget_bytes, (unsigned long long)s.beside_bytes,
+            s.disk_full ? ": full, data is refused" : "");
     write_delivery_text(a, &out);
     reply_buf(rq, 200, TYPE_TEXT, &out);
 }
@@ -148,6 +151,11 @@ static void write_store(struct api *a, struct json_writer *w) {
     write_ns(w, STR("newest_unix_ns"), s.newest_start_ns);
     write_number(w, STR("head_spans"), s.head_spans);
     write_number(w, STR("wal_bytes"), s.wal.bytes);
+    write_number(w, STR("facts_bytes"), s.beside_bytes);
+    write_number(w, STR("disk_bytes"), s.disk_bytes);
+    write_number(w, STR("disk_budget_bytes"), s.disk_budget_bytes);
+    jw_key(w, STR("disk_full"));
+    jw_bool(w, s.disk_full);
     jw_key(w, STR("busy"));
     jw_bool(w, s.busy);
     jw_object_end(w);

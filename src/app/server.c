@@ -122,6 +122,21 @@ static enum err take_directory(struct server *s, struct err_ctx *ctx) {
     return object_file_open(d, dir, &s->store);
 }
 
+// The facts lie in the same directory, and count.
+static uint64_t facts_bytes(void *ctx) {
+    static const char *const names[] = { "facts.db", "facts.db-wal", "facts.db-shm" };
+    struct server *s = ctx;
+    struct disk *d = disk_real();
+    uint64_t bytes = 0;
+    char path[4096];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct disk_stat st;
+        (void)snprintf(path, sizeof path, "%s/%s", s->config.data_dir.ptr, names[i]);
+        if (d->ops->stat(d, path, &st) == ERR_OK) bytes += st.size_bytes;
+    }
+    return bytes;
+}
+
 static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
     const struct config *c = &s->config;
     struct ingest_replay replay;
@@ -144,6 +159,8 @@ static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
                              .build_budget = &s->building,
                              .retention_ns = c->retention,
                              .disk_budget_bytes = disk,
+                             .beside = facts_bytes,
+                             .beside_ctx = s,
                              .drop_oldest = c->disk_when_full == CONFIG_WHEN_FULL_DROP_OLDEST,
                              .merge = c->merge_enabled,
                              .is_whole = trace_is_whole,

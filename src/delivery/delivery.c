@@ -21,7 +21,7 @@ struct delivery {
     struct db *readers[READERS_KEPT];
     unsigned n_readers;
     _Atomic uint64_t noted, settled; // generations: of what is stale, of what is derived
-    _Atomic uint64_t events, again, unknown, aside, refused;
+    _Atomic uint64_t events, again, unknown, aside, refused, full;
 };
 
 // --- open --------------------------------------------------------------------------------------------------
@@ -178,8 +178,12 @@ enum err delivery_refuse(struct delivery *d, const struct intake_request *r, str
     return delivery_write(d, refuse, &(struct refuse_job){ r, reason });
 }
 
+void delivery_note_full(struct delivery *d) {
+    d->full++;
+}
+
 void delivery_stats(struct delivery *d, struct delivery_stats *out) {
-    *out = (struct delivery_stats){ d->events, d->again, d->unknown, d->aside, d->refused };
+    *out = (struct delivery_stats){ d->events, d->again, d->unknown, d->aside, d->refused, d->full };
 }
 
 uint64_t delivery_changes(struct delivery *d) {

@@ -62,8 +62,9 @@ static enum err told(struct db *d, int code) {
 static const char settings[] =
     "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=268435456;"
     "PRAGMA foreign_keys=OFF;";
-static const char settings_writer[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
-                                      "wal_autocheckpoint=4000; PRAGMA page_size=8192;";
+static const char settings_writer[] =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
+    "wal_autocheckpoint=4000; PRAGMA page_size=8192; PRAGMA journal_size_limit=33554432;";
 
 // A reader beside a writer follows its log. Without a log nobody writes, and SQLite must not make
 // one: the file is opened as one that does not change.

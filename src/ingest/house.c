@@ -232,6 +232,10 @@ static bool expire_step(struct ingest *in) {
     return spans > 0;
 }
 
+static uint64_t beside_bytes(const struct ingest *in) {
+    return in->opts.beside ? in->opts.beside(in->opts.beside_ctx) : 0;
+}
+
 static uint64_t stored_bytes(struct ingest *in) {
     struct wal_stats w;
     uint64_t bytes = 0;
@@ -241,13 +245,30 @@ static uint64_t stored_bytes(struct ingest *in) {
 }
 
 // Room for one merge output is kept free.
-static bool budget_step(struct ingest *in) {
+static uint64_t usable_bytes(const struct ingest *in) {
     uint64_t budget = in->opts.disk_budget_bytes, reserve = in->opts.cut_bytes;
+    return budget > reserve ? budget - reserve : 0;
+}
+
+bool ingest_has_room(struct ingest *in) {
+    if (in->opts.disk_budget_bytes == 0) return true;
+    if (in->disk_full) return false;
+    uint64_t movable = in->opts.drop_oldest ? 0 : in->stored_bytes;
+    return movable + beside_bytes(in) <= usable_bytes(in);
+}
+
+static bool budget_step(struct ingest *in) {
+    uint64_t budget = in->opts.disk_budget_bytes, beside = beside_bytes(in), bytes = stored_bytes(in);
     if (budget == 0) return false;
-    bool full = stored_bytes(in) + reserve > budget;
-    if (full != in->disk_full) log_warn(full ? "disk.full" : "disk.free", KV_U64("budget", budget));
-    in->disk_full = full && !in->opts.drop_oldest;
-    if (!full || !in->opts.drop_oldest || in->catalog.n_blocks == 0) return false;
+    in->stored_bytes = bytes;
+    bool full = bytes + beside > usable_bytes(in);
+    // What others keep stays: where it fills the budget alone, no block that goes makes room.
+    bool drops = in->opts.drop_oldest && beside <= usable_bytes(in), refuses = full && !drops;
+    if (refuses != in->disk_full)
+        log_warn(refuses ? "disk.full" : "disk.free", KV_U64("budget", budget),
+                 KV_U64("used", bytes + beside), KV_U64("facts", beside));
+    in->disk_full = refuses;
+    if (!full || !drops || in->catalog.n_blocks == 0) return false;
     const struct block_meta *oldest = &in->catalog.blocks[0];
     for (uint32_t i = 1; i < in->catalog.n_blocks; i++)
         if (in->catalog.blocks[i].received.min_ns < oldest->received.min_ns) oldest = &in->catalog.blocks[i];

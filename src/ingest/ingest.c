@@ -386,6 +386,8 @@ void ingest_stats(struct ingest *in, struct ingest_stats *out) {
                                   .equal_spans_total = in->equal_spans_total,
                                   .deleted_traces_total = in->deleted_traces_total,
                                   .deleted_spans_total = in->deleted_spans_total,
+                                  .beside_bytes = in->opts.beside ? in->opts.beside(in->opts.beside_ctx) : 0,
+                                  .disk_budget_bytes = in->opts.disk_budget_bytes,
                                   .disk_full = in->disk_full };
     wal_stats(in->wal, &out->wal);
     judge_stats(in, out);
@@ -401,4 +403,5 @@ void ingest_stats(struct ingest *in, struct ingest_stats *out) {
                 in->keeper_busy || in->want_keeper;
     for (uint32_t i = 0; i < in->n_blocks; i++) add_block(out, block_meta(in->blocks[i]));
     mutex_unlock(&in->lock);
+    out->disk_bytes = out->block_bytes + out->wal.bytes + out->beside_bytes;
 }

@@ -32,7 +32,9 @@ struct ingest_opts {
     struct mem_budget *build_budget; // of a block being built
     uint64_t retention_ns;           // by received time
     uint64_t disk_budget_bytes;      // 0 = none
-    bool drop_oldest;                // at the disk budget: let the oldest block go instead of refusing
+    uint64_t (*beside)(void *ctx);   // bytes that others keep within the same budget; NULL: none
+    void *beside_ctx;
+    bool drop_oldest; // at the disk budget: let the oldest block go instead of refusing
     bool merge;
     uint64_t retry_ns; // after a cut that failed; 0 = 2 s
     // Has the trace a root and every parent? Asked a minute after the cut for traces that had not.
@@ -55,6 +57,9 @@ struct ingest_replay {
 // with text; ERR_CANCELED by should_stop.
 NODISCARD enum err ingest_open(const struct ingest_opts *opts, struct ingest **out,
                                struct ingest_replay *replay, struct err_ctx *ctx);
+// Is there room for what others keep within the disk budget? What drops the oldest block makes it, as long
+// as blocks are in the way. Asks `beside`. thread: any.
+bool ingest_has_room(struct ingest *in);
 // Answers what waits with ERR_UNAVAILABLE and stops the threads; nothing is cut, the log has it.
 void ingest_close(struct ingest *in);
 
@@ -106,8 +111,9 @@ struct ingest_stats {
     uint64_t blocks, block_spans, block_traces, block_bytes;
     uint64_t queued_requests;
     uint64_t snapshot;
-    uint64_t oldest_start_ns, newest_start_ns; // of spans in blocks; 0 = none
-    bool disk_full, busy;                      // busy: something is queued, frozen or being merged
+    uint64_t oldest_start_ns, newest_start_ns;            // of spans in blocks; 0 = none
+    uint64_t disk_bytes, beside_bytes, disk_budget_bytes; // all that is compared with the budget; 0 = none
+    bool disk_full, busy;                                 // busy: something is queued, frozen or being merged
     struct wal_stats wal;
 };
 void ingest_stats(struct ingest *in, struct ingest_stats *out);

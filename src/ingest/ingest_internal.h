@@ -67,6 +67,7 @@ struct ingest {
     struct thread committer, applier, keeper;
     _Atomic bool behind; // the committer is: bodies get packed
     _Atomic bool disk_full;
+    _Atomic uint64_t stored_bytes; // as the keeper saw them last: log and blocks
     _Atomic uint64_t spans_total, requests_total, bytes_total, failed_requests_total, cuts_total,
         merges_total, dropped_blocks_total, dropped_spans_total, expired_spans_total, cut_failures_total,
         equal_spans_total, deleted_traces_total, deleted_spans_total;

@@ -171,6 +171,42 @@ TEST(house_dropping_the_oldest_is_a_choice_and_counted) {
     trial_fini(&t);
 }
 
+static uint64_t bytes_beside(void *ctx) {
+    return *(uint64_t *)ctx;
+}
+
+TEST(house_what_others_keep_counts_in_the_disk_budget) {
+    for (unsigned drop = 0; drop < 2; drop++) {
+        struct trial t;
+        uint64_t beside = 0;
+        fill_budget(&t, drop);
+        trial_close(&t);
+        t.opts.beside = bytes_beside;
+        t.opts.beside_ctx = &beside;
+        CHECK_OK(trial_open(&t));
+        submit_random(&t, 3);
+        CHECK_OK(trial_flush(&t));
+        keep(&t);
+        struct ingest_stats s = stats_of(&t);
+        CHECK(!s.disk_full && s.beside_bytes == 0 && s.disk_bytes == s.block_bytes + s.wal.bytes);
+        CHECK(ingest_has_room(t.in));
+        beside = 101 << 10; // more than the budget leaves to them, with no block at all
+        CHECK(!ingest_has_room(t.in));
+        keep(&t);
+        s = stats_of(&t);
+        CHECK(s.disk_full && s.beside_bytes == beside);
+        CHECK_U64(s.disk_bytes, s.block_bytes + s.wal.bytes + beside);
+        CHECK_U64(s.dropped_spans_total, 0); // it would make no room
+        beside = 100 << 10;                  // just fits, without blocks
+        if (drop) CHECK(ingest_has_room(t.in) == !stats_of(&t).disk_full);
+        keep(&t);
+        s = stats_of(&t);
+        CHECK_U64(s.blocks == 0, drop);
+        CHECK(s.disk_full == !drop && ingest_has_room(t.in) == (drop != 0));
+        trial_fini(&t);
+    }
+}
+
 TEST(house_a_view_keeps_its_answer_over_cut_merge_and_retention) {
     struct trial t;
     struct model then;

@@ -2,6 +2,7 @@
 """Bounds: TLS, the memory budget under a crowd, the disk budget, the stop under load."""
 import gzip
 import http.client
+import json
 import random
 import re
 import socket
@@ -256,6 +257,49 @@ def disk_full_drops_the_oldest(seed):
         assert used
 
 
+def facts_fill_the_disk(seed):
+    """Bodies of webhooks are kept for ever, and count: at the budget they are refused as traces are, and said."""
+    with Server(flags=DISK) as server:
+        dice = random.Random(seed)
+
+        def tell(i):
+            body = {"specversion": "1.0", "id": f"{seed}-{i}", "source": "test", "type": "org.example.big",
+                    "data": dice.randbytes(MIB).hex()}
+            return server.request("POST", "/events", json.dumps(body).encode(), {"Content-Type": "application/cloudevents+json"})
+
+        def tell_until_full(first):
+            statuses = []
+            while len(statuses) < 40 and 429 not in statuses:
+                statuses.append(tell(first + len(statuses))[0])
+            assert statuses == [202] * (len(statuses) - 1) + [429], statuses
+
+        tell_until_full(0)
+        status, head, body = tell(1000)
+        assert status == 429 and head["Retry-After"] and b"disk budget" in body, (status, body)
+        value = lambda name, **labels: openmetrics.value(openmetrics.parse(server.get("/metrics")[2].decode()), name, **labels)
+        facts = sum(f.stat().st_size for f in server.data.glob("facts.db*"))
+        assert value("takt_disk_bytes", of="facts") == facts > 50 * MIB and facts < 66 * MIB, facts
+        assert value("takt_disk_budget_bytes") == 64 * MIB and value("takt_delivery_requests_refused_total", reason="disk") == 2
+        until("traces are refused too", lambda: server.post_traces(otlp.encode(request(span())))[0] == 429, 30)
+        assert value("takt_disk_full") == 1
+        store = server.get_json("/api/takt/status")["store"]
+        assert store["disk_full"] and store["facts_bytes"] == facts and store["disk_bytes"] >= facts, store
+        assert f"facts {facts} of them: full" in server.get("/status")[2].decode()
+        assert "disk.full" in server.log.read_text()
+        server.stop()
+        # Blocks that go make no room where the facts alone fill it: none goes.
+        server.flags += ["--set", "disk.when_full=drop_oldest"]
+        server.start()
+        tell_until_full(100)  # the journal of the facts went at the stop
+        until("full", lambda: value("takt_disk_full") == 1, 30)
+        assert value("takt_spans_dropped_total") == 0 and tell(1001)[0] == 429
+        server.stop()
+        server.flags += ["--set", "disk.budget=256MiB"]
+        server.start()
+        until("there is room", lambda: value("takt_disk_full") == 0, 30)
+        assert tell(1002)[0] == 202 and server.post_traces(otlp.encode(request(span())))[0] == 200
+
+
 # --- the stop -----------------------------------------------------------------------------------
 
 def stop_under_load(seed):
@@ -326,4 +370,5 @@ def cases(tap):
     tap.case("crowd_of_200", crowd, tap.seed, False)
     tap.case("crowd_of_200_with_gzip", crowd, tap.seed, True)
     tap.case("disk_full_refuses", disk_full_refuses, tap.seed)
+    tap.case("facts_fill_the_disk", facts_fill_the_disk, tap.seed)
     tap.case("disk_full_drops_the_oldest", disk_full_drops_the_oldest, tap.seed)
