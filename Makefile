@@ -176,7 +176,7 @@ fresh:
 build/tools/replay: bench/replay.c | build/pkg.mk
 	@mkdir -p $(@D)
 	@$(CCACHE) gcc -std=gnu17 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror $< -o $@ -ldeflate -lpthread
-bench: build build/tools/replay $(B)/bench/delivery_bench $(B)/bench/impact_bench
+bench: build build/tools/replay $(B)/bench/delivery_bench $(B)/bench/failure_bench $(B)/bench/impact_bench
 	@bench/run $(BENCH_FLAGS)
 shots: build $(NODE_STAMPS)
 	@node ui/shots.mjs

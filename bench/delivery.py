@@ -12,9 +12,10 @@ from takt import BINARY, Server, temporary_directory
 from workload import ROOT, say
 
 BENCH = ROOT / "build/release/bench/delivery_bench"
+LINKS = ROOT / "build/release/bench/failure_bench"
 # At a scale of 1 (make bench): what to reach.
 TARGETS = {"event_cpu_us": 600, "reprocess_s_per_1m": 60, "import_50k_s": 20, "import_again_s": 1,
-           "measure_year_ms": 200, "late_event_ms": 200}
+           "measure_year_ms": 200, "late_event_ms": 200, "links_20k_cpu_ms": 1000}
 
 
 def deploy(i):
@@ -96,6 +97,12 @@ def year(services, rollouts):
     return worst, late
 
 
+def links(n):
+    """CPU ms to link so many incidents of one service with as many rollouts."""
+    out = subprocess.run([str(LINKS), str(n)], check=True, capture_output=True, text=True).stdout
+    return float(out.split("incidents:")[1].split()[0])
+
+
 def measure(scale, figure):
     """scale 1: the sizes of the targets."""
     say("delivery: events")
@@ -111,3 +118,6 @@ def measure(scale, figure):
         worst, late = year(max(20, int(1000 * scale)), 200)
         figure("measure_year_ms", worst, 0)
         figure("late_event_ms", late, 0)
+    if LINKS.exists():
+        say("delivery: incidents and rollouts")
+        figure("links_20k_cpu_ms", links(max(200, int(20_000 * scale))), 0)

@@ -1,46 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/failure.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "delivery/held.h"
+#include "delivery/naming.h"
 #include "vcs/sha.h"
 
-enum { SHORT_SHA = 7 };
-
+// What is asked for each incident is sorted once, so that an incident costs what belongs to it.
 struct finding {
     struct arena *a;
     const struct failure_ask *ask;
     struct failures *out;
     uint32_t cap;
-    uint32_t from; // where the links of the incident at hand begin
+    struct naming names;
+    uint8_t *remedied;   // of each rollout: the rules of its links without an incident, as bits
+    uint32_t *canary_of; // of each canary: its rollout
+    uint32_t *impact_of; // of each rollout: its impact, or ROLLOUT_NONE
+    uint32_t *verdicts;  // by incident, then as they were given
+    struct held_list undone, traced, turned, canaries; // of rollbacks, rollouts, flags, canaries
+    // The incident at hand.
+    uint32_t from;        // where its links begin
+    const uint32_t *said; // its verdicts
+    uint32_t n_said;
 };
 
-// --- names -------------------------------------------------------------------------------------------------
-
-static bool is_hex(struct str s) {
-    for (size_t i = 0; i < s.len; i++)
-        if (!strchr("0123456789abcdefABCDEF", s.ptr[i])) return false;
-    return true;
-}
-
-bool failure_names(const struct rollout *r, struct str name) {
-    const struct deploy *d = r->lead;
-    char id[17];
-    if (name.len == 0) return false;
-    (void)snprintf(id, sizeof id, "%016llx", (unsigned long long)r->id);
-    if (str_eq(name, str_of(id)) || str_eq(name, d->key) || str_eq(name, d->group)) return true;
-    if (str_eq(name, d->version) || str_eq(name, d->digest)) return true;
-    return name.len >= SHORT_SHA && name.len <= d->sha.len && is_hex(name) &&
-           str_eq_nocase(str_sub(d->sha, 0, name.len), name);
-}
-
-static bool names_it_alone(const struct rollout *r, struct str name) { // and not merely what it shipped
-    char id[17];
-    (void)snprintf(id, sizeof id, "%016llx", (unsigned long long)r->id);
-    return name.len &&
-           (str_eq(name, str_of(id)) || str_eq(name, r->lead->key) || str_eq(name, r->lead->group));
-}
+// --- commits ---------------------------------------------------------------------------------------------
 
 static int by_sha(const void *key, const void *item) {
     const struct brought *b = item;
@@ -65,20 +50,26 @@ static bool can_fail(const struct rollout *r) { // it was in production whole
 
 // --- links -------------------------------------------------------------------------------------------------
 
-static const struct verdict *verdict_on(const struct failure_ask *ask, uint32_t incident, uint32_t rollout) {
-    for (uint32_t i = 0; incident != ROLLOUT_NONE && i < ask->n_verdicts; i++)
-        if (str_eq(ask->verdicts[i].incident, ask->incidents[incident].key) &&
-            failure_names(&ask->rollouts->items[rollout], ask->verdicts[i].rollout))
-            return &ask->verdicts[i];
-    return NULL;
+// What people said of an incident.
+static uint32_t verdicts_on(const struct finding *f, struct str incident, const uint32_t **out) {
+    uint32_t low = 0, high = f->ask->n_verdicts, n = 0;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (str_cmp(f->ask->verdicts[f->verdicts[mid]].incident, incident) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    *out = f->verdicts + low;
+    while (low + n < f->ask->n_verdicts && str_eq(f->ask->verdicts[(*out)[n]].incident, incident)) n++;
+    return n;
 }
 
-// A person on what the traces showed, without an incident.
-static const struct verdict *verdict_on_traces(const struct failure_ask *ask, uint32_t rollout) {
-    for (uint32_t i = 0; i < ask->n_verdicts; i++)
-        if (str_eq(ask->verdicts[i].incident, FAILURE_BY_TRACES) &&
-            names_it_alone(&ask->rollouts->items[rollout], ask->verdicts[i].rollout))
-            return &ask->verdicts[i];
+// On the incident at hand.
+static const struct verdict *verdict_on(const struct finding *f, uint32_t rollout) {
+    for (uint32_t i = 0; i < f->n_said; i++)
+        if (naming_is(&f->ask->rollouts->items[rollout], f->ask->verdicts[f->said[i]].rollout))
+            return &f->ask->verdicts[f->said[i]];
     return NULL;
 }
 
@@ -90,7 +81,13 @@ static enum err add_link(struct finding *f, struct failure_link link) {
     return f->a->failed ? ERR_NOMEM : ERR_OK;
 }
 
-static bool is_linked(const struct finding *f, uint32_t rollout, uint32_t incident, enum failure_rule rule) {
+// Once for a rollout, incident and rule; it is then.
+static bool is_linked(struct finding *f, uint32_t rollout, uint32_t incident, enum failure_rule rule) {
+    if (incident == ROLLOUT_NONE) {
+        bool was = f->remedied[rollout] & 1u << rule;
+        f->remedied[rollout] |= (uint8_t)(1u << rule);
+        return was;
+    }
     for (uint32_t i = f->from; i < f->out->n; i++) {
         const struct failure_link *l = &f->out->links[i];
         if (l->rollout == rollout && l->incident == incident && l->rule == rule) return true;
@@ -100,7 +97,7 @@ static bool is_linked(const struct finding *f, uint32_t rollout, uint32_t incide
 
 static enum err add(struct finding *f, uint32_t rollout, uint32_t incident, enum failure_rule rule,
                     struct str evidence) {
-    const struct verdict *v = verdict_on(f->ask, incident, rollout);
+    const struct verdict *v = incident == ROLLOUT_NONE ? NULL : verdict_on(f, rollout);
     if ((v && !v->confirms) || is_linked(f, rollout, incident, rule)) return ERR_OK;
     return add_link(f, (struct failure_link){ .rollout = rollout,
                                               .incident = incident,
@@ -129,12 +126,14 @@ static enum err add_remedy(struct finding *f, uint32_t i) {
                    ? ERR_OK
                    : add(f, r->before, ROLLOUT_NONE, FAILURE_REMEDY,
                          str_fmt(f->a, "the next rollout, %.*s, is a hotfix", STR_ARG(name_of(r))));
-    for (uint32_t k = i; k-- > 0;)
-        if (can_fail(&all->items[k]) && failure_names(&all->items[k], r->lead->fixes))
-            return add(f, k, ROLLOUT_NONE, FAILURE_SAID,
-                       str_fmt(f->a, "%.*s says that it fixes %.*s", STR_ARG(name_of(r)),
-                               STR_ARG(r->lead->fixes)));
-    return ERR_OK;
+    uint32_t bad = ROLLOUT_NONE, k; // the last one before it
+    bool alone;
+    for (struct naming_at at = naming_find(&f->names, r->lead->fixes); naming_next(&at, &k, &alone);)
+        if (k < i && can_fail(&all->items[k]) && (bad == ROLLOUT_NONE || k > bad)) bad = k;
+    return bad == ROLLOUT_NONE ? ERR_OK
+                               : add(f, bad, ROLLOUT_NONE, FAILURE_SAID,
+                                     str_fmt(f->a, "%.*s says that it fixes %.*s", STR_ARG(name_of(r)),
+                                             STR_ARG(r->lead->fixes)));
 }
 
 static enum err add_reverts(struct finding *f) {
@@ -151,18 +150,25 @@ static enum err add_reverts(struct finding *f) {
 }
 
 // Rule 6: what the traces of a rollout showed.
-static const struct failure_impact *impact_of(const struct failure_ask *ask, uint32_t rollout) {
-    const struct rollout *r = &ask->rollouts->items[rollout];
-    for (uint32_t i = 0; i < ask->n_impacts && can_fail(r); i++)
-        if (names_it_alone(r, ask->impacts[i].rollout) || names_it_alone(r, ask->impacts[i].deploy))
-            return &ask->impacts[i];
+static const struct failure_impact *impact_of(const struct finding *f, uint32_t rollout) {
+    uint32_t i = f->impact_of[rollout];
+    return i == ROLLOUT_NONE ? NULL : &f->ask->impacts[i];
+}
+
+// A person on what the traces showed, without an incident.
+static const struct verdict *verdict_on_traces(const struct finding *f, uint32_t rollout) {
+    const uint32_t *said;
+    uint32_t n = verdicts_on(f, FAILURE_BY_TRACES, &said);
+    for (uint32_t i = 0; i < n; i++)
+        if (naming_is_alone(&f->ask->rollouts->items[rollout], f->ask->verdicts[said[i]].rollout))
+            return &f->ask->verdicts[said[i]];
     return NULL;
 }
 
 static enum err add_impacts(struct finding *f) {
     for (uint32_t i = 0; f->ask->n_impacts && i < f->ask->rollouts->n; i++) {
-        const struct failure_impact *x = impact_of(f->ask, i);
-        const struct verdict *v = x ? verdict_on_traces(f->ask, i) : NULL;
+        const struct failure_impact *x = impact_of(f, i);
+        const struct verdict *v = x ? verdict_on_traces(f, i) : NULL;
         if (!x || (v && !v->confirms)) continue;
         TRY(add(f, i, ROLLOUT_NONE, FAILURE_TRACES, x->evidence));
         f->out->links[f->out->n - 1].confirmed = v != NULL;
@@ -172,129 +178,143 @@ static enum err add_impacts(struct finding *f) {
 
 // With an incident that began while it was new, a suspicion is enough.
 static enum err add_traced(struct finding *f, uint32_t i) {
-    const struct incident *inc = &f->ask->incidents[i];
-    for (uint32_t k = 0; f->ask->n_impacts && k < f->ask->rollouts->n; k++) {
-        const struct rollout *r = &f->ask->rollouts->items[k];
-        const struct failure_impact *x = impact_of(f->ask, k);
-        if (!x || inc->began < r->started || inc->began - r->finished > FAILURE_WINDOW_NS) continue;
-        TRY(add(f, k, i, FAILURE_TRACES, x->evidence));
-    }
+    const uint32_t *found;
+    uint32_t n = held_at(&f->traced, f->ask->incidents[i].began, &found);
+    for (uint32_t k = 0; k < n; k++)
+        TRY(add(f, found[k], i, FAILURE_TRACES, impact_of(f, found[k])->evidence));
     return ERR_OK;
 }
 
-static bool decides_alone(const struct failure_ask *ask, const struct failure_link *l) {
+static bool decides_alone(const struct finding *f, const struct failure_link *l) {
     if (l->rule != FAILURE_TRACES || l->confirmed) return true;
-    const struct failure_impact *x = impact_of(ask, l->rollout);
+    const struct failure_impact *x = impact_of(f, l->rollout);
     return x && x->confirmed;
 }
 
 static enum err add_named(struct finding *f, uint32_t i) {
-    const struct incident *inc = &f->ask->incidents[i];
-    const struct rollouts *all = f->ask->rollouts;
-    if (!inc->caused_by.len) return ERR_OK;
-    for (uint32_t k = 0; k < all->n; k++)
-        if (can_fail(&all->items[k]) && names_it_alone(&all->items[k], inc->caused_by))
-            return add(f, k, i, FAILURE_SAID, STR("the incident names this rollout"));
-    for (uint32_t k = 0; k < all->n; k++) // the first success: it brought the version
-        if (can_fail(&all->items[k]) && failure_names(&all->items[k], inc->caused_by))
-            return add(f, k, i, FAILURE_VERSION,
-                       str_fmt(f->a, "the incident names %.*s, which this rollout brought",
-                               STR_ARG(inc->caused_by)));
-    uint32_t k = brought_by(f->ask, inc->caused_by);
+    struct str cause = f->ask->incidents[i].caused_by;
+    if (!cause.len) return ERR_OK;
+    uint32_t k = naming_first(&f->names, cause, true);
+    if (k != ROLLOUT_NONE) return add(f, k, i, FAILURE_SAID, STR("the incident names this rollout"));
+    k = naming_first(&f->names, cause, false); // it brought the version
+    if (k != ROLLOUT_NONE)
+        return add(f, k, i, FAILURE_VERSION,
+                   str_fmt(f->a, "the incident names %.*s, which this rollout brought", STR_ARG(cause)));
+    k = brought_by(f->ask, cause);
     return k == ROLLOUT_NONE ? ERR_OK
                              : add(f, k, i, FAILURE_VERSION,
                                    str_fmt(f->a, "the incident names commit %.*s, which this rollout brought",
-                                           STR_ARG(inc->caused_by)));
+                                           STR_ARG(cause)));
 }
 
 // Rule 3 with an incident: it began after the bad rollout, and the rollback came in time for it.
 static enum err add_rolled_back(struct finding *f, uint32_t i) {
-    const struct incident *inc = &f->ask->incidents[i];
     const struct rollouts *all = f->ask->rollouts;
-    for (uint32_t k = 0; k < all->n; k++) {
-        const struct rollout *r = &all->items[k];
-        if (r->kind != ROLLOUT_ROLLBACK || r->state != ROLLOUT_SUCCESS || r->undoes == ROLLOUT_NONE) continue;
-        if (inc->began < all->items[r->undoes].started || inc->began > r->finished) continue;
-        if (inc->began - all->items[r->undoes].finished > FAILURE_WINDOW_NS) continue;
-        TRY(add(f, r->undoes, i, FAILURE_REMEDY,
+    const uint32_t *found;
+    uint32_t n = held_at(&f->undone, f->ask->incidents[i].began, &found);
+    for (uint32_t k = 0; k < n; k++)
+        TRY(add(f, all->items[found[k]].undoes, i, FAILURE_REMEDY,
                 str_fmt(f->a, "the incident began after it and before it was rolled back to %.*s",
-                        STR_ARG(name_of(r)))));
-    }
+                        STR_ARG(name_of(&all->items[found[k]])))));
     return ERR_OK;
 }
 
 // --- flags and canaries ------------------------------------------------------------------------------------
 
-static bool denies_flag(const struct failure_ask *ask, uint32_t incident, const struct flag_turn *t) {
-    for (uint32_t i = 0; i < ask->n_verdicts; i++) {
-        const struct verdict *v = &ask->verdicts[i];
-        if (str_eq(v->incident, ask->incidents[incident].key) && !v->confirms &&
-            (str_eq(v->rollout, t->name) || str_eq(v->rollout, t->key)))
-            return true;
+static bool denies_flag(const struct finding *f, const struct flag_turn *t) {
+    for (uint32_t i = 0; i < f->n_said; i++) {
+        const struct verdict *v = &f->ask->verdicts[f->said[i]];
+        if (!v->confirms && (str_eq(v->rollout, t->name) || str_eq(v->rollout, t->key))) return true;
     }
     return false;
+}
+
+static enum err add_flag(struct finding *f, uint32_t i, uint32_t k) {
+    const struct flag_turn *t = &f->ask->flags[k];
+    int64_t before = f->ask->incidents[i].began - t->changed;
+    if (before < 0 || denies_flag(f, t)) return ERR_OK;
+    return add_link(
+        f, (struct failure_link){ .rollout = ROLLOUT_NONE,
+                                  .incident = i,
+                                  .flag = k,
+                                  .rule = FAILURE_FLAG,
+                                  .evidence = str_fmt(f->a, "flag %.*s was changed (%.*s) %lld min earlier",
+                                                      STR_ARG(t->name), STR_ARG(t->action),
+                                                      (long long)(before / 60000000000ll)) });
 }
 
 // Rule 4: the flag that the incident names, or what was turned shortly before it began.
 static enum err add_flags(struct finding *f, uint32_t i) {
     const struct incident *inc = &f->ask->incidents[i];
-    for (uint32_t k = 0; k < f->ask->n_flags; k++) {
+    const uint32_t *found;
+    uint32_t n = held_at(&f->turned, inc->began, &found);
+    for (uint32_t k = 0; k < n; k++) TRY(add_flag(f, i, found[k]));
+    for (uint32_t k = 0; inc->caused_by.len && k < f->ask->n_flags; k++) {
         const struct flag_turn *t = &f->ask->flags[k];
-        int64_t before = inc->began - t->changed;
-        bool named =
-            inc->caused_by.len && (str_eq(inc->caused_by, t->name) || str_eq(inc->caused_by, t->key));
-        if (before < 0 || (before > FAILURE_FLAG_WINDOW_NS && !named) || denies_flag(f->ask, i, t)) continue;
-        TRY(add_link(f, (struct failure_link){
-                            .rollout = ROLLOUT_NONE,
-                            .incident = i,
-                            .flag = k,
-                            .rule = FAILURE_FLAG,
-                            .evidence = str_fmt(f->a, "flag %.*s was changed (%.*s) %lld min earlier",
-                                                STR_ARG(t->name), STR_ARG(t->action),
-                                                (long long)(before / 60000000000ll)) }));
+        bool near = inc->began - t->changed <= FAILURE_FLAG_WINDOW_NS; // it is there already
+        bool named = str_eq(inc->caused_by, t->name) || str_eq(inc->caused_by, t->key);
+        if (named && !near) TRY(add_flag(f, i, k));
     }
     return ERR_OK;
 }
 
 // The last rollout of a canary's version that had begun when the canary ended.
-static uint32_t rollout_of_canary(const struct failure_ask *ask, const struct failed_canary *c) {
-    uint32_t found = ROLLOUT_NONE;
-    for (uint32_t k = 0; k < ask->rollouts->n; k++) {
-        const struct rollout *r = &ask->rollouts->items[k];
-        if (!failure_names(r, c->version) || r->started > c->ended) continue;
-        if (found == ROLLOUT_NONE || r->started > ask->rollouts->items[found].started) found = k;
+static uint32_t rollout_of_canary(const struct finding *f, const struct failed_canary *c) {
+    const struct rollout *all = f->ask->rollouts->items;
+    uint32_t found = ROLLOUT_NONE, k;
+    bool alone;
+    for (struct naming_at at = naming_find(&f->names, c->version); naming_next(&at, &k, &alone);) {
+        if (all[k].started > c->ended) continue;
+        if (found == ROLLOUT_NONE || all[k].started > all[found].started ||
+            (all[k].started == all[found].started && k < found))
+            found = k;
     }
     return found;
 }
 
 // Rule 5, of an incident, or (ROLLOUT_NONE) by itself.
-static enum err add_canaries(struct finding *f, uint32_t i) {
-    for (uint32_t k = 0; k < f->ask->n_canaries; k++) {
-        const struct failed_canary *c = &f->ask->canaries[k];
-        uint32_t bad = rollout_of_canary(f->ask, c), before = f->out->n;
-        if (bad == ROLLOUT_NONE) continue;
-        if (i != ROLLOUT_NONE &&
-            (f->ask->incidents[i].began < c->started || f->ask->incidents[i].began > c->ended))
-            continue;
-        TRY(add(f, bad, i, FAILURE_CANARY,
-                str_fmt(f->a, "its canary failed at %.0f %% of the traffic", c->weight)));
-        if (f->out->n > before)
-            f->out->links[before].aborted =
-                c->weight < FAILURE_WHOLE_WEIGHT || !can_fail(&f->ask->rollouts->items[bad]);
-    }
+static enum err add_canary(struct finding *f, uint32_t i, uint32_t k) {
+    const struct failed_canary *c = &f->ask->canaries[k];
+    uint32_t bad = f->canary_of[k], before = f->out->n;
+    if (bad == ROLLOUT_NONE) return ERR_OK;
+    TRY(add(f, bad, i, FAILURE_CANARY,
+            str_fmt(f->a, "its canary failed at %.0f %% of the traffic", c->weight)));
+    if (f->out->n > before)
+        f->out->links[before].aborted =
+            c->weight < FAILURE_WHOLE_WEIGHT || !can_fail(&f->ask->rollouts->items[bad]);
     return ERR_OK;
+}
+
+static enum err add_canaries(struct finding *f, uint32_t i) {
+    const uint32_t *found;
+    uint32_t n = held_at(&f->canaries, f->ask->incidents[i].began, &found);
+    for (uint32_t k = 0; k < n; k++) TRY(add_canary(f, i, found[k]));
+    return ERR_OK;
+}
+
+// How many rollouts had finished at a moment; those that have not stand last.
+static uint32_t finished_by(const struct rollouts *all, int64_t moment) {
+    uint32_t low = 0, high = all->n;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (all->items[mid].finished && all->items[mid].finished <= moment)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
 }
 
 // Rule 7: the last success within the window before it began.
 static enum err add_near(struct finding *f, uint32_t i) {
     const struct incident *inc = &f->ask->incidents[i];
     const struct rollouts *all = f->ask->rollouts;
-    for (uint32_t k = all->n; k-- > 0;) {
+    for (uint32_t k = finished_by(all, inc->began); k-- > 0;) {
         const struct rollout *r = &all->items[k];
-        if (!can_fail(r) || r->finished > inc->began) continue;
         int64_t after = inc->began - r->finished;
         if (after > FAILURE_WINDOW_NS) return ERR_OK;
-        const struct verdict *v = verdict_on(f->ask, i, k);
+        if (!can_fail(r)) continue;
+        const struct verdict *v = verdict_on(f, k);
         if (v && !v->confirms) continue;
         return add(f, k, i, FAILURE_NEAR,
                    str_fmt(f->a, "the last rollout before it, %lld min earlier",
@@ -304,17 +324,12 @@ static enum err add_near(struct finding *f, uint32_t i) {
 }
 
 static enum err add_confirmed(struct finding *f, uint32_t i) {
-    for (uint32_t v = 0; v < f->ask->n_verdicts; v++) {
-        const struct verdict *said = &f->ask->verdicts[v];
-        if (!said->confirms || !str_eq(said->incident, f->ask->incidents[i].key)) continue;
-        for (uint32_t k = 0; k < f->ask->rollouts->n; k++)
-            if (can_fail(&f->ask->rollouts->items[k]) &&
-                failure_names(&f->ask->rollouts->items[k], said->rollout)) {
-                TRY(add(f, k, i, FAILURE_SAID,
-                        str_fmt(f->a, "confirmed by %.*s",
-                                STR_ARG(said->by.len ? said->by : STR("somebody")))));
-                break;
-            }
+    for (uint32_t v = 0; v < f->n_said; v++) {
+        const struct verdict *said = &f->ask->verdicts[f->said[v]];
+        uint32_t k = said->confirms ? naming_first(&f->names, said->rollout, false) : ROLLOUT_NONE;
+        if (k == ROLLOUT_NONE) continue;
+        TRY(add(f, k, i, FAILURE_SAID,
+                str_fmt(f->a, "confirmed by %.*s", STR_ARG(said->by.len ? said->by : STR("somebody")))));
     }
     return ERR_OK;
 }
@@ -333,50 +348,166 @@ static int by_rule(const void *pa, const void *pb) {
     return (a->rollout > b->rollout) - (a->rollout < b->rollout);
 }
 
+// --- what is sorted once -----------------------------------------------------------------------------------
+
+static int by_incident(const void *pa, const void *pb, void *ctx) {
+    const struct verdict *all = ctx;
+    uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+    int c = str_cmp(all[a].incident, all[b].incident);
+    return c ? c : (a > b) - (a < b);
+}
+
+static enum err sort_verdicts(struct finding *f) {
+    uint32_t n = f->ask->n_verdicts;
+    f->verdicts = ARENA_ARRAY(f->a, n + 1ull, uint32_t);
+    if (!f->verdicts) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) f->verdicts[i] = i;
+    if (n) qsort_r(f->verdicts, n, sizeof *f->verdicts, by_incident, (void *)f->ask->verdicts);
+    return ERR_OK;
+}
+
+// The first impact that names a rollout is its own.
+static void give_impact(struct finding *f, uint32_t impact, struct str name) {
+    uint32_t k;
+    bool alone;
+    for (struct naming_at at = naming_find(&f->names, name); naming_next(&at, &k, &alone);)
+        if (alone && can_fail(&f->ask->rollouts->items[k]) && f->impact_of[k] == ROLLOUT_NONE)
+            f->impact_of[k] = impact;
+}
+
+static enum err sort_rollouts(struct finding *f) {
+    const struct rollouts *all = f->ask->rollouts;
+    f->remedied = ARENA_ARRAY(f->a, all->n + 1ull, uint8_t);
+    f->impact_of = ARENA_ARRAY(f->a, all->n + 1ull, uint32_t);
+    if (!f->remedied || !f->impact_of) return ERR_NOMEM;
+    for (uint32_t k = 0; k < all->n; k++) f->impact_of[k] = ROLLOUT_NONE, f->remedied[k] = 0;
+    for (uint32_t i = 0; i < f->ask->n_impacts; i++) {
+        give_impact(f, i, f->ask->impacts[i].rollout);
+        give_impact(f, i, f->ask->impacts[i].deploy);
+    }
+    for (uint32_t k = 0; k < all->n; k++) {
+        const struct rollout *r = &all->items[k];
+        if (f->impact_of[k] != ROLLOUT_NONE)
+            TRY(held_add(&f->traced, f->a, r->started, r->finished + FAILURE_WINDOW_NS, k));
+        if (r->kind != ROLLOUT_ROLLBACK || r->state != ROLLOUT_SUCCESS || r->undoes == ROLLOUT_NONE) continue;
+        const struct rollout *bad = &all->items[r->undoes];
+        int64_t until = bad->finished + FAILURE_WINDOW_NS;
+        TRY(held_add(&f->undone, f->a, bad->started, until < r->finished ? until : r->finished, k));
+    }
+    TRY(held_ready(&f->traced, f->a));
+    return held_ready(&f->undone, f->a);
+}
+
+static enum err sort_turns(struct finding *f) {
+    const struct failure_ask *ask = f->ask;
+    f->canary_of = ARENA_ARRAY(f->a, ask->n_canaries + 1ull, uint32_t);
+    if (!f->canary_of) return ERR_NOMEM;
+    for (uint32_t k = 0; k < ask->n_canaries; k++) {
+        f->canary_of[k] = rollout_of_canary(f, &ask->canaries[k]);
+        TRY(held_add(&f->canaries, f->a, ask->canaries[k].started, ask->canaries[k].ended, k));
+    }
+    for (uint32_t k = 0; k < ask->n_flags; k++)
+        TRY(held_add(&f->turned, f->a, ask->flags[k].changed, ask->flags[k].changed + FAILURE_FLAG_WINDOW_NS,
+                     k));
+    TRY(held_ready(&f->canaries, f->a));
+    return held_ready(&f->turned, f->a);
+}
+
+static enum err sort_all(struct finding *f) {
+    TRY(naming_of(f->a, f->ask->rollouts, &f->names));
+    TRY(sort_verdicts(f));
+    TRY(sort_rollouts(f));
+    return sort_turns(f);
+}
+
+// --- all rules ---------------------------------------------------------------------------------------------
+
+static enum err find_without_incident(struct finding *f) {
+    struct failures *out = f->out;
+    for (uint32_t i = 0; i < f->ask->rollouts->n; i++) TRY(add_remedy(f, i));
+    TRY(add_reverts(f));
+    for (uint32_t k = 0; k < f->ask->n_canaries; k++) TRY(add_canary(f, ROLLOUT_NONE, k));
+    TRY(add_impacts(f));
+    for (uint32_t i = 0; i < out->n; i++)
+        out->links[i].decides = !out->links[i].aborted && decides_alone(f, &out->links[i]);
+    if (out->n) qsort(out->links, out->n, sizeof *out->links, by_rule);
+    return ERR_OK;
+}
+
+static enum err find_of_incident(struct finding *f, uint32_t i) {
+    struct failures *out = f->out;
+    uint32_t from = f->from = out->n;
+    f->n_said = verdicts_on(f, f->ask->incidents[i].key, &f->said);
+    TRY(add_confirmed(f, i));
+    TRY(add_named(f, i));
+    TRY(add_rolled_back(f, i));
+    TRY(add_flags(f, i));
+    TRY(add_canaries(f, i));
+    TRY(add_traced(f, i));
+    TRY(add_near(f, i));
+    decide(out, from);
+    if (out->n > from) qsort(out->links + from, out->n - from, sizeof *out->links, by_rule);
+    return ERR_OK;
+}
+
+// Which incidents each rollout is blamed for, and what may have mended one: for failure_recovered.
+static enum err sort_recoveries(struct finding *f) {
+    struct failures *out = f->out;
+    const struct rollouts *all = f->ask->rollouts;
+    out->first_of = ARENA_ARRAY(f->a, all->n + 1ull, uint32_t);
+    out->next_of = ARENA_ARRAY(f->a, out->n + 1ull, uint32_t);
+    out->remedies = ARENA_ARRAY(f->a, all->n + 1ull, uint32_t);
+    if (!out->first_of || !out->next_of || !out->remedies) return ERR_NOMEM;
+    for (uint32_t k = 0; k < all->n; k++) {
+        const struct rollout *r = &all->items[k];
+        out->first_of[k] = ROLLOUT_NONE;
+        if (r->state == ROLLOUT_SUCCESS && (r->kind == ROLLOUT_HOTFIX || r->kind == ROLLOUT_ROLLBACK))
+            out->remedies[out->n_remedies++] = k;
+    }
+    for (uint32_t i = 0; i < out->n; i++) {
+        const struct failure_link *l = &out->links[i];
+        if (l->rollout == ROLLOUT_NONE || l->incident == ROLLOUT_NONE || !l->decides) continue;
+        out->next_of[i] = out->first_of[l->rollout];
+        out->first_of[l->rollout] = i;
+    }
+    return ERR_OK;
+}
+
 enum err failures_of(struct arena *a, const struct failure_ask *ask, struct failures *out) {
     struct finding f = { .a = a, .ask = ask, .out = out };
     *out = (struct failures){ 0 };
-    for (uint32_t i = 0; i < ask->rollouts->n; i++) TRY(add_remedy(&f, i));
-    TRY(add_reverts(&f));
-    TRY(add_canaries(&f, ROLLOUT_NONE));
-    TRY(add_impacts(&f));
-    for (uint32_t i = 0; i < out->n; i++)
-        out->links[i].decides = !out->links[i].aborted && decides_alone(ask, &out->links[i]);
-    if (out->n) qsort(out->links, out->n, sizeof *out->links, by_rule);
-    for (uint32_t i = 0; i < ask->n_incidents; i++) {
-        uint32_t from = f.from = out->n;
-        TRY(add_confirmed(&f, i));
-        TRY(add_named(&f, i));
-        TRY(add_rolled_back(&f, i));
-        TRY(add_flags(&f, i));
-        TRY(add_canaries(&f, i));
-        TRY(add_traced(&f, i));
-        TRY(add_near(&f, i));
-        decide(out, from);
-        if (out->n > from) qsort(out->links + from, out->n - from, sizeof *out->links, by_rule);
-    }
-    return ERR_OK;
+    TRY(sort_all(&f));
+    TRY(find_without_incident(&f));
+    for (uint32_t i = 0; i < ask->n_incidents; i++) TRY(find_of_incident(&f, i));
+    return sort_recoveries(&f);
 }
 
 static void take_earlier(int64_t *best, int64_t t, int64_t after) {
     if (t && t >= after && (*best == 0 || t < *best)) *best = t;
 }
 
+static bool mends(const struct rollouts *all, uint32_t remedy, uint32_t rollout) {
+    const struct rollout *r = &all->items[remedy];
+    if (r->kind == ROLLOUT_HOTFIX)
+        return r->lead->fixes.len ? naming_is(&all->items[rollout], r->lead->fixes) : r->before == rollout;
+    return r->undoes != ROLLOUT_NONE && r->undoes <= rollout; // past it takes it back too
+}
+
 int64_t failure_recovered(const struct failure_ask *ask, const struct failures *f, uint32_t rollout) {
     const struct rollouts *all = ask->rollouts;
     int64_t best = 0, after = all->items[rollout].finished;
-    for (uint32_t i = rollout + 1; i < all->n; i++) {
-        const struct rollout *r = &all->items[i];
-        if (r->state != ROLLOUT_SUCCESS) continue;
-        bool fixes =
-            r->kind == ROLLOUT_HOTFIX &&
-            (r->lead->fixes.len ? failure_names(&all->items[rollout], r->lead->fixes) : r->before == rollout);
-        // A rollback past it takes it back too.
-        if (fixes || (r->kind == ROLLOUT_ROLLBACK && r->undoes != ROLLOUT_NONE && r->undoes <= rollout))
-            take_earlier(&best, r->finished, after);
+    uint32_t low = 0, high = f->n_remedies;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (f->remedies[mid] <= rollout)
+            low = mid + 1;
+        else
+            high = mid;
     }
-    for (uint32_t i = 0; i < f->n; i++)
-        if (f->links[i].rollout == rollout && f->links[i].decides && f->links[i].incident != ROLLOUT_NONE)
-            take_earlier(&best, ask->incidents[f->links[i].incident].recovered, after);
+    for (uint32_t i = low; i < f->n_remedies && best == 0; i++) // they are by their ends: the first is it
+        if (mends(all, f->remedies[i], rollout))
+            take_earlier(&best, all->items[f->remedies[i]].finished, after);
+    for (uint32_t i = f->first_of[rollout]; i != ROLLOUT_NONE; i = f->next_of[i])
+        take_earlier(&best, ask->incidents[f->links[i].incident].recovered, after);
     return best;
 }

@@ -18,7 +18,7 @@ struct incident {
     int64_t recovered; // mitigated, else resolved; 0: open
 };
 struct verdict {
-    struct str incident, rollout; // the rollout as an id (16 hex digits) or any name of failure_names
+    struct str incident, rollout; // the rollout as an id (16 hex digits) or any name of naming_is
     bool confirms;
     struct str by;
 };
@@ -59,6 +59,10 @@ struct failure_link {
 struct failures {
     struct failure_link *links; // by incident, then rule, then rollout; those without an incident first
     uint32_t n;
+    // For failure_recovered: of each rollout its first link that decides with an incident, of each link the
+    // next one; rollouts that may mend others.
+    uint32_t *first_of, *next_of, *remedies;
+    uint32_t n_remedies;
 };
 struct failure_ask {
     const struct rollouts *rollouts;
@@ -77,9 +81,6 @@ struct failure_ask {
 };
 NODISCARD enum err failures_of(struct arena *a, const struct failure_ask *ask, struct failures *out);
 
-// Is the rollout meant by this name: its id, the key or group of its attempt, its version or digest,
-// its sha or at least 7 digits of it?
-bool failure_names(const struct rollout *r, struct str name);
 // When a failed rollout was recovered from: the earliest of its rollback, a fix, the end of an
 // incident that it caused; 0: not yet.
 int64_t failure_recovered(const struct failure_ask *ask, const struct failures *f, uint32_t rollout);
