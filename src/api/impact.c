@@ -31,6 +31,8 @@ static enum err load(struct ask *k, struct arena *a, struct delivery *d, struct 
             e = err_set(&k->ctx, ERR_NOT_FOUND, "there is no rollout and no change of a flag \"%.*s\"",
                         STR_ARG(shown));
     }
+    if (e == ERR_OK && !kept->len && !fresh && ask->change.len) // asked by the name of a flag
+        e = impact_recorded(db, a, ask->change, kept);
     delivery_reader_done(d, db);
     return e;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "impact/keeper.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "os/rounds.h"
 
@@ -11,8 +12,8 @@
 #define MEMORY_MAX (256ull << 20)
 enum { WAITING_MAX = 4096 };
 
-struct waiting { // when a rollout is to be looked at next
-    char id[16];
+struct waiting {  // when a rollout or a change of a flag is to be looked at next
+    uint64_t key; // its hash: two that share one are looked at less often
     int64_t next;
 };
 struct impact_keeper {
@@ -28,23 +29,23 @@ static bool is_stopped(void *ctx) {
 }
 
 // Of those that were looked at, the longest past makes room.
-static struct waiting *waiting_of(struct impact_keeper *k, struct str rollout) {
+static struct waiting *waiting_of(struct impact_keeper *k, struct str of) {
+    uint64_t key = hash_str(of);
     struct waiting *oldest = &k->waiting[0];
     for (uint32_t i = 0; i < k->n_waiting; i++) {
-        if (str_eq((struct str){ k->waiting[i].id, sizeof k->waiting[i].id }, rollout)) return &k->waiting[i];
+        if (k->waiting[i].key == key) return &k->waiting[i];
         if (k->waiting[i].next < oldest->next) oldest = &k->waiting[i];
     }
     if (k->n_waiting < WAITING_MAX) oldest = &k->waiting[k->n_waiting++];
-    memcpy(oldest->id, rollout.ptr, rollout.len < sizeof oldest->id ? rollout.len : sizeof oldest->id);
-    oldest->next = 0;
+    *oldest = (struct waiting){ .key = key };
     return oldest;
 }
 
-static enum err load(struct impact_keeper *k, struct arena *a, struct str rollout, int64_t now,
+static enum err load(struct impact_keeper *k, struct arena *a, struct str key, int64_t now,
                      struct impact_ask *ask, bool *found) {
     struct db *db;
     TRY(delivery_reader(k->opts.delivery, &db));
-    enum err e = impact_load(db, a, rollout, now, ask, found);
+    enum err e = impact_load(db, a, key, now, ask, found);
     delivery_reader_done(k->opts.delivery, db);
     return e;
 }
@@ -63,13 +64,14 @@ static enum err compute(struct impact_keeper *k, struct arena *a, const struct i
     if (e != ERR_OK) return e;
     if (report.phase == IMPACT_NO_PHASE && !report.final)
         return ERR_OK; // nothing is known, not even that little is
-    log_info("impact.verdict", KV_STR("rollout", ask->rollout), KV_STR("service", ask->of.service),
-             KV_Z("verdict", impact_verdict_text(report.verdict)), KV_STR("evidence", report.evidence));
+    log_info("impact.verdict", KV_STR("rollout", ask->rollout), KV_STR("flag", ask->flag),
+             KV_STR("service", report.ask->of.service), KV_Z("verdict", impact_verdict_text(report.verdict)),
+             KV_STR("evidence", report.evidence));
     return impact_record(k->opts.delivery, &report);
 }
 
 static void look_at(struct impact_keeper *k, const struct impact_due *due, int64_t now) {
-    struct waiting *w = waiting_of(k, due->rollout);
+    struct waiting *w = waiting_of(k, due->key);
     struct impact_ask ask;
     struct arena a;
     bool found = false;
@@ -78,10 +80,10 @@ static void look_at(struct impact_keeper *k, const struct impact_due *due, int64
     w->next = now + (age / 2 > k->opts.after_ns ? age / 2 : k->opts.after_ns);
     if (age < IMPACT_DAY_NS && w->next > due->started + IMPACT_DAY_NS) w->next = due->started + IMPACT_DAY_NS;
     arena_init(&a, MEMORY_MAX, NULL);
-    enum err e = load(k, &a, due->rollout, now, &ask, &found);
+    enum err e = load(k, &a, due->key, now, &ask, &found);
     if (e == ERR_OK && found) e = compute(k, &a, &ask);
     if (e != ERR_OK && e != ERR_CANCELED)
-        log_warn("impact.not_computed", KV_STR("rollout", due->rollout), KV_Z("error", err_text(e)));
+        log_warn("impact.not_computed", KV_STR("of", due->key), KV_Z("error", err_text(e)));
     arena_fini(&a);
 }
 

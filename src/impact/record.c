@@ -44,7 +44,8 @@ static enum err load_others(struct db *db, struct arena *a, struct impact_ask *k
     return a->failed ? ERR_NOMEM : ERR_OK;
 }
 
-// A change is at once: what was before it is compared with what is after it.
+// A change is at once: what was before it is compared with what is after it. By the name of a flag, the last one
+// that changed what runs.
 static enum err load_flag(struct db *db, struct arena *a, struct str key, int64_t now, struct impact_ask *out,
                           bool *found) {
     struct db_row *r;
@@ -52,7 +53,7 @@ static enum err load_flag(struct db *db, struct arena *a, struct str key, int64_
         db,
         "SELECT key, ifnull(service, ''), ifnull(environment, ''), flag, changed_at FROM flag_change "
         "WHERE (key = ?1 OR flag = ?1) AND flag <> '' AND changed_at <= ?2 ORDER BY key = ?1 DESC, "
-        "changed_at DESC, key LIMIT 1",
+        "ifnull(action, '') IN ('created', 'archived'), changed_at DESC, key LIMIT 1",
         &r));
     db_bind_text(r, 1, key);
     db_bind_i64(r, 2, now);
@@ -113,6 +114,10 @@ enum err impact_recorded(struct db *db, struct arena *a, struct str key, struct 
 
 // --- recording ---------------------------------------------------------------------------------------------
 
+static struct str key_of(const struct impact_ask *ask) {
+    return ask->rollout.len ? ask->rollout : ask->change;
+}
+
 static enum err same_as_before(struct delivery *d, const struct impact_report *r, bool *out) {
     struct db *db;
     struct db_row *row;
@@ -121,7 +126,7 @@ static enum err same_as_before(struct delivery *d, const struct impact_report *r
     enum err e = db_prepare(db, "SELECT state FROM impact WHERE key = ?", &row);
     if (e == ERR_OK) {
         bool is_row;
-        db_bind_text(row, 1, r->ask->rollout);
+        db_bind_text(row, 1, key_of(r->ask));
         e = db_step(row, &is_row);
         if (e == ERR_OK && is_row) {
             *out = str_eq(db_text(row, 0), r->state);
@@ -165,11 +170,13 @@ enum err impact_list_due(struct db *db, struct arena *a, int64_t now, int64_t af
     if (!*out) return ERR_NOMEM;
     TRY(db_prepare(
         db,
-        "SELECT r.id, coalesce(r.started_at, r.finished_at) AS began FROM rollout r LEFT JOIN impact i ON "
-        "i.key = printf('%016x', r.id) WHERE r.change_kind = 'service' AND r.state IN ('success', 'open') "
-        "AND "
-        "(r.finished_at > ?1 OR r.finished_at IS NULL) AND began > ?1 AND began <= ?2 AND "
-        "ifnull(i.final, 0) = 0 ORDER BY began DESC LIMIT ?3",
+        "SELECT printf('%016x', r.id) AS key, coalesce(r.started_at, r.finished_at) AS began FROM rollout r "
+        "LEFT JOIN impact i ON i.key = printf('%016x', r.id) WHERE r.change_kind IN ('service', 'flag') AND "
+        "r.state IN ('success', 'open') AND (r.finished_at > ?1 OR r.finished_at IS NULL) AND began > ?1 AND "
+        "began <= ?2 AND ifnull(i.final, 0) = 0 UNION ALL SELECT f.key, f.changed_at FROM flag_change f LEFT "
+        "JOIN impact i ON i.key = f.key WHERE f.flag <> '' AND f.changed_at > ?1 AND f.changed_at <= ?2 AND "
+        "ifnull(f.action, '') NOT IN ('created', 'archived') AND ifnull(i.final, 0) = 0 ORDER BY began DESC, "
+        "key LIMIT ?3",
         &r));
     db_bind_i64(r, 1, now - 3 * IMPACT_DAY_NS);
     db_bind_i64(r, 2, now - after);
@@ -177,7 +184,6 @@ enum err impact_list_due(struct db *db, struct arena *a, int64_t now, int64_t af
     for (bool row;;) {
         TRY(db_step(r, &row));
         if (!row) return a->failed ? ERR_NOMEM : ERR_OK;
-        (*out)[(*out_n)++] =
-            (struct impact_due){ str_fmt(a, "%016llx", (unsigned long long)db_i64(r, 0)), db_i64(r, 1) };
+        (*out)[(*out_n)++] = (struct impact_due){ str_dup(a, db_text(r, 0)), db_i64(r, 1) };
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Verdicts on rollouts in the record of delivery: an event of Takt's own (source "takt"), with the whole
-// report as its body, from which the fact IMPACT is made. So a verdict outlives the traces that it was made
-// from. thread: any.
+// Verdicts on rollouts and changes of flags in the record of delivery: an event of Takt's own (source
+// "takt"), with the whole report as its body, from which the fact IMPACT is made. So a verdict outlives the
+// traces that it was made from. thread: any.
 #pragma once
 
 #include "delivery/delivery.h"
@@ -14,15 +14,16 @@ enum { IMPACT_DUE_MAX = 256 };
 // judged by the flag that its version names: FLAG, or FLAG=VARIANT.
 NODISCARD enum err impact_load(struct db *db, struct arena *a, struct str key, int64_t now,
                                struct impact_ask *out, bool *found);
-// The last report that was recorded of it; empty: none.
+// The last report that was recorded of it: by the id of a rollout, the key of a deploy or of a change; empty:
+// none.
 NODISCARD enum err impact_recorded(struct db *db, struct arena *a, struct str key, struct str *out);
 // Keeps a report, unless one of the same state was kept before.
 NODISCARD enum err impact_record(struct delivery *d, const struct impact_report *r);
 
-// Rollouts whose traces may still say something: begun `after` ns ago or more, of the last three days,
-// without a final verdict.
+// Rollouts, and changes of flags that change what runs, whose traces may still say something: begun `after`
+// ns ago or more, of the last three days, without a final verdict; the newest first.
 struct impact_due {
-    struct str rollout; // id
+    struct str key; // the id of a rollout, the key of a change
     int64_t started;
 };
 NODISCARD enum err impact_list_due(struct db *db, struct arena *a, int64_t now, int64_t after,

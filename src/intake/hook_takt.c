@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takt's own verdicts on rollouts (impact/record.h). Kept as events like all others, so that they
-// outlive the traces that they were made from, and a reprocess makes the same facts of them. Nobody else may
-// send them.
+// Takt's own verdicts on rollouts and changes of flags (impact/record.h). Kept as events like all others, so
+// that they outlive the traces that they were made from, and a reprocess makes the same facts of them. Nobody
+// else may send them.
 #include "intake/hook.h"
 
 static const struct say_path paths[] = {
@@ -14,12 +14,13 @@ static const struct say_path paths[] = {
 static enum err read_impact(struct hook_in *in) {
     struct doc d;
     TRY(hook_document(in, in->r->body, &d));
-    struct str rollout = doc_need(d, "rollout");
+    struct str change = doc_text(d, "change"); // of a flag
+    struct str of = change.len ? change : doc_need(d, "rollout");
     int64_t time = 0;
     if (!str_i64(doc_text(d, "computedAt"), &time)) time = in->r->received;
-    hook_event(in, str_fmt(in->arena, "%.*s:%.*s", STR_ARG(rollout), STR_ARG(doc_need(d, "state"))),
-               STR("impact"), time);
-    struct say s = say_of(in, FACT_IMPACT, rollout, time, RANK_DONE);
+    hook_event(in, str_fmt(in->arena, "%.*s:%.*s", STR_ARG(of), STR_ARG(doc_need(d, "state"))), STR("impact"),
+               time);
+    struct say s = say_of(in, FACT_IMPACT, of, time, RANK_DONE);
     SAY_PATHS(&s, d, paths);
     say_time(&s, IMPACT_COMPUTED, time);
     say_int(&s, IMPACT_FINAL, doc_bool(d, "final"));

@@ -2,8 +2,10 @@
 """The impact of deploys from traces, from the outside: spans of two versions with a planted difference and the event
 of the deploy go in, the verdict comes out. The truth is the plan that the spans were made from."""
 import json
+import sqlite3
 import time
 
+from client import until
 from commands import takt
 from delivery import DAY, MINUTE, OPENAPI, conforms, event, send
 from takt import Server
@@ -15,6 +17,14 @@ QUICK = "impact:\n  after: 1s\n"
 def deploy(version, started, finished, key="d", service="shop", environment="production", state="success"):
     return [event("deploy", finished, id=f"{key}-{version}", service=service, environment=environment, version=version,
                   state=state, started_at=started)]
+
+
+def facts(server, sql):
+    db = sqlite3.connect(f"file:{server.data / 'facts.db'}?mode=ro", uri=True)
+    try:
+        return db.execute(sql).fetchall()
+    finally:
+        db.close()
 
 
 def rollouts(server, service="shop"):
@@ -230,6 +240,32 @@ def flags(seed):
         assert server.get("/api/takt/delivery/impact?rollout=no%20flag")[0] == 404
 
 
+def flags_are_judged_by_itself(seed):
+    """A change of a flag is looked at as a rollout is; its verdict outlives the traces and a reprocess, and fails no rollout."""
+    with Server(config=QUICK) as server:
+        t = int(time.time()) - 40 * MINUTE
+        traffic = Traffic(server, seed)
+        traffic.send("1", t - 20 * MINUTE, t, 300, 0.01, flag=("fast", "off", "span"))
+        traffic.send("1", t, t + 15 * MINUTE, 1500, 0.01, flag=("fast", "off", "span"))
+        traffic.send("1", t, t + 15 * MINUTE, 1200, 0.09, flag=("fast", "on", "span"))
+        flag = lambda id, action, at, **more: event("flag_change", at, id=id, service="shop", environment="production", flag="fast",
+                                                    action=action, changed_at=at, **more)
+        send(server, [flag("turn", "on", t), flag("made", "created", t - MINUTE), flag("gone", "archived", t + MINUTE),
+                      flag("old", "on", t - 4 * DAY)])
+        send(server, deploy("1", t - 20 * DAY, t - 20 * DAY + MINUTE))
+        kept = lambda: facts(server, "SELECT key, rollout, verdict, version, baseline, final FROM impact ORDER BY key")
+        until("the verdict", lambda: len(kept()) > 0, 30)
+        want = [("takt:turn", None, "confirmed", "on", "off", 0)]
+        assert [(k, r or None, *rest) for k, r, *rest in kept()] == want, kept()
+        got = impact(server, "takt:turn")
+        assert got["flag"] == "fast" and {v["variant"] for v in got["variants"]} == {"on", "off"}, got
+        assert server.request("DELETE", "/api/takt/traces?everything=yes")[0] == 200
+        assert impact(server, "takt:turn") == impact(server, "fast") == got, "it was computed anew"
+        assert "failure" not in rollouts(server)["1"]
+        assert server.request("POST", "/api/takt/delivery/reprocess", b"")[0] // 100 == 2
+        until("the facts again", lambda: [(k, r or None, *rest) for k, r, *rest in kept()] == want, 30)
+
+
 def suspicion_waits_for_a_word(seed):
     """Before against after without any control is a suspicion; a person's word makes it count."""
     now = int(time.time())
@@ -304,5 +340,5 @@ def versions(seed):
 
 
 def cases(tap):
-    for case in (planted_regression, no_change, slower, callers_neither_fake_nor_hide, sampled_by_outcome, flags, suspicion_waits_for_a_word, compare, versions):
+    for case in (planted_regression, no_change, slower, callers_neither_fake_nor_hide, sampled_by_outcome, flags, flags_are_judged_by_itself, suspicion_waits_for_a_word, compare, versions):
         tap.case(case.__name__, case, tap.seed)
