@@ -3,6 +3,8 @@
 #include "delivery/answer_parts.h"
 #include "delivery/catalogue_store.h"
 
+enum { BRANCHES_MAX = 5000 };
+
 static void put_seen(struct json_writer *w, bool events, bool traces) {
     jw_key(w, STR("seen"));
     jw_array(w);
@@ -66,7 +68,32 @@ static enum err put_dependencies(struct db *db, struct json_writer *w) {
     return ERR_OK;
 }
 
-static enum err catalogue_of(struct db *db, struct arena *a, struct json_writer *w) {
+// Of the repositories that a service ships, by its deploys or the catalogue, as pushes and other events tell
+// it.
+static enum err put_branches(struct db *db, struct json_writer *w) {
+    struct db_row *r;
+    TRY(db_prepare(
+        db,
+        "SELECT DISTINCT s.service, s.repo, r.default_branch FROM service_repo s JOIN repository r ON "
+        "r.key = s.repo WHERE r.default_branch <> '' ORDER BY s.service, s.repo LIMIT ?",
+        &r));
+    db_bind_i64(r, 1, BRANCHES_MAX);
+    jw_key(w, STR("defaultBranches"));
+    jw_array(w);
+    for (bool row;;) {
+        TRY(db_step(r, &row));
+        if (!row) break;
+        jw_object(w);
+        put_text(w, "service", db_text(r, 0));
+        put_text(w, "repository", db_text(r, 1));
+        put_text(w, "branch", db_text(r, 2));
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+    return ERR_OK;
+}
+
+static enum err catalogue_of(struct db *db, struct arena *a, unsigned flag_days, struct json_writer *w) {
     struct catalogue c;
     struct catalogue_source source;
     TRY(catalogue_load(db, a, &c, &source));
@@ -78,6 +105,8 @@ static enum err catalogue_of(struct db *db, struct arena *a, struct json_writer 
     catalogue_print(&c, w);
     TRY(put_unlisted(db, w));
     TRY(put_dependencies(db, w));
+    TRY(put_branches(db, w));
+    put_u64(w, "flagAgeDays", flag_days);
     jw_object_end(w);
     return ERR_OK;
 }
@@ -87,7 +116,7 @@ enum err answer_catalogue(struct delivery *d, struct json_writer *w, struct err_
     struct arena a;
     TRY(delivery_reader(d, &db));
     arena_init(&a, ANSWER_MEMORY_MAX, NULL);
-    enum err e = failed_read(db, catalogue_of(db, &a, w), ctx);
+    enum err e = failed_read(db, catalogue_of(db, &a, delivery_flag_days(d), w), ctx);
     arena_fini(&a);
     delivery_reader_done(d, db);
     return e;

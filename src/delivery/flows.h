@@ -30,10 +30,11 @@
     "CREATE INDEX rollout_merge_sha ON rollout_merge(sha);" \
     "CREATE INDEX rollout_commit_sha ON rollout_commit(sha);" \
     "CREATE TABLE delivered_before(sha BLOB NOT NULL, finished_at INTEGER, PRIMARY KEY(sha, finished_at)) " \
-    "WITHOUT ROWID;" \
-    "CREATE VIEW service_repo AS SELECT service, repo FROM series WHERE repo <> '' UNION SELECT service, " \
-    "repo " \
-    "FROM catalogue_repo;"
+    "WITHOUT ROWID;" /* Histories and the catalogue name https://host/path, events host/path: both are \
+                        meant. */ \
+    "CREATE VIEW service_repo AS WITH ships(service, repo) AS (SELECT service, repo FROM series WHERE repo " \
+    "<> '' UNION SELECT service, repo FROM catalogue_repo) SELECT service, repo FROM ships UNION SELECT " \
+    "service, substr(repo, 9) FROM ships WHERE repo LIKE 'https://%';"
 
 // Notes which parts a changed fact makes stale. For fact_apply.
 NODISCARD enum err flows_note(struct db *d, const struct fact_change *c);

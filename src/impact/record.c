@@ -44,8 +44,8 @@ static enum err load_others(struct db *db, struct arena *a, struct impact_ask *k
     return a->failed ? ERR_NOMEM : ERR_OK;
 }
 
-// A change is at once: what was before it is compared with what is after it. By the name of a flag, the last one
-// that changed what runs.
+// A change is at once: what was before it is compared with what is after it. By the name of a flag, the last
+// one that changed what runs.
 static enum err load_flag(struct db *db, struct arena *a, struct str key, int64_t now, struct impact_ask *out,
                           bool *found) {
     struct db_row *r;

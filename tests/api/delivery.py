@@ -433,6 +433,29 @@ def secrets_of_hooks():
         raise AssertionError("a file that belongs to no hook was taken")
 
 
+def repositories_of_the_catalogue():
+    """A change belongs to the service whose repository the catalogue names, whatever form of its address; so does the
+    default branch that a push tells."""
+    with Server() as server:
+        now = int(time.time())
+        body = {"services": {"payments": {"repositories": ["git@github.com:acme/pay.git"]}, "other": {"repositories": ["https://github.com/acme/other"]}}}
+        assert server.request("PUT", "/api/takt/delivery/catalogue", json.dumps(body).encode(), {"Content-Type": "application/json"})[0] == 200
+        send(server, [event("change", now - HOUR, id="c1", repo="github.com/acme/pay", number=1, author="ann", state="merged",
+                            first_commit_at=now - 3 * HOUR, opened_at=now - 2 * HOUR, merged_at=now - HOUR)])
+        coding = lambda service: next(m for m in server.get_json(f"/api/takt/delivery/measures?window=7d&service={service}")["measures"]
+                                      if m["name"] == "coding_time")
+        until("the change", lambda: coding("payments")["n"] == 1, 10)
+        assert coding("other")["n"] == 0
+        push = {"ref": "refs/heads/trunk", "before": "0" * 40, "after": "a" * 40, "commits": [],
+                "repository": {"full_name": "acme/pay", "html_url": "https://github.com/acme/pay", "pushed_at": now, "default_branch": "trunk"}}
+        assert server.request("POST", "/hooks/github", json.dumps(push).encode(), {"Content-Type": "application/json", "X-GitHub-Event": "push",
+                                                                                   "X-GitHub-Delivery": "1"})[0] == 202
+        answer = server.get_json("/api/takt/delivery/catalogue")
+        assert answer["defaultBranches"] == [{"service": "payments", "repository": "github.com/acme/pay", "branch": "trunk"}], answer
+        assert answer["flagAgeDays"] == 90
+        conforms(answer, {"$ref": "#/components/schemas/CatalogueAnswer"})
+
+
 def damaged_facts_stop_no_trace():
     """Traces come and go; what needs the facts says why it cannot; a file that is whole brings them back."""
     with Server() as server:
@@ -1180,5 +1203,5 @@ def cases(tap):
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
     tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
-    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, damaged_facts_stop_no_trace, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
+    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
         tap.case(case.__name__, case)

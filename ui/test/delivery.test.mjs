@@ -2,7 +2,7 @@
 // The pages of delivery, in a browser, against a real server that got events.
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { checkAccess, has, pageTests, sameView, says, servers, startBrowser, until, widths } from './browser.mjs';
+import { checkAccess, has, pageTests, sameView, says, servers, startBrowser, startTakt, until, widths } from './browser.mjs';
 import { send, sendDelivery, shop } from './data.mjs';
 
 let full, empty, browser;
@@ -10,7 +10,7 @@ const data = {};
 const { it } = pageTests(() => browser);
 
 before(async () => {
-  ({ full, empty } = await servers(['--set', 'impact.after=1s']));
+  ({ full, empty } = await servers(['--set', 'impact.after=1s', '--set', 'delivery.traces_every=1d']));
   browser = await startBrowser();
   data.shop = shop({ n: 80, now: BigInt(Date.now()) * 1_000_000n, minutes: 50 });
   await send(full.otlp, data.shop);
@@ -18,8 +18,8 @@ before(async () => {
   const { rollouts } = await ask('deploys');
   data.last = rollouts.find((r) => r.version === 'v142');
   data.undone = rollouts.find((r) => r.failure === 'remedy');
-  // Takt's own verdict is an event too: it may not come in between two looks at one page. A server that was
-  // given looks at its own times.
+  // Takt's own verdict is an event too: it may not come in between two looks at one page, nor may services that
+  // traces show. A server that was given looks at its own times.
   await until('the verdict of the newest rollout', async () => (await ask('intake')).sources.some((s) => s.source === 'takt'), process.env.TAKT_URL ? 60_000 : 10_000);
 });
 after(async () => {
@@ -161,6 +161,46 @@ it('tables of incidents fit a usual screen, and nothing is wider than a narrow o
   for (const path of ['/', '/?lens=exec', '/delivery?levels=2023', `/deploys/${data.last.id}`, '/traces', '/start']) {
     await narrow.visit(path);
     assert((await narrow.evaluate(() => document.documentElement.scrollWidth)) <= 360, path);
+  }
+});
+
+it('services: whose they are, who calls whom by the catalogue and by traces, the default branch', async (open) => {
+  const own = await startTakt(['--set', 'delivery.traces_every=100ms']);
+  try {
+    const put = (services) => fetch(`${own.url}/api/takt/delivery/catalogue`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ services }) });
+    const get = async () => (await fetch(`${own.url}/api/takt/delivery/catalogue`)).json();
+    const page = await open(own);
+    await page.visit('/delivery');
+    assert.equal(await page.locator('[data-k=services]').count(), 0, 'nothing is known');
+    await send(own.otlp, shop({ n: 8, now: BigInt(Date.now()) * 1_000_000n, minutes: 1 }));
+    await until('calls in traces', async () => (await get()).dependencies.some((d) => d.service === 'checkout' && d.needs === 'payments'));
+    await page.visit('/delivery');
+    const part = page.locator('[data-k=services]');
+    await says(page.locator('main'), /No rollouts are known yet[\s\S]*services, \d+ not in the catalogue/);
+    await says(part.locator('[data-k="service payments"]'), /^payments\s+–\s+–\s+traces not listed/);
+    assert.equal((await put({ payments: { team: 'money', owner: 'ann@example.org', tier: 1, runbook: 'https://runbooks.example.org/pay', repositories: ['git@github.com:acme/pay.git'], depends_on: ['ledger'] }, ledger: { runbook: 'javascript:alert(1)' } })).status, 200);
+    const push = { ref: 'refs/heads/trunk', before: '0'.repeat(40), after: 'a'.repeat(40), commits: [], repository: { id: 1, full_name: 'acme/pay', html_url: 'https://github.com/acme/pay', pushed_at: Math.floor(Date.now() / 1000), default_branch: 'trunk' } };
+    const hook = await fetch(`${own.url}/hooks/github`, { method: 'POST', headers: { 'content-type': 'application/json', 'x-github-event': 'push', 'x-github-delivery': '1' }, body: JSON.stringify(push) });
+    assert.equal(hook.status, 202, await hook.text());
+    await until('the branch', async () => (await get()).defaultBranches.length > 0);
+    await page.visit('/delivery');
+    await says(part.locator('[data-k="service payments"]'), /^payments\s+money ann@example\.org\s+1\s+the catalogue, traces\s+(?:\w+ \(in traces\), )*ledger \(listed only\)\s+checkout \(in traces\)[\s\S]*trunk\s+runbook$/);
+    assert.equal(await part.locator('[data-k="service payments"]').getByRole('link', { name: 'runbook' }).getAttribute('href'), 'https://runbooks.example.org/pay');
+    await says(part.locator('[data-k="service ledger"]'), /the catalogue\s+–\s+payments \(listed only\)[\s\S]*javascript/);
+    assert.equal(await part.locator('[data-k="service ledger"] a').count(), 0, 'nothing to follow');
+    await says(part, /The catalogue is kept by the API[\s\S]*not changed for 90 days/);
+    await checkAccess(page, 'services');
+    await page.visit('/delivery?team=money');
+    assert.deepEqual(await part.locator('tbody th').allInnerTexts(), ['payments']);
+    await page.visit('/delivery?service=checkout');
+    assert.deepEqual(await part.locator('tbody th').allInnerTexts(), ['checkout']);
+    await part.getByRole('link', { name: 'traces' }).click();
+    await until('the search', () => query(page).get('q') === '{ resource.service.name = "checkout" }');
+    const narrow = await open(own, { viewport: { width: 360, height: 740 } });
+    await narrow.visit('/delivery');
+    await checkAccess(narrow, 'services');
+  } finally {
+    await own.stop();
   }
 });
 

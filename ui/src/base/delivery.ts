@@ -62,7 +62,27 @@ export interface Scopes {
 }
 
 export interface Catalogue {
-  catalogue: { services: Record<string, { team?: string; product?: string; tier?: number }> };
+  source: string;
+  file?: string;
+  problem?: string; // why the file was not read
+  catalogue: { services: Record<string, Listed> };
+  unlisted: { service: string; deploys: number; seen: string[] }[];
+  dependencies: Need[];
+  defaultBranches: { service: string; repository: string; branch: string }[];
+  flagAgeDays: number;
+}
+export interface Listed {
+  team?: string;
+  product?: string;
+  tier?: number;
+  owner?: string;
+  runbook?: string;
+}
+export interface Need {
+  service: string;
+  needs: string;
+  listed?: boolean;
+  inTraces?: boolean;
 }
 
 // The five of DORA, in their order.

@@ -13,6 +13,7 @@ import { resource } from '../base/resource';
 import { go, place } from '../base/router';
 import { duration } from '../base/time';
 import { loadTrends, Spark, TrendTable, type Trends } from '../base/trend';
+import { ServicesPart } from './services';
 
 interface WhyRow {
   counted: boolean;
@@ -392,6 +393,12 @@ function IntakePart(): JSX.Element | null {
   );
 }
 
+function ServicesOf({ a }: { a: Ask }): JSX.Element | null {
+  const { data, error } = catalogue.state.value;
+  if (error) return <Failed what="The services could not be listed" error={error} retry={() => load(ask.peek())} />;
+  return data ? <ServicesPart data={data} whose={a} /> : null;
+}
+
 function Nothing(): JSX.Element {
   return (
     <Empty title="No rollouts are known yet">
@@ -418,7 +425,7 @@ export default function Delivery(): JSX.Element {
       <Controls a={a} />
       {error ? <Failed what="The measures could not be computed" error={error} retry={() => load(a)} />
         : !data || !known ? <Loading what="Computing the measures" />
-          : !known.services.length ? <><Nothing />{incidents.state.value.data?.all ? <IncidentsPart /> : null}</> : (
+          : !known.services.length ? <><Nothing />{incidents.state.value.data?.all ? <IncidentsPart /> : null}<ServicesOf a={a} /></> : (
             <>
               {data.partial && <p class="note warn" data-k="partial"><Icon name="warn" /><span>The last period is not over yet: the figures are of {when(data.from)} until now, and will change.</span></p>}
               <Cards data={data} a={a} />
@@ -427,6 +434,7 @@ export default function Delivery(): JSX.Element {
               <MeasureTable data={data} a={a} />
               <IncidentsPart />
               <Rollouts data={data} />
+              <ServicesOf a={a} />
               <IntakePart />
             </>
           )}
