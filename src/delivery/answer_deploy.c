@@ -170,7 +170,8 @@ static enum err put_neighbours(struct telling *t) {
 
 // Attempts of the same version (or of the group that the source names) that began while it ran.
 #define ATTEMPTS \
-    " FROM deploy WHERE service = ?1 AND ifnull(environment, '') = ?2 AND ifnull(change_kind, 'service') = " \
+    " FROM told_deploy WHERE service = ?1 AND ifnull(environment, '') = ?2 AND ifnull(change_kind, " \
+    "'service') = " \
     "?3" \
     " AND coalesce(started_at, succeeded_at, ended_at, 0) BETWEEN ?4 AND ?5" \
     " AND (key = ?6 OR rollout = (SELECT rollout FROM deploy WHERE key = ?6)" \

@@ -37,7 +37,8 @@ static bool sha_bytes(struct str hex, char bytes[SHA_BYTES]) {
 static const char select_deploys[] =
     "SELECT key, service, ifnull(sha, ''), coalesce(started_at, succeeded_at, ended_at), "
     "coalesce(succeeded_at, "
-    "ended_at) AS finished FROM deploy WHERE state = 'success' AND coalesce(succeeded_at, ended_at) IS NOT "
+    "ended_at) AS finished FROM told_deploy AS deploy WHERE state = 'success' AND coalesce(succeeded_at, "
+    "ended_at) IS NOT "
     "NULL AND "
     "ifnull(change_kind, 'service') = ?3 AND " SCOPE_SERVICES
     " AND EXISTS(SELECT 1 FROM series s WHERE s.service = deploy.service AND s.environment = "

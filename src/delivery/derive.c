@@ -13,53 +13,77 @@
 #include "delivery/pause.h"
 #include "delivery/pushes.h"
 
+// Of a deploy: a job's span told it, as hook_otlp.c names it.
+#define DERIVE_TASK_DEPLOY(of) of ".key LIKE 'github:%:task:%:deployment'"
+
 const char derive_tables[] =
-    "DROP VIEW IF EXISTS incident_times; DROP TABLE IF EXISTS stale; DROP TABLE IF EXISTS rollout; DROP "
+    "DROP VIEW IF EXISTS incident_times; DROP VIEW IF EXISTS told_deploy; DROP TABLE IF EXISTS stale; DROP "
+    "TABLE IF EXISTS rollout; DROP "
     "TABLE IF EXISTS rollout_commit;"
     "DROP TABLE IF EXISTS link; DROP TABLE IF EXISTS series;"
+    // A deploy of GitHub has an id that only its webhooks tell: where they tell those of a run in an
+    // environment, what the spans of its jobs tell is the same again.
+    "CREATE VIEW told_deploy AS SELECT * FROM deploy d WHERE NOT (" DERIVE_TASK_DEPLOY(
+        "d") " AND EXISTS "
+             "(SELECT 1 FROM deploy o WHERE o.run = d.run AND o.service = d.service AND "
+             "ifnull(o.environment, '') = "
+             "ifnull(d.environment, '') AND o.key LIKE 'github:%:deployment:%'));"
     // When an incident began and ended, for every measure and link alike; one that was opened again has not.
     PAUSE_TABLES
-    "CREATE VIEW incident_times AS SELECT i.key, service, ifnull(environment, '') AS environment,"
-    " coalesce(started_at, detected_at, acknowledged_at) AS began_at, caused_by, started_at, detected_at, "
-    "acknowledged_at,"
-    // A mitigation before the reopening mended nothing for good.
-    " CASE WHEN state IN ('resolved', 'mitigated') OR state IS NULL THEN coalesce(CASE WHEN reopened_at IS "
-    "NULL OR mitigated_at >= reopened_at THEN mitigated_at END, resolved_at) END AS recovered_at,"
-    " duplicate_of IS NOT NULL AS duplicate, ifnull(p.ns, 0) AS paused_ns FROM incident i LEFT JOIN "
-    "incident_pause p ON p.key = i.key;"
-    "CREATE TABLE stale(service TEXT NOT NULL, environment TEXT NOT NULL, PRIMARY KEY(service, environment)) "
-    "WITHOUT ROWID;"
-    "CREATE TABLE rollout(id INTEGER PRIMARY KEY, service TEXT NOT NULL, environment TEXT NOT NULL, "
-    "change_kind TEXT NOT NULL,"
-    " production INTEGER NOT NULL, version TEXT, digest TEXT, sha TEXT, repo TEXT, ref TEXT, kind TEXT NOT "
-    "NULL,"
-    " state TEXT NOT NULL, attempts INTEGER NOT NULL, targets INTEGER NOT NULL, done_targets INTEGER NOT "
-    "NULL,"
-    " started_at INTEGER, first_success_at INTEGER, finished_at INTEGER, recovered_at INTEGER, failure TEXT,"
-    " before INTEGER, undoes INTEGER, commits_state TEXT NOT NULL, commits INTEGER NOT NULL, changes INTEGER "
-    "NOT NULL,"
-    " trigger_kind TEXT, actor TEXT, url TEXT, deploy TEXT NOT NULL);"
-    "CREATE INDEX rollout_scope ON rollout(service, environment, finished_at);"
-    "CREATE INDEX rollout_finished ON rollout(finished_at);"
-    "CREATE TABLE rollout_commit(rollout INTEGER NOT NULL, sha BLOB NOT NULL, authored_at INTEGER, "
-    "committed_at INTEGER,"
-    " flags INTEGER NOT NULL, author TEXT, subject TEXT, PRIMARY KEY(rollout, sha)) WITHOUT ROWID;"
-    "CREATE TABLE link(rollout INTEGER NOT NULL, incident TEXT NOT NULL, rule TEXT NOT NULL, decides INTEGER "
-    "NOT NULL,"
-    " confirmed INTEGER NOT NULL, evidence TEXT NOT NULL, PRIMARY KEY(rollout, incident, rule, evidence)) "
-    "WITHOUT ROWID;"
-    "CREATE INDEX link_incident ON link(incident);"
-    // Incidents whose cause is, or may be, a flag and no rollout.
-    "DROP TABLE IF EXISTS flag_link; CREATE TABLE flag_link(service TEXT NOT NULL, environment TEXT NOT "
-    "NULL, "
-    "incident TEXT NOT NULL, flag TEXT NOT NULL, decides INTEGER NOT NULL, evidence TEXT NOT NULL, PRIMARY "
-    "KEY(service, environment, incident, flag)) WITHOUT ROWID;"
-    "CREATE TABLE series(service TEXT NOT NULL, environment TEXT NOT NULL, change_kind TEXT NOT NULL, "
-    "production INTEGER NOT NULL,"
-    // The repository of its last rollout that names one; the end of the first success, and of the last
-    // one of which it is not known what it brought.
-    " repo TEXT NOT NULL, first_at INTEGER, unknown_at INTEGER,"
-    " figures BLOB NOT NULL, PRIMARY KEY(service, environment, change_kind)) WITHOUT ROWID;" FLOWS_TABLES;
+             "CREATE VIEW incident_times AS SELECT i.key, service, ifnull(environment, '') AS environment,"
+             " coalesce(started_at, detected_at, acknowledged_at) AS began_at, caused_by, started_at, "
+             "detected_at, "
+             "acknowledged_at,"
+             // A mitigation before the reopening mended nothing for good.
+             " CASE WHEN state IN ('resolved', 'mitigated') OR state IS NULL THEN coalesce(CASE WHEN "
+             "reopened_at IS "
+             "NULL OR mitigated_at >= reopened_at THEN mitigated_at END, resolved_at) END AS recovered_at,"
+             " duplicate_of IS NOT NULL AS duplicate, ifnull(p.ns, 0) AS paused_ns FROM incident i LEFT JOIN "
+             "incident_pause p ON p.key = i.key;"
+             "CREATE TABLE stale(service TEXT NOT NULL, environment TEXT NOT NULL, PRIMARY KEY(service, "
+             "environment)) "
+             "WITHOUT ROWID;"
+             "CREATE TABLE rollout(id INTEGER PRIMARY KEY, service TEXT NOT NULL, environment TEXT NOT NULL, "
+             "change_kind TEXT NOT NULL,"
+             " production INTEGER NOT NULL, version TEXT, digest TEXT, sha TEXT, repo TEXT, ref TEXT, kind "
+             "TEXT NOT "
+             "NULL,"
+             " state TEXT NOT NULL, attempts INTEGER NOT NULL, targets INTEGER NOT NULL, done_targets "
+             "INTEGER NOT "
+             "NULL,"
+             " started_at INTEGER, first_success_at INTEGER, finished_at INTEGER, recovered_at INTEGER, "
+             "failure TEXT,"
+             " before INTEGER, undoes INTEGER, commits_state TEXT NOT NULL, commits INTEGER NOT NULL, "
+             "changes INTEGER "
+             "NOT NULL,"
+             " trigger_kind TEXT, actor TEXT, url TEXT, deploy TEXT NOT NULL);"
+             "CREATE INDEX rollout_scope ON rollout(service, environment, finished_at);"
+             "CREATE INDEX rollout_finished ON rollout(finished_at);"
+             "CREATE TABLE rollout_commit(rollout INTEGER NOT NULL, sha BLOB NOT NULL, authored_at INTEGER, "
+             "committed_at INTEGER,"
+             " flags INTEGER NOT NULL, author TEXT, subject TEXT, PRIMARY KEY(rollout, sha)) WITHOUT ROWID;"
+             "CREATE TABLE link(rollout INTEGER NOT NULL, incident TEXT NOT NULL, rule TEXT NOT NULL, "
+             "decides INTEGER "
+             "NOT NULL,"
+             " confirmed INTEGER NOT NULL, evidence TEXT NOT NULL, PRIMARY KEY(rollout, incident, rule, "
+             "evidence)) "
+             "WITHOUT ROWID;"
+             "CREATE INDEX link_incident ON link(incident);"
+             // Incidents whose cause is, or may be, a flag and no rollout.
+             "DROP TABLE IF EXISTS flag_link; CREATE TABLE flag_link(service TEXT NOT NULL, environment TEXT "
+             "NOT "
+             "NULL, "
+             "incident TEXT NOT NULL, flag TEXT NOT NULL, decides INTEGER NOT NULL, evidence TEXT NOT NULL, "
+             "PRIMARY "
+             "KEY(service, environment, incident, flag)) WITHOUT ROWID;"
+             "CREATE TABLE series(service TEXT NOT NULL, environment TEXT NOT NULL, change_kind TEXT NOT "
+             "NULL, "
+             "production INTEGER NOT NULL,"
+             // The repository of its last rollout that names one; the end of the first success, and of the
+             // last one of which it is not known what it brought.
+             " repo TEXT NOT NULL, first_at INTEGER, unknown_at INTEGER,"
+             " figures BLOB NOT NULL, PRIMARY KEY(service, environment, change_kind)) WITHOUT "
+             "ROWID;" FLOWS_TABLES;
 
 // --- what is stale -----------------------------------------------------------------------------------------
 
@@ -203,6 +227,26 @@ static struct deploy_row deploy_of(struct str key, const struct fact *f) {
     return row;
 }
 
+// What only the spans of a job know of the deploy that a webhook told: its version.
+static enum err find_version(struct deriving *s, struct str run, struct deploy *d) {
+    struct db_row *r;
+    bool row;
+    if (!run.len || d->version.len || d->digest.len || !str_starts(d->key, STR("github:"))) return ERR_OK;
+    TRY(db_prepare(
+        s->db,
+        "SELECT version FROM deploy d WHERE run = ?1 AND service = ?2 AND ifnull(environment, '') = "
+        "?3 AND version <> '' AND " DERIVE_TASK_DEPLOY("d") " ORDER BY key LIMIT 1",
+        &r));
+    db_bind_text(r, 1, run);
+    db_bind_text(r, 2, s->service);
+    db_bind_text(r, 3, s->environment);
+    TRY(db_step(r, &row));
+    if (!row) return ERR_OK;
+    d->version = str_dup(s->a, db_text(r, 0));
+    db_reset(r);
+    return ERR_OK;
+}
+
 // A deploy that names a digest or an image, and no commit: what built the artifact knows it.
 static enum err find_sha(struct deriving *s, struct deploy *d) {
     struct db_row *r;
@@ -229,6 +273,7 @@ static enum err add_deploy(struct deriving *s, struct db_row *r, struct rows *ou
     out->items = items;
     fact_read(r, s->a, FACT_DEPLOY, &f);
     items[out->n] = deploy_of(str_dup(s->a, db_text(r, 0)), &f);
+    TRY(find_version(s, text_of(&f, DEPLOY_RUN), &items[out->n].deploy));
     TRY(find_sha(s, &items[out->n].deploy));
     out->n++;
     return s->a->failed ? ERR_NOMEM : ERR_OK;
@@ -237,10 +282,10 @@ static enum err add_deploy(struct deriving *s, struct db_row *r, struct rows *ou
 static enum err read_deploys(struct deriving *s, struct rows *out) {
     struct db_row *r;
     bool row;
-    TRY(db_prepare(
-        s->db,
-        "SELECT * FROM deploy WHERE service = ? AND ifnull(environment, '') = ? ORDER BY change_kind, key",
-        &r));
+    TRY(db_prepare(s->db,
+                   "SELECT * FROM told_deploy WHERE service = ? AND ifnull(environment, '') = ? ORDER BY "
+                   "change_kind, key",
+                   &r));
     db_bind_text(r, 1, s->service);
     db_bind_text(r, 2, s->environment);
     for (;;) {

@@ -209,6 +209,7 @@ static void put_table(struct buf *b, enum fact_kind k) {
 static const char *const indices[] = {
     "CREATE INDEX deploy_scope ON deploy(service, environment, started_at)",
     "CREATE INDEX deploy_sha ON deploy(sha)",
+    "CREATE INDEX deploy_run ON deploy(run)",
     "CREATE INDEX incident_service ON incident(service, environment)",
     "CREATE INDEX change_merge ON change(merge_sha)",
     "CREATE INDEX review_change ON review(change_key)",

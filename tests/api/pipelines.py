@@ -256,6 +256,56 @@ def too_many_runs_of_one_trace():
         server.stop()
 
 
+def a_deploy_told_twice_is_one():
+    """GitHub's webhooks give a deploy an id, the spans of its job do not know it: one rollout, whichever comes first, with
+    what only the spans tell. What the webhooks do not tell stands by itself."""
+    at = now_ns()
+    stamp = lambda ns: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ns // SECOND))
+
+    def spans(run, environment, version="2.4.0"):
+        resource = {"service.name": "shop", "cicd.pipeline.name": "release", "cicd.pipeline.run.id": str(run), "vcs.provider.name": "github",
+                    "vcs.repository.url.full": "https://github.com/acme/shop", "vcs.ref.head.revision": SHA}
+        return [request(resource, span(f"{run:032x}", 1, None, "RUN release", at, at + 300 * SECOND, own={"cicd.pipeline.result": "success"}),
+                        span(f"{run:032x}", 2, 1, "put", at + 100 * SECOND, at + 200 * SECOND,
+                             own={"cicd.pipeline.task.name": "put", "cicd.pipeline.task.run.id": f"{run}-2", "cicd.pipeline.task.type": "deploy",
+                                  "cicd.pipeline.task.run.result": "success", "deployment.environment.name": environment,
+                                  "service.version": version}))]
+
+    def webhook(server, run, number):
+        body = {"action": "created", "repository": {"full_name": "acme/shop", "html_url": "https://github.com/acme/shop"},
+                "deployment": {"id": number, "sha": SHA, "ref": "main", "task": "deploy", "environment": "production",
+                               "production_environment": True, "payload": {"service": "shop"}, "created_at": stamp(at + 90 * SECOND)},
+                "deployment_status": {"id": number, "state": "success", "created_at": stamp(at + 210 * SECOND), "environment": "production"},
+                "workflow_run": {"id": run, "run_attempt": 1, "event": "push"}}
+        status, _, answer = server.request("POST", "/hooks/github", json.dumps(body).encode(),
+                                           {"X-GitHub-Event": "deployment_status", "X-GitHub-Delivery": f"d{number}"})
+        assert status == 202, answer
+
+    rollouts = lambda server, environment="production": [
+        (r["version"], r["attempts"], r["kind"]) for r in
+        server.get_json(f"/api/takt/delivery/deploys?service=shop&environment={environment}")["rollouts"]]
+    for first in ("spans", "webhook"):
+        with Server() as server:
+            if first == "webhook":
+                webhook(server, 77, 501)
+            send(server, spans(77, "production"))
+            until("the task's deploy", lambda: "github:acme/shop:run:77:1:task:77-2:deployment" in facts(server, "deploy", "state"), 10)
+            if first == "spans":
+                assert rollouts(server) == [("2.4.0", 1, "first")]
+                webhook(server, 77, 501)
+            assert "github:acme/shop:deployment:501" in facts(server, "deploy", "state")
+            assert rollouts(server) == [("2.4.0", 1, "first")], (first, rollouts(server))
+            one = server.get_json("/api/takt/delivery/deploys?service=shop&environment=production")["rollouts"][0]
+            deploy = server.get_json(f"/api/takt/delivery/deploy?rollout={one['id']}")
+            assert [a["key"] for a in deploy["attempts"]] == ["github:acme/shop:deployment:501"], deploy["attempts"]
+            measure = server.get_json("/api/takt/delivery/measures?service=shop&set=devlake-2023&window=7d")["measures"]
+            assert next(m for m in measure if m["name"].endswith("deployment_frequency"))["n"] == 1, measure
+            send(server, spans(78, "staging"))
+            until("staging", lambda: rollouts(server, "staging") == [("2.4.0", 1, "first")], 10)
+            assert server.request("POST", "/api/takt/delivery/reprocess", b"")[0] // 100 == 2
+            until("the same again", lambda: rollouts(server) == [("2.4.0", 1, "first")] and len(rollouts(server, "staging")) == 1, 10)
+
+
 def closed_facts_are_said():
     """While facts.db is damaged, what pipelines tell is counted, logged and shown; what the log still has is told
     when the facts are whole again."""
@@ -291,5 +341,5 @@ def closed_facts_are_said():
 
 def cases(tap):
     for case in (emitters_are_recognised, nothing_is_lost_by_a_crash, ordinary_spans_tell_nothing, too_many_runs_of_one_trace,
-                 closed_facts_are_said):
+                 closed_facts_are_said, a_deploy_told_twice_is_one):
         tap.case(case.__name__, case)
