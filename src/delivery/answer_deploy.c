@@ -348,7 +348,8 @@ static enum err put_rank_of(struct telling *t, struct str rule) {
 }
 
 // Rule 7 beyond one service: what no rule links an incident with may be the doing of the last rollout within
-// a day before it, among the services that its own calls or is called by. Shown, and decides nothing.
+// a day before it, among the services that its own calls or is called by. Shown, and decides nothing until a
+// person says so (then it is a link).
 #define NEAR_LINKS \
     "SELECT 'near', v.key, 0, 0, printf('%s %s it; the last rollout among such services, %d min before', " \
     "v.service, CASE n.calls WHEN 1 THEN 'calls' ELSE 'is called by' END, (v.began_at - r.finished_at) / " \
@@ -401,7 +402,9 @@ static enum err put_verdicts(struct telling *t) {
     TRY(db_prepare(
         t->db,
         "SELECT v.incident, v.says, v.said_by, v.why, v.said_at, i.title FROM verdict v JOIN incident i ON"
-        " i.key = v.incident WHERE i.service = ?1 AND v.rollout IN (?2, ?3, ?4, ?5, ?6) AND v.rollout <> ''"
+        " i.key = v.incident WHERE (v.rollout IN (?2, ?3) OR (i.service = ?1 AND v.rollout IN (?4, ?5, ?6))) "
+        "AND "
+        "v.rollout <> ''"
         " ORDER BY v.said_at DESC, v.key LIMIT ?7",
         &r));
     db_bind_text(r, 1, t->service);

@@ -34,22 +34,25 @@ static enum err read_list(struct reading *s, const char *sql, enum err (*add)(vo
 }
 
 // Duplicates count once, as the incident that they repeat. An incident whose environment nobody told is
-// one of production.
+// one of production. One of another service comes with a person's word that some rollout caused it.
 static const char incidents[] =
-    "SELECT key, caused_by, began_at, recovered_at FROM incident_times WHERE service = ?1"
+    "SELECT key, caused_by, began_at, recovered_at, 0 FROM incident_times WHERE service = ?1"
     " AND (environment = ?2 OR (environment = '' AND ?3)) AND NOT duplicate AND began_at IS NOT NULL"
-    " ORDER BY key";
+    " UNION ALL SELECT key, caused_by, began_at, recovered_at, 1 FROM incident_times WHERE service <> ?1 AND "
+    "NOT duplicate AND began_at IS NOT NULL AND key IN (SELECT incident FROM verdict WHERE says = 'confirm' "
+    "AND incident <> 'traces') ORDER BY key";
 static enum err add_incident(void *ctx, struct db_row *r) {
     struct incident *i = next(ctx, sizeof *i);
     if (!i) return ERR_NOMEM;
-    *i = (struct incident){ text(ctx, r, 0), text(ctx, r, 1), db_i64(r, 2), db_i64(r, 3) };
+    *i = (struct incident){ text(ctx, r, 0), text(ctx, r, 1), db_i64(r, 2), db_i64(r, 3), db_i64(r, 4) != 0 };
     return ERR_OK;
 }
 
 // All that people said, also of what traces showed.
-static const char verdicts[] = "SELECT v.incident, v.rollout, v.says = 'confirm', v.said_by FROM verdict v "
-                               "LEFT JOIN incident i ON i.key = "
-                               "v.incident WHERE i.service = ?1 OR v.incident = 'traces' ORDER BY v.key";
+static const char verdicts[] =
+    "SELECT v.incident, v.rollout, v.says = 'confirm', v.said_by FROM verdict v "
+    "LEFT JOIN incident i ON i.key = "
+    "v.incident WHERE i.service = ?1 OR v.incident = 'traces' OR v.says = 'confirm' ORDER BY v.key";
 static enum err add_verdict(void *ctx, struct db_row *r) {
     struct verdict *v = next(ctx, sizeof *v);
     if (!v) return ERR_NOMEM;

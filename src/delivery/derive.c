@@ -115,6 +115,30 @@ static enum err note_incident(struct db *d, struct str key) {
     return db_done(r);
 }
 
+// Rollouts of other services that people said to have caused an incident.
+static enum err note_said(struct db *d, struct str incident) {
+    struct db_row *r;
+    TRY(db_prepare(
+        d,
+        "INSERT OR IGNORE INTO stale SELECT r.service, r.environment FROM verdict v CROSS JOIN rollout "
+        "r WHERE v.incident = ?1 AND v.rollout IN (printf('%016x', r.id), r.deploy)",
+        &r));
+    db_bind_text(r, 1, incident);
+    return db_done(r);
+}
+
+// Those that a person's word names, or named before.
+static enum err note_word(struct db *d, const struct fact *f) {
+    struct db_row *r;
+    if (!f->known) return ERR_OK;
+    TRY(db_prepare(d,
+                   "INSERT OR IGNORE INTO stale SELECT service, environment FROM rollout WHERE ?1 IN "
+                   "(printf('%016x', id), deploy)",
+                   &r));
+    db_bind_text(r, 1, fact_get(f, VERDICT_ROLLOUT)->s);
+    return db_done(r);
+}
+
 static enum err note_traced(struct db *d, struct str rollout) {
     struct db_row *r;
     TRY(db_prepare(d,
@@ -152,12 +176,19 @@ static enum err note_fact(struct db *d, enum fact_kind k, const struct fact *f) 
 
 enum err derive_note(struct db *d, const struct fact_change *c) {
     TRY(flows_note(d, c));
-    if (c->kind == FACT_INCIDENT) TRY(pause_note(d, c->key));
+    if (c->kind == FACT_INCIDENT) {
+        TRY(pause_note(d, c->key));
+        TRY(note_said(d, c->key));
+    }
     if (c->kind == FACT_ARTIFACT) return note_artifact(d, c->key);
     if (c->kind == FACT_PUSHED) // all of a push are there with its last
         return fact_get(c->after, PUSHED_NEXT)->s.len ? ERR_OK
                                                       : pushes_note(d, fact_get(c->after, PUSHED_REPO)->s);
-    if (c->kind == FACT_VERDICT) TRY(note_traced(d, fact_get(c->after, VERDICT_ROLLOUT)->s));
+    if (c->kind == FACT_VERDICT) {
+        TRY(note_traced(d, fact_get(c->after, VERDICT_ROLLOUT)->s));
+        TRY(note_word(d, c->before));
+        TRY(note_word(d, c->after));
+    }
     TRY(note_fact(d, c->kind, c->before));
     return note_fact(d, c->kind, c->after);
 }

@@ -326,7 +326,8 @@ static enum err add_near(struct finding *f, uint32_t i) {
 static enum err add_confirmed(struct finding *f, uint32_t i) {
     for (uint32_t v = 0; v < f->n_said; v++) {
         const struct verdict *said = &f->ask->verdicts[f->said[v]];
-        uint32_t k = said->confirms ? naming_first(&f->names, said->rollout, false) : ROLLOUT_NONE;
+        bool alone = f->ask->incidents[i].elsewhere; // versions of services are alike
+        uint32_t k = said->confirms ? naming_first(&f->names, said->rollout, alone) : ROLLOUT_NONE;
         if (k == ROLLOUT_NONE) continue;
         TRY(add(f, k, i, FAILURE_SAID,
                 str_fmt(f->a, "confirmed by %.*s", STR_ARG(said->by.len ? said->by : STR("somebody")))));
@@ -334,11 +335,23 @@ static enum err add_confirmed(struct finding *f, uint32_t i) {
     return ERR_OK;
 }
 
-// Which of an incident's links decide: all of its best rule.
-static void decide(struct failures *out, uint32_t from) {
+// Did a person say that something which is not of this series caused it?
+static bool is_elsewhere(const struct finding *f) {
+    for (uint32_t v = 0; v < f->n_said; v++) {
+        const struct verdict *said = &f->ask->verdicts[f->said[v]];
+        if (said->confirms && naming_first(&f->names, said->rollout, false) == ROLLOUT_NONE) return true;
+    }
+    return false;
+}
+
+// Which of an incident's links decide: all of its best rule. That a rollout was near says nothing where a
+// cause is known.
+static void decide(const struct finding *f, uint32_t from) {
+    struct failures *out = f->out;
     enum failure_rule best = FAILURE_RULE_COUNT;
     for (uint32_t i = from; i < out->n; i++)
         if (out->links[i].rule < best) best = out->links[i].rule;
+    if (best == FAILURE_NEAR && is_elsewhere(f)) return;
     for (uint32_t i = from; i < out->n; i++) out->links[i].decides = out->links[i].rule == best;
 }
 
@@ -439,13 +452,17 @@ static enum err find_of_incident(struct finding *f, uint32_t i) {
     uint32_t from = f->from = out->n;
     f->n_said = verdicts_on(f, f->ask->incidents[i].key, &f->said);
     TRY(add_confirmed(f, i));
+    if (f->ask->incidents[i].elsewhere) {
+        decide(f, from);
+        return ERR_OK;
+    }
     TRY(add_named(f, i));
     TRY(add_rolled_back(f, i));
     TRY(add_flags(f, i));
     TRY(add_canaries(f, i));
     TRY(add_traced(f, i));
     TRY(add_near(f, i));
-    decide(out, from);
+    decide(f, from);
     if (out->n > from) qsort(out->links + from, out->n - from, sizeof *out->links, by_rule);
     return ERR_OK;
 }

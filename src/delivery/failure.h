@@ -16,6 +16,7 @@ struct incident {
     struct str key, caused_by;
     int64_t began;     // of the impact, else when it was detected
     int64_t recovered; // mitigated, else resolved; 0: open
+    bool elsewhere;    // of another service: only a person's word that names a rollout alone links it
 };
 struct verdict {
     struct str incident, rollout; // the rollout as an id (16 hex digits) or any name of naming_is

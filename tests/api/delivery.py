@@ -674,6 +674,35 @@ def services_that_traces_show(seed):
         assert rows["app"].endswith("mail, shop"), out
 
 
+def a_rollout_of_another_service_counts_when_somebody_says_so(seed):
+    """Whatever came first; then the rollout of its own that was merely near decides no more. Taken back, all is as before."""
+    now = int(time.time())
+    word = lambda says: event("verdict", now + (says == "deny"), id="w", incident="takt:i1", rollout="takt:cart", says=says, said_by="ann")
+    events = [event("deploy", now - 2 * HOUR, id="cart", service="cart", environment="production", state="success", version="v1",
+                    succeeded_at=now - 2 * HOUR),
+              event("deploy", now - HOUR, id="shop", service="shop", environment="production", state="success", version="v1",
+                    succeeded_at=now - HOUR),
+              event("incident", now - 600, id="i1", service="shop", environment="production", state="triggered", started_at=now - 600),
+              event("incident", now - 60, id="i1", state="resolved", resolved_at=now - 60),
+              word("confirm")]
+    dice = random.Random(seed)
+    for _ in range(4):
+        dice.shuffle(events)
+        with Server() as server:
+            for e in events:
+                send(server, [e])
+            failures = lambda: {r["service"]: r.get("failure") for r in server.get_json("/api/takt/delivery/deploys?window=7d")["rollouts"]}
+            assert failures() == {"cart": "said", "shop": None}, (failures(), [e["id"] for e in events])
+            cart = next(r for r in server.get_json("/api/takt/delivery/deploys?window=7d")["rollouts"] if r["service"] == "cart")
+            assert int(cart["recovered"]) == (now - 60) * 10 ** 9, cart
+            cause = server.get_json("/api/takt/delivery/incidents?window=7d")["incidents"][0]["cause"]
+            assert (cause["service"], cause["rank"], cause["decides"], cause["confirmed"]) == ("cart", 1, True, True), cause
+            assert server.request("POST", "/api/takt/delivery/reprocess", b"")[0] // 100 == 2
+            until("the same again", lambda: failures() == {"cart": "said", "shop": None}, 10)
+            send(server, [word("deny")])
+            until("taken back", lambda: failures() == {"cart": None, "shop": "near"}, 10)
+
+
 def a_catalogue_from_a_file(seed):
     """Wrong at start: no start, and the line. Changed while it runs: read again; wrong: the old one, and it says so."""
     file = temporary_directory() / "services.yaml"
@@ -1195,6 +1224,7 @@ def cases(tap):
     tap.case("figures_open_to_their_rows", figures_open_to_their_rows, tap.seed)
     tap.case("a_catalogue_by_the_api", a_catalogue_by_the_api, tap.seed)
     tap.case("services_that_traces_show", services_that_traces_show, tap.seed)
+    tap.case("a_rollout_of_another_service_counts_when_somebody_says_so", a_rollout_of_another_service_counts_when_somebody_says_so, tap.seed)
     tap.case("a_catalogue_from_a_file", a_catalogue_from_a_file, tap.seed)
     tap.case("scopes_pool_their_rows", scopes_pool_their_rows, tap.seed)
     tap.case("windows_by_the_calendar", windows_by_the_calendar, tap.seed)
