@@ -60,7 +60,7 @@ static enum err take_window(const struct params *p, struct answer_ask *ask, stru
     TRY(params_duration(p, STR("window"), &window, ctx));
     TRY(zone_load(disk_real(), params_get(p, STR("zone")), p->arena, &ask->zone, ctx));
     TRY(take_period(p, "calendar", &ask->period, ctx));
-    ask->to = ask->now - ask->now % 1000000000 + 1000000000;
+    ask->to = ask->now + 1000000000;
     TRY(take_time(p, "to", &ask->zone, &ask->to, ctx));
     if (window > (uint64_t)ask->to) window = (uint64_t)ask->to;
     ask->from = ask->to - (int64_t)window;
@@ -108,12 +108,13 @@ static enum err take_flag_age(const struct params *p, struct delivery *d, struct
 static enum err take_ask(const struct params *p, struct clock *clock, struct answer_ask *ask,
                          struct err_ctx *ctx) {
     uint64_t tier = 0;
+    int64_t now = (int64_t)clock_unix_ns(clock);
     *ask = (struct answer_ask){ .scope = { .service = params_get(p, STR("service")),
                                            .environment = params_get(p, STR("environment")),
                                            .change_kind = params_get(p, STR("change")),
                                            .team = params_get(p, STR("team")),
                                            .product = params_get(p, STR("product")) },
-                                .now = (int64_t)clock_unix_ns(clock) };
+                                .now = now - now % 1000000000 }; // as the id of a figure says it
     TRY(params_number(p, STR("tier"), CATALOGUE_TIER_MAX, &tier, ctx));
     ask->scope.tier = (uint32_t)tier;
     TRY(take_window(p, ask, ctx));
@@ -198,10 +199,11 @@ static enum err ask_trend(struct delivery *d, struct answer_ask *ask, const stru
 static enum err ask_why(struct delivery *d, struct clock *clock, const struct params *p,
                         struct json_writer *w, struct err_ctx *ctx) {
     struct figure_id f;
-    uint64_t limit = 0;
-    TRY(params_number(p, STR("limit"), ANSWER_ROWS_MAX, &limit, ctx));
+    struct answer_why_ask ask = { .figure = &f, .now = (int64_t)clock_unix_ns(clock) };
+    TRY(params_number(p, STR("limit"), ANSWER_ROWS_MAX, &ask.limit, ctx));
+    TRY(params_bool(p, STR("then"), &ask.then, ctx));
     TRY(figure_parse(p->arena, params_get(p, STR("figure")), &f, ctx));
-    return answer_why(d, &f, (int64_t)clock_unix_ns(clock), limit, w, ctx);
+    return answer_why(d, &ask, w, ctx);
 }
 
 enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_question what,

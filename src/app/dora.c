@@ -279,10 +279,11 @@ static enum err print_why(struct arena *a, const struct doc_node *answer, struct
     if (n) table_print(&(struct table){ cells, n + 1, WHY_COLUMNS }, out);
     uint64_t all = node_u64(answer, "rows_in_all"), since = node_u64(answer, "events_since");
     buf_fmt(out, "%u row%s", n, n == 1 ? "" : "s");
-    if (all > n) buf_fmt(out, " of %llu; --json and a larger limit show all", (unsigned long long)all);
+    if (all > n) buf_fmt(out, " of %llu; a larger --limit shows more", (unsigned long long)all);
     if (since)
-        buf_fmt(out, "\n%llu event%s came since this figure was printed; the number above is today's",
-                (unsigned long long)since, since == 1 ? "" : "s");
+        buf_fmt(out, "\n%llu event%s came since this figure was printed; the number above is %s",
+                (unsigned long long)since, since == 1 ? "" : "s",
+                node_true(answer, "then") ? "as it was then" : "today's, --then shows it as it was");
     buf_char(out, '\n');
     return a->failed ? ERR_NOMEM : ERR_OK;
 }
@@ -334,8 +335,11 @@ int run_deploys(int argc, char **argv) {
     return question_run(q, argc, argv);
 }
 int run_why(int argc, char **argv) {
+    static const struct question_flag flags[] = { { "--then", "then", true },
+                                                  { "--limit", "limit", false },
+                                                  { 0 } };
     struct question q = delivery_question("why", "delivery/why", ASK_WHY, print_why);
-    q.flags = NULL;
+    q.flags = flags;
     q.word = "figure";
     q.missing = "a figure is missing; `takt dora` prints one beside each number";
     return question_run(q, argc, argv);

@@ -115,7 +115,9 @@ const struct command commands[] = {
       "  --limit N            rows\n" WHERE_HELP
       "With --service also: versions in traffic that nobody reported, rollouts that never served.\n",
       run_deploys },
-    { "why", "FIGURE [flags]", "A number of `takt dora`, its definition and every row behind it.", WHERE_HELP,
+    { "why", "FIGURE [flags]", "A number of `takt dora`, its definition and every row behind it.",
+      "  --then               as it was when the figure was printed: of the events that were there by then\n"
+      "  --limit N            rows\n" WHERE_HELP,
       run_why },
     { "profile", "[flags]",
       "What holds the tempo back most, how mature each dimension is, which failure modes show.",

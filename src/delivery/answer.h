@@ -58,9 +58,17 @@ NODISCARD enum err answer_incidents(struct delivery *d, const struct answer_ask 
 enum { ANSWER_ALERT_WEEKS = 5 };
 NODISCARD enum err answer_alerts(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
                                  struct err_ctx *ctx);
-// A figure, its definition and every row that it looked at: counted or left out, and why.
-NODISCARD enum err answer_why(struct delivery *d, const struct figure_id *f, int64_t now, uint64_t limit,
-                              struct json_writer *w, struct err_ctx *ctx);
+// A figure, its definition and every row that it looked at: counted or left out, and why. It is today's,
+// with the number of events since it was computed, or as it was then: ERR_INVALID when the id does not
+// say when; others as those of delivery_then.
+struct answer_why_ask {
+    const struct figure_id *figure;
+    int64_t now;
+    uint64_t limit; // rows; 0: ANSWER_ROWS_MAX
+    bool then;
+};
+NODISCARD enum err answer_why(struct delivery *d, const struct answer_why_ask *ask, struct json_writer *w,
+                              struct err_ctx *ctx);
 // The catalogue of services, and those that are seen but not in it.
 NODISCARD enum err answer_catalogue(struct delivery *d, struct json_writer *w, struct err_ctx *ctx);
 // The shas of a repository's imported commits, ascending, from behind `after` (hex; empty: all); "next" is

@@ -179,23 +179,17 @@ static void watch(void *ctx, const struct compat_row *row) {
     jw_object_end(y->w);
 }
 
-enum err answer_compat_why(struct db *db, struct arena *a, const struct figure_id *f, int64_t now,
-                           uint64_t limit, uint64_t since, struct json_writer *w) {
-    struct why y = { w, limit && limit < ANSWER_ROWS_MAX ? limit : ANSWER_ROWS_MAX, 0 };
+enum err answer_compat_why(struct db *db, struct arena *a, const struct figure_id *f, uint64_t limit,
+                           struct json_writer *w) {
+    struct why y = { w, limit, 0 };
     struct compat_facts facts;
     struct compat_result r;
     TRY(compat_read(db, a, &f->scope, f->clock, f->from, f->to, &facts));
-    jw_object(w);
-    put_scope(w, &f->scope);
-    put_window(w, f, now);
-    put_text(w, "definition", str_of(compat_info(f->compat)->definition));
-    put_u64(w, "events_since", since);
     jw_key(w, STR("rows"));
     jw_array(w);
     TRY(compat_run(a, f->compat, &facts, f->from, f->to, watch, &y, &r));
     jw_array_end(w);
     put_u64(w, "rows_in_all", y.all);
     put_compat(w, f, &r);
-    jw_object_end(w);
     return ERR_OK;
 }

@@ -87,6 +87,7 @@ struct figure_id answer_figure(const struct answer_ask *ask, enum measure m, int
                                .with_redeploys = ask->with_redeploys,
                                .flag_days = ask->flag_days == MEASURE_FLAG_DAYS ? 0 : ask->flag_days,
                                .as_of = as_of,
+                               .at = as_of ? ask->now : 0,
                                .period = ask->period,
                                .zone = ask->zone.name };
 }

@@ -27,9 +27,9 @@ struct figure_id answer_figure(const struct answer_ask *ask, enum measure m, int
 // A figure with its id, value, target and level, as members of an open object. year 0: no level.
 void put_result(struct json_writer *w, const struct figure_id *f, const struct measure_result *r,
                 const struct measure_target *target, unsigned year);
-// The rows behind a figure that is computed as another tool does it; see answer_why.
-NODISCARD enum err answer_compat_why(struct db *db, struct arena *a, const struct figure_id *f, int64_t now,
-                                     uint64_t limit, uint64_t since, struct json_writer *w);
+// The rows behind a figure that is computed as another tool does it, and the figure; see answer_why.
+NODISCARD enum err answer_compat_why(struct db *db, struct arena *a, const struct figure_id *f,
+                                     uint64_t limit, struct json_writer *w);
 // All measures of the scope and window, from one reading; the number of series that were read.
 NODISCARD enum err answer_results(struct db *db, struct arena *a, const struct answer_ask *ask,
                                   struct measure_result out[static MEASURE_COUNT], uint32_t *out_series);

@@ -148,10 +148,11 @@ static enum err measure_one_input(void *ctx, const struct measure_input *in) {
     return ERR_OK;
 }
 
-static enum err why_of(struct db *db, struct arena *a, const struct figure_id *f, int64_t now, uint64_t limit,
-                       struct json_writer *w) {
-    struct why y = { .db = db, .w = w, .limit = limit && limit < ANSWER_ROWS_MAX ? limit : ANSWER_ROWS_MAX };
-    struct measure_ask ask = figure_ask(f, now);
+static enum err measure_why(struct db *db, struct arena *a, const struct answer_why_ask *ask, uint64_t limit,
+                            struct json_writer *w) {
+    const struct figure_id *f = ask->figure;
+    struct why y = { .db = db, .w = w, .limit = limit };
+    struct measure_ask question = figure_ask(f, ask->now);
     struct measuring run;
     bool rollouts = measure_wants(f->measure) == 0; // else neither these nor incidents are read
     struct scope_visit visit = { .ctx = &run,
@@ -163,17 +164,9 @@ static enum err why_of(struct db *db, struct arena *a, const struct figure_id *f
                                  .with_names = true };
     struct measure_target target;
     struct measure_result r;
-    uint64_t since = 0;
-    if (f->as_of) TRY(events_since(db, f->as_of, &since));
-    if (f->compat) return answer_compat_why(db, a, f, now, limit, since, w);
-    jw_object(w);
-    put_scope(w, &f->scope);
-    put_window(w, f, now);
-    put_text(w, "definition", str_of(measure_info(f->measure)->definition));
-    put_u64(w, "events_since", since);
     jw_key(w, STR("rows"));
     jw_array(w);
-    measure_begin(&run, a, &ask, watch, &y);
+    measure_begin(&run, a, &question, watch, &y);
     TRY(scope_each(db, &f->scope, &visit));
     TRY(y.err);
     TRY(measure_end(&run, &r));
@@ -181,18 +174,59 @@ static enum err why_of(struct db *db, struct arena *a, const struct figure_id *f
     put_u64(w, "rows_in_all", y.all);
     TRY(answer_target(db, a, &f->scope, f->measure, &target));
     put_result(w, f, &r, &target, 0);
+    return ERR_OK;
+}
+
+static enum err why_of(struct db *db, struct arena *a, const struct answer_why_ask *ask, uint64_t since,
+                       struct json_writer *w) {
+    const struct figure_id *f = ask->figure;
+    uint64_t limit = ask->limit && ask->limit < ANSWER_ROWS_MAX ? ask->limit : ANSWER_ROWS_MAX;
+    jw_object(w);
+    put_scope(w, &f->scope);
+    put_window(w, f, ask->now);
+    put_text(w, "definition",
+             str_of(f->compat ? compat_info(f->compat)->definition : measure_info(f->measure)->definition));
+    put_u64(w, "events_since", since);
+    put_bool(w, "then", ask->then);
+    TRY(f->compat ? answer_compat_why(db, a, f, limit, w) : measure_why(db, a, ask, limit, w));
     jw_object_end(w);
     return ERR_OK;
 }
 
-enum err answer_why(struct delivery *d, const struct figure_id *f, int64_t now, uint64_t limit,
-                    struct json_writer *w, struct err_ctx *ctx) {
+// --- today, and then ---------------------------------------------------------------------------------------
+
+static enum err why_today(struct delivery *d, const struct answer_why_ask *ask, struct arena *a,
+                          struct json_writer *w, struct err_ctx *ctx) {
     struct db *db;
-    struct arena a;
+    uint64_t since = 0;
     TRY(delivery_reader(d, &db));
-    arena_init(&a, ANSWER_MEMORY_MAX, NULL);
-    enum err e = failed_read(db, why_of(db, &a, f, now, limit, w), ctx);
-    arena_fini(&a);
+    enum err e = ask->figure->as_of ? events_since(db, ask->figure->as_of, &since) : ERR_OK;
+    if (e == ERR_OK) e = why_of(db, a, ask, since, w);
+    e = failed_read(db, e, ctx);
     delivery_reader_done(d, db);
+    return e;
+}
+
+static enum err why_then(struct delivery *d, const struct answer_why_ask *ask, struct arena *a,
+                         struct json_writer *w, struct err_ctx *ctx) {
+    struct answer_why_ask then = *ask;
+    struct db *db;
+    uint64_t since;
+    if (!ask->figure->as_of || !ask->figure->at)
+        return err_set(ctx, ERR_INVALID,
+                       "the figure does not say as of what it was computed: it needs as_of and at");
+    then.now = ask->figure->at;
+    TRY(delivery_then(d, ask->figure->as_of, &since, &db, ctx));
+    enum err e = failed_read(db, why_of(db, a, &then, since, w), ctx);
+    db_close(db);
+    return e;
+}
+
+enum err answer_why(struct delivery *d, const struct answer_why_ask *ask, struct json_writer *w,
+                    struct err_ctx *ctx) {
+    struct arena a;
+    arena_init(&a, ANSWER_MEMORY_MAX, NULL);
+    enum err e = ask->then ? why_then(d, ask, &a, w, ctx) : why_today(d, ask, &a, w, ctx);
+    arena_fini(&a);
     return e;
 }

@@ -18,6 +18,7 @@ struct delivery {
     struct writer *writer; // NULL: read only
     struct db *copy;       // read only: in memory when something was stale, else the file
     struct mutex lock;
+    struct mutex then; // held while facts are made anew in memory
     struct db *readers[READERS_KEPT];
     unsigned n_readers;
     _Atomic uint64_t noted, settled; // generations: of what is stale, of what is derived
@@ -85,6 +86,7 @@ enum err delivery_open(const struct delivery_opts *o, struct delivery **out, str
     *out = d;
     if (!d) return ERR_NOMEM;
     mutex_init(&d->lock);
+    mutex_init(&d->then);
     d->flag_days = o->flag_days;
     (void)snprintf(d->path, sizeof d->path, "%s/facts.db", o->dir);
     return o->read_only ? open_copy(d, ctx) : open_writer(d, ctx);
@@ -95,6 +97,7 @@ void delivery_close(struct delivery *d) {
     for (unsigned i = 0; i < d->n_readers; i++) db_close(d->readers[i]);
     db_close(d->copy);
     writer_stop(d->writer);
+    mutex_fini(&d->then);
     mutex_fini(&d->lock);
     mem_free(d);
 }
@@ -312,6 +315,57 @@ void delivery_reader_done(struct delivery *d, struct db *reader) {
     if (kept) d->readers[d->n_readers++] = reader;
     mutex_unlock(&d->lock);
     if (!kept) db_close(reader);
+}
+
+// --- facts as they were ------------------------------------------------------------------------------------
+
+static enum err drop_later(struct db *db, int64_t as_of) {
+    struct db_row *r;
+    TRY(db_prepare(db, "DELETE FROM event WHERE id > ?", &r));
+    db_bind_i64(r, 1, as_of);
+    return db_done(r);
+}
+
+static enum err copy_to_go_back(struct db *db, int64_t as_of, struct db **out, struct err_ctx *ctx) {
+    int64_t newest, events, bytes;
+    TRY(db_number(db, "SELECT max(id) FROM event", &newest));
+    TRY(db_number(db, "SELECT count(*) FROM event", &events));
+    TRY(db_number(db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &bytes));
+    if (as_of > newest)
+        return err_set(ctx, ERR_NOT_FOUND, "there is no event %lld; the newest is %lld", (long long)as_of,
+                       (long long)newest);
+    if (events > DELIVERY_THEN_EVENTS_MAX || (uint64_t)bytes > DELIVERY_THEN_BYTES_MAX)
+        return err_set(
+            ctx, ERR_LIMIT,
+            "%lld events in %lld MB are too many to make the facts of then again: at most %d in %llu MB",
+            (long long)events, (long long)(bytes >> 20), DELIVERY_THEN_EVENTS_MAX,
+            DELIVERY_THEN_BYTES_MAX >> 20);
+    return db_to_memory(db, out);
+}
+
+static enum err go_back(struct delivery *d, int64_t as_of, uint64_t *out_since, struct db **out,
+                        struct err_ctx *ctx) {
+    struct db *db, *then;
+    TRY(delivery_reader(d, &db));
+    enum err e = copy_to_go_back(db, as_of, &then, ctx);
+    delivery_reader_done(d, db);
+    TRY(e);
+    e = drop_later(then, as_of);
+    *out_since = db_changes(then);
+    if (e == ERR_OK && *out_since) e = remake_facts(then, false, NULL, NULL);
+    if (e == ERR_OK)
+        *out = then;
+    else
+        db_close(then);
+    return e;
+}
+
+enum err delivery_then(struct delivery *d, int64_t as_of, uint64_t *out_since, struct db **out,
+                       struct err_ctx *ctx) {
+    mutex_lock(&d->then);
+    enum err e = go_back(d, as_of, out_since, out, ctx);
+    mutex_unlock(&d->then);
+    return e;
 }
 
 enum err delivery_backup(struct delivery *d, const char *path, void (*progress)(void *ctx, int done, int all),

@@ -66,6 +66,14 @@ NODISCARD enum err delivery_settle(struct delivery *d);
 // A connection to read from, settled; to be given back. Readers do not wait for each other.
 NODISCARD enum err delivery_reader(struct delivery *d, struct db **out);
 void delivery_reader_done(struct delivery *d, struct db *reader);
+// The facts as they stood when event as_of was the newest, made anew in memory: to be closed. Imported
+// histories, the catalogue and what traces show of neighbours are no events: those are today's.
+// *out_since: events that came later. One at a time; others wait. ERR_NOT_FOUND: there is no such event.
+// ERR_LIMIT: more events or bytes than can be gone through while somebody waits.
+enum { DELIVERY_THEN_EVENTS_MAX = 200000 };
+#define DELIVERY_THEN_BYTES_MAX (512ull << 20)
+NODISCARD enum err delivery_then(struct delivery *d, int64_t as_of, uint64_t *out_since, struct db **out,
+                                 struct err_ctx *ctx);
 NODISCARD enum err delivery_backup(struct delivery *d, const char *path,
                                    void (*progress)(void *ctx, int done, int all), void *ctx);
 // Runs a job of a transaction on the writer (imports); see facts/writer.h.

@@ -56,6 +56,7 @@ void figure_print(const struct figure_id *f, struct buf *out) {
     if (f->measure == MEASURE_STALE_FLAG_RATE && f->flag_days && !f->compat)
         buf_fmt(out, ",flag_days=%u", f->flag_days);
     if (f->as_of) buf_fmt(out, ",as_of=%lld", (long long)f->as_of);
+    if (f->at) put_time(out, "at", f->at);
 }
 
 static bool take_value(struct arena *a, struct str v, struct str *out) {
@@ -138,6 +139,8 @@ static enum err take_pair(struct arena *a, struct str name, struct str v, struct
         good = take_days(value, &f->flag_days);
     else if (str_eq(name, STR("as_of")))
         good = str_i64(value, &f->as_of) && f->as_of >= 0;
+    else if (str_eq(name, STR("at")))
+        good = take_time(value, &f->at);
     else
         return err_set(ctx, ERR_INVALID, "a figure has no part \"%.*s\"", STR_ARG(name));
     return good ? ERR_OK

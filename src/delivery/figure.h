@@ -2,7 +2,8 @@
 // The id of a figure: which definition, of what, when, by which clock, as the facts stood after which
 // event. It is text that a shell needs no quotes for, and whoever has it can ask for the number
 // again and for the rows behind it:
-//   lead_time@1,service=shop,environment=production,from=20260101T000000Z,to=20260401T000000Z,as_of=4711
+//   lead_time@1,service=shop,environment=production,from=20260101T000000Z,to=20260401T000000Z,
+//   as_of=4711,at=20260401T081500Z (without the break)
 // Pure. thread: any.
 #pragma once
 
@@ -21,6 +22,7 @@ struct figure_id {
     bool with_rollbacks, with_redeploys;
     unsigned flag_days; // of measures of flags; 0: MEASURE_FLAG_DAYS, which the id does not say
     int64_t as_of;      // the last event; 0: not told
+    int64_t at;         // when it was computed, a whole second; 0: not told
     // Of a window that is periods of a calendar: which, and where. from and to are its edges.
     enum period period; // PERIOD_NONE: it rolls
     struct str zone;    // empty: UTC

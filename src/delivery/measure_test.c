@@ -273,6 +273,7 @@ TEST(figure_ids_come_back) {
                            .clock = CLOCK_COMMITTER,
                            .with_rollbacks = true,
                            .as_of = 4711,
+                           .at = T0 + 12 * DAY,
                            .period = PERIOD_DAY,
                            .zone = STR("Europe/Berlin") },
                      back;
@@ -283,12 +284,12 @@ TEST(figure_ids_come_back) {
               STR("lead_time@1,service=a%2Cb%3Dc%20%C3%A4%25,environment=production,team=web%3D1,product="
                   "shop,tier=2,"
                   "from=20260101T000000Z,to=20260102T000000Z,calendar=day,zone=Europe/Berlin,clock=committer,"
-                  "rollbacks=yes,as_of=4711"));
+                  "rollbacks=yes,as_of=4711,at=20260113T000000Z"));
 
     CHECK_OK(figure_parse(&a, buf_view(&b), &back, &ctx));
     CHECK_STR(back.scope.service, f.scope.service);
     CHECK(back.from == f.from && back.to == f.to && back.clock == f.clock && back.with_rollbacks &&
-          !back.with_redeploys && back.as_of == 4711);
+          !back.with_redeploys && back.as_of == 4711 && back.at == f.at);
     CHECK(back.scope.tier == 2 && back.period == PERIOD_DAY);
     CHECK_STR(back.scope.team, f.scope.team);
     CHECK_STR(back.scope.product, f.scope.product);

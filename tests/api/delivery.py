@@ -368,6 +368,37 @@ def planted_truth(seed):
     assert answers[0] == answers[1] == answers[2]
 
 
+def why(server, figure, **more):
+    return server.get_json("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": figure, **more}))
+
+
+def a_figure_is_told_again_as_it_was(seed):
+    """Whatever came since, `then` gives the number and the rows of the day it was printed, and so does a directory."""
+    plan = Plan(seed, 1795953600)
+    first = len(plan.events) * 2 // 3
+    with Server() as server:
+        send(server, plan.events[:first])
+        printed = measures(server, **window(plan))
+        rows = {name: why(server, m["figure"])["rows"] for name, m in printed.items()}
+        send(server, plan.events[first:])
+        assert without_as_of(measures(server, **window(plan))) != without_as_of(printed)
+        for name, m in printed.items():
+            again = why(server, m["figure"], then="true")
+            assert again["events_since"] == len(plan.events) - first and again["then"] is True, name
+            assert again["rows"] == rows[name], name
+            assert {k: again[k] for k in m if k in again} == {k: v for k, v in m.items() if k in again}, name
+            assert m.get("value") == again.get("value") and m["figure"] == again["figure"], name
+        figure = printed["lead_time"]["figure"]
+        code, out, err = takt("why", figure, "--then", "--data", server.data, "--json")
+        assert code == 0 and json.loads(out)["rows"] == rows["lead_time"], err
+        code, out, err = takt("why", figure, "--server", f"http://127.0.0.1:{server.port()}")
+        assert code == 0 and "--then" in out, (out, err)
+        untold = figure[:figure.index(",as_of=")]
+        for bad, status in ((untold, 400), (untold + ",as_of=99999999,at=20270101T000000Z", 404)):
+            got = server.get("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": bad, "then": "true"}))
+            assert got[0] == status, (bad, got)
+
+
 def figures_open_to_their_rows(seed):
     plan = Plan(seed, 1795953600)
     with Server() as server:
@@ -1222,6 +1253,7 @@ def cases(tap):
     tap.case("planted_truth", planted_truth, tap.seed)
     tap.case("work_and_its_truth", work_and_its_truth, tap.seed)
     tap.case("figures_open_to_their_rows", figures_open_to_their_rows, tap.seed)
+    tap.case("a_figure_is_told_again_as_it_was", a_figure_is_told_again_as_it_was, tap.seed)
     tap.case("a_catalogue_by_the_api", a_catalogue_by_the_api, tap.seed)
     tap.case("services_that_traces_show", services_that_traces_show, tap.seed)
     tap.case("a_rollout_of_another_service_counts_when_somebody_says_so", a_rollout_of_another_service_counts_when_somebody_says_so, tap.seed)
