@@ -49,6 +49,32 @@ TEST(arena_keeps_chunks_only_up_to_what_it_may) {
     CHECK_U64(budget.used, 0);
 }
 
+TEST(arena_adopts_what_another_holds) {
+    for (int round = 0; round < 100; round++) {
+        struct mem_budget budget = { .limit = 0 };
+        struct arena a, b;
+        char *kept[40];
+        arena_init(&a, SIZE_MAX, &budget);
+        arena_init(&b, SIZE_MAX, &budget);
+        uint32_t of_a = (uint32_t)test_below(3) ? 20 : 0, n = of_a + (uint32_t)test_below(20);
+        for (uint32_t i = 0; i < n; i++) {
+            size_t size = 1 + test_below(3000);
+            CHECK((kept[i] = arena_alloc(i < of_a ? &a : &b, size)) != NULL);
+            *kept[i] = (char)i;
+        }
+        uint64_t used = budget.used;
+        arena_adopt(&a, &b);
+        CHECK_U64(budget.used, used);
+        CHECK_U64(a.used, used);
+        CHECK(b.used == 0 && !b.chunks);
+        for (int i = 0; i < 20; i++) CHECK(arena_zalloc(&a, 500) && arena_zalloc(&b, 500));
+        for (uint32_t i = 0; i < n; i++) CHECK(*kept[i] == (char)i);
+        arena_fini(&b);
+        arena_fini(&a);
+        CHECK_U64(budget.used, 0);
+    }
+}
+
 // Before any test that lets allocations fail, which switches the pool off.
 // A head is as large as its chunks, so one that the pool gives is hardly larger than what was asked for.
 TEST(arena_pool_gives_what_fits_closely) {

@@ -395,6 +395,36 @@ TEST(json_doubles_go_round) {
     buf_fini(&b);
 }
 
+// The digits before an exponent, without zeros around them.
+static void digits_of(struct str text, char out[40]) {
+    size_t n = 0;
+    for (size_t i = 0; i < text.len && text.ptr[i] != 'e'; i++) {
+        bool leads = n == 0 && text.ptr[i] == '0';
+        if (text.ptr[i] != '.' && !leads) out[n++] = text.ptr[i];
+    }
+    while (n > 0 && out[n - 1] == '0') n--;
+    out[n] = '\0';
+}
+
+// The fewest of 15 digits and more, as printf finds them, whichever way they were found.
+TEST(json_doubles_have_the_digits_of_printf) {
+    struct buf b;
+    buf_init(&b, 256);
+    for (int i = 0; i < 40000; i++) {
+        double v = (double)(1 + test_below(1ull << (1 + test_below(53)))) / pow(10, (double)test_below(22));
+        if (i % 4 == 0) v *= 1 + (double)test_below(3) * 0x1p-52;
+        char text[40], want[40], got[40];
+        for (int digits = 15; digits <= 17; digits++) {
+            (void)snprintf(text, sizeof text, "%.*e", digits - 1, v);
+            if (strtod(text, NULL) == v) break;
+        }
+        digits_of(str_of(text), want);
+        digits_of(f64_text(&b, v, false), got);
+        CHECK_STR(str_of(got), str_of(want));
+    }
+    buf_fini(&b);
+}
+
 TEST(json_integers_are_written_whole) {
     struct buf b;
     buf_init(&b, 256);

@@ -172,10 +172,35 @@ void jw_null(struct json_writer *w) {
     jw_raw(w, STR("null"));
 }
 
+// The same, where 15 digits do and doubles alone can tell: the quotient of two that are exact is rounded
+// once, as it is when the digits are read.
+static bool is_short(double v, char digits[18], int *out_n, int *out_exponent) {
+    static const double tens[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+    enum { DIGITS = 15, WHOLE_MAX = 15, PLACES_MAX = 22 };
+    int places = PLACES_MAX;
+    if (!(v >= 1e-7 && v < tens[WHOLE_MAX])) return false;
+    while (v * tens[places] >= tens[DIGITS]) places--;
+    uint64_t whole = (uint64_t)(v * tens[places] + 0.5);
+    if ((double)whole / tens[places] != v) return false;
+    while (whole % 10 == 0) {
+        whole /= 10;
+        places--;
+    }
+    int n = 0;
+    for (uint64_t left = whole; left; left /= 10) n++;
+    *out_n = n;
+    *out_exponent = n - 1 - places;
+    for (; whole; whole /= 10) digits[--n] = (char)('0' + whole % 10);
+    return true;
+}
+
 // v > 0 as `digits` (17 at most, without trailing zeros) times 10^exponent of the first digit:
 // the fewest of 15, 16 or 17 digits that read back as v (1 to 17 where doubles lie less dense). The decimal
 // point of the locale, which may be any byte, is dropped.
 static int shortest(double v, char digits[18], int *out_exponent) {
+    int few;
+    if (is_short(v, digits, &few, out_exponent)) return few;
     for (int precision = v < DBL_MIN ? 1 : 15;; precision++) {
         char text[40], again[40];
         (void)snprintf(text, sizeof text, "%.*e", precision - 1, v);

@@ -254,6 +254,22 @@ void arena_reset(struct arena *a) {
     if (RED_ZONE) a->end = a->pos; // every allocation goes the slow way, to get its red zone
 }
 
+void arena_adopt(struct arena *a, struct arena *from) {
+    ASSERT(a != from && a->budget == from->budget && a->pooled == from->pooled);
+    chunks_free(from, &from->spare);
+    struct arena_chunk **last = &a->chunks; // the newest stays in front: there its room is
+    if (!*last) {
+        a->pos = from->pos;
+        a->end = from->end;
+    }
+    while (*last) last = &(*last)->next;
+    *last = from->chunks;
+    a->used += from->used;
+    from->chunks = NULL;
+    from->used = 0;
+    arena_fini(from);
+}
+
 // A spare chunk that is not much larger than what is wanted.
 static struct arena_chunk *chunk_again(struct arena *a, size_t size) {
     for (struct arena_chunk **at = &a->spare; *at; at = &(*at)->next) {

@@ -55,6 +55,8 @@ void arena_pool_trim(void);
 void arena_pool_limit(uint64_t bytes); // less than 96 MiB; before any thread uses it
 uint64_t arena_pool_bytes(void);
 void arena_reset(struct arena *a); // empty again; keeps the newest chunk, and others up to `keep`
+// What `from` holds lives on in a; `from` is empty then. Both have the same budget and pool.
+void arena_adopt(struct arena *a, struct arena *from);
 void *arena_slow_(struct arena *a, size_t n);
 
 static inline void *arena_alloc(struct arena *a, size_t n) {

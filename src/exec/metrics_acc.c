@@ -188,18 +188,33 @@ static enum err cell_merge(struct metric_acc *m, struct metric_cell *to, const s
     return metric_picks_merge(m, to, from);
 }
 
-static enum err group_merge(struct metric_acc *m, struct metric_group *to, const struct metric_group *from) {
-    for (uint32_t step = 0; step < m->plan->steps; step++) {
-        if (!from->pages[step / CELLS_PAGE]) {
-            step |= CELLS_PAGE - 1;
-            continue;
-        }
+// Where `to` has counted nothing, what was found moves as it is.
+static enum err page_merge(struct metric_acc *m, struct metric_group *to, const struct metric_group *from,
+                           uint32_t page) {
+    uint32_t first = page * CELLS_PAGE, left = m->plan->steps - first,
+             n = left < CELLS_PAGE ? left : CELLS_PAGE;
+    bool same_salt = to->salt == from->salt; // else compare() has numbered its attributes otherwise
+    if (!to->pages[page] && same_salt) {
+        to->pages[page] = from->pages[page];
+        return ERR_OK;
+    }
+    for (uint32_t step = first; step < first + n; step++) {
         const struct metric_cell *c = metric_cell_get(m->plan, from, step);
         if (!c) continue;
         struct metric_cell *t = metric_cell_at(m, to, step);
         if (!t) return ERR_NOMEM;
-        TRY(cell_merge(m, t, c));
+        if (t->count == 0 && same_salt)
+            memcpy(t, c, cell_size(m->plan->function));
+        else
+            TRY(cell_merge(m, t, c));
     }
+    return ERR_OK;
+}
+
+static enum err group_merge(struct metric_acc *m, struct metric_group *to, const struct metric_group *from) {
+    uint32_t n_pages = (m->plan->steps + CELLS_PAGE - 1) / CELLS_PAGE;
+    for (uint32_t i = 0; i < n_pages; i++)
+        if (from->pages[i]) TRY(page_merge(m, to, from, i));
     return ERR_OK;
 }
 
@@ -218,6 +233,7 @@ enum err metric_merge(struct metric_acc *m, struct metric_acc *from) {
         }
         if (at != MAP_NONE) TRY(group_merge(m, m->groups[at], g));
     }
+    arena_adopt(&m->arena, &from->arena);
     acc_empty(from);
     return ERR_OK;
 }

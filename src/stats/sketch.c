@@ -32,8 +32,8 @@ static double place_value(struct place p) {
 // Makes the table cover an octave. Old tables stay in the arena: they are small, and a table grows
 // by at least four octaves.
 static bool side_cover(struct arena *a, struct sketch_side *s, uint32_t octave) {
-    uint32_t first = s->n ? s->first : octave, end = s->n ? (uint32_t)s->first + s->n : octave + 1;
-    if (octave >= first && octave < end && s->n) return true;
+    uint32_t first = s->n ? s->first : octave + 1, end = s->n ? (uint32_t)s->first + s->n : octave;
+    if (octave >= first && octave < end) return true;
     if (octave < first) first = octave >= 3 ? octave - 3 : 0;
     if (octave >= end) end = octave + 4 < SKETCH_OCTAVES ? octave + 4 : SKETCH_OCTAVES;
     struct sketch_chunk **chunks = arena_zalloc(a, (end - first) * sizeof(struct sketch_chunk *));
@@ -48,8 +48,8 @@ static bool chunk_room(struct arena *a, struct sketch_chunk **at, uint32_t bucke
     bool carry = false;
     while (more || carry) {
         if (!*at && !(*at = ARENA_NEW(a, struct sketch_chunk))) return false;
-        carry = (*at)->n[bucket] + (more & UINT16_MAX) + carry > UINT16_MAX;
-        more >>= 16;
+        carry = (*at)->n[bucket] + (more & UINT8_MAX) + carry > UINT8_MAX;
+        more >>= 8;
         at = &(*at)->above;
     }
     return true;
@@ -57,10 +57,10 @@ static bool chunk_room(struct arena *a, struct sketch_chunk **at, uint32_t bucke
 
 static void chunk_add(struct sketch_chunk *c, uint32_t bucket, uint64_t more) {
     uint32_t carry = 0;
-    for (; more || carry; c = c->above, more >>= 16) {
-        uint32_t sum = c->n[bucket] + (uint32_t)(more & UINT16_MAX) + carry;
-        c->n[bucket] = (uint16_t)sum;
-        carry = sum >> 16;
+    for (; more || carry; c = c->above, more >>= 8) {
+        uint32_t sum = c->n[bucket] + (uint32_t)(more & UINT8_MAX) + carry;
+        c->n[bucket] = (uint8_t)sum;
+        carry = sum >> 8;
     }
 }
 
@@ -68,7 +68,7 @@ static uint64_t chunk_count(const struct sketch_chunk *c, uint32_t bucket) {
     uint64_t n = 0;
     for (uint32_t level = 0; c; c = c->above, level++) {
         DASSERT(level < SKETCH_LEVELS);
-        n |= (uint64_t)c->n[bucket] << (16 * level);
+        n |= (uint64_t)c->n[bucket] << (8 * level);
     }
     return n;
 }
@@ -101,19 +101,32 @@ enum err sketch_add(struct arena *a, struct sketch *s, double x) {
     return sketch_add_fast(a, s, x);
 }
 
+// The octaves of normal positive doubles that the table covers: [first, first + n).
+struct window {
+    struct sketch_chunk **chunks;
+    uint32_t first, n;
+};
+static struct window window_of(const struct sketch_side *s) {
+    uint32_t first = s->first > SKETCH_SHIFT ? s->first : SKETCH_SHIFT + 1, end = (uint32_t)s->first + s->n;
+    if (end > 2047 + SKETCH_SHIFT) end = 2047 + SKETCH_SHIFT;
+    if (end <= first) return (struct window){ 0 };
+    return (struct window){ s->chunks + (first - s->first), first, end - first };
+}
+
 // What sketch_add_fast does, with what it keeps of the sketch in registers.
 enum err sketch_add_many(struct arena *a, struct sketch *s, const double *x, size_t n) {
+    struct window w = window_of(&s->positive);
     double min = INFINITY, max = -INFINITY;
     uint64_t added = 0;
     for (size_t i = 0; i < n; i++) {
         uint64_t bits;
         memcpy(&bits, &x[i], sizeof bits);
-        uint32_t octave = (uint32_t)(bits >> MANTISSA_BITS) + SKETCH_SHIFT, at = octave - s->positive.first;
-        bool fast = at < s->positive.n && octave > SKETCH_SHIFT && octave < 2047 + SKETCH_SHIFT;
-        struct sketch_chunk *c = fast ? s->positive.chunks[at] : NULL;
-        uint16_t *count = c ? &c->n[bits >> (MANTISSA_BITS - BUCKET_BITS) & (SKETCH_OCTAVE - 1)] : NULL;
-        if (__builtin_expect(!count || *count == UINT16_MAX, 0)) {
+        uint32_t at = (uint32_t)(bits >> MANTISSA_BITS) + SKETCH_SHIFT - w.first;
+        struct sketch_chunk *c = at < w.n ? w.chunks[at] : NULL;
+        uint8_t *count = c ? &c->n[bits >> (MANTISSA_BITS - BUCKET_BITS) & (SKETCH_OCTAVE - 1)] : NULL;
+        if (__builtin_expect(!count || *count == UINT8_MAX, 0)) {
             TRY(sketch_slow_(a, s, x[i]));
+            w = window_of(&s->positive);
             continue;
         }
         ++*count;
@@ -125,13 +138,13 @@ enum err sketch_add_many(struct arena *a, struct sketch *s, const double *x, siz
     return ERR_OK;
 }
 
-// Whole chunks at once, as far as no count goes past 16 bits. false: bucket by bucket, then.
+// Whole chunks at once, as far as no count goes past 8 bits. false: bucket by bucket, then.
 static bool chunk_merge(struct sketch_chunk *c, const struct sketch_chunk *from) {
     uint32_t over = 0;
     if (c->above || from->above) return false;
     for (int i = 0; i < SKETCH_OCTAVE; i++) over |= (uint32_t)c->n[i] + from->n[i];
-    if (over > UINT16_MAX) return false;
-    for (int i = 0; i < SKETCH_OCTAVE; i++) c->n[i] = (uint16_t)(c->n[i] + from->n[i]);
+    if (over > UINT8_MAX) return false;
+    for (int i = 0; i < SKETCH_OCTAVE; i++) c->n[i] = (uint8_t)(c->n[i] + from->n[i]);
     return true;
 }
 
@@ -171,11 +184,11 @@ struct walk {
 enum { RUN = 16 }; // buckets that are passed together where they are empty
 
 static bool run_is_empty(const struct sketch_chunk *c, uint32_t first) {
-    uint64_t any = 0, four;
+    uint64_t any = 0, eight;
     for (; c; c = c->above)
-        for (uint32_t i = 0; i < RUN; i += 4) {
-            memcpy(&four, &c->n[first + i], sizeof four);
-            any |= four;
+        for (uint32_t i = 0; i < RUN; i += 8) {
+            memcpy(&eight, &c->n[first + i], sizeof eight);
+            any |= eight;
         }
     return any == 0;
 }

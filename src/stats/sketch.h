@@ -17,14 +17,14 @@
 
 enum {
     SKETCH_OCTAVE = 64, // buckets of an octave
-    SKETCH_LEVELS = 4,  // digits of a count, 16 bits each
+    SKETCH_LEVELS = 8,  // digits of a count, 8 bits each
     SKETCH_SHIFT = 64,  // octaves for denormals, below those of the exponents of doubles
     SKETCH_OCTAVES = 2048 + SKETCH_SHIFT,
 };
 
-// The lowest 16 bits of the counts of an octave's buckets; the bits above them where a count has any.
+// The lowest 8 bits of the counts of an octave's buckets; the bits above them where a count has any.
 struct sketch_chunk {
-    uint16_t n[SKETCH_OCTAVE];
+    uint8_t n[SKETCH_OCTAVE];
     struct sketch_chunk *above;
 };
 struct sketch_side {              // values of one sign, by magnitude
@@ -58,7 +58,7 @@ static inline enum err sketch_add_fast(struct arena *a, struct sketch *s, double
     if (__builtin_expect(at < s->positive.n && octave > SKETCH_SHIFT && octave < 2047 + SKETCH_SHIFT, 1)) {
         struct sketch_chunk *c = s->positive.chunks[at];
         uint32_t i = bits >> 46 & (SKETCH_OCTAVE - 1);
-        if (__builtin_expect(c && c->n[i] != UINT16_MAX && s->n, 1)) {
+        if (__builtin_expect(c && c->n[i] != UINT8_MAX && s->n, 1)) {
             c->n[i]++;
             s->n++;
             if (x < s->min) s->min = x;
