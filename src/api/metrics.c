@@ -8,6 +8,7 @@
 #include "delivery/gauges_keeper.h"
 #include "intake/pipeline.h"
 #include "otlp/check.h"
+#include "query/answers.h"
 
 enum { METRICS_BYTES_MAX = 4 << 20 }; // the longest names of all services included
 
@@ -224,6 +225,18 @@ static void write_cache(struct buf *b) {
     counter(b, "takt_column_cache_misses", "Columns of a row group that a question unpacked.", s.misses);
 }
 
+static void write_answers(struct buf *b) {
+    struct answers_stats s;
+    answers_stats(&s);
+    gauge(b, "takt_query_cache_bytes", "Memory of what row groups answered, kept for the same question.",
+          (double)s.bytes);
+    gauge(b, "takt_query_cache_answers", "Answers of row groups that are kept.", (double)s.n);
+    counter(b, "takt_query_cache_hits", "Row groups whose answer was kept.", s.hits);
+    counter(b, "takt_query_cache_misses", "Row groups whose answer was looked for and was not kept.",
+            s.misses);
+    counter(b, "takt_query_cache_evictions", "Answers of row groups that went for newer ones.", s.evictions);
+}
+
 static void write_queries(struct api *a, struct buf *b) {
     static const char *const bounds[] = { "0.001", "0.002", "0.005", "0.01", "0.02", "0.05",
                                           "0.1",   "0.2",   "0.5",   "1",    "5",    "+Inf" };
@@ -251,6 +264,7 @@ void metrics_handle(struct api *a, struct net_request *rq) {
     write_delivery(a, &out);
     if (a->opts.gauges) gauges_keeper_see(a->opts.gauges, write_gauges, &out);
     write_cache(&out);
+    write_answers(&out);
     family(&out, "takt_build", "info", "The version that runs.");
     buf_fmt(&out, "takt_build_info{version=\"%.*s\"} 1\n# EOF\n", STR_ARG(a->opts.version));
     reply_buf(rq, 200, STR("application/openmetrics-text; version=1.0.0; charset=utf-8"), &out);

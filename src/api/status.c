@@ -8,6 +8,7 @@
 #include "intake/pipeline.h"
 #include "os/random.h"
 #include "otlp/check.h"
+#include "query/answers.h"
 #include "span/wire.h"
 
 static const char *const protocol_names[API_LISTENER_COUNT] = { "http", "otlp_grpc", "otlp_http" };
@@ -48,9 +49,11 @@ static void write_delivery_text(struct api *a, struct buf *b) {
 
 void status_text_handle(struct api *a, struct net_request *rq) {
     struct ingest_stats s;
+    struct answers_stats kept;
     struct buf out;
     buf_init(&out, 64 << 10);
     ingest_stats(a->opts.ingest, &s);
+    answers_stats(&kept);
     buf_fmt(&out, "takt %.*s\n\n", STR_ARG(a->opts.version));
     for (int i = 0; i < API_LISTENER_COUNT; i++)
         buf_fmt(&out, "%-10s %.*s\n", protocol_names[i], STR_ARG(a->opts.addresses[i]));
@@ -69,6 +72,9 @@ void status_text_handle(struct api *a, struct net_request *rq) {
             (unsigned long long)s.disk_budget_bytes, (unsigned long long)s.beside_bytes,
             s.disk_full ? ": full, data is refused" : "");
     write_delivery_text(a, &out);
+    buf_fmt(&out, "answers     %llu kept, %llu of %llu bytes, found %llu times of %llu\n",
+            (unsigned long long)kept.n, (unsigned long long)kept.bytes, (unsigned long long)kept.limit,
+            (unsigned long long)kept.hits, (unsigned long long)(kept.hits + kept.misses));
     reply_buf(rq, 200, TYPE_TEXT, &out);
 }
 

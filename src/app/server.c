@@ -18,6 +18,7 @@
 #include "os/lock.h"
 #include "os/random.h"
 #include "os/thread.h"
+#include "query/answers.h"
 #include "query/crew.h"
 #include "query/source.h"
 #include "query/trace.h"
@@ -70,6 +71,7 @@ static void share_memory(struct server *s, struct config *c) {
     block_memo_limit(all / 32);
     query_layout_limit(all / 64);
     block_cache_limit(c->query_column_cache ? c->query_column_cache : all / 16);
+    answers_limit(c->query_cache < all / 16 ? c->query_cache : all / 16);
     arena_pool_limit(all / 32);
     if (c->head_cut_bytes > all / 8) c->head_cut_bytes = all / 8;
     if (c->ingest_max_request_bytes > s->bodies.limit / 2) c->ingest_max_request_bytes = s->bodies.limit / 2;

@@ -75,6 +75,13 @@ NODISCARD enum err metric_add(struct metric_acc *m, struct batch *b, uint32_t nu
 // Moves what `from` holds into m; `from` is empty afterwards. The order of merges does not matter.
 NODISCARD enum err metric_merge(struct metric_acc *m, struct metric_acc *from);
 
+// What m holds, of one batch that can be opened again, as bytes of this process; and back, into an
+// accumulator that is empty, whose plan counts the same in intervals of the same grid: of another range,
+// which has what was counted within. number: the batch's in the range of that one. ERR_CORRUPT: it does not
+// fit.
+void metric_pack(const struct metric_acc *m, struct buf *out);
+NODISCARD enum err metric_unpack(struct metric_acc *m, struct str packed, uint32_t number);
+
 // The answer of a whole metrics query: m's functions in the order in which they stand in the text
 // have the accumulators accs. Series are sorted; all memory is the arena's. batches: NULL if none has a
 // number. *cut: max_series (0 = none) left some out. After an error as after one of metric_add.

@@ -21,7 +21,7 @@ static uint64_t attr_rehash(const void *ctx, uint32_t index) {
     return field_hash(&((const struct metric_acc *)ctx)->attrs[index].field);
 }
 
-static enum err attr_find(struct metric_acc *m, const struct field *f, uint32_t *out) {
+enum err metric_compare_attr(struct metric_acc *m, const struct field *f, uint32_t *out) {
     uint64_t hash = field_hash(f);
     *out = map_get(&m->attr_map, hash, attr_eq, m, f);
     if (*out != MAP_NONE) return ERR_OK;
@@ -64,7 +64,7 @@ enum err metric_compare_merge(struct metric_acc *m, const struct metric_acc *fro
     uint32_t *at = ARENA_ARRAY(&m->scratch, from->n_attrs + 1, uint32_t);
     if (!at) return ERR_NOMEM;
     for (uint32_t i = 0; i < from->n_attrs; i++) {
-        TRY(attr_find(m, &from->attrs[i].field, &at[i]));
+        TRY(metric_compare_attr(m, &from->attrs[i].field, &at[i]));
         for (int side = 0; side < 2; side++)
             m->attrs[at[i]].has_too_many[side] |= from->attrs[i].has_too_many[side];
     }
@@ -210,7 +210,7 @@ static enum err compare_attr(struct comparing *c, struct rows *rows, uint32_t i,
     if (c->codes.n == 0 || (c->codes.n == 1 && c->codes.values[0].type == VALUE_NIL)) return ERR_OK;
     c->lanes = arena_zalloc(a, (c->codes.n + 1ull) * 2 * sizeof *c->lanes);
     if (!c->lanes) return ERR_NOMEM;
-    TRY(attr_find(c->acc, f, &c->attr));
+    TRY(metric_compare_attr(c->acc, f, &c->attr));
     return count_attr(c);
 }
 

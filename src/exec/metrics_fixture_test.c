@@ -297,6 +297,34 @@ static enum err add_part_spans(struct running *w, const struct metric_plan *p, s
     return fake_add(m, p, f, r->selected_ns);
 }
 
+static enum err repack(const struct metric_plan *p, struct metric_acc **at, uint32_t number) {
+    struct buf bytes;
+    struct metric_acc *to;
+    buf_init(&bytes, SIZE_MAX);
+    metric_pack(*at, &bytes);
+    TRY(metric_acc_new(p, NULL, &to));
+    metric_acc_free(*at);
+    *at = to;
+    enum err e = bytes.failed ? ERR_NOMEM : metric_unpack(to, buf_view(&bytes), number);
+    buf_fini(&bytes);
+    return e;
+}
+
+// Through bytes into a wider range, and from there into its own.
+static enum err go_through_bytes(struct running *w, const struct ql_metric *m, const struct metric_plan *p,
+                                 struct metric_acc **at) {
+    enum { BEFORE = 5, BEHIND = 3 };
+    struct metric_range wide = *w->run->range;
+    struct metric_plan *of_wide;
+    if (!wide.is_instant) {
+        wide.start_ns -= BEFORE * wide.step_ns;
+        wide.end_ns += BEHIND * wide.step_ns;
+    }
+    TRY(metric_plan_new(&w->arena, m, &wide, &of_wide));
+    TRY(repack(of_wide, at, 77));
+    return repack(p, at, w->n_kept - 1);
+}
+
 static enum err run_function(struct running *w, const struct ql_metric *m, struct metric_acc **out) {
     const struct fake_run *r = w->run;
     struct metric_plan *p;
@@ -313,6 +341,7 @@ static enum err run_function(struct running *w, const struct ql_metric *m, struc
         struct metric_acc **at = &w->part[w->n_parts];
         TRY(metric_acc_new(p, NULL, at));
         TRY(add_part_spans(w, p, *at, part_of, w->n_parts++));
+        if (r->packed && r->again) TRY(go_through_bytes(w, m, p, at));
     }
     while (w->n_parts > 1) {
         uint32_t from = (uint32_t)test_below(w->n_parts), to = (uint32_t)test_below(w->n_parts);

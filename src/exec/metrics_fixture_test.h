@@ -70,6 +70,7 @@ struct fake_run {
     uint64_t selected_ns;
     uint32_t parts; // 0 = 1; whole traces are dealt at random
     bool again;     // batches can be opened again
+    bool packed;    // `again`: parts go through bytes, of a wider range on the same grid, too
     uint32_t max_series;
 };
 void metric_run_text(const struct ql_metric *m, const struct fake_run *r, struct buf *out);

@@ -181,6 +181,8 @@ NODISCARD enum err metric_picks_merge(struct metric_acc *m, struct metric_cell *
 
 NODISCARD enum err metric_compare_add(struct metric_acc *m, struct batch *b, const struct metric_runs *runs,
                                       const uint64_t *wanted, const uint64_t *selected);
+// The number of an attribute, made when it is not there.
+NODISCARD enum err metric_compare_attr(struct metric_acc *m, const struct field *f, uint32_t *out);
 // Takes over the attributes of `from`: their numbers in m, in m's scratch.
 NODISCARD enum err metric_compare_merge(struct metric_acc *m, const struct metric_acc *from,
                                         const uint32_t **out);

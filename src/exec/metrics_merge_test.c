@@ -81,13 +81,52 @@ TEST(metric_answers_do_not_depend_on_order_or_split) {
                 buf_reset(&got);
                 r.parts = 1 + (uint32_t)test_below(7);
                 r.shape = shapes[test_below(N_SHAPES)];
-                r.again = test_below(2) == 0;
+                r.again = test_below(3) != 0;
+                r.packed = test_below(2) == 0;
                 metric_run_text(&m, &r, &got);
                 CHECK_STR(buf_view(&got), buf_view(&want));
             }
             buf_fini(&want);
             buf_fini(&got);
         }
+    }
+}
+
+// Cut short anywhere it is refused, whatever the rest says; whole it is not.
+TEST(metric_bytes_cut_short_are_refused) {
+    static struct fake_span spans[40];
+    draw_spans(spans, 40);
+    for (int f = QL_RATE; f <= QL_COMPARE; f++) {
+        struct arena a;
+        struct buf b;
+        struct fake_batch batch;
+        struct metric_plan *p;
+        struct metric_acc *m;
+        struct ql_metric how = {
+            .function = (enum ql_function)f, .quantiles = qs, .n_quantiles = 3, .top = 3
+        };
+        how.of = (struct field)FIELD_OF_SIZE;
+        arena_init(&a, SIZE_MAX, NULL);
+        buf_init(&b, SIZE_MAX);
+        CHECK_OK(metric_plan_new(&a, &how, &range, &p));
+        CHECK_OK(metric_acc_new(p, NULL, &m));
+        CHECK_OK(fake_batch_open(&batch, spans, 40, shapes[0]));
+        batch.number = 0;
+        CHECK_OK(fake_add(m, p, &batch, 1000000));
+        metric_pack(m, &b);
+        metric_acc_free(m);
+        for (size_t n = 0; n <= b.len; n++) {
+            char *exact = mem_alloc(n); // so that ASan sees what is read behind it
+            CHECK_OK(metric_acc_new(p, NULL, &m));
+            memcpy(exact, b.ptr, n);
+            enum err e = metric_unpack(m, (struct str){ exact, n }, 0);
+            CHECK(n == b.len ? e == ERR_OK : e == ERR_CORRUPT);
+            metric_acc_free(m);
+            mem_free(exact);
+        }
+        fake_batch_close(&batch);
+        buf_fini(&b);
+        arena_fini(&a);
     }
 }
 

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "query/answers.h"
+
 enum { LAYOUT_BYTES_MAX = 32 << 20 }; // of all views: of half a million split traces
 
 static struct mem_budget layouts_budget = { .limit = LAYOUT_BYTES_MAX };
@@ -108,6 +110,7 @@ enum err layout_take(struct view *v, const struct query_bounds *bounds, struct b
         enum err e = layout_new(v, bounds, scan, &layouts_budget, &l);
         if (e == ERR_NOMEM) e = layout_new(v, bounds, scan, NULL, &l);
         TRY(e);
+        answers_sweep(v);                           // the first question of a view: others may have gone
         if (l->budget && !view_keep(v, &l->kept)) { // another thread was faster
             layout_free(&l->kept);
             l = NULL;

@@ -2,6 +2,8 @@
 // Each source is counted by whoever is free into accumulators of its own, which merge at the end in
 // any order to the same answer.
 //
+// What a row group counted is kept (answers.h), by everything that it depends on: counted.h.
+//
 // Split traces: where a filter judges each span by itself, the fragments of a trace can be counted
 // where they lie, unless a span came twice. So all are counted at first, and the ids of their spans
 // noted; if one occurs twice, everything is counted again without those traces, which are then
@@ -12,6 +14,8 @@
 #include <stdlib.h>
 
 #include "exec/plan.h"
+#include "query/answers.h"
+#include "query/counted.h"
 #include "query/joined.h"
 
 struct function { // one metrics function of the query
@@ -29,17 +33,13 @@ struct function { // one metrics function of the query
 
 enum { CHECK_EVERY = 64 }; // traces between looks at the clock
 
-struct noted { // a matched span of a split trace
-    uint64_t hash;
-    uint8_t trace[16];
-};
-
 struct worker {
     bool is_ready;
     uint32_t from, to; // its share of the sources, as far as nobody has taken them; under the run's lock
     struct source_batch batch;
     struct arena scratch;
     struct metric_acc **accs;
+    struct metric_acc **one; // of one source, before it is kept; empty in between
     struct noted *noted;
     uint32_t n_noted, cap_noted;
     uint64_t traces, spans;
@@ -58,6 +58,7 @@ struct run {
     struct worker *workers;
     uint32_t n_workers;
     struct split_places places;
+    struct buf question; // what every source is asked, of their keys; empty: nothing is kept
     uint64_t tell_at_ns; // the thread of the query; 0: nobody listens
 
     struct mutex lock;         // of all below
@@ -116,16 +117,13 @@ static enum err make_functions(struct run *r, const struct ql_metric *m) {
 struct counting {
     struct run *run;
     struct worker *worker;
+    struct metric_acc **accs;
     struct batch *batch;
     uint32_t number; // of the batch, for exemplars
     const bool *in;
     const uint64_t *mask;
-    bool all_in_range; // every span of the batch starts in the range
-    struct part {      // of split traces in the batch
-        uint32_t trace, split;
-        bool in_range;
-        uint64_t hits;
-    } * parts;
+    bool all_in_range;          // every span of the batch starts in the range
+    struct counted_part *parts; // of split traces in the batch
     uint32_t n_parts;
     bool is_joined;      // split traces, whole
     const bool *doubled; // of them those that are not counted here; NULL: none
@@ -147,8 +145,7 @@ static bool any_of_trace(const struct batch *b, const struct batch_trace *t, con
     return false;
 }
 
-static enum err note_span(struct worker *w, struct mem_budget *budget, const uint8_t trace[16], uint64_t id,
-                          uint64_t function) {
+static enum err note(struct worker *w, struct mem_budget *budget, const struct noted *what) {
     if (w->n_noted == w->cap_noted) {
         uint32_t cap = w->cap_noted ? w->cap_noted * 2 : 256;
         if (!mem_budget_take(budget, (cap - w->cap_noted) * sizeof *w->noted)) return ERR_NOMEM;
@@ -160,10 +157,15 @@ static enum err note_span(struct worker *w, struct mem_budget *budget, const uin
         w->noted = more;
         w->cap_noted = cap;
     }
-    struct noted *n = &w->noted[w->n_noted++];
-    memcpy(n->trace, trace, 16);
-    n->hash = hash_bytes(trace, 16) ^ hash_u64(id + function * 0x9e3779b97f4a7c15u);
+    w->noted[w->n_noted++] = *what;
     return ERR_OK;
+}
+
+static enum err note_span(struct worker *w, struct mem_budget *budget, const uint8_t trace[16], uint64_t id,
+                          uint64_t function) {
+    struct noted n = { .hash = hash_bytes(trace, 16) ^ hash_u64(id + function * 0x9e3779b97f4a7c15u) };
+    memcpy(n.trace, trace, 16);
+    return note(w, budget, &n);
 }
 
 static enum err note_trace(struct counting *c, const struct function *f, struct rows *rows,
@@ -217,13 +219,15 @@ static void sort_out_joined(struct counting *c, const struct function *f, struct
 static enum err find_split_parts(struct counting *c) {
     const struct split_set *split = &c->run->sources.split;
     if (c->is_joined || split->n == 0) return ERR_OK;
-    c->parts = ARENA_ARRAY(c->batch->arena, c->batch->n_traces + 1ull, struct part);
+    c->parts = ARENA_ARRAY(c->batch->arena, c->batch->n_traces + 1ull, struct counted_part);
     if (!c->parts) return ERR_NOMEM;
     for (uint32_t i = 0; i < c->batch->n_traces; i++) {
         const struct batch_trace *t = &c->batch->traces[i];
         uint32_t at = t->n ? split_find(split, t->id) : MAP_NONE;
         bool in = !c->in || c->in[i];
-        if (at != MAP_NONE) c->parts[c->n_parts++] = (struct part){ i, at, in, in ? 0 : UINT64_MAX };
+        if (at == MAP_NONE) continue;
+        c->parts[c->n_parts++] =
+            (struct counted_part){ i, at, in, split_has(&c->run->joined, t->id), in ? 0 : UINT64_MAX };
     }
     return ERR_OK;
 }
@@ -306,18 +310,69 @@ static enum err count_function(struct counting *c, uint32_t i) {
         TRY(filter_run(f->selection, selected, left, chosen));
     }
     TRY(rows_new(c->batch, f->fields, f->n_fields, &counted));
-    return metric_add(c->worker->accs[i], c->batch, c->number, counted, left, chosen);
+    return metric_add(c->accs[i], c->batch, c->number, counted, left, chosen);
 }
 
-static enum err count_batch(struct counting *c) {
+// The functions one after the other, into their accumulators.
+static enum err count_functions_of(struct counting *c, struct metric_acc **accs) {
+    c->accs = accs;
+    for (uint32_t i = 0; i < c->run->n_functions; i++) TRY(count_function(c, i));
+    return ERR_OK;
+}
+
+static enum err recall(struct counting *c, struct str bytes) {
+    struct counted_reader r;
+    struct noted n;
+    TRY(counted_open(bytes, c->parts, c->n_parts, &r));
+    while (counted_noted(&r, &n)) TRY(note(c->worker, &c->run->budget, &n));
+    for (uint32_t i = 0; i < c->run->n_functions; i++)
+        TRY(metric_unpack(c->worker->one[i], counted_function(&r), c->number));
+    return ERR_OK;
+}
+
+static enum err count_and_keep(struct counting *c, const char *block, struct str key) {
+    struct worker *w = c->worker;
+    uint32_t n_before = w->n_noted;
+    struct buf bytes;
+    TRY(count_functions_of(c, w->one));
+    buf_init(&bytes, answers_size_max());
+    counted_pack(&bytes, c->parts, c->n_parts, w->noted + n_before, w->n_noted - n_before);
+    for (uint32_t i = 0; i < c->run->n_functions && !bytes.failed; i++)
+        counted_pack_function(&bytes, w->one[i]);
+    if (!bytes.failed) answers_keep(block, key, buf_view(&bytes));
+    buf_fini(&bytes);
+    return ERR_OK;
+}
+
+static enum err count_kept(struct counting *c, const struct source *s) {
+    struct buf key;
+    enum err e = ERR_OK;
+    buf_init(&key, ANSWERS_KEY_MAX);
+    counted_key(&key, buf_view(&c->run->question), &c->run->bounds, s, c->parts, c->n_parts);
+    const struct kept_answer *a = key.failed ? NULL : answers_find(buf_view(&key));
+    if (a)
+        e = recall(c, answers_bytes(a));
+    else if (!key.failed)
+        e = count_and_keep(c, block_meta(s->block)->id, buf_view(&key));
+    else
+        e = count_functions_of(c, c->worker->accs);
+    answers_release(a);
+    buf_fini(&key);
+    for (uint32_t i = 0; i < c->run->n_functions && e == ERR_OK; i++)
+        e = metric_merge(c->worker->accs[i], c->worker->one[i]);
+    return e;
+}
+
+// source: of the batch; NULL: joined traces.
+static enum err count_batch(struct counting *c, const struct source *source) {
     bool any;
     TRY(batch_in_range(c->batch, &c->run->bounds, c->all_in_range, &c->in, &c->mask, &any));
     TRY(find_split_parts(c));
     if (!any) return ERR_OK;
     c->worker->traces += c->batch->n_traces;
     c->worker->spans += c->batch->n_rows;
-    for (uint32_t i = 0; i < c->run->n_functions; i++) TRY(count_function(c, i));
-    return ERR_OK;
+    if (source && source->block && c->run->question.len) return count_kept(c, source);
+    return count_functions_of(c, c->worker->accs);
 }
 
 // --- all sources -----------------------------------------------------------------------------------
@@ -327,10 +382,11 @@ static enum err worker_ready(struct run *r, struct worker *w) {
     TRY(source_batch_init(&w->batch, &r->budget));
     arena_init(&w->scratch, SIZE_MAX, &r->budget);
     w->is_ready = true;
-    w->accs = mem_zalloc((r->n_functions + 1ull) * sizeof *w->accs);
+    w->accs = mem_zalloc((2ull * r->n_functions + 1) * sizeof *w->accs);
     if (!w->accs) return ERR_NOMEM;
-    for (uint32_t i = 0; i < r->n_functions; i++)
-        TRY(metric_acc_new(r->functions[i].counting, &r->budget, &w->accs[i]));
+    w->one = w->accs + r->n_functions;
+    for (uint32_t i = 0; i < 2 * r->n_functions; i++)
+        TRY(metric_acc_new(r->functions[i % r->n_functions].counting, &r->budget, &w->accs[i]));
     return ERR_OK;
 }
 
@@ -338,7 +394,7 @@ static void worker_fini(struct run *r, struct worker *w) {
     if (!w->is_ready) return;
     source_batch_fini(&w->batch);
     arena_fini(&w->scratch);
-    for (uint32_t i = 0; w->accs && i < r->n_functions; i++) metric_acc_free(w->accs[i]);
+    for (uint32_t i = 0; w->accs && i < 2 * r->n_functions; i++) metric_acc_free(w->accs[i]);
     mem_free(w->accs);
     mem_free(w->noted);
     mem_budget_give(&r->budget, w->cap_noted * sizeof *w->noted);
@@ -353,7 +409,7 @@ static enum err count_source(struct run *r, struct worker *w, uint32_t source) {
     struct query_stats before = { w->traces, w->spans, w->batch.scan.bytes_read, 0, 0, 0, 0 };
     TRY(source_open(s, &w->batch, &c.batch));
     c.all_in_range = range_has(&r->bounds, s->first_ns) && range_has(&r->bounds, s->last_ns);
-    TRY(count_batch(&c));
+    TRY(count_batch(&c, s));
     mutex_lock(&r->lock);
     r->so_far.traces += w->traces - before.traces;
     r->so_far.spans += w->spans - before.spans;
@@ -470,7 +526,7 @@ static enum err count_joined(void *ctx, struct batch *b, const bool *doubled) {
                           .number = METRIC_BATCH_ONCE,
                           .is_joined = true,
                           .doubled = doubled };
-    return count_batch(&c);
+    return count_batch(&c, NULL);
 }
 
 // All fields that some function reads; *out_all: every attribute.
@@ -594,6 +650,8 @@ static enum err run_all(struct run *r) {
     r->workers = arena_zalloc(&r->arena, r->n_workers * sizeof *r->workers);
     if (!r->functions || !r->workers) return ERR_NOMEM;
     TRY(make_functions(r, r->query->query->metric));
+    if (!r->query->anew && answers_are_kept()) counted_question(&r->question, r->query);
+    if (r->question.failed) buf_reset(&r->question); // too long to be kept
     TRY(sources_open(r->view, &r->bounds, &r->sources));
     TRY(split_places_begin(&r->places, r->sources.n));
     const struct query_teller *t = &r->query->teller;
@@ -623,6 +681,7 @@ enum err series_run(struct view *v, const struct series_query *q, struct series_
     arena_init(&out->arena, SIZE_MAX, &r.budget);
     out->arena.pooled = true;
     arena_init(&r.arena, SIZE_MAX, NULL);
+    buf_init(&r.question, ANSWERS_KEY_MAX);
     mutex_init(&r.lock);
     split_set_init(&r.joined, NULL, NULL);
     split_places_init(&r.places);
@@ -632,6 +691,7 @@ enum err series_run(struct view *v, const struct series_query *q, struct series_
     split_set_fini(&r.joined);
     split_places_fini(&r.places);
     mutex_fini(&r.lock);
+    buf_fini(&r.question);
     arena_fini(&r.arena);
     out->arena.budget = NULL; // it ends here
     if (e == ERR_TIMEOUT)

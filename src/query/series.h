@@ -13,6 +13,7 @@ struct series_query {
     uint64_t step_ns;             // 0: one interval, the whole range (instant), closed on both sides
     uint32_t exemplars;           // at most so many in all; 0 = none
     uint32_t max_series;          // 0 = the configured limit
+    bool anew;                    // everything is counted; nothing is kept, nor taken from what was
     struct query_teller teller;
 };
 

@@ -91,6 +91,33 @@ enum err exactsum_merge(struct arena *a, struct exactsum *s, const struct exacts
     return ERR_OK;
 }
 
+void exactsum_pack(const struct exactsum *s, struct buf *out) {
+    wr_u8(out, (uint8_t)(s->has_nan | s->has_inf << 1 | s->has_minus_inf << 2));
+    wr_u64le(out, (uint64_t)s->whole);
+    wr_u64le(out, (uint64_t)((unsigned __int128)s->whole >> 64));
+    wr_varint(out, s->n_digits);
+    if (s->n_digits == 0) return;
+    wr_varint(out, s->first);
+    wr_varint(out, s->pending);
+    for (uint32_t i = 0; i < s->n_digits; i++) wr_u64le(out, (uint64_t)s->digits[i]);
+}
+
+enum err exactsum_unpack(struct arena *a, struct reader *r, struct exactsum *out) {
+    uint8_t flags = rd_u8(r);
+    uint64_t low = rd_u64le(r), high = rd_u64le(r), n = rd_varint(r);
+    *out = (struct exactsum){ .whole = (__int128)((unsigned __int128)high << 64 | low),
+                              .has_nan = flags & 1,
+                              .has_inf = flags & 2,
+                              .has_minus_inf = flags & 4 };
+    if (n == 0) return r->bad ? ERR_CORRUPT : ERR_OK;
+    uint64_t first = rd_varint(r);
+    out->pending = (uint32_t)rd_varint(r);
+    if (r->bad || n > DIGITS || first > DIGITS - n) return ERR_CORRUPT;
+    TRY(cover(a, out, (uint32_t)first, (uint32_t)(first + n)));
+    for (uint32_t i = 0; i < n; i++) out->digits[i] = (int64_t)rd_u64le(r);
+    return r->bad ? ERR_CORRUPT : ERR_OK;
+}
+
 // The integers join the digits from 2^0 on, which is bit 1074.
 static void add_whole(int64_t *digits, __int128 whole) {
     enum { ONE = -LEAST_EXPONENT };

@@ -6,6 +6,7 @@
 // A zeroed struct is the sum of nothing, 0. Memory is the arena's. thread: one at a time.
 #pragma once
 
+#include "base/cursor.h"
 #include "base/mem.h"
 
 struct exactsum {
@@ -22,4 +23,7 @@ static inline void exactsum_add_int(struct exactsum *s, int64_t x) {
 NODISCARD enum err exactsum_add(struct arena *a, struct exactsum *s, double x);
 // Adds what `from` summed. ERR_NOMEM leaves s as it was.
 NODISCARD enum err exactsum_merge(struct arena *a, struct exactsum *s, const struct exactsum *from);
+// As bytes of this process, and back into an empty sum. ERR_CORRUPT: they are no sum.
+void exactsum_pack(const struct exactsum *s, struct buf *out);
+NODISCARD enum err exactsum_unpack(struct arena *a, struct reader *r, struct exactsum *out);
 double exactsum_round(const struct exactsum *s);

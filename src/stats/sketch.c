@@ -172,6 +172,79 @@ enum err sketch_merge(struct arena *a, struct sketch *s, const struct sketch *fr
     return ERR_OK;
 }
 
+// --- as bytes -------------------------------------------------------------------------------------
+
+// Levels of a chunk: which buckets have a digit there, and those digits.
+static void chunk_pack(const struct sketch_chunk *c, struct buf *out) {
+    uint8_t levels = 0;
+    for (const struct sketch_chunk *x = c; x; x = x->above) levels++;
+    wr_u8(out, levels);
+    for (; c; c = c->above) {
+        uint64_t there = 0;
+        uint8_t digits[SKETCH_OCTAVE], n = 0;
+        for (uint32_t i = 0; i < SKETCH_OCTAVE; i++) {
+            if (!c->n[i]) continue;
+            there |= 1ull << i;
+            digits[n++] = c->n[i];
+        }
+        wr_u64le(out, there);
+        buf_add(out, digits, n);
+    }
+}
+
+static enum err chunk_unpack(struct arena *a, struct reader *r, struct sketch_chunk **at) {
+    uint8_t levels = rd_u8(r);
+    if (levels > SKETCH_LEVELS) return ERR_CORRUPT;
+    for (; levels > 0; levels--, at = &(*at)->above) {
+        uint64_t there = rd_u64le(r);
+        struct str digits = rd_bytes(r, (size_t)__builtin_popcountll(there));
+        if (r->bad) return ERR_CORRUPT;
+        if (!(*at = ARENA_NEW(a, struct sketch_chunk))) return ERR_NOMEM;
+        for (size_t i = 0; there; there &= there - 1, i++)
+            (*at)->n[__builtin_ctzll(there)] = (uint8_t)digits.ptr[i];
+    }
+    return ERR_OK;
+}
+
+static void side_pack(const struct sketch_side *s, struct buf *out) {
+    wr_varint(out, s->n);
+    if (s->n == 0) return;
+    wr_varint(out, s->first);
+    for (uint32_t i = 0; i < s->n; i++) chunk_pack(s->chunks[i], out);
+}
+
+static enum err side_unpack(struct arena *a, struct reader *r, struct sketch_side *out) {
+    uint64_t n = rd_varint(r), first = n ? rd_varint(r) : 0;
+    *out = (struct sketch_side){ .n = 0 };
+    if (r->bad || n > SKETCH_OCTAVES || first > SKETCH_OCTAVES - n) return ERR_CORRUPT;
+    if (n == 0) return ERR_OK;
+    struct sketch_chunk **chunks = arena_zalloc(a, n * sizeof(struct sketch_chunk *));
+    if (!chunks) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) TRY(chunk_unpack(a, r, &chunks[i]));
+    *out = (struct sketch_side){ chunks, (uint16_t)first, (uint16_t)n };
+    return ERR_OK;
+}
+
+void sketch_pack(const struct sketch *s, struct buf *out) {
+    wr_varint(out, s->n);
+    wr_varint(out, s->zeros);
+    buf_add(out, &s->min, sizeof s->min);
+    buf_add(out, &s->max, sizeof s->max);
+    side_pack(&s->positive, out);
+    side_pack(&s->negative, out);
+}
+
+enum err sketch_unpack(struct arena *a, struct reader *r, struct sketch *out) {
+    *out = (struct sketch){ .n = rd_varint(r), .zeros = rd_varint(r) };
+    struct str ends = rd_bytes(r, 2 * sizeof out->min);
+    if (r->bad) return ERR_CORRUPT;
+    memcpy(&out->min, ends.ptr, sizeof out->min);
+    memcpy(&out->max, ends.ptr + sizeof out->min, sizeof out->max);
+    TRY(side_unpack(a, r, &out->positive));
+    TRY(side_unpack(a, r, &out->negative));
+    return r->bad ? ERR_CORRUPT : ERR_OK;
+}
+
 // --- reading --------------------------------------------------------------------------------------
 
 struct walk {

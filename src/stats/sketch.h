@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "base/cursor.h"
 #include "base/mem.h"
 
 enum {
@@ -44,6 +45,9 @@ NODISCARD enum err sketch_add(struct arena *a, struct sketch *s, double x);
 NODISCARD enum err sketch_add_many(struct arena *a, struct sketch *s, const double *x, size_t n);
 // Adds what `from` counted. After ERR_NOMEM s is of no use.
 NODISCARD enum err sketch_merge(struct arena *a, struct sketch *s, const struct sketch *from);
+// As bytes of this process, and back into an empty sketch. ERR_CORRUPT: they are no sketch.
+void sketch_pack(const struct sketch *s, struct buf *out);
+NODISCARD enum err sketch_unpack(struct arena *a, struct reader *r, struct sketch *out);
 double sketch_quantile(const struct sketch *s, double q); // NaN: empty, or q is not in [0, 1]
 // The buckets that hold something, ascending: the value that they answer with and their count.
 void sketch_each(const struct sketch *s, void (*each)(void *ctx, double value, uint64_t count), void *ctx);

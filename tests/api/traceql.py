@@ -633,6 +633,47 @@ def long_json():
             assert len(answer["series"]) == 1, answer
 
 
+def kept_answers():
+    """What blocks answered to metrics is kept and told of; with or without it the answer is the same."""
+    n, q = 3, "{ } | quantile_over_time(duration, .5, .9) by (span.k)"
+    with Server() as server:
+        now = time.time_ns() // (60 * S) * 60 * S
+        late = request(*[span(startTimeUnixNano=now + S, endTimeUnixNano=now + 2 * S, attributes=attributes(k=9))])
+        for k in range(n):
+            spans = [span(startTimeUnixNano=now + i * S, endTimeUnixNano=now + i * S + (k + 1) * i * MS,
+                          attributes=attributes(k=k)) for i in range(50)]
+            assert server.post_traces(otlp.encode(request(*spans)))[0] == 200
+            server.flush()
+
+        def answer(start=now - 60 * S):
+            found = server.get_json(ask("/api/metrics/query_range", q=q, start=start, end=now + 120 * S, step="30s"))
+            return found["series"]
+
+        def told(name):
+            return server.metrics()["takt_query_cache_" + name]
+
+        first = answer()
+        assert len(first) == 2 * n and told("hits_total") == 0 and told("misses_total") > 0, server.metrics()
+        rows = told("answers")
+        assert answer() == first and told("hits_total") == rows > 0 and told("answers") == rows
+        assert 0 < told("bytes") < 64 << 20 and told("evictions_total") == 0
+        later = answer(now - 30 * S)  # another range, the same intervals
+        assert told("hits_total") == 2 * rows and len(later) == len(first)
+        assert all(samples_of(x).items() >= samples_of(y).items() for x, y in zip(first, later))
+        status = server.request("GET", "/status")[2].decode()
+        assert re.search(rf"^answers +{int(rows)} kept", status, re.M), status
+        assert server.post_traces(otlp.encode(late))[0] == 200  # in memory: counted each time
+        assert len(answer()) == 2 * n + 2
+        with_cache = answer()
+        server.flush()
+        assert answer() == answer() == with_cache
+        server.stop()
+        server.config = "query:\n  cache: 0\n"
+        server.start()
+        assert answer() == answer() == with_cache
+        assert told("hits_total") == told("misses_total") == told("bytes") == 0
+
+
 def passes(n):
     """A question that goes over all spans n times: nobody can wait for it."""
     return "+".join(["({}|rate())"] * n)
@@ -882,6 +923,7 @@ def cases(tap):
     tap.case("streams_over_tls", streams_over_tls)
     tap.case("large_streams", large_streams)
     tap.case("progress_of_streams", progress_of_streams)
+    tap.case("kept_answers", kept_answers)
     tap.case("long_json", long_json)
     tap.case("queries_of_leavers", queries_of_leavers)
     tap.case("deadlines", lambda: deadlines(state["shop"]))
