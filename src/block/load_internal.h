@@ -45,9 +45,9 @@ struct loader {
     const struct block_wanted *wanted; // NULL: everything
     struct span_table *dst;
     uint32_t group;
-    const uint8_t *trace_id;   // with `wanted`: of the run
-    struct pq_chunk **open[3]; // of spans, events, links: by column; in the scan's arena
-    struct attr_scratch row;   // on its way into the table
+    const uint8_t *trace_id;    // with `wanted`: of the run
+    struct pq_chunk **open[3];  // of spans, events, links: by column; in the scan's arena
+    struct attr_scratch row;    // on its way into the table
     uint32_t *resource, *scope; // of the block -> of the table, SPAN_NONE = not yet
     uint32_t no_scope;          // of the table, where no scope is read; SPAN_NONE = not yet
 };

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/cursor.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "ingest/view.h"
@@ -86,6 +87,14 @@ uint64_t answers_size_max(void) {
 
 bool answers_are_kept(void) {
     return answers_size_max() > 0;
+}
+
+void answers_key(struct buf *out, const char *block, uint32_t group, struct str question) {
+    buf_str(out, str_of(block));
+    wr_u8(out, 0);
+    wr_varint(out, group);
+    wr_varint(out, question.len);
+    buf_str(out, question);
 }
 
 const struct kept_answer *answers_find(struct str key) {

@@ -21,6 +21,8 @@ void answers_limit(uint64_t bytes);
 bool answers_are_kept(void);
 uint64_t answers_size_max(void); // of one
 
+// Begins a key: of a question to a row group. What else the answer depends on comes behind it.
+void answers_key(struct buf *out, const char *block, uint32_t group, struct str question);
 struct kept_answer;
 // NULL: it is not there. Else it stays until answers_release.
 const struct kept_answer *answers_find(struct str key);

@@ -5,6 +5,7 @@
 
 #include "os/thread.h"
 #include "query/odd_test.h"
+#include "query/find.h"
 #include "query/series.h"
 
 // --- keeping -----------------------------------------------------------------------------------------
@@ -197,6 +198,98 @@ static void questions_agree(struct trial *t, struct questions *q) {
     view_unref(v);
 }
 
+// --- searches ------------------------------------------------------------------------------------------
+
+static void write_attrs(const struct find_attr *attrs, uint32_t n, struct buf *out) {
+    for (uint32_t i = 0; i < n; i++) {
+        buf_fmt(out, " %.*s=", STR_ARG(attrs[i].key));
+        value_text(&attrs[i].value, out);
+    }
+}
+
+static void write_set(const struct find_set *s, struct buf *out) {
+    buf_fmt(out, "  %u:", s->matched);
+    write_attrs(s->attrs, s->n_attrs, out);
+    for (uint32_t i = 0; i < s->n_spans; i++) {
+        const struct find_span *x = &s->spans[i];
+        buf_fmt(out, "\n   %llx %.*s %d %llu %llu", (unsigned long long)x->span_id, STR_ARG(x->name),
+                x->is_error, (unsigned long long)x->start_ns, (unsigned long long)x->duration_ns);
+        write_attrs(x->attrs, x->n_attrs, out);
+    }
+    buf_char(out, '\n');
+}
+
+static void write_found(const struct find_result *r, struct buf *out) {
+    buf_fmt(out, "%llu, %d %d %d\n", (unsigned long long)r->total, r->is_exact, r->has_more, r->partial);
+    for (uint32_t i = 0; i < r->n; i++) {
+        const struct find_trace *t = &r->traces[i];
+        buf_fmt(out, "%u %llu %llu %u %u\n", t->summary.id[15], (unsigned long long)t->summary.start_ns,
+                (unsigned long long)t->summary.duration_ns, t->summary.spans, t->summary.errors);
+        for (uint32_t k = 0; k < t->n_sets; k++) write_set(&t->sets[k], out);
+    }
+}
+
+static void find(struct view *v, struct find f, bool anew, struct buf *out) {
+    struct find_result r;
+    struct err_ctx ctx = { 0 };
+    f.anew = anew;
+    buf_reset(out);
+    CHECK_OK(find_run(v, &f, &r, &ctx));
+    write_found(&r, out);
+    find_fini(&r);
+}
+
+struct searches {
+    struct arena arena;
+    struct ql_query *at[QUESTIONS];
+    uint32_t n;
+};
+
+static void searches_make(struct searches *q) {
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    *q = (struct searches){ .n = 0 };
+    arena_init(&q->arena, SIZE_MAX, NULL);
+    while (q->n < QUESTIONS) {
+        struct err_ctx ctx = { 0 };
+        buf_reset(&text);
+        (q->n % 2 ? odd_search : odd_search_of_language)(&text);
+        if (ql_parse(&q->arena, str_dup(&q->arena, buf_view(&text)), &q->at[q->n], &ctx) == ERR_OK) q->n++;
+    }
+    buf_fini(&text);
+}
+
+static void searches_fini(struct searches *q) {
+    for (uint32_t i = 0; i < q->n; i++) ql_free(q->at[i]);
+    arena_fini(&q->arena);
+}
+
+static void searches_agree(struct trial *t, const struct searches *q) {
+    struct view *v = ingest_view(t->in);
+    struct buf want, got;
+    buf_init(&want, SIZE_MAX);
+    buf_init(&got, SIZE_MAX);
+    for (uint32_t i = 0; i < q->n; i++) {
+        struct find f = { .query = q->at[i],
+                          .limit = test_below(2) ? 1000 : 1 + (uint32_t)test_below(6),
+                          .spans_per_set = (uint32_t)test_below(4),
+                          .count = test_below(2),
+                          .errors = test_below(2) };
+        if (test_below(3) == 0) f.bounds.start_ns = ODD_BASE_NS + test_below(30) * 1000000000;
+        if (f.bounds.start_ns) f.bounds.end_ns = f.bounds.start_ns + (1 + test_below(60)) * 1000000000;
+        find(v, f, true, &want);
+        for (int again = 0; again < 2; again++) {
+            find(v, f, false, &got);
+            CHECK_STR(buf_view(&got), buf_view(&want));
+            if (!str_eq(buf_view(&got), buf_view(&want)))
+                printf("# %.*s, asked %d times\n", STR_ARG(f.query->text), again + 1);
+        }
+    }
+    buf_fini(&want);
+    buf_fini(&got);
+    view_unref(v);
+}
+
 static void change(struct trial *t, const struct odd_spans *s) {
     for (uint64_t k = test_below(60); k > 0; k--) CHECK_OK(trial_submit(t, s->bodies[test_below(s->n)]));
     if (test_below(2)) CHECK_OK(trial_flush(t));
@@ -242,6 +335,33 @@ TEST(answers_are_as_counted_while_the_store_changes) {
     }
     printf("# %llu row groups answered from what was kept\n", (unsigned long long)hits);
     CHECK(hits > 300 && evictions > 0);
+}
+
+TEST(answers_are_as_found_while_the_store_changes) {
+    struct answers_stats stats;
+    uint64_t hits = 0;
+    for (int world = 0; world < 3; world++) {
+        struct odd_spans spans;
+        struct searches q;
+        struct trial t;
+        odd_spans_make(&spans, 30);
+        searches_make(&q);
+        trial_start(&t, (struct trial_opts){ .cut_spans = 100000, .mem_store = true });
+        t.opts.merge = world % 2 == 1; // from the next opening on
+        answers_limit(world == 2 ? 4 << 10 : 64 << 20);
+        for (int round = 0; round < ROUNDS; round++) {
+            change(&t, &spans);
+            searches_agree(&t, &q);
+        }
+        answers_stats(&stats);
+        hits += stats.hits;
+        trial_fini(&t);
+        searches_fini(&q);
+        odd_spans_fini(&spans);
+        answers_limit(0);
+    }
+    printf("# %llu row groups filtered by what was kept\n", (unsigned long long)hits);
+    CHECK(hits > 40);
 }
 
 // A deleted block's answers go with the next question, whoever asks it.

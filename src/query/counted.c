@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "query/counted.h"
 
+#include "query/answers.h"
+
 void counted_question(struct buf *out, const struct series_query *q) {
     wr_u8(out, 'm');
     wr_u8(out, q->exemplars > 0);
@@ -17,10 +19,7 @@ static void add_range(struct buf *out, const struct query_bounds *b, const struc
 
 void counted_key(struct buf *out, struct str question, const struct query_bounds *bounds,
                  const struct source *s, const struct counted_part *parts, uint32_t n_parts) {
-    buf_str(out, str_of(block_meta(s->block)->id));
-    wr_varint(out, s->group);
-    wr_varint(out, question.len);
-    buf_str(out, question);
+    answers_key(out, block_meta(s->block)->id, s->group, question);
     add_range(out, bounds, s);
     for (uint32_t i = 0; i < n_parts; i++) {
         wr_varint(out, parts[i].trace);

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "query/answers.h"
 #include "query/find_internal.h"
+#include "query/matched.h"
 
 static void fail(struct finding *r, enum err e) {
     mutex_lock(&r->lock);
@@ -257,6 +259,8 @@ static enum err run_all(struct finding *r) {
         arena_init(&r->out->arenas[i], SIZE_MAX, &r->budget);
         r->out->arenas[i].pooled = true;
     }
+    if (!f->anew && answers_are_kept()) matched_question(&r->question, f->query);
+    if (r->question.failed) buf_reset(&r->question); // too long to be kept
     TRY(sources_open(r->view, &f->bounds, &r->sources));
     TRY(split_places_begin(&r->places, r->sources.n));
     if (f->teller.tell) r->tell_at_ns = clock_mono_ns(f->bounds.clock) + f->teller.every_ns;
@@ -281,6 +285,7 @@ enum err find_run(struct view *v, const struct find *f, struct find_result *out,
     out->arena.pooled = r.arena.pooled = true;
     mutex_init(&r.lock);
     split_places_init(&r.places);
+    buf_init(&r.question, ANSWERS_KEY_MAX);
     page_init(&r.page, f->limit);
     r.page.has_after = f->has_after;
     r.page.after_start_ns = f->after_start_ns;
@@ -293,6 +298,7 @@ enum err find_run(struct view *v, const struct find *f, struct find_result *out,
         }
     sources_close(&r.sources);
     split_places_fini(&r.places);
+    buf_fini(&r.question);
     page_fini(&r.page);
     mutex_fini(&r.lock);
     arena_fini(&r.arena);

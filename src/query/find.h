@@ -19,6 +19,7 @@ struct find {
     uint32_t spans_per_set; // 0: traces are shown without sets
     bool count;             // look at everything, so that `total` is exact
     bool errors;            // say of spans whether they are in error
+    bool anew;              // everything is filtered; nothing is kept, nor taken from what was
     // The page after this trace.
     bool has_after;
     uint64_t after_start_ns;

@@ -40,6 +40,7 @@ struct finding {
     struct mem_budget budget;
     struct find_worker *workers;
     struct split_places places;
+    struct buf question; // matched.h; empty: nothing is kept
     uint64_t tell_at_ns; // the thread of the query; 0: nobody listens
 
     struct mutex lock; // of all below

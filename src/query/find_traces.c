@@ -2,6 +2,7 @@
 // A search judges the traces of a batch: filters over all of its rows first, then trace by trace those that
 // they leave, the newest first.
 #include "query/find_internal.h"
+#include "query/matched.h"
 
 enum { CHECK_EVERY = 64 }; // traces between looks at the clock
 
@@ -256,7 +257,8 @@ static enum err judge_few(struct looking *l, uint64_t n_rows) {
 enum err find_look_columns(struct looking *l, bool *any, bool *all) {
     struct finding *r = l->run;
     TRY(rows_new(l->batch, r->plan->fields, r->plan->n_fields, &l->rows));
-    TRY(plan_filter(r->plan, l->rows, NULL, &l->bits));
+    TRY(matched_rows(r->plan, buf_view(&r->question), &r->sources.at[l->source], l->batch, l->rows,
+                     &l->bits));
     uint64_t n_rows = bits_count(l->bits.any, l->batch->n_rows);
     *any = n_rows > 0;
     *all = false;
