@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/client.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
+
+#include "http/curl.h"
 
 static size_t take(char *data, size_t size, size_t n, void *ctx) {
     struct buf *b = ctx;
@@ -10,8 +11,8 @@ static size_t take(char *data, size_t size, size_t n, void *ctx) {
     return b->failed ? 0 : size * n;
 }
 
-static enum err meaning(CURLcode code, const struct buf *body, const char *url, const char *why,
-                        struct err_ctx *ctx) {
+static enum err meaning(const struct curl_calls *curl, CURLcode code, const struct buf *body, const char *url,
+                        const char *why, struct err_ctx *ctx) {
     switch (code) {
     case CURLE_OK: return ERR_OK;
     case CURLE_URL_MALFORMAT:
@@ -23,52 +24,56 @@ static enum err meaning(CURLcode code, const struct buf *body, const char *url, 
         break;
     default: break;
     }
-    return err_set(ctx, ERR_UNAVAILABLE, "%.100s: %s", url, why[0] ? why : curl_easy_strerror(code));
+    return err_set(ctx, ERR_UNAVAILABLE, "%.100s: %s", url, why[0] ? why : curl->easy_strerror(code));
 }
 
-static void set_options(CURL *c, const char *url, uint32_t timeout_ms, struct buf *body, char *why) {
-    curl_easy_setopt(c, CURLOPT_URL, url);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip");
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, body);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why);
+static void set_options(const struct curl_calls *curl, CURL *c, const char *url, uint32_t timeout_ms,
+                        struct buf *body, char *why) {
+    curl->easy_setopt(c, CURLOPT_URL, url);
+    curl->easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl->easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    curl->easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl->easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip");
+    curl->easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
+    curl->easy_setopt(c, CURLOPT_WRITEDATA, body);
+    curl->easy_setopt(c, CURLOPT_ERRORBUFFER, why);
 }
 
-static struct curl_slist *add_header(struct curl_slist *list, const char *name, const char *value) {
+static struct curl_slist *add_header(const struct curl_calls *curl, struct curl_slist *list, const char *name,
+                                     const char *value) {
     char line[4096];
     if (!value) return list;
     (void)snprintf(line, sizeof line, "%s: %s", name, value);
-    return curl_slist_append(list, line);
+    return curl->slist_append(list, line);
 }
 
 enum err http_request(const char *url, const struct http_ask *ask, struct http_answer *out,
                       struct err_ctx *ctx) {
     char why[CURL_ERROR_SIZE] = "";
     struct curl_slist *headers = NULL;
-    CURL *c = curl_easy_init();
+    const struct curl_calls *curl;
+    TRY(curl_load(&curl, ctx));
+    CURL *c = curl->easy_init();
     if (!c) return ERR_NOMEM;
     buf_init(&out->body, ask->max_bytes);
-    set_options(c, url, ask->timeout_ms, &out->body, why);
-    headers = add_header(headers, "Accept", ask->accept);
-    headers = add_header(headers, "Content-Type", ask->content_type);
-    if (headers) curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+    set_options(curl, c, url, ask->timeout_ms, &out->body, why);
+    headers = add_header(curl, headers, "Accept", ask->accept);
+    headers = add_header(curl, headers, "Content-Type", ask->content_type);
+    if (headers) curl->easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     if (ask->bearer) {
-        curl_easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-        curl_easy_setopt(c, CURLOPT_XOAUTH2_BEARER, ask->bearer);
+        curl->easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl->easy_setopt(c, CURLOPT_XOAUTH2_BEARER, ask->bearer);
     }
     if (ask->post) {
-        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->post->len);
-        curl_easy_setopt(c, CURLOPT_POSTFIELDS, ask->post->ptr);
+        curl->easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->post->len);
+        curl->easy_setopt(c, CURLOPT_POSTFIELDS, ask->post->ptr);
     }
-    if (ask->method) curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, ask->method);
-    CURLcode code = curl_easy_perform(c);
-    curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out->status);
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(c);
-    enum err e = meaning(code, &out->body, url, why, ctx);
+    if (ask->method) curl->easy_setopt(c, CURLOPT_CUSTOMREQUEST, ask->method);
+    CURLcode code = curl->easy_perform(c);
+    curl->easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out->status);
+    curl->slist_free_all(headers);
+    curl->easy_cleanup(c);
+    enum err e = meaning(curl, code, &out->body, url, why, ctx);
     if (e != ERR_OK) buf_fini(&out->body);
     return e;
 }

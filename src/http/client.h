@@ -18,6 +18,6 @@ struct http_ask {
     size_t max_bytes; // of the answer
 };
 // ERR_UNAVAILABLE: nobody answers, with text; ERR_TIMEOUT; ERR_INVALID: the url; ERR_LIMIT: more than
-// max_bytes.
+// max_bytes; ERR_UNSUPPORTED: libcurl cannot be loaded.
 NODISCARD enum err http_request(const char *url, const struct http_ask *ask, struct http_answer *out,
                                 struct err_ctx *ctx);
