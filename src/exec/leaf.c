@@ -235,6 +235,8 @@ enum { MATCHED_TOGETHER = 256 };
 // Texts against a regular expression, some together. Wanted are those that match, or those that do not.
 struct matching {
     const struct leaf *leaf;
+    struct str prefix; // of all that match
+    uint64_t tail;     // the last bytes of the prefix, where it has so many
     uint32_t n;
     struct str texts[MATCHED_TOGETHER];
     uint32_t rows[MATCHED_TOGETHER];
@@ -249,14 +251,32 @@ static enum err match_together(struct matching *m, uint64_t *out) {
     return ERR_OK;
 }
 
+// Most texts begin otherwise, and most of those differ in the end of the prefix.
+static inline bool begins_otherwise(const struct matching *m, struct str s) {
+    uint64_t is;
+    if (s.len < m->prefix.len) return true;
+    if (m->prefix.len < sizeof is) return false;
+    memcpy(&is, s.ptr + m->prefix.len - sizeof is, sizeof is);
+    return is != m->tail;
+}
+
+static void matching_begin(struct matching *m, const struct leaf *l) {
+    m->leaf = l;
+    m->n = 0;
+    m->prefix = ql_regex_prefix(l->regex);
+    if (m->prefix.len >= sizeof m->tail)
+        memcpy(&m->tail, m->prefix.ptr + m->prefix.len - sizeof m->tail, sizeof m->tail);
+}
+
 static enum err mark_matching(const struct leaf *l, const struct rows_range *g, const uint64_t *mask,
                               uint64_t *out) {
     const struct vec *v = &g->vec;
+    bool wants_others = l->op != QL_MATCH;
     struct matching m;
-    m.leaf = l;
-    m.n = 0;
+    matching_begin(&m, l);
     for (uint32_t i = 0; i < v->n; i++) {
         uint32_t row = g->from + (v->rows ? v->rows[i] : i);
+        if (!wants_others && begins_otherwise(&m, v->texts[i])) continue;
         if (!bit_get(mask, row)) continue;
         m.texts[m.n] = v->texts[i];
         m.rows[m.n++] = row;

@@ -218,6 +218,15 @@ static enum err match_one(const struct ql_regex *r, struct regex_scratch **scrat
     return *scratch ? match_pcre(r, *scratch, s, out) : ERR_NOMEM;
 }
 
+struct str ql_regex_prefix(const struct ql_regex *r) {
+    switch (r->form) {
+    case REGEX_WORDS: return STR("");
+    case REGEX_PIECES: return r->words[0];
+    case REGEX_PCRE:
+    default: return r->prefix;
+    }
+}
+
 enum err ql_regex_match_many(const struct ql_regex *r, const struct str *texts, uint32_t n, bool *out) {
     struct regex_scratch *scratch = NULL;
     enum err e = ERR_OK;

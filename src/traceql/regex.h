@@ -12,6 +12,8 @@ struct ql_regex;
 NODISCARD enum err ql_regex_new(struct str pattern, struct ql_regex **out, struct err_ctx *ctx);
 void ql_regex_free(struct ql_regex *r); // NULL is fine
 struct str ql_regex_pattern(const struct ql_regex *r);
+// What every text that matches begins with; empty: nothing is known.
+struct str ql_regex_prefix(const struct ql_regex *r);
 
 // Whether the whole of s matches. ERR_LIMIT: it took too many steps. Text that is not UTF-8 never
 // matches. thread: any number at once, each on memory of its own.
