@@ -59,6 +59,12 @@ def ask(server, path):
     return (cpu_ns(server) - before) / 1e6, wall, body
 
 
+def cpu_of(server, path, runs):
+    """CPU in ms: the median of some runs after one that warms up."""
+    ask(server, path)
+    return sorted(ask(server, path)[0] for _ in range(runs))[runs // 2]
+
+
 def ask_all(server, first_s, last_s, runs=RUNS):
     """{question: {cpu_ms, wall_ms, matches}}: the median of some runs after one that warms up."""
     results = {}
