@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/answer.h"
 #include "delivery/answer_parts.h"
+#include "delivery/answer_rows.h"
 #include "delivery/catalogue_store.h"
 
 enum { BRANCHES_MAX = 5000 };
@@ -42,6 +43,11 @@ static enum err put_unlisted(struct db *db, struct json_writer *w) {
 
 // Who needs whom: what the catalogue says, and what traces show.
 static enum err put_dependencies(struct db *db, struct json_writer *w) {
+    static const struct answer_column columns[] = {
+        { "service", CELL_TEXT },  { "needs", CELL_TEXT },         { "listed", CELL_TRUE },
+        { "inTraces", CELL_TRUE }, { "firstInTraces", CELL_TIME }, { "lastInTraces", CELL_TIME },
+        { NULL, CELL_TEXT }
+    };
     struct db_row *r;
     TRY(db_prepare(
         db,
@@ -50,27 +56,15 @@ static enum err put_dependencies(struct db *db, struct json_writer *w) {
         "UNION ALL SELECT caller, callee, 0, 1, first_at, last_at FROM seen_call) GROUP BY service, needs "
         "ORDER BY service, needs",
         &r));
-    jw_key(w, STR("dependencies"));
-    jw_array(w);
-    for (bool row;;) {
-        TRY(db_step(r, &row));
-        if (!row) break;
-        jw_object(w);
-        put_text(w, "service", db_text(r, 0));
-        put_text(w, "needs", db_text(r, 1));
-        put_bool(w, "listed", db_i64(r, 2) != 0);
-        put_bool(w, "inTraces", db_i64(r, 3) != 0);
-        put_time(w, "firstInTraces", db_i64(r, 4));
-        put_time(w, "lastInTraces", db_i64(r, 5));
-        jw_object_end(w);
-    }
-    jw_array_end(w);
-    return ERR_OK;
+    return answer_put_rows(w, "dependencies", r, columns, NULL, NULL);
 }
 
 // Of the repositories that a service ships, by its deploys or the catalogue, as pushes and other events tell
 // it.
 static enum err put_branches(struct db *db, struct json_writer *w) {
+    static const struct answer_column columns[] = {
+        { "service", CELL_TEXT }, { "repository", CELL_TEXT }, { "branch", CELL_TEXT }, { NULL, CELL_TEXT }
+    };
     struct db_row *r;
     TRY(db_prepare(
         db,
@@ -78,19 +72,7 @@ static enum err put_branches(struct db *db, struct json_writer *w) {
         "r.key = s.repo WHERE r.default_branch <> '' ORDER BY s.service, s.repo LIMIT ?",
         &r));
     db_bind_i64(r, 1, BRANCHES_MAX);
-    jw_key(w, STR("defaultBranches"));
-    jw_array(w);
-    for (bool row;;) {
-        TRY(db_step(r, &row));
-        if (!row) break;
-        jw_object(w);
-        put_text(w, "service", db_text(r, 0));
-        put_text(w, "repository", db_text(r, 1));
-        put_text(w, "branch", db_text(r, 2));
-        jw_object_end(w);
-    }
-    jw_array_end(w);
-    return ERR_OK;
+    return answer_put_rows(w, "defaultBranches", r, columns, NULL, NULL);
 }
 
 static enum err catalogue_of(struct db *db, struct arena *a, unsigned flag_days, struct json_writer *w) {

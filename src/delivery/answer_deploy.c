@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "delivery/answer_parts.h"
+#include "delivery/answer_rows.h"
 #include "delivery/failure.h"
 
 #define DEPLOY_MEMORY_MAX (64ull << 20)
@@ -17,64 +18,6 @@ struct telling {
     int64_t id, started, finished;
     struct str service, environment, change_kind, version, digest, sha, key;
 };
-
-// --- rows as objects ---------------------------------------------------------------------------------------
-
-enum cell { CELL_TEXT, CELL_NUMBER, CELL_REAL, CELL_TIME, CELL_TRUE, CELL_ID };
-struct column {
-    const char *key;
-    enum cell cell;
-};
-
-static void put_cell(struct json_writer *w, struct db_row *r, int at, enum cell cell) {
-    char id[17];
-    switch (cell) {
-    case CELL_TEXT: jw_str(w, db_text(r, at)); return;
-    case CELL_NUMBER: jw_i64(w, db_i64(r, at)); return;
-    case CELL_REAL: jw_f64(w, db_f64(r, at)); return;
-    case CELL_TIME: jw_i64_str(w, db_i64(r, at)); return;
-    case CELL_TRUE: jw_bool(w, true); return;
-    case CELL_ID:
-        (void)snprintf(id, sizeof id, "%016" PRIx64, (uint64_t)db_i64(r, at));
-        jw_str(w, str_of(id));
-    }
-}
-
-// What is not known is left out, and so is what is not true.
-static bool says(struct db_row *r, int at, enum cell cell) {
-    if (db_is_null(r, at)) return false;
-    if (cell == CELL_TEXT) return db_text(r, at).len > 0;
-    return (cell != CELL_TIME && cell != CELL_TRUE) || db_i64(r, at) != 0;
-}
-
-static void put_columns(struct json_writer *w, struct db_row *r, const struct column *c) {
-    for (int i = 0; c[i].key; i++) {
-        if (!says(r, i, c[i].cell)) continue;
-        jw_key(w, str_of(c[i].key));
-        put_cell(w, r, i, c[i].cell);
-    }
-}
-
-// The rows of a bound statement as an array. more: adds members to a row's object; may be NULL.
-static enum err put_rows(struct telling *t, const char *name, struct db_row *r, const struct column *c,
-                         enum err (*more)(struct telling *t, struct str key)) {
-    jw_key(t->w, str_of(name));
-    jw_array(t->w);
-    for (bool row;;) {
-        TRY(db_step(r, &row));
-        if (!row) break;
-        jw_object(t->w);
-        put_columns(t->w, r, c);
-        enum err e = more ? more(t, db_text(r, 0)) : ERR_OK;
-        if (e != ERR_OK) {
-            db_reset(r);
-            return e;
-        }
-        jw_object_end(t->w);
-    }
-    jw_array_end(t->w);
-    return ERR_OK;
-}
 
 // --- the rollout -------------------------------------------------------------------------------------------
 
@@ -128,10 +71,10 @@ static enum err put_rollout(struct telling *t, struct str name, struct err_ctx *
     return e;
 }
 
-static const struct column neighbour_columns[] = { { "id", CELL_ID },         { "version", CELL_TEXT },
-                                                   { "sha", CELL_TEXT },      { "digest", CELL_TEXT },
-                                                   { "kind", CELL_TEXT },     { "state", CELL_TEXT },
-                                                   { "finished", CELL_TIME }, { NULL, CELL_TEXT } };
+static const struct answer_column neighbour_columns[] = { { "id", CELL_ID },         { "version", CELL_TEXT },
+                                                          { "sha", CELL_TEXT },      { "digest", CELL_TEXT },
+                                                          { "kind", CELL_TEXT },     { "state", CELL_TEXT },
+                                                          { "finished", CELL_TIME }, { NULL, CELL_TEXT } };
 
 // The one before and the one after in the same series, whatever became of them.
 static enum err put_neighbour(struct telling *t, const char *name, const char *sql) {
@@ -147,7 +90,7 @@ static enum err put_neighbour(struct telling *t, const char *name, const char *s
     if (!row) return ERR_OK;
     jw_key(t->w, str_of(name));
     jw_object(t->w);
-    put_columns(t->w, r, neighbour_columns);
+    answer_put_columns(t->w, r, neighbour_columns);
     jw_object_end(t->w);
     db_reset(r);
     return ERR_OK;
@@ -188,7 +131,7 @@ static void bind_attempts(struct telling *t, struct db_row *r) {
 }
 
 static enum err put_attempts(struct telling *t) {
-    static const struct column columns[] = {
+    static const struct answer_column columns[] = {
         { "key", CELL_TEXT },     { "target", CELL_TEXT },    { "state", CELL_TEXT }, { "queued", CELL_TIME },
         { "started", CELL_TIME }, { "succeeded", CELL_TIME }, { "ended", CELL_TIME }, { "actor", CELL_TEXT },
         { "trigger", CELL_TEXT }, { "url", CELL_TEXT },       { NULL, CELL_TEXT }
@@ -201,7 +144,7 @@ static enum err put_attempts(struct telling *t) {
         &r));
     bind_attempts(t, r);
     db_bind_i64(r, 7, ANSWER_DEPLOY_ROWS_MAX);
-    return put_rows(t, "attempts", r, columns, NULL);
+    return answer_put_rows(t->w, "attempts", r, columns, NULL, NULL);
 }
 
 static void put_step_text(struct json_writer *w, const char *key, const struct fact_value *v) {
@@ -226,7 +169,8 @@ static enum err put_step(void *ctx, int64_t time, const struct fact *said) {
     return ERR_OK;
 }
 
-static enum err put_steps(struct telling *t, struct str key) {
+static enum err put_steps(void *ctx, struct str key) {
+    struct telling *t = ctx;
     jw_key(t->w, STR("steps"));
     jw_array(t->w);
     TRY(fact_history(t->db, t->a, FACT_CANARY, str_dup(t->a, key), put_step, t));
@@ -236,10 +180,10 @@ static enum err put_steps(struct telling *t, struct str key) {
 
 // Those of the version that ran while the rollout did, or ended within a day before: a canary comes first.
 static enum err put_canaries(struct telling *t) {
-    static const struct column columns[] = { { "key", CELL_TEXT },     { "state", CELL_TEXT },
-                                             { "weight", CELL_REAL },  { "most_weight", CELL_REAL },
-                                             { "started", CELL_TIME }, { "ended", CELL_TIME },
-                                             { "reason", CELL_TEXT },  { NULL, CELL_TEXT } };
+    static const struct answer_column columns[] = { { "key", CELL_TEXT },     { "state", CELL_TEXT },
+                                                    { "weight", CELL_REAL },  { "most_weight", CELL_REAL },
+                                                    { "started", CELL_TIME }, { "ended", CELL_TIME },
+                                                    { "reason", CELL_TEXT },  { NULL, CELL_TEXT } };
     static const int64_t day = 86400000000000;
     struct db_row *r;
     TRY(db_prepare(
@@ -256,15 +200,16 @@ static enum err put_canaries(struct telling *t) {
     db_bind_text(r, 5, t->sha);
     db_bind_i64(r, 6, t->started - day);
     db_bind_i64(r, 7, t->finished ? t->finished : INT64_MAX);
-    return put_rows(t, "canaries", r, columns, put_steps);
+    return answer_put_rows(t->w, "canaries", r, columns, put_steps, t);
 }
 
-static enum err put_tasks(struct telling *t, struct str run) {
-    static const struct column columns[] = { { "name", CELL_TEXT },   { "type", CELL_TEXT },
-                                             { "state", CELL_TEXT },  { "result", CELL_TEXT },
-                                             { "queued", CELL_TIME }, { "started", CELL_TIME },
-                                             { "ended", CELL_TIME },  { "url", CELL_TEXT },
-                                             { NULL, CELL_TEXT } };
+static enum err put_tasks(void *ctx, struct str run) {
+    struct telling *t = ctx;
+    static const struct answer_column columns[] = { { "name", CELL_TEXT },   { "type", CELL_TEXT },
+                                                    { "state", CELL_TEXT },  { "result", CELL_TEXT },
+                                                    { "queued", CELL_TIME }, { "started", CELL_TIME },
+                                                    { "ended", CELL_TIME },  { "url", CELL_TEXT },
+                                                    { NULL, CELL_TEXT } };
     struct db_row *r;
     TRY(db_prepare(
         t->db,
@@ -273,11 +218,11 @@ static enum err put_tasks(struct telling *t, struct str run) {
         &r));
     db_bind_text(r, 1, str_dup(t->a, run));
     db_bind_i64(r, 2, ANSWER_DEPLOY_ROWS_MAX);
-    return put_rows(t, "tasks", r, columns, NULL);
+    return answer_put_rows(t->w, "tasks", r, columns, NULL, NULL);
 }
 
 static enum err put_runs(struct telling *t) {
-    static const struct column columns[] = {
+    static const struct answer_column columns[] = {
         { "key", CELL_TEXT },    { "name", CELL_TEXT },    { "state", CELL_TEXT }, { "result", CELL_TEXT },
         { "queued", CELL_TIME }, { "started", CELL_TIME }, { "ended", CELL_TIME }, { "actor", CELL_TEXT },
         { "trace", CELL_TEXT },  { "url", CELL_TEXT },     { NULL, CELL_TEXT }
@@ -289,17 +234,17 @@ static enum err put_runs(struct telling *t) {
         " WHERE key IN (SELECT \"run\"" ATTEMPTS ") ORDER BY coalesce(started_at, queued_at), key LIMIT 20",
         &r));
     bind_attempts(t, r);
-    return put_rows(t, "runs", r, columns, put_tasks);
+    return answer_put_rows(t->w, "runs", r, columns, put_tasks, t);
 }
 
 // --- what it brought ---------------------------------------------------------------------------------------
 
 static enum err put_commits(struct telling *t) {
-    static const struct column columns[] = { { "sha", CELL_TEXT },       { "author", CELL_TEXT },
-                                             { "subject", CELL_TEXT },   { "authored", CELL_TIME },
-                                             { "committed", CELL_TIME }, { "bot", CELL_TRUE },
-                                             { "twin", CELL_TRUE },      { "revert", CELL_TRUE },
-                                             { NULL, CELL_TEXT } };
+    static const struct answer_column columns[] = { { "sha", CELL_TEXT },       { "author", CELL_TEXT },
+                                                    { "subject", CELL_TEXT },   { "authored", CELL_TIME },
+                                                    { "committed", CELL_TIME }, { "bot", CELL_TRUE },
+                                                    { "twin", CELL_TRUE },      { "revert", CELL_TRUE },
+                                                    { NULL, CELL_TEXT } };
     struct db_row *r;
     TRY(db_prepare(
         t->db,
@@ -311,15 +256,15 @@ static enum err put_commits(struct telling *t) {
     db_bind_i64(r, 3, COMMIT_TWIN);
     db_bind_i64(r, 4, COMMIT_REVERT);
     db_bind_i64(r, 5, ANSWER_DEPLOY_ROWS_MAX);
-    return put_rows(t, "commits", r, columns, NULL);
+    return answer_put_rows(t->w, "commits", r, columns, NULL, NULL);
 }
 
 // Change requests whose merge or head is one of the commits, or that a commit's message names.
 static enum err put_changes(struct telling *t) {
-    static const struct column columns[] = { { "key", CELL_TEXT },    { "number", CELL_NUMBER },
-                                             { "title", CELL_TEXT },  { "author", CELL_TEXT },
-                                             { "opened", CELL_TIME }, { "merged", CELL_TIME },
-                                             { "url", CELL_TEXT },    { NULL, CELL_TEXT } };
+    static const struct answer_column columns[] = { { "key", CELL_TEXT },    { "number", CELL_NUMBER },
+                                                    { "title", CELL_TEXT },  { "author", CELL_TEXT },
+                                                    { "opened", CELL_TIME }, { "merged", CELL_TIME },
+                                                    { "url", CELL_TEXT },    { NULL, CELL_TEXT } };
     struct db_row *r;
     TRY(db_prepare(
         t->db,
@@ -337,12 +282,13 @@ static enum err put_changes(struct telling *t) {
         &r));
     db_bind_i64(r, 1, t->id);
     db_bind_i64(r, 2, ANSWER_DEPLOY_ROWS_MAX);
-    return put_rows(t, "change_requests", r, columns, NULL);
+    return answer_put_rows(t->w, "change_requests", r, columns, NULL, NULL);
 }
 
 // --- what came of it ---------------------------------------------------------------------------------------
 
-static enum err put_rank_of(struct telling *t, struct str rule) {
+static enum err put_rank_of(void *ctx, struct str rule) {
+    struct telling *t = ctx;
     put_rank(t->w, rule);
     return ERR_OK;
 }
@@ -369,13 +315,13 @@ static enum err put_rank_of(struct telling *t, struct str rule) {
     "v.began_at AND (o.finished_at, o.id) > (r.finished_at, r.id))"
 
 static enum err put_links(struct telling *t) {
-    static const struct column columns[] = { { "rule", CELL_TEXT },       { "incident", CELL_TEXT },
-                                             { "decides", CELL_TRUE },    { "confirmed", CELL_TRUE },
-                                             { "says", CELL_TEXT },       { "title", CELL_TEXT },
-                                             { "severity", CELL_NUMBER }, { "state", CELL_TEXT },
-                                             { "began", CELL_TIME },      { "detected", CELL_TIME },
-                                             { "recovered", CELL_TIME },  { "url", CELL_TEXT },
-                                             { NULL, CELL_TEXT } };
+    static const struct answer_column columns[] = { { "rule", CELL_TEXT },       { "incident", CELL_TEXT },
+                                                    { "decides", CELL_TRUE },    { "confirmed", CELL_TRUE },
+                                                    { "says", CELL_TEXT },       { "title", CELL_TEXT },
+                                                    { "severity", CELL_NUMBER }, { "state", CELL_TEXT },
+                                                    { "began", CELL_TIME },      { "detected", CELL_TIME },
+                                                    { "recovered", CELL_TIME },  { "url", CELL_TEXT },
+                                                    { NULL, CELL_TEXT } };
     struct db_row *r;
     TRY(db_prepare(
         t->db,
@@ -387,15 +333,15 @@ static enum err put_links(struct telling *t) {
     db_bind_i64(r, 1, t->id);
     db_bind_i64(r, 2, ANSWER_DEPLOY_ROWS_MAX);
     db_bind_i64(r, 3, FAILURE_WINDOW_NS);
-    return put_rows(t, "links", r, columns, put_rank_of);
+    return answer_put_rows(t->w, "links", r, columns, put_rank_of, t);
 }
 
 // What people said of this rollout; a link that was denied is nowhere else.
 static enum err put_verdicts(struct telling *t) {
-    static const struct column columns[] = { { "incident", CELL_TEXT }, { "says", CELL_TEXT },
-                                             { "by", CELL_TEXT },       { "why", CELL_TEXT },
-                                             { "at", CELL_TIME },       { "title", CELL_TEXT },
-                                             { NULL, CELL_TEXT } };
+    static const struct answer_column columns[] = { { "incident", CELL_TEXT }, { "says", CELL_TEXT },
+                                                    { "by", CELL_TEXT },       { "why", CELL_TEXT },
+                                                    { "at", CELL_TIME },       { "title", CELL_TEXT },
+                                                    { NULL, CELL_TEXT } };
     struct db_row *r;
     char id[17];
     (void)snprintf(id, sizeof id, "%016" PRIx64, (uint64_t)t->id);
@@ -414,7 +360,7 @@ static enum err put_verdicts(struct telling *t) {
     db_bind_text(r, 5, t->digest);
     db_bind_text(r, 6, t->sha);
     db_bind_i64(r, 7, ANSWER_DEPLOY_ROWS_MAX);
-    return put_rows(t, "verdicts", r, columns, NULL);
+    return answer_put_rows(t->w, "verdicts", r, columns, NULL, NULL);
 }
 
 // --- all of it ---------------------------------------------------------------------------------------------
@@ -436,9 +382,7 @@ enum err answer_deploy(struct delivery *d, struct str name, struct json_writer *
     if (!name.len) return err_set(ctx, ERR_INVALID, "rollout: the id of a rollout is missing");
     TRY(delivery_reader(d, &t.db));
     arena_init(&a, DEPLOY_MEMORY_MAX, NULL);
-    enum err e = tell(&t, name, ctx);
-    if (e != ERR_OK && !ctx->text[0])
-        e = err_set(ctx, e, "the facts cannot be read: %s", e == ERR_IO ? db_error(t.db) : err_text(e));
+    enum err e = failed_read(t.db, tell(&t, name, ctx), ctx);
     arena_fini(&a);
     delivery_reader_done(d, t.db);
     return e;

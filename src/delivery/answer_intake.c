@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/answer_parts.h"
+#include "delivery/answer_rows.h"
 
 // --- services ----------------------------------------------------------------------------------------------
 
 static enum err services_of(struct db *db, struct json_writer *w) {
+    static const struct answer_column columns[] = { { "service", CELL_TEXT },    { "environment", CELL_TEXT },
+                                                    { "production", CELL_TRUE }, { "rollouts", CELL_NUMBER },
+                                                    { "last", CELL_TIME },       { NULL, CELL_TEXT } };
     struct db_row *r;
     TRY(db_prepare(
         db,
@@ -11,20 +15,7 @@ static enum err services_of(struct db *db, struct json_writer *w) {
         " FROM rollout GROUP BY service, environment ORDER BY service, environment",
         &r));
     jw_object(w);
-    jw_key(w, STR("services"));
-    jw_array(w);
-    for (bool row;;) {
-        TRY(db_step(r, &row));
-        if (!row) break;
-        jw_object(w);
-        put_text(w, "service", db_text(r, 0));
-        put_text(w, "environment", db_text(r, 1));
-        put_bool(w, "production", db_i64(r, 2) != 0);
-        put_u64(w, "rollouts", (uint64_t)db_i64(r, 3));
-        put_time(w, "last", db_i64(r, 4));
-        jw_object_end(w);
-    }
-    jw_array_end(w);
+    TRY(answer_put_rows(w, "services", r, columns, NULL, NULL));
     jw_object_end(w);
     return ERR_OK;
 }
@@ -40,46 +31,27 @@ enum err answer_services(struct delivery *d, struct json_writer *w, struct err_c
 // --- what came in ------------------------------------------------------------------------------------------
 
 static enum err put_sources(struct db *db, struct json_writer *w) {
+    static const struct answer_column columns[] = { { "source", CELL_TEXT },    { "events", CELL_NUMBER },
+                                                    { "unknown", CELL_NUMBER }, { "aside", CELL_NUMBER },
+                                                    { "last", CELL_TIME },      { NULL, CELL_TEXT } };
     struct db_row *r;
     TRY(db_prepare(db,
                    "SELECT source, count(*), sum(NOT known), sum(aside IS NOT NULL), max(received_at) FROM "
                    "event GROUP BY source ORDER BY source",
                    &r));
-    jw_key(w, STR("sources"));
-    jw_array(w);
-    for (bool row;;) {
-        TRY(db_step(r, &row));
-        if (!row) break;
-        jw_object(w);
-        put_text(w, "source", db_text(r, 0));
-        put_u64(w, "events", (uint64_t)db_i64(r, 1));
-        put_u64(w, "unknown", (uint64_t)db_i64(r, 2));
-        put_u64(w, "aside", (uint64_t)db_i64(r, 3));
-        put_time(w, "last", db_i64(r, 4));
-        jw_object_end(w);
-    }
-    jw_array_end(w);
-    return ERR_OK;
+    return answer_put_rows(w, "sources", r, columns, NULL, NULL);
 }
 
 static enum err put_refused(struct db *db, struct json_writer *w) {
+    static const struct answer_column columns[] = { { "source", CELL_TEXT },
+                                                    { "received", CELL_TIME },
+                                                    { "reason", CELL_TEXT },
+                                                    { "bytes", CELL_NUMBER },
+                                                    { NULL, CELL_TEXT } };
     struct db_row *r;
     TRY(db_prepare(db, "SELECT source, received_at, reason, bytes FROM refused ORDER BY id DESC LIMIT 100",
                    &r));
-    jw_key(w, STR("refused"));
-    jw_array(w);
-    for (bool row;;) {
-        TRY(db_step(r, &row));
-        if (!row) break;
-        jw_object(w);
-        put_text(w, "source", db_text(r, 0));
-        put_time(w, "received", db_i64(r, 1));
-        put_text(w, "reason", db_text(r, 2));
-        put_u64(w, "bytes", (uint64_t)db_i64(r, 3));
-        jw_object_end(w);
-    }
-    jw_array_end(w);
-    return ERR_OK;
+    return answer_put_rows(w, "refused", r, columns, NULL, NULL);
 }
 
 static enum err intake_of(struct db *db, struct json_writer *w) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/answer_parts.h"
+#include "delivery/answer_rows.h"
 #include "delivery/row.h"
 
 struct why {
@@ -56,26 +57,18 @@ static enum err put_commit(struct why *y, const struct measure_row *row) {
 }
 
 static enum err put_evidence(struct why *y, uint64_t rollout) {
+    static const struct answer_column columns[] = { { "incident", CELL_TEXT },
+                                                    { "rule", CELL_TEXT },
+                                                    { "decides", CELL_TRUE },
+                                                    { "says", CELL_TEXT },
+                                                    { NULL, CELL_TEXT } };
     struct db_row *r;
     TRY(db_prepare(y->db,
                    "SELECT incident, rule, decides, evidence FROM link WHERE rollout = ? ORDER BY decides "
                    "DESC, incident, rule",
                    &r));
     db_bind_i64(r, 1, (int64_t)rollout);
-    jw_key(y->w, STR("evidence"));
-    jw_array(y->w);
-    for (bool row;;) {
-        TRY(db_step(r, &row));
-        if (!row) break;
-        jw_object(y->w);
-        put_text(y->w, "incident", db_text(r, 0));
-        put_text(y->w, "rule", db_text(r, 1));
-        put_bool(y->w, "decides", db_i64(r, 2) != 0);
-        put_text(y->w, "says", db_text(r, 3));
-        jw_object_end(y->w);
-    }
-    jw_array_end(y->w);
-    return ERR_OK;
+    return answer_put_rows(y->w, "evidence", r, columns, NULL, NULL);
 }
 
 static enum err put_why_rollout(struct why *y, const struct measure_row *row) {
