@@ -42,13 +42,6 @@ NODISCARD enum err answer_compat_trend(struct delivery *d, const struct answer_a
 // Rollouts whose end (or start, while they are open) lies in the window, the newest first.
 NODISCARD enum err answer_deploys(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
                                   struct err_ctx *ctx);
-// The columns of a rollout in SQL, and the members of its object from a row that begins with them.
-#define ANSWER_ROLLOUT_COLUMNS \
-    "id, service, environment, change_kind, version, digest, lower(sha), repo, ref, kind, state, targets," \
-    " done_targets, attempts, started_at, finished_at, recovered_at, failure, before, undoes, " \
-    "commits_state," \
-    " commits, changes, trigger_kind, actor, url"
-void answer_put_rollout(struct json_writer *w, struct db_row *r);
 // Incidents that were not over before the window, and began before its end: the open ones first, the worst
 // of them on top, then the newest; each with the rollout or flag that is held to be its cause.
 NODISCARD enum err answer_incidents(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,

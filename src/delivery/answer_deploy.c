@@ -64,7 +64,7 @@ static enum err put_rollout(struct telling *t, struct str name, struct err_ctx *
     if (!row) return err_set(ctx, ERR_NOT_FOUND, "rollout: none is known by this name");
     jw_key(t->w, STR("rollout"));
     jw_object(t->w);
-    answer_put_rollout(t->w, r);
+    answer_put_columns(t->w, r, answer_rollout_columns);
     jw_object_end(t->w);
     enum err e = keep_row(t, r);
     db_reset(r);

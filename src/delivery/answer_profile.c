@@ -2,6 +2,7 @@
 #include "delivery/answer_profile.h"
 
 #include "delivery/answer_parts.h"
+#include "delivery/answer_rows.h"
 #include "delivery/profile.h"
 #include "delivery/situation.h"
 
@@ -139,17 +140,7 @@ static enum err put_failed(struct judging *j, struct json_writer *w) {
     db_bind_i64(r, 2, j->ask->to);
     db_bind_text(r, 3, j->ask->scope.environment.len ? j->ask->scope.environment : STR(""));
     db_bind_i64(r, 4, REPORT_FAILED_MAX);
-    jw_key(w, STR("failed"));
-    jw_array(w);
-    for (bool row;;) {
-        TRY(db_step(r, &row));
-        if (!row) break;
-        jw_object(w);
-        answer_put_rollout(w, r);
-        jw_object_end(w);
-    }
-    jw_array_end(w);
-    return ERR_OK;
+    return answer_put_rows(w, "failed", r, answer_rollout_columns, NULL, NULL);
 }
 
 static enum err put_report(struct judging *j, struct json_writer *w) {

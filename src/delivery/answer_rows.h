@@ -18,3 +18,11 @@ void answer_put_columns(struct json_writer *w, struct db_row *r, const struct an
 NODISCARD enum err answer_put_rows(struct json_writer *w, const char *name, struct db_row *r,
                                    const struct answer_column *c,
                                    enum err (*more)(void *ctx, struct str first), void *ctx);
+
+// The columns of a rollout in SQL, and as members of its object; answer_deploys.c.
+#define ANSWER_ROLLOUT_COLUMNS \
+    "id, service, environment, change_kind, version, digest, lower(sha), repo, ref, kind, state, targets," \
+    " done_targets, attempts, started_at, finished_at, recovered_at, failure, before, undoes, " \
+    "commits_state," \
+    " commits, changes, trigger_kind, actor, url"
+extern const struct answer_column answer_rollout_columns[];
