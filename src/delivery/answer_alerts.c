@@ -44,7 +44,9 @@ static enum err put_team(void *ctx, struct db_row *r) {
     return ERR_OK;
 }
 
-static enum err alerts_of(struct db *db, const struct answer_ask *ask, struct json_writer *w) {
+static enum err alerts_of(struct db *db, struct arena *a, const void *ctx, struct json_writer *w) {
+    const struct answer_ask *ask = ctx;
+    (void)a;
     struct db_row *r;
     TRY(db_prepare(db, select_teams, &r));
     scope_bind(r, &ask->scope);
@@ -63,9 +65,5 @@ static enum err alerts_of(struct db *db, const struct answer_ask *ask, struct js
 
 enum err answer_alerts(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
                        struct err_ctx *ctx) {
-    struct db *db;
-    TRY(delivery_reader(d, &db));
-    enum err e = failed_read(db, alerts_of(db, ask, w), ctx);
-    delivery_reader_done(d, db);
-    return e;
+    return answer_read(d, alerts_of, ask, w, ctx);
 }

@@ -75,7 +75,8 @@ static enum err put_branches(struct db *db, struct json_writer *w) {
     return answer_put_rows(w, "defaultBranches", r, columns, NULL, NULL);
 }
 
-static enum err catalogue_of(struct db *db, struct arena *a, unsigned flag_days, struct json_writer *w) {
+static enum err catalogue_of(struct db *db, struct arena *a, const void *ctx, struct json_writer *w) {
+    const unsigned *flag_days = ctx;
     struct catalogue c;
     struct catalogue_source source;
     TRY(catalogue_load(db, a, &c, &source));
@@ -88,18 +89,12 @@ static enum err catalogue_of(struct db *db, struct arena *a, unsigned flag_days,
     TRY(put_unlisted(db, w));
     TRY(put_dependencies(db, w));
     TRY(put_branches(db, w));
-    put_u64(w, "flagAgeDays", flag_days);
+    put_u64(w, "flagAgeDays", *flag_days);
     jw_object_end(w);
     return ERR_OK;
 }
 
 enum err answer_catalogue(struct delivery *d, struct json_writer *w, struct err_ctx *ctx) {
-    struct db *db;
-    struct arena a;
-    TRY(delivery_reader(d, &db));
-    arena_init(&a, ANSWER_MEMORY_MAX, NULL);
-    enum err e = failed_read(db, catalogue_of(db, &a, delivery_flag_days(d), w), ctx);
-    arena_fini(&a);
-    delivery_reader_done(d, db);
-    return e;
+    unsigned flag_days = delivery_flag_days(d);
+    return answer_read(d, catalogue_of, &flag_days, w, ctx);
 }

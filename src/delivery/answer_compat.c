@@ -38,8 +38,14 @@ static void put_compat(struct json_writer *w, const struct figure_id *f, const s
     buf_fini(&id);
 }
 
-static enum err compat_of_set(struct db *db, struct arena *a, const struct answer_ask *ask,
-                              enum compat_set set, struct json_writer *w) {
+struct compat_list {
+    const struct answer_ask *ask;
+    enum compat_set set;
+};
+
+static enum err compat_of_set(struct db *db, struct arena *a, const void *ctx, struct json_writer *w) {
+    const struct compat_list *list = ctx;
+    const struct answer_ask *ask = list->ask;
     struct figure_id f = answer_figure(ask, 0, 0);
     struct compat_facts facts;
     TRY(compat_read(db, a, &ask->scope, ask->clock, ask->from, ask->to, &facts));
@@ -47,12 +53,12 @@ static enum err compat_of_set(struct db *db, struct arena *a, const struct answe
     jw_object(w);
     put_scope(w, &ask->scope);
     put_window(w, &f, ask->now);
-    put_text(w, "set", str_of(compat_set_text(set)));
+    put_text(w, "set", str_of(compat_set_text(list->set)));
     jw_key(w, STR("measures"));
     jw_array(w);
     for (unsigned i = COMPAT_NONE + 1; i < COMPAT_COUNT; i++) {
         struct compat_result r;
-        if (compat_info((enum compat)i)->set != set) continue;
+        if (compat_info((enum compat)i)->set != list->set) continue;
         f.compat = (enum compat)i;
         TRY(compat_run(a, f.compat, &facts, f.from, f.to, NULL, NULL, &r));
         jw_object(w);
@@ -66,14 +72,7 @@ static enum err compat_of_set(struct db *db, struct arena *a, const struct answe
 
 enum err answer_compat(struct delivery *d, const struct answer_ask *ask, enum compat_set set,
                        struct json_writer *w, struct err_ctx *ctx) {
-    struct db *db;
-    struct arena a;
-    TRY(delivery_reader(d, &db));
-    arena_init(&a, ANSWER_MEMORY_MAX, NULL);
-    enum err e = failed_read(db, compat_of_set(db, &a, ask, set, w), ctx);
-    arena_fini(&a);
-    delivery_reader_done(d, db);
-    return e;
+    return answer_read(d, compat_of_set, &(struct compat_list){ ask, set }, w, ctx);
 }
 
 // --- over time ---------------------------------------------------------------------------------------------
@@ -98,8 +97,8 @@ static enum err put_point(struct arena *a, const struct compat_trend *t, const s
     return ERR_OK;
 }
 
-static enum err trend_of(struct db *db, struct arena *a, const struct compat_trend *t,
-                         struct json_writer *w) {
+static enum err trend_of(struct db *db, struct arena *a, const void *ctx, struct json_writer *w) {
+    const struct compat_trend *t = ctx;
     const struct answer_ask *ask = t->ask;
     struct figure_id f = answer_figure(ask, 0, 0);
     struct compat_facts facts;
@@ -127,14 +126,7 @@ static enum err trend_of(struct db *db, struct arena *a, const struct compat_tre
 enum err answer_compat_trend(struct delivery *d, const struct answer_ask *ask, enum compat c,
                              const struct answer_period *periods, uint32_t n, struct json_writer *w,
                              struct err_ctx *ctx) {
-    struct db *db;
-    struct arena a;
-    TRY(delivery_reader(d, &db));
-    arena_init(&a, ANSWER_MEMORY_MAX, NULL);
-    enum err e = failed_read(db, trend_of(db, &a, &(struct compat_trend){ ask, c, periods, n }, w), ctx);
-    arena_fini(&a);
-    delivery_reader_done(d, db);
-    return e;
+    return answer_read(d, trend_of, &(struct compat_trend){ ask, c, periods, n }, w, ctx);
 }
 
 // --- why ---------------------------------------------------------------------------------------------------

@@ -30,7 +30,9 @@ const struct answer_column answer_rollout_columns[] = { { "id", CELL_ID },
                                                         { "url", CELL_TEXT },
                                                         { NULL, CELL_TEXT } };
 
-static enum err deploys_of(struct db *db, const struct answer_ask *ask, struct json_writer *w) {
+static enum err deploys_of(struct db *db, struct arena *a, const void *ctx, struct json_writer *w) {
+    const struct answer_ask *ask = ctx;
+    (void)a;
     struct db_row *r;
     TRY(db_prepare(db,
                    "SELECT " ANSWER_ROLLOUT_COLUMNS " FROM rollout"
@@ -52,9 +54,5 @@ static enum err deploys_of(struct db *db, const struct answer_ask *ask, struct j
 
 enum err answer_deploys(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
                         struct err_ctx *ctx) {
-    struct db *db;
-    TRY(delivery_reader(d, &db));
-    enum err e = failed_read(db, deploys_of(db, ask, w), ctx);
-    delivery_reader_done(d, db);
-    return e;
+    return answer_read(d, deploys_of, ask, w, ctx);
 }

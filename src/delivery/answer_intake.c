@@ -4,7 +4,9 @@
 
 // --- services ----------------------------------------------------------------------------------------------
 
-static enum err services_of(struct db *db, struct json_writer *w) {
+static enum err services_of(struct db *db, struct arena *a, const void *ask, struct json_writer *w) {
+    (void)a;
+    (void)ask;
     static const struct answer_column columns[] = { { "service", CELL_TEXT },    { "environment", CELL_TEXT },
                                                     { "production", CELL_TRUE }, { "rollouts", CELL_NUMBER },
                                                     { "last", CELL_TIME },       { NULL, CELL_TEXT } };
@@ -21,11 +23,7 @@ static enum err services_of(struct db *db, struct json_writer *w) {
 }
 
 enum err answer_services(struct delivery *d, struct json_writer *w, struct err_ctx *ctx) {
-    struct db *db;
-    TRY(delivery_reader(d, &db));
-    enum err e = failed_read(db, services_of(db, w), ctx);
-    delivery_reader_done(d, db);
-    return e;
+    return answer_read(d, services_of, NULL, w, ctx);
 }
 
 // --- what came in ------------------------------------------------------------------------------------------
@@ -54,7 +52,9 @@ static enum err put_refused(struct db *db, struct json_writer *w) {
     return answer_put_rows(w, "refused", r, columns, NULL, NULL);
 }
 
-static enum err intake_of(struct db *db, struct json_writer *w) {
+static enum err intake_of(struct db *db, struct arena *a, const void *ask, struct json_writer *w) {
+    (void)a;
+    (void)ask;
     jw_object(w);
     int64_t deploys, incidents, refused;
     TRY(db_number(db, "SELECT count(*) FROM deploy WHERE ifnull(service, '') = ''", &deploys));
@@ -70,9 +70,5 @@ static enum err intake_of(struct db *db, struct json_writer *w) {
 }
 
 enum err answer_intake(struct delivery *d, struct json_writer *w, struct err_ctx *ctx) {
-    struct db *db;
-    TRY(delivery_reader(d, &db));
-    enum err e = failed_read(db, intake_of(db, w), ctx);
-    delivery_reader_done(d, db);
-    return e;
+    return answer_read(d, intake_of, NULL, w, ctx);
 }

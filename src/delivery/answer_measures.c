@@ -44,8 +44,8 @@ enum err answer_results(struct db *db, struct arena *a, const struct answer_ask 
     return ERR_OK;
 }
 
-static enum err measures_of(struct db *db, struct arena *a, const struct answer_ask *ask,
-                            struct json_writer *w) {
+static enum err measures_of(struct db *db, struct arena *a, const void *ctx, struct json_writer *w) {
+    const struct answer_ask *ask = ctx;
     struct measure_result *results = ARENA_ARRAY(a, MEASURE_COUNT, struct measure_result);
     uint32_t n_series;
     int64_t as_of;
@@ -74,12 +74,5 @@ static enum err measures_of(struct db *db, struct arena *a, const struct answer_
 
 enum err answer_measures(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
                          struct err_ctx *ctx) {
-    struct db *db;
-    struct arena a;
-    TRY(delivery_reader(d, &db));
-    arena_init(&a, ANSWER_MEMORY_MAX, NULL);
-    enum err e = failed_read(db, measures_of(db, &a, ask, w), ctx);
-    arena_fini(&a);
-    delivery_reader_done(d, db);
-    return e;
+    return answer_read(d, measures_of, ask, w, ctx);
 }

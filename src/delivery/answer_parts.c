@@ -70,6 +70,18 @@ enum err failed_read(struct db *db, enum err e, struct err_ctx *ctx) {
                : err_set(ctx, e, "the facts cannot be read: %s", e == ERR_IO ? db_error(db) : err_text(e));
 }
 
+enum err answer_read(struct delivery *d, answer_run *run, const void *ask, struct json_writer *w,
+                     struct err_ctx *ctx) {
+    struct db *db;
+    struct arena a;
+    TRY(delivery_reader(d, &db));
+    arena_init(&a, ANSWER_MEMORY_MAX, NULL);
+    enum err e = failed_read(db, run(db, &a, ask, w), ctx);
+    arena_fini(&a);
+    delivery_reader_done(d, db);
+    return e;
+}
+
 // --- a figure ----------------------------------------------------------------------------------------------
 
 static const char *const units[] = { [MEASURE_FREQUENCY] = "per day",

@@ -35,3 +35,7 @@ NODISCARD enum err answer_results(struct db *db, struct arena *a, const struct a
                                   struct measure_result out[static MEASURE_COUNT], uint32_t *out_series);
 // The error of a reading, with a text.
 NODISCARD enum err failed_read(struct db *db, enum err e, struct err_ctx *ctx);
+// Runs what answers, with a settled reader and memory of its own; its error comes with a text.
+typedef enum err answer_run(struct db *db, struct arena *a, const void *ask, struct json_writer *w);
+NODISCARD enum err answer_read(struct delivery *d, answer_run *run, const void *ask, struct json_writer *w,
+                               struct err_ctx *ctx);

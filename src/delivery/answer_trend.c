@@ -46,8 +46,19 @@ static enum err put_point(struct trend *t, uint32_t i, const struct answer_ask *
     return ERR_OK;
 }
 
-static enum err trend_of(struct db *db, struct arena *a, const struct answer_ask *ask, enum measure m,
-                         const struct answer_period *periods, uint32_t n, struct json_writer *w) {
+struct trend_ask {
+    const struct answer_ask *ask;
+    enum measure measure;
+    const struct answer_period *periods;
+    uint32_t n;
+};
+
+static enum err trend_of(struct db *db, struct arena *a, const void *ctx, struct json_writer *w) {
+    const struct trend_ask *of = ctx;
+    const struct answer_ask *ask = of->ask;
+    enum measure m = of->measure;
+    const struct answer_period *periods = of->periods;
+    uint32_t n = of->n;
     struct trend t = { ARENA_ARRAY(a, n + 1, struct measuring), periods, n };
     bool rollouts = measure_wants(m) == 0;
     struct scope_visit visit = { .ctx = &t,
@@ -88,12 +99,5 @@ static enum err trend_of(struct db *db, struct arena *a, const struct answer_ask
 enum err answer_trend(struct delivery *d, const struct answer_ask *ask, enum measure m,
                       const struct answer_period *periods, uint32_t n, struct json_writer *w,
                       struct err_ctx *ctx) {
-    struct db *db;
-    struct arena a;
-    TRY(delivery_reader(d, &db));
-    arena_init(&a, ANSWER_MEMORY_MAX, NULL);
-    enum err e = failed_read(db, trend_of(db, &a, ask, m, periods, n, w), ctx);
-    arena_fini(&a);
-    delivery_reader_done(d, db);
-    return e;
+    return answer_read(d, trend_of, &(struct trend_ask){ ask, m, periods, n }, w, ctx);
 }
