@@ -257,13 +257,15 @@ void arena_reset(struct arena *a) {
 void arena_adopt(struct arena *a, struct arena *from) {
     ASSERT(a != from && a->budget == from->budget && a->pooled == from->pooled);
     chunks_free(from, &from->spare);
-    struct arena_chunk **last = &a->chunks; // the newest stays in front: there its room is
-    if (!*last) {
+    struct arena_chunk **behind = a->chunks ? &a->chunks->next : &a->chunks; // the newest has the room
+    if (!a->chunks) {
         a->pos = from->pos;
         a->end = from->end;
     }
+    struct arena_chunk **last = &from->chunks;
     while (*last) last = &(*last)->next;
-    *last = from->chunks;
+    *last = *behind;
+    *behind = from->chunks;
     a->used += from->used;
     from->chunks = NULL;
     from->used = 0;

@@ -188,13 +188,14 @@ static enum err cell_merge(struct metric_acc *m, struct metric_cell *to, const s
     return metric_picks_merge(m, to, from);
 }
 
-// Where `to` has counted nothing, what was found moves as it is.
+// moves: where `to` has counted nothing, what was found moves as it is.
 static enum err page_merge(struct metric_acc *m, struct metric_group *to, const struct metric_group *from,
-                           uint32_t page) {
+                           uint32_t page, bool moves) {
     uint32_t first = page * CELLS_PAGE, left = m->plan->steps - first,
              n = left < CELLS_PAGE ? left : CELLS_PAGE;
     bool same_salt = to->salt == from->salt; // else compare() has numbered its attributes otherwise
-    if (!to->pages[page] && same_salt) {
+    moves &= same_salt;
+    if (!to->pages[page] && moves) {
         to->pages[page] = from->pages[page];
         return ERR_OK;
     }
@@ -203,7 +204,7 @@ static enum err page_merge(struct metric_acc *m, struct metric_group *to, const 
         if (!c) continue;
         struct metric_cell *t = metric_cell_at(m, to, step);
         if (!t) return ERR_NOMEM;
-        if (t->count == 0 && same_salt)
+        if (t->count == 0 && moves)
             memcpy(t, c, cell_size(m->plan->function));
         else
             TRY(cell_merge(m, t, c));
@@ -211,17 +212,39 @@ static enum err page_merge(struct metric_acc *m, struct metric_group *to, const 
     return ERR_OK;
 }
 
-static enum err group_merge(struct metric_acc *m, struct metric_group *to, const struct metric_group *from) {
-    uint32_t n_pages = (m->plan->steps + CELLS_PAGE - 1) / CELLS_PAGE;
-    for (uint32_t i = 0; i < n_pages; i++)
-        if (from->pages[i]) TRY(page_merge(m, to, from, i));
+static uint32_t pages_of(const struct metric_acc *m) {
+    return (m->plan->steps + CELLS_PAGE - 1) / CELLS_PAGE;
+}
+
+static enum err group_merge(struct metric_acc *m, struct metric_group *to, const struct metric_group *from,
+                            bool moves) {
+    for (uint32_t i = 0; i < pages_of(m); i++)
+        if (from->pages[i]) TRY(page_merge(m, to, from, i, moves));
+    return ERR_OK;
+}
+
+// What moves takes the memory of all of `from` with it: only where at least half of that would be in use.
+static enum err pays_to_move(struct metric_acc *m, const struct metric_acc *from, bool *out) {
+    uint64_t all = 0, new = 0;
+    for (uint32_t i = 0; i < from->n_groups && m->plan->function != QL_COMPARE; i++) {
+        const struct metric_group *g = from->groups[i];
+        uint32_t at;
+        TRY(metric_group_find(m, g->by, g->mark, false, &at));
+        for (uint32_t k = 0; k < pages_of(m); k++) {
+            all += g->pages[k] != NULL;
+            new += g->pages[k] && (at == MAP_NONE || !m->groups[at]->pages[k]);
+        }
+    }
+    *out = all && new *arena_filled(&from->arena) * 2 >= all * from->arena.used;
     return ERR_OK;
 }
 
 enum err metric_merge(struct metric_acc *m, struct metric_acc *from) {
     ASSERT(m != from && m->plan == from->plan);
     const uint32_t *marks = NULL;
+    bool moves;
     arena_reset(&m->scratch);
+    TRY(pays_to_move(m, from, &moves));
     if (m->plan->function == QL_COMPARE) TRY(metric_compare_merge(m, from, &marks));
     for (uint32_t i = 0; i < from->n_groups; i++) {
         const struct metric_group *g = from->groups[i];
@@ -231,9 +254,9 @@ enum err metric_merge(struct metric_acc *m, struct metric_acc *from) {
         } else {
             TRY(metric_group_find(m, g->by, mark, true, &at));
         }
-        if (at != MAP_NONE) TRY(group_merge(m, m->groups[at], g));
+        if (at != MAP_NONE) TRY(group_merge(m, m->groups[at], g, moves));
     }
-    arena_adopt(&m->arena, &from->arena);
+    if (moves) arena_adopt(&m->arena, &from->arena);
     acc_empty(from);
     return ERR_OK;
 }

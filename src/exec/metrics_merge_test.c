@@ -130,6 +130,42 @@ TEST(metric_bytes_cut_short_are_refused) {
     }
 }
 
+// As many row groups are merged as there are; groups that all of them have take the memory of one.
+TEST(metric_merge_holds_no_more_than_the_groups_need) {
+    static struct fake_span spans[50];
+    struct metric_range alone = range; // equal exemplars would all be kept
+    alone.exemplars = 0;
+    draw_spans(spans, 50);
+    for (int f = QL_RATE; f <= QL_COMPARE; f++) {
+        struct mem_budget budget = { .limit = 0 };
+        struct arena a;
+        struct fake_batch batch;
+        struct metric_plan *p;
+        struct metric_acc *all, *one;
+        struct ql_metric how = {
+            .function = (enum ql_function)f, .quantiles = qs, .n_quantiles = 3, .top = 3
+        };
+        uint64_t before = 0;
+        how.of = (struct field)FIELD_OF_SIZE;
+        arena_init(&a, SIZE_MAX, NULL);
+        CHECK_OK(metric_plan_new(&a, &how, &alone, &p));
+        CHECK_OK(metric_acc_new(p, &budget, &all));
+        CHECK_OK(metric_acc_new(p, &budget, &one));
+        CHECK_OK(fake_batch_open(&batch, spans, 50, shapes[0]));
+        batch.number = 0;
+        for (int i = 0; i < 500; i++) {
+            CHECK_OK(fake_add(one, p, &batch, 1000000));
+            CHECK_OK(metric_merge(all, one));
+            if (i == 20) before = budget.used;
+        }
+        CHECK(budget.used <= 2 * before);
+        metric_acc_free(one);
+        metric_acc_free(all);
+        fake_batch_close(&batch);
+        arena_fini(&a);
+    }
+}
+
 TEST(metric_merge_leaves_an_empty_accumulator) {
     static struct fake_span spans[50];
     draw_spans(spans, 50);
