@@ -181,6 +181,28 @@ TEST(arena_large_ones_are_whole_and_end_in_the_budget) {
     CHECK_U64(budget.used, 0);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) // under which nothing is mapped
+static uint64_t address_space(void) {
+    unsigned long long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    CHECK(f && fscanf(f, "%llu", &pages) == 1);
+    (void)fclose(f);
+    return pages * 4096;
+}
+
+TEST(arena_gives_back_the_addresses_of_large_ones) {
+    uint64_t before = address_space();
+    for (int i = 0; i < 300; i++) {
+        struct arena a;
+        arena_init(&a, SIZE_MAX, NULL);
+        a.pooled = i % 3 == 0;
+        CHECK(arena_alloc(&a, (5 << 20) + test_below(3 << 20)) != NULL);
+        arena_fini(&a);
+    }
+    CHECK(address_space() < before + (160ull << 20));
+}
+#endif
+
 // Large objects lie in few chunks, and none on another.
 TEST(arena_large_objects_share_chunks) {
     enum { OBJECTS = 60, BYTES = 300 << 10 };

@@ -92,13 +92,14 @@ static bool is_mapped(size_t size) {
 }
 
 static void *map(size_t size) {
+    size_t kept = (size + 4095) & ~(size_t)4095; // else the system does not take back what is behind it
     if (must_fail()) return NULL;
-    char *p = mmap(NULL, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *p = mmap(NULL, kept + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return NULL;
     size_t before = -(uintptr_t)p & (PAGE - 1);
     if (before) (void)munmap(p, before);
-    if (before < PAGE) (void)munmap(p + before + size, PAGE - before);
-    (void)madvise(p + before, size, MADV_HUGEPAGE); // a wish
+    if (before < PAGE) (void)munmap(p + before + kept, PAGE - before);
+    (void)madvise(p + before, kept, MADV_HUGEPAGE); // a wish
     return p + before;
 }
 
@@ -267,6 +268,7 @@ void arena_adopt(struct arena *a, struct arena *from) {
     *last = *behind;
     *behind = from->chunks;
     a->used += from->used;
+    a->failed |= from->failed;
     from->chunks = NULL;
     from->used = 0;
     arena_fini(from);
