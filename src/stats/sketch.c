@@ -235,7 +235,8 @@ void sketch_pack(const struct sketch *s, struct buf *out) {
 }
 
 enum err sketch_unpack(struct arena *a, struct reader *r, struct sketch *out) {
-    *out = (struct sketch){ .n = rd_varint(r), .zeros = rd_varint(r) };
+    *out = (struct sketch){ .n = rd_varint(r) };
+    out->zeros = rd_varint(r);
     struct str ends = rd_bytes(r, 2 * sizeof out->min);
     if (r->bad) return ERR_CORRUPT;
     memcpy(&out->min, ends.ptr, sizeof out->min);
