@@ -211,7 +211,7 @@ static enum err why_then(struct delivery *d, const struct answer_why_ask *ask, s
     then.now = ask->figure->at;
     TRY(delivery_then(d, ask->figure->as_of, &since, &db, ctx));
     enum err e = failed_read(db, why_of(db, a, &then, since, w), ctx);
-    db_close(db);
+    delivery_then_done(d, db);
     return e;
 }
 

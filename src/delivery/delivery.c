@@ -18,7 +18,7 @@ struct delivery {
     struct writer *writer; // NULL: read only
     struct db *copy;       // read only: in memory when something was stale, else the file
     struct mutex lock;
-    struct mutex then; // held while facts are made anew in memory
+    atomic_bool then; // somebody has facts that were made anew in memory
     struct db *readers[READERS_KEPT];
     unsigned n_readers;
     _Atomic uint64_t noted, settled; // generations: of what is stale, of what is derived
@@ -86,7 +86,6 @@ enum err delivery_open(const struct delivery_opts *o, struct delivery **out, str
     *out = d;
     if (!d) return ERR_NOMEM;
     mutex_init(&d->lock);
-    mutex_init(&d->then);
     d->flag_days = o->flag_days;
     (void)snprintf(d->path, sizeof d->path, "%s/facts.db", o->dir);
     return o->read_only ? open_copy(d, ctx) : open_writer(d, ctx);
@@ -97,7 +96,6 @@ void delivery_close(struct delivery *d) {
     for (unsigned i = 0; i < d->n_readers; i++) db_close(d->readers[i]);
     db_close(d->copy);
     writer_stop(d->writer);
-    mutex_fini(&d->then);
     mutex_fini(&d->lock);
     mem_free(d);
 }
@@ -204,6 +202,7 @@ enum err delivery_write(struct delivery *d, enum err (*job)(struct db *db, void 
 
 struct remake {
     struct db *db;
+    bool remade;
     struct arena arena;
 };
 
@@ -227,6 +226,7 @@ static enum err remake_all(struct remake *m, void (*progress)(void *ctx, uint64_
                            void *ctx) {
     uint64_t done = 0;
     int64_t all;
+    m->remade = true;
     TRY(fact_clear(m->db));
     TRY(db_number(m->db, "SELECT count(*) FROM event", &all));
     for (int64_t last = 0, before = -1; last != before; done += REPROCESS_STEP) {
@@ -259,6 +259,7 @@ static enum err remake_facts(struct db *db, bool only_if_changed,
     if (e != ERR_OK) db_rollback(db);
     arena_fini(&m.arena);
     enum err back = db_cache(db, 0);
+    if (e == ERR_OK && m.remade) e = db_fold(db); // all of it went through the log
     return e != ERR_OK ? e : back;
 }
 
@@ -351,21 +352,29 @@ static enum err go_back(struct delivery *d, int64_t as_of, uint64_t *out_since, 
     delivery_reader_done(d, db);
     TRY(e);
     e = drop_later(then, as_of);
-    *out_since = db_changes(then);
-    if (e == ERR_OK && *out_since) e = remake_facts(then, false, NULL, NULL);
-    if (e == ERR_OK)
-        *out = then;
-    else
+    uint64_t since = db_changes(then);
+    if (e == ERR_OK && since) e = remake_facts(then, false, NULL, NULL);
+    if (e != ERR_OK) {
         db_close(then);
-    return e;
+        return e;
+    }
+    *out = then;
+    *out_since = since;
+    return ERR_OK;
 }
 
 enum err delivery_then(struct delivery *d, int64_t as_of, uint64_t *out_since, struct db **out,
                        struct err_ctx *ctx) {
-    mutex_lock(&d->then);
+    if (atomic_exchange(&d->then, true))
+        return err_set(ctx, ERR_AGAIN, "facts of then are being made for somebody else; try again");
     enum err e = go_back(d, as_of, out_since, out, ctx);
-    mutex_unlock(&d->then);
+    if (e != ERR_OK) d->then = false;
     return e;
+}
+
+void delivery_then_done(struct delivery *d, struct db *then) {
+    db_close(then);
+    d->then = false;
 }
 
 enum err delivery_backup(struct delivery *d, const char *path, void (*progress)(void *ctx, int done, int all),

@@ -66,14 +66,15 @@ NODISCARD enum err delivery_settle(struct delivery *d);
 // A connection to read from, settled; to be given back. Readers do not wait for each other.
 NODISCARD enum err delivery_reader(struct delivery *d, struct db **out);
 void delivery_reader_done(struct delivery *d, struct db *reader);
-// The facts as they stood when event as_of was the newest, made anew in memory: to be closed. Imported
+// The facts as they stood when event as_of was the newest, made anew in memory; to be given back. Imported
 // histories, the catalogue and what traces show of neighbours are no events: those are today's.
-// *out_since: events that came later. One at a time; others wait. ERR_NOT_FOUND: there is no such event.
-// ERR_LIMIT: more events or bytes than can be gone through while somebody waits.
+// *out_since: events that came later. ERR_NOT_FOUND: there is no such event. ERR_LIMIT: more events or bytes
+// than can be gone through while somebody waits. ERR_AGAIN: somebody has such facts now; one at a time.
 enum { DELIVERY_THEN_EVENTS_MAX = 200000 };
-#define DELIVERY_THEN_BYTES_MAX (512ull << 20)
+#define DELIVERY_THEN_BYTES_MAX (256ull << 20)
 NODISCARD enum err delivery_then(struct delivery *d, int64_t as_of, uint64_t *out_since, struct db **out,
                                  struct err_ctx *ctx);
+void delivery_then_done(struct delivery *d, struct db *then);
 NODISCARD enum err delivery_backup(struct delivery *d, const char *path,
                                    void (*progress)(void *ctx, int done, int all), void *ctx);
 // Runs a job of a transaction on the writer (imports); see facts/writer.h.

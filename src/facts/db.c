@@ -148,6 +148,11 @@ enum err db_run(struct db *d, const char *sql) {
     return told(d, sqlite3_exec(d->c, sql, NULL, NULL, NULL));
 }
 
+enum err db_fold(struct db *d) {
+    int code = sqlite3_wal_checkpoint_v2(d->c, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return code == SQLITE_BUSY || code == SQLITE_LOCKED ? ERR_OK : told(d, code);
+}
+
 // One of the few statements that every transaction runs: prepared once, as they take as long to parse
 // as a small one takes to run.
 static enum err run_kept(struct db *d, const char *sql) {

@@ -39,6 +39,9 @@ void db_rollback(struct db *d); // nothing happens outside a transaction
 NODISCARD enum err db_save(struct db *d);
 NODISCARD enum err db_save_end(struct db *d, bool keep);
 NODISCARD enum err db_run(struct db *d, const char *sql); // statements without values
+// Moves what stands in the log into the file and cuts the log, as far as readers let it. Outside
+// transactions.
+NODISCARD enum err db_fold(struct db *d);
 // What the last error of this connection was, for people.
 const char *db_error(const struct db *d);
 
