@@ -21,13 +21,14 @@ const char derive_tables[] =
     "TABLE IF EXISTS rollout; DROP "
     "TABLE IF EXISTS rollout_commit;"
     "DROP TABLE IF EXISTS link; DROP TABLE IF EXISTS series;"
-    // A deploy of GitHub has an id that only its webhooks tell: where they tell those of a run in an
-    // environment, what the spans of its jobs tell is the same again.
+    // A deploy of GitHub has an id that only its webhooks tell: where they tell how those of a run in an
+    // environment ended, what the spans of its jobs tell is the same again.
     "CREATE VIEW told_deploy AS SELECT * FROM deploy d WHERE NOT (" DERIVE_TASK_DEPLOY(
         "d") " AND EXISTS "
              "(SELECT 1 FROM deploy o WHERE o.run = d.run AND o.service = d.service AND "
              "ifnull(o.environment, '') = "
-             "ifnull(d.environment, '') AND o.key LIKE 'github:%:deployment:%'));"
+             "ifnull(d.environment, '') AND o.key LIKE 'github:%:deployment:%' AND (o.succeeded_at IS NOT "
+             "NULL OR o.ended_at IS NOT NULL)));"
     // When an incident began and ended, for every measure and link alike; one that was opened again has not.
     PAUSE_TABLES
              "CREATE VIEW incident_times AS SELECT i.key, service, ifnull(environment, '') AS environment,"
@@ -258,15 +259,16 @@ static struct deploy_row deploy_of(struct str key, const struct fact *f) {
     return row;
 }
 
-// What only the spans of a job know of the deploy that a webhook told: its version.
+// What only the spans of a job know of the deploy that a webhook told: its version, where they name one only.
 static enum err find_version(struct deriving *s, struct str run, struct deploy *d) {
     struct db_row *r;
     bool row;
-    if (!run.len || d->version.len || d->digest.len || !str_starts(d->key, STR("github:"))) return ERR_OK;
+    bool of_github = str_starts(d->key, STR("github:")) && !str_ends(d->key, STR(":deployment"));
+    if (!run.len || d->version.len || d->digest.len || !of_github) return ERR_OK;
     TRY(db_prepare(
         s->db,
-        "SELECT version FROM deploy d WHERE run = ?1 AND service = ?2 AND ifnull(environment, '') = "
-        "?3 AND version <> '' AND " DERIVE_TASK_DEPLOY("d") " ORDER BY key LIMIT 1",
+        "SELECT min(version) FROM deploy d WHERE run = ?1 AND service = ?2 AND ifnull(environment, '') = "
+        "?3 AND version <> '' AND " DERIVE_TASK_DEPLOY("d") " HAVING min(version) = max(version)",
         &r));
     db_bind_text(r, 1, run);
     db_bind_text(r, 2, s->service);

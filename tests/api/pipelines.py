@@ -271,14 +271,14 @@ def a_deploy_told_twice_is_one():
                                   "cicd.pipeline.task.run.result": "success", "deployment.environment.name": environment,
                                   "service.version": version}))]
 
-    def webhook(server, run, number):
+    def webhook(server, run, number, state="success"):
         body = {"action": "created", "repository": {"full_name": "acme/shop", "html_url": "https://github.com/acme/shop"},
                 "deployment": {"id": number, "sha": SHA, "ref": "main", "task": "deploy", "environment": "production",
                                "production_environment": True, "payload": {"service": "shop"}, "created_at": stamp(at + 90 * SECOND)},
-                "deployment_status": {"id": number, "state": "success", "created_at": stamp(at + 210 * SECOND), "environment": "production"},
+                "deployment_status": {"id": number, "state": state, "created_at": stamp(at + 210 * SECOND), "environment": "production"},
                 "workflow_run": {"id": run, "run_attempt": 1, "event": "push"}}
         status, _, answer = server.request("POST", "/hooks/github", json.dumps(body).encode(),
-                                           {"X-GitHub-Event": "deployment_status", "X-GitHub-Delivery": f"d{number}"})
+                                           {"X-GitHub-Event": "deployment_status", "X-GitHub-Delivery": f"d{number}{state}"})
         assert status == 202, answer
 
     rollouts = lambda server, environment="production": [
@@ -304,6 +304,15 @@ def a_deploy_told_twice_is_one():
             until("staging", lambda: rollouts(server, "staging") == [("2.4.0", 1, "first")], 10)
             assert server.request("POST", "/api/takt/delivery/reprocess", b"")[0] // 100 == 2
             until("the same again", lambda: rollouts(server) == [("2.4.0", 1, "first")] and len(rollouts(server, "staging")) == 1, 10)
+
+
+    with Server() as server: # the end is told by the spans alone, as long as no webhook tells it
+        states = lambda: [r["state"] for r in server.get_json("/api/takt/delivery/deploys?service=shop&environment=production")["rollouts"]]
+        webhook(server, 79, 502, "in_progress")
+        send(server, spans(79, "production"))
+        until("the end", lambda: "success" in states(), 10)
+        webhook(server, 79, 502)
+        assert states() == ["success"] and rollouts(server) == [("2.4.0", 1, "first")], rollouts(server)
 
 
 def closed_facts_are_said():
