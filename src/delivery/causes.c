@@ -34,13 +34,13 @@ static enum err read_list(struct reading *s, const char *sql, enum err (*add)(vo
 }
 
 // Duplicates count once, as the incident that they repeat. An incident whose environment nobody told is
-// one of production. One of another service comes with a person's word that some rollout caused it.
+// one of production. Any other comes with a person's word that some rollout caused it.
 static const char incidents[] =
-    "SELECT key, caused_by, began_at, recovered_at, 0 FROM incident_times WHERE service = ?1"
-    " AND (environment = ?2 OR (environment = '' AND ?3)) AND NOT duplicate AND began_at IS NOT NULL"
-    " UNION ALL SELECT key, caused_by, began_at, recovered_at, 1 FROM incident_times WHERE service <> ?1 AND "
-    "NOT duplicate AND began_at IS NOT NULL AND key IN (SELECT incident FROM verdict WHERE says = 'confirm' "
-    "AND incident <> 'traces') ORDER BY key";
+    "SELECT key, caused_by, began_at, recovered_at, NOT own FROM (SELECT *, ifnull(service, '') = ?1 AND "
+    "(environment = ?2 "
+    "OR (environment = '' AND ?3)) AS own FROM incident_times WHERE NOT duplicate AND began_at IS NOT NULL)"
+    " WHERE own OR key IN (SELECT incident FROM verdict WHERE says = 'confirm' AND incident <> 'traces') "
+    "ORDER BY key";
 static enum err add_incident(void *ctx, struct db_row *r) {
     struct incident *i = next(ctx, sizeof *i);
     if (!i) return ERR_NOMEM;

@@ -323,11 +323,23 @@ static enum err add_near(struct finding *f, uint32_t i) {
     return ERR_OK;
 }
 
+// Of an incident that is not of this series: versions and groups of services are alike.
+static uint32_t itself(const struct finding *f, struct str name) {
+    uint32_t k;
+    bool alone;
+    for (struct naming_at at = naming_find(&f->names, name); naming_next(&at, &k, &alone);) {
+        const struct rollout *r = &f->ask->rollouts->items[k];
+        if (r->state == ROLLOUT_SUCCESS && naming_is_itself(r, name)) return k;
+    }
+    return ROLLOUT_NONE;
+}
+
 static enum err add_confirmed(struct finding *f, uint32_t i) {
     for (uint32_t v = 0; v < f->n_said; v++) {
         const struct verdict *said = &f->ask->verdicts[f->said[v]];
-        bool alone = f->ask->incidents[i].elsewhere; // versions of services are alike
-        uint32_t k = said->confirms ? naming_first(&f->names, said->rollout, alone) : ROLLOUT_NONE;
+        if (!said->confirms) continue;
+        uint32_t k = f->ask->incidents[i].elsewhere ? itself(f, said->rollout)
+                                                    : naming_first(&f->names, said->rollout, false);
         if (k == ROLLOUT_NONE) continue;
         TRY(add(f, k, i, FAILURE_SAID,
                 str_fmt(f->a, "confirmed by %.*s", STR_ARG(said->by.len ? said->by : STR("somebody")))));

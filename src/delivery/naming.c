@@ -12,11 +12,14 @@ static bool is_short_sha(struct str s) {
     return s.len >= SHORT_SHA;
 }
 
-bool naming_is_alone(const struct rollout *r, struct str name) {
+bool naming_is_itself(const struct rollout *r, struct str name) {
     char id[17];
     (void)snprintf(id, sizeof id, "%016llx", (unsigned long long)r->id);
-    return name.len &&
-           (str_eq(name, str_of(id)) || str_eq(name, r->lead->key) || str_eq(name, r->lead->group));
+    return name.len && (str_eq(name, str_of(id)) || str_eq(name, r->lead->key));
+}
+
+bool naming_is_alone(const struct rollout *r, struct str name) {
+    return naming_is_itself(r, name) || (name.len && str_eq(name, r->lead->group));
 }
 
 bool naming_is(const struct rollout *r, struct str name) {

@@ -6,7 +6,8 @@
 #include "delivery/rollout.h"
 
 bool naming_is(const struct rollout *r, struct str name);
-bool naming_is_alone(const struct rollout *r, struct str name); // and not merely what it shipped
+bool naming_is_alone(const struct rollout *r, struct str name);  // and not merely what it shipped
+bool naming_is_itself(const struct rollout *r, struct str name); // nor the group, which several may share
 
 // The same of all rollouts at once.
 struct naming_entry {

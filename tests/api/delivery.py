@@ -734,6 +734,28 @@ def a_rollout_of_another_service_counts_when_somebody_says_so(seed):
             until("taken back", lambda: failures() == {"cart": None, "shop": "near"}, 10)
 
 
+def a_word_counts_wherever_the_incident_is(seed):
+    """Of no service, or in another environment of the rollout's; the name of a group, which services share, is no rollout."""
+    now = int(time.time())
+    deploy = lambda id, at, **more: event("deploy", at, id=id, state="success", version="v1", succeeded_at=at, rollout="train", **more)
+    incident = lambda id, **more: event("incident", now - 600, id=id, state="triggered", started_at=now - 600, **more)
+    word = lambda id, rollout: event("verdict", now, id=f"w{id}", incident=f"takt:{id}", rollout=rollout, says="confirm", said_by="ann")
+    cases = ((incident("i1"), "takt:cart", {"cart"}),
+             (incident("i1", service="cart", environment="eu"), "takt:cart", {"cart"}),
+             (incident("i1", service="mail", environment="production"), "train", set()))
+    dice = random.Random(seed)
+    for told, rollout, want in cases:
+        events = [deploy("cart", now - 2 * 86400, service="cart", environment="production"),
+                  deploy("shop", now - 3 * 86400, service="shop", environment="production"), told, word("i1", rollout)]
+        for _ in range(3):
+            dice.shuffle(events)
+            with Server() as server:
+                for e in events:
+                    send(server, [e])
+                failed = {r["service"] for r in server.get_json("/api/takt/delivery/deploys?window=7d")["rollouts"] if r.get("failure")}
+                assert failed == want, (rollout, failed, [e["id"] for e in events])
+
+
 def a_catalogue_from_a_file(seed):
     """Wrong at start: no start, and the line. Changed while it runs: read again; wrong: the old one, and it says so."""
     file = temporary_directory() / "services.yaml"
@@ -1256,6 +1278,7 @@ def cases(tap):
     tap.case("a_figure_is_told_again_as_it_was", a_figure_is_told_again_as_it_was, tap.seed)
     tap.case("a_catalogue_by_the_api", a_catalogue_by_the_api, tap.seed)
     tap.case("services_that_traces_show", services_that_traces_show, tap.seed)
+    tap.case("a_word_counts_wherever_the_incident_is", a_word_counts_wherever_the_incident_is, tap.seed)
     tap.case("a_rollout_of_another_service_counts_when_somebody_says_so", a_rollout_of_another_service_counts_when_somebody_says_so, tap.seed)
     tap.case("a_catalogue_from_a_file", a_catalogue_from_a_file, tap.seed)
     tap.case("scopes_pool_their_rows", scopes_pool_their_rows, tap.seed)
