@@ -63,15 +63,15 @@ static uint64_t memory_budget(const struct config *c) {
 // block being built; the rest is for queries, what they leave for the next one, connections and the
 // program itself.
 static void share_memory(struct server *s, struct config *c) {
-    uint64_t all = memory_budget(c);
+    uint64_t all = memory_budget(c), answers = c->query_cache < all / 32 ? c->query_cache : all / 32;
     s->bodies.limit = all / 8;
     s->work.limit = all / 8;
     s->heads.limit = all * 2 / 5;
     s->building.limit = all / 5;
     block_memo_limit(all / 32);
     query_layout_limit(all / 64);
-    block_cache_limit(c->query_column_cache ? c->query_column_cache : all / 16);
-    answers_limit(c->query_cache < all / 16 ? c->query_cache : all / 16);
+    block_cache_limit(c->query_column_cache ? c->query_column_cache : all / 16 - answers);
+    answers_limit(answers);
     arena_pool_limit(all / 32);
     if (c->head_cut_bytes > all / 8) c->head_cut_bytes = all / 8;
     if (c->ingest_max_request_bytes > s->bodies.limit / 2) c->ingest_max_request_bytes = s->bodies.limit / 2;

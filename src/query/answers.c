@@ -11,7 +11,7 @@
 #include "ingest/view.h"
 #include "os/thread.h"
 
-enum { LISTS = 1 << 14 };
+enum { LISTS = 1 << 14, SWEEP_MAX = 4096 };
 
 struct kept_answer {
     struct kept_answer *next; // of the same list
@@ -166,8 +166,9 @@ void answers_sweep(const struct view *v) {
     if (!ids) return; // the next one may
     for (uint32_t i = 0; i < v->n_blocks; i++) ids[i] = block_meta(v->blocks[i])->id;
     if (v->n_blocks) qsort(ids, v->n_blocks, sizeof *ids, id_cmp);
+    uint32_t n = 0;
     mutex_lock(&all.lock);
-    for (struct kept_answer *a = all.oldest, *newer; a; a = newer) {
+    for (struct kept_answer *a = all.oldest, *newer; a && n < SWEEP_MAX; a = newer, n++) {
         newer = a->newer;
         if (!is_there(ids, v->n_blocks, a->block)) drop(a);
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inside `query`, and for who tells of it: what row groups of blocks answered, kept for the next time that
 // the same is asked. A block never changes, so an answer holds as long as its key names everything it was
-// made of. Past the limit the one that was not used for the longest time goes, and those of blocks that are
-// no more with the next question. The bytes of keys and answers mean something only to who kept them. thread:
-// any.
+// made of. Past the limit the one that was not used for the longest time goes, and with the next question
+// those of blocks that are no more, as far as they are among the least used. The bytes of keys and answers
+// mean something only to who kept them. thread: any.
 #pragma once
 
 #include "base/str.h"
@@ -30,7 +30,8 @@ struct str answers_bytes(const struct kept_answer *a);
 void answers_release(const struct kept_answer *a);
 // Copies both, or does nothing: where there is no memory, or it is too large, or there.
 void answers_keep(const char *block, struct str key, struct str bytes);
-// Drops those of blocks that the view does not have.
+// Drops those of blocks that the view does not have, of the few thousand that were not used for the longest
+// time: others wait, and no question waits for long.
 void answers_sweep(const struct view *v);
 
 struct answers_stats {

@@ -98,10 +98,9 @@ static bool page_wants(const struct looking *l, const struct batch_trace *t) {
 
 static enum err put_on_page(struct looking *l, uint32_t trace, struct find_kept *kept) {
     const struct batch_trace *t = &l->batch->traces[trace];
-    struct page_hit hit = { .start_ns = t->start_ns, .source = l->source, .row = trace, .more = kept }, lost;
-    bool has_lost;
+    struct page_hit hit = { .start_ns = t->start_ns, .source = l->source, .row = trace, .more = kept };
     memcpy(hit.id, t->id, 16);
-    return page_add(&l->found->page, &hit, &lost, &has_lost);
+    return page_add(&l->found->page, &hit);
 }
 
 static enum err judge(struct looking *l, uint32_t trace) {

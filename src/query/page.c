@@ -47,14 +47,9 @@ static enum err grow(struct page *p, uint32_t more_hits) {
     return ERR_OK;
 }
 
-enum err page_add(struct page *p, const struct page_hit *hit, struct page_hit *out_lost, bool *out_has_lost) {
-    *out_has_lost = true;
-    if (!page_takes(p, hit->start_ns, hit->id)) {
-        *out_lost = *hit;
-        return ERR_OK;
-    }
+enum err page_add(struct page *p, const struct page_hit *hit) {
+    if (!page_takes(p, hit->start_ns, hit->id)) return ERR_OK;
     if (p->n == p->limit) {
-        *out_lost = p->at[0];
         p->at[0] = *hit;
         sift_down(p->at, p->n, 0);
         return ERR_OK;
@@ -63,15 +58,12 @@ enum err page_add(struct page *p, const struct page_hit *hit, struct page_hit *o
     p->at[p->n++] = *hit;
     if (p->n == p->limit) // now the worst must be known
         for (uint32_t i = p->n / 2; i-- > 0;) sift_down(p->at, p->n, i);
-    *out_has_lost = false;
     return ERR_OK;
 }
 
 enum err page_add_all(struct page *p, const struct page_hit *hits, uint32_t n) {
-    struct page_hit lost;
-    bool has_lost;
     if (p->has_after || n >= p->limit - p->n) {
-        for (uint32_t i = 0; i < n; i++) TRY(page_add(p, &hits[i], &lost, &has_lost));
+        for (uint32_t i = 0; i < n; i++) TRY(page_add(p, &hits[i]));
         return ERR_OK;
     }
     TRY(grow(p, n)); // there is room for all

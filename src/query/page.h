@@ -31,9 +31,7 @@ bool page_takes(const struct page *p, uint64_t start_ns, const uint8_t id[16]);
 static inline bool page_takes_as_old_as(const struct page *p, uint64_t start_ns) {
     return p->n < p->limit || start_ns >= p->at[0].start_ns;
 }
-// *out_lost: the hit that is not (or no longer) on the page, if any. ERR_NOMEM.
-NODISCARD enum err page_add(struct page *p, const struct page_hit *hit, struct page_hit *out_lost,
-                            bool *out_has_lost);
-// The same for many; what does not stay is forgotten.
+// What is not, or no longer, on the page is forgotten. ERR_NOMEM.
+NODISCARD enum err page_add(struct page *p, const struct page_hit *hit);
 NODISCARD enum err page_add_all(struct page *p, const struct page_hit *hits, uint32_t n);
 void page_sort(struct page *p); // best first; nothing may be added afterwards
