@@ -93,51 +93,6 @@ void message_end_pb_(struct message *m) {
     if (l->entry) pb_end(&m->buf, l->entry);
 }
 
-enum { COUNT_ROOM = JSON_NAME_MAX + U64_DIGITS + 1, COUNTS_ROOM = 2 * COUNT_ROOM + 3 };
-
-// With a comma behind it.
-static inline char *put_count(char *p, const struct otlp_field *f, uint32_t v) {
-    if (v == 0) return p;
-    memcpy(p, f->key, JSON_NAME_MAX);
-    p += f->name.len + 3;
-    p += u64_print(v, p);
-    *p = ',';
-    return p + 1;
-}
-
-// What follows a key.
-static inline char *put_counts(char *p, const struct otlp_field fields[static 2],
-                               const struct message_count *c) {
-    *p++ = ':';
-    *p++ = '{';
-    p = put_count(p, &fields[0], c->first);
-    p = put_count(p, &fields[1], c->second);
-    p -= p[-1] == ',';
-    *p++ = '}';
-    return p;
-}
-
-static void counts_pb(struct message *m, uint32_t number, const struct message_count *c) {
-    message_entry(m, number, c->key);
-    message_number(m, 1, c->first);
-    message_number(m, 2, c->second);
-    message_end(m);
-}
-
-void message_counts(struct message *m, uint32_t number, const struct message_count *counts, uint32_t n) {
-    const struct otlp_field *f = message_field_(m, number);
-    const struct otlp_field *fields = f->message->fields[MESSAGE_ENTRY_VALUE - 1].message->fields;
-    for (const struct message_count *c = counts, *end = counts + n; c < end; c++) {
-        if (!m->is_json) {
-            counts_pb(m, number, c);
-            continue;
-        }
-        char *at = message_place_(m, f, c->key.len + 2 + COUNTS_ROOM);
-        char *p = message_quote_(m, at, c->key, COUNTS_ROOM);
-        if (p) message_upto_(m, put_counts(p, fields, c), true);
-    }
-}
-
 void message_text_in(struct message *m, uint32_t number, uint32_t member, struct str s) {
     const struct otlp_field *f = message_field_(m, number), *text = &f->message->fields[member - 1];
     if (!m->is_json) {

@@ -24,7 +24,7 @@ struct message {
     struct buf buf; // may be emptied between the fields of the outermost message
     bool is_json;
     bool comma;               // JSON: the next name or element needs one in front
-    enum err err;             // ERR_INVALID: a value is no protobuf; sticks. Want of memory is the buffer's
+    enum err err;             // of a value; sticks. Want of memory is the buffer's
     struct buf scratch;       // for texts of values
     struct message_level *at; // the message at hand, of the levels
     size_t done, done_len;    // the message that message_end ended last
@@ -44,12 +44,9 @@ void message_double(struct message *m, uint32_t number, double v);
 static inline void message_begin(struct message *m, uint32_t number);
 static inline void message_entry(struct message *m, uint32_t number, struct str key);
 static inline void message_end(struct message *m);
-// Entries whose values are nothing but their fields 1 and 2, UINT32. Less work than to begin and end them.
-struct message_count {
-    struct str key;
-    uint32_t first, second;
-};
-void message_counts(struct message *m, uint32_t number, const struct message_count *counts, uint32_t n);
+// The services of a trace (span/services.h, with zeros behind it as in query/find.h), as entries whose values
+// are nothing but their fields 1 and 2, UINT32: spans and errors. err is ERR_CORRUPT where it is no such text.
+void message_services(struct message *m, uint32_t number, struct str services);
 // A message that is nothing but a text, a member of its oneof: likewise.
 void message_text_in(struct message *m, uint32_t number, uint32_t member, struct str s);
 // The message that message_end ended last once more, in another field of the same type.

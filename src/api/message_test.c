@@ -5,6 +5,7 @@
 #include "api/tempo.h"
 #include "base/test.h"
 #include "otlp/json.h"
+#include "query/find.h"
 
 static struct str random_text(char room[static 40]) {
     static const char bytes[] = "ab\"\\\n\x01\xc3\xa4 z\xff";
@@ -27,21 +28,43 @@ static void tell_fields(struct message *both[2], const struct otlp_message *type
         if (type->fields[i].oneof ? i == one : test_below(4) > 0) tell(both, &type->fields[i], depth);
 }
 
-static void tell_counts(struct message *both[2], const struct otlp_field *f) {
-    char keys[3][40];
-    struct message_count counts[3];
-    uint32_t n = (uint32_t)test_below(4);
-    for (uint32_t i = 0; i < n; i++)
-        counts[i] = (struct message_count){ random_text(keys[i]), (uint32_t)random_number(),
-                                            (uint32_t)random_number() };
-    for (int i = 0; i < 2; i++) message_counts(both[i], f->number, counts, n);
+// As they are given: just so many bytes behind the text, all zero.
+static struct str services_of(const struct buf *text) {
+    char *room = mem_zalloc(text->len + FIND_BEHIND);
+    if (text->len) memcpy(room, text->ptr, text->len);
+    return (struct str){ room, text->len };
+}
+
+static void write_services(struct buf *text) {
+    uint64_t n = test_below(4);
+    buf_char(text, '{');
+    for (uint64_t i = 0; i < n; i++) {
+        char key[40];
+        buf_str(text, i ? STR(",") : STR(""));
+        json_quote(text, test_below(4) ? STR("checkout-of-the-shop") : random_text(key));
+        buf_fmt(text, ":[%u,%u]", (uint32_t)random_number(), (uint32_t)random_number());
+    }
+    buf_char(text, '}');
+}
+
+static void tell_services(struct message *both[2], const struct otlp_field *f) {
+    struct buf text;
+    buf_init(&text, SIZE_MAX);
+    write_services(&text);
+    struct str services = services_of(&text);
+    for (int i = 0; i < 2; i++) {
+        message_services(both[i], f->number, services);
+        CHECK_OK(both[i]->err);
+    }
+    mem_free((void *)services.ptr);
+    buf_fini(&text);
 }
 
 static void tell_message(struct message *both[2], const struct otlp_field *f, uint32_t depth) {
     char key[40];
     struct str name = random_text(key);
-    if (f->map && test_below(2)) { // there is one map, of counts
-        tell_counts(both, f);
+    if (f->map && test_below(2)) { // there is one map, of services
+        tell_services(both, f);
         return;
     }
     if (f->message == &otlp_any_value && test_below(2)) {
@@ -101,6 +124,41 @@ TEST(message_json_says_what_its_protobuf_says) {
         message_fini(&pb);
         buf_fini(&want);
     }
+}
+
+// A list of services with some bytes changed: what JSON says is what protobuf says, an error included, and what
+// was written before is whole.
+TEST(message_of_damaged_services) {
+    int refused = 0;
+    for (int i = 0; i < 3000; i++) {
+        struct message json, pb, *both[2] = { &json, &pb };
+        struct buf text, want;
+        buf_init(&text, SIZE_MAX);
+        buf_init(&want, SIZE_MAX);
+        write_services(&text);
+        for (int k = (int)test_below(3); k > 0; k--)
+            text.ptr[test_below(text.len)] = "\"\\:[],{}0a\n\xff"[test_below(12)];
+        if (test_below(4) == 0) text.len = test_below(text.len + 1);
+        struct str services = services_of(&text);
+        for (int k = 0; k < 2; k++) {
+            message_init(both[k], &tempo_search_response, k == 0);
+            message_begin(both[k], TEMPO_LIST);
+            message_text(both[k], TEMPO_TRACE_ID, STR("1"));
+            message_number(both[k], TEMPO_START, 1);
+            message_services(both[k], TEMPO_SERVICE_STATS, services);
+            message_end(both[k]);
+            message_close(both[k]);
+        }
+        CHECK(json.err == pb.err && (json.err == ERR_OK || json.err == ERR_CORRUPT));
+        refused += json.err == ERR_CORRUPT;
+        CHECK_OK(otlp_pb_to_json(&tempo_search_response, buf_view(&pb.buf), OTLP_FLAVOUR_TEMPO, &want));
+        CHECK_STR(buf_view(&json.buf), buf_view(&want));
+        mem_free((void *)services.ptr);
+        for (int k = 0; k < 2; k++) message_fini(both[k]);
+        buf_fini(&want);
+        buf_fini(&text);
+    }
+    CHECK(refused > 500 && refused < 2500);
 }
 
 TEST(message_without_memory) {

@@ -8,14 +8,34 @@
 #include "api/api_internal.h"
 #include "api/search.h"
 #include "query/search.h"
+#include "span/services.h"
 
 // Of a search that is sorted by anything but time; the best of them are the page.
 enum { SORTED_MAX = 5000 };
 
 enum sort { SORT_NEWEST, SORT_SLOWEST, SORT_SPANS };
 
+static enum err write_services(struct json_writer *w, struct str text) {
+    struct services s;
+    struct service_count c;
+    jw_array(w);
+    services_begin(&s, text);
+    while (services_next(&s, &c)) {
+        jw_object(w);
+        jw_key(w, STR("name"));
+        jw_str(w, c.name);
+        jw_key(w, STR("spans"));
+        jw_u64(w, c.spans);
+        jw_key(w, STR("errors"));
+        jw_u64(w, c.errors);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+    return services_end(&s);
+}
+
 // The members of the object at hand.
-static void write_summary(struct json_writer *w, const struct trace_summary *t) {
+static enum err write_summary(struct json_writer *w, const struct trace_summary *t) {
     char hex[32];
     hex_encode(t->id, 16, hex);
     jw_key(w, STR("traceId"));
@@ -37,20 +57,11 @@ static void write_summary(struct json_writer *w, const struct trace_summary *t) 
     jw_key(w, STR("spans"));
     jw_u64(w, t->spans);
     jw_key(w, STR("errors"));
-    jw_u64(w, t->errors);
+    uint32_t errors;
+    TRY(services_errors(t->services, &errors));
+    jw_u64(w, errors);
     jw_key(w, STR("services"));
-    jw_array(w);
-    for (uint32_t i = 0; i < t->n_services; i++) {
-        jw_object(w);
-        jw_key(w, STR("name"));
-        jw_str(w, t->services[i].name);
-        jw_key(w, STR("spans"));
-        jw_u64(w, t->services[i].spans);
-        jw_key(w, STR("errors"));
-        jw_u64(w, t->services[i].errors);
-        jw_object_end(w);
-    }
-    jw_array_end(w);
+    return write_services(w, t->services);
 }
 
 static void write_scan(struct json_writer *w, const struct query_stats *s) {
@@ -82,13 +93,13 @@ static void write_or_null(struct json_writer *w, struct str key, const char *tex
 
 // --- the plain list --------------------------------------------------------------------------------------
 
-static void write_list(struct json_writer *w, const struct ask *k, const struct find_result *r) {
+static enum err write_list(struct json_writer *w, const struct ask *k, const struct find_result *r) {
     jw_object(w);
     jw_key(w, STR("traces"));
     jw_array(w);
     for (uint32_t i = 0; i < r->n; i++) {
         jw_object(w);
-        write_summary(w, &r->traces[i].summary);
+        TRY(write_summary(w, &r->traces[i].summary));
         jw_object_end(w);
     }
     jw_array_end(w);
@@ -98,6 +109,7 @@ static void write_list(struct json_writer *w, const struct ask *k, const struct 
     jw_bool(w, k->partial[0] == '\0');
     write_or_null(w, STR("cursor"), k->next);
     jw_object_end(w);
+    return ERR_OK;
 }
 
 static enum err answer_list(struct ask *k, struct json_writer *w) {
@@ -115,10 +127,10 @@ static enum err answer_list(struct ask *k, struct json_writer *w) {
     s.bare = true;
     s.count = true;
     TRY(search_ask_find(k, &s, &r));
-    write_list(w, k, &r);
+    enum err e = write_list(w, k, &r);
     k->next[0] = '\0'; // it stands in the body
     find_fini(&r);
-    return ERR_OK;
+    return e;
 }
 
 void takt_traces_handle(struct api *a, struct net_request *rq) {
@@ -177,9 +189,9 @@ static void write_span(struct json_writer *w, const struct find_span *s) {
     jw_object_end(w);
 }
 
-static void write_found(struct json_writer *w, const struct find_trace *t) {
+static enum err write_found(struct json_writer *w, const struct find_trace *t) {
     jw_object(w);
-    write_summary(w, &t->summary);
+    TRY(write_summary(w, &t->summary));
     jw_key(w, STR("sets"));
     jw_array(w);
     for (uint32_t i = 0; i < t->n_sets; i++) {
@@ -196,6 +208,7 @@ static void write_found(struct json_writer *w, const struct find_trace *t) {
     }
     jw_array_end(w);
     jw_object_end(w);
+    return ERR_OK;
 }
 
 // Two fields may go by one name (span.x, resource.x).
@@ -211,11 +224,11 @@ static void write_columns(struct json_writer *w, const struct find_result *r) {
     jw_array_end(w);
 }
 
-static void write_page(struct json_writer *w, const struct ask *k, const struct find_result *r, uint32_t n) {
+static enum err write_page(struct json_writer *w, const struct ask *k, const struct find_result *r, uint32_t n) {
     jw_object(w);
     jw_key(w, STR("traces"));
     jw_array(w);
-    for (uint32_t i = 0; i < n; i++) write_found(w, &r->traces[i]);
+    for (uint32_t i = 0; i < n; i++) TRY(write_found(w, &r->traces[i]));
     jw_array_end(w);
     write_columns(w, r);
     jw_key(w, STR("total"));
@@ -231,6 +244,7 @@ static void write_page(struct json_writer *w, const struct ask *k, const struct 
     jw_key(w, STR("scan"));
     write_scan(w, &r->stats);
     jw_object_end(w);
+    return ERR_OK;
 }
 
 static int newest_first(const struct find_trace *a, const struct find_trace *b) {
@@ -296,10 +310,10 @@ enum err page_search(struct ask *k, struct json_writer *w) {
     }
     TRY(search_ask_find(k, &s, &r));
     if (sort != SORT_NEWEST) sort_found(k, &r, sort);
-    write_page(w, k, &r, limit < r.n ? (uint32_t)limit : r.n);
+    enum err e = write_page(w, k, &r, limit < r.n ? (uint32_t)limit : r.n);
     k->next[0] = '\0';
     find_fini(&r);
-    return ERR_OK;
+    return e;
 }
 
 void takt_search_handle(struct api *a, struct net_request *rq) {

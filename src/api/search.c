@@ -150,19 +150,6 @@ static void write_sets(struct message *m, const struct find_set *sets, uint32_t 
     for (uint32_t i = 1; i < n; i++) write_set(m, TEMPO_SPAN_SETS, &sets[i]);
 }
 
-enum { SERVICES_AT_ONCE = 32 };
-
-static void write_services(struct message *m, const struct trace_summary *t) {
-    const struct trace_service *s = t->services, *end = s + t->n_services;
-    while (s < end) {
-        struct message_count some[SERVICES_AT_ONCE];
-        uint32_t n = 0;
-        for (; s < end && n < SERVICES_AT_ONCE; s++)
-            some[n++] = (struct message_count){ s->name, s->spans, s->errors };
-        message_counts(m, TEMPO_SERVICE_STATS, some, n);
-    }
-}
-
 static enum err write_trace(struct tempo_pieces *out, const struct trace_summary *t,
                             const struct find_set *sets, uint32_t n_sets) {
     struct message *m = &out->message;
@@ -176,7 +163,7 @@ static enum err write_trace(struct tempo_pieces *out, const struct trace_summary
     message_number(m, TEMPO_START, t->start_ns);
     message_number(m, TEMPO_DURATION_MS, ms < UINT32_MAX ? ms : UINT32_MAX);
     write_sets(m, sets, n_sets);
-    write_services(m, t);
+    message_services(m, TEMPO_SERVICE_STATS, t->services);
     message_end(m);
     return tempo_item_end(out);
 }

@@ -9,6 +9,7 @@
 #include "os/random.h"
 #include "otlp/check.h"
 #include "query/answers.h"
+#include "span/services.h"
 #include "span/wire.h"
 
 static const char *const protocol_names[API_LISTENER_COUNT] = { "http", "otlp_grpc", "otlp_http" };
@@ -226,23 +227,36 @@ static void write_operations(struct json_writer *w, const struct find_result *r,
     jw_array_end(w);
 }
 
-static void write_services(struct json_writer *w, const struct find_result *r) {
+// Those of a trace that are not among those seen.
+static enum err write_unseen(struct ask *k, struct json_writer *w, const struct find_result *r,
+                             struct str text, struct str *seen, uint32_t *n) {
+    struct services s;
+    struct service_count c;
+    services_begin(&s, text);
+    while (*n < SERVICES_SHOWN && services_next(&s, &c)) {
+        if (among(seen, *n, c.name)) continue;
+        seen[(*n)++] = str_dup(&k->arena, c.name);
+        jw_object(w);
+        jw_key(w, STR("name"));
+        jw_str(w, c.name);
+        jw_key(w, STR("operations"));
+        write_operations(w, r, c.name);
+        jw_object_end(w);
+    }
+    TRY(services_end(&s));
+    return k->arena.failed ? ERR_NOMEM : ERR_OK;
+}
+
+static enum err write_services(struct ask *k, struct json_writer *w, const struct find_result *r) {
     struct str seen[SERVICES_SHOWN];
     uint32_t n = 0;
-    for (uint32_t i = 0; i < r->n; i++) {
-        const struct trace_summary *t = &r->traces[i].summary;
-        for (uint32_t k = 0; k < t->n_services && n < SERVICES_SHOWN; k++) {
-            struct str name = t->services[k].name;
-            if (among(seen, n, name)) continue;
-            seen[n++] = name;
-            jw_object(w);
-            jw_key(w, STR("name"));
-            jw_str(w, name);
-            jw_key(w, STR("operations"));
-            write_operations(w, r, name);
-            jw_object_end(w);
-        }
-    }
+    jw_object(w);
+    jw_key(w, STR("services"));
+    jw_array(w);
+    for (uint32_t i = 0; i < r->n; i++) TRY(write_unseen(k, w, r, r->traces[i].summary.services, seen, &n));
+    jw_array_end(w);
+    jw_object_end(w);
+    return ERR_OK;
 }
 
 // The services of the newest traces, with the names of their roots.
@@ -251,14 +265,9 @@ static enum err answer_services(struct ask *k, struct json_writer *w) {
     struct find_result r;
     TRY(search_ask_find(k, &s, &r));
     k->next[0] = '\0'; // there is no next page
-    jw_object(w);
-    jw_key(w, STR("services"));
-    jw_array(w);
-    write_services(w, &r);
-    jw_array_end(w);
-    jw_object_end(w);
+    enum err e = write_services(k, w, &r);
     find_fini(&r);
-    return ERR_OK;
+    return e;
 }
 
 void takt_services_handle(struct api *a, struct net_request *rq) {

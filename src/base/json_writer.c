@@ -39,10 +39,22 @@ static void quoted_rest(struct buf *out, const char *p, const char *end) {
 }
 
 #if defined(__SSE2__)
-// Is none of 16 bytes one that needs care?
-static inline bool are_plain(__m128i v) {
+// Which of 16 bytes need care, as bits.
+static inline unsigned marks_of(__m128i v) {
     __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-    return !_mm_movemask_epi8(_mm_or_si128(hit, _mm_cmplt_epi8(v, _mm_set1_epi8(' '))));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(hit, _mm_cmplt_epi8(v, _mm_set1_epi8(' '))));
+}
+static inline bool are_plain(__m128i v) {
+    return !marks_of(v);
+}
+
+size_t json_copy_plain(char *to, const char *from) {
+    for (size_t n = 0;; n += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(from + n));
+        _mm_storeu_si128((__m128i *)(void *)(to + n), v);
+        unsigned marks = marks_of(v);
+        if (marks) return n + (unsigned)__builtin_ctz(marks);
+    }
 }
 
 static inline bool copy_16(char *to, const char *p) {
@@ -83,6 +95,11 @@ static inline __attribute__((always_inline)) bool copy_plain(char *to, const cha
     return true;
 }
 #else
+size_t json_copy_plain(char *to, const char *from) {
+    size_t n = 0;
+    for (; json_is_plain(from[n]); n++) to[n] = from[n];
+    return n;
+}
 static bool copy_plain(char *to, const char *p, size_t n) {
     (void)to, (void)p, (void)n;
     return false;

@@ -2,7 +2,6 @@
 // What traces.parquet says of single traces to show them: their root and their services.
 #include "block/batch_internal.h"
 #include "block/cache.h"
-#include "block/services.h"
 
 // A column of texts, read trace by trace in their order: nothing is made of those that nobody asks for.
 struct text_walk {
@@ -65,42 +64,13 @@ static void walk_fetch(const struct text_walk *w, const uint32_t *traces, uint32
     __builtin_prefetch(text + 64);
 }
 
-// Many traces pass the same services in the same number: a text of the dictionary is read once.
-enum { SAME_TEXTS = 1 << 8 };
-struct same_text {
-    const char *text;
-    const struct batch_service *list;
-    uint32_t n;
-};
-
-static enum err read_coded(struct services *s, struct str text, struct same_text *same,
-                           struct batch_summary *out) {
-    struct same_text *t = &same[((uintptr_t)text.ptr >> 3) % SAME_TEXTS];
-    if (t->text != text.ptr) {
-        TRY(services_read(s, text, &t->list, &t->n));
-        t->text = text.ptr;
-    }
-    out->services = t->list;
-    out->n_services = t->n;
-    return ERR_OK;
-}
-
-static enum err read_services(struct block_batch *b, struct text_walk *w, const uint32_t *traces, uint32_t n,
+static enum err read_services(struct text_walk *w, const uint32_t *traces, uint32_t n,
                               struct batch_summary *out) {
-    struct services s;
-    struct same_text *same = NULL;
-    services_init(&s, &b->scan->arena);
-    if (w->v.repr == PQ_CODES) same = arena_zalloc(s.arena, SAME_TEXTS * sizeof *same);
-    if (w->v.repr == PQ_CODES && !same) return ERR_NOMEM;
     for (uint32_t i = 0; i < n; i++) {
-        struct batch_summary *x = &out[traces[i]];
         walk_fetch(w, traces + i, n - i);
         const struct str *text = walk_text(w, traces[i]);
         if (!text) return ERR_CORRUPT; // every trace has one
-        if (same)
-            TRY(read_coded(&s, *text, same, x));
-        else
-            TRY(services_read(&s, *text, &x->services, &x->n_services));
+        out[traces[i]].services = *text;
     }
     return ERR_OK;
 }
@@ -137,5 +107,5 @@ enum err batch_summaries(struct batch *b, const uint64_t *wanted, const struct b
     uint32_t from = traces[0], to = traces[n - 1] + 1;
     TRY(read_roots_of(bb, from, to, traces, n, all));
     TRY(walk_open(bb, TC_SERVICES, from, to, &services));
-    return read_services(bb, &services, traces, n, all);
+    return read_services(&services, traces, n, all);
 }

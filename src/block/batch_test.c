@@ -178,14 +178,10 @@ static void check_traces(struct pair *p) {
 }
 
 static void check_summary(const struct batch_summary *x, const struct batch_summary *y) {
-    CHECK(x->has_root == y->has_root && x->n_services == y->n_services);
+    CHECK(x->has_root == y->has_root);
     CHECK_STR(x->root_name, y->root_name);
     CHECK_STR(x->root_service, y->root_service);
-    for (uint32_t k = 0; k < x->n_services; k++) {
-        CHECK_STR(x->services[k].name, y->services[k].name);
-        CHECK_U64(x->services[k].spans, y->services[k].spans);
-        CHECK_U64(x->services[k].errors, y->services[k].errors);
-    }
+    CHECK_STR(x->services, y->services);
 }
 
 // Of all traces, of some, and of none.

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "base/json.h"
+#include "span/services.h"
 
 enum { STATUS_ERROR = 2 }; // STATUS_CODE_ERROR
 
@@ -16,60 +16,6 @@ enum err traces_open(struct build *b) {
         [TC_SERVICES] = { .no_min_max = true },
     };
     return build_open(b, &b->traces, FILE_TRACES, o, NULL);
-}
-
-struct service_count {
-    struct str service;
-    uint32_t spans, errors;
-};
-
-// Counts per resource, valid where the stamp is the run's.
-struct tally {
-    uint32_t *stamp, *slot;
-    struct service_count *counts;
-    uint32_t n;
-};
-
-static void tally_run(struct tally *y, const struct build *b, const struct group *g, uint32_t first,
-                      uint32_t n, uint32_t stamp) {
-    y->n = 0;
-    for (uint32_t p = first; p < first + n; p++) {
-        uint32_t row = g->rows[p], res = SEG_AT(&b->t->resource, row, uint32_t);
-        if (y->stamp[res] != stamp) {
-            y->stamp[res] = stamp;
-            y->slot[res] = y->n;
-            y->counts[y->n++] = (struct service_count){ span_resource_at(b->t, res)->service, 0, 0 };
-        }
-        struct service_count *c = &y->counts[y->slot[res]];
-        c->spans++;
-        c->errors += SEG_AT(&b->t->status, row, uint8_t) == STATUS_ERROR;
-    }
-}
-
-static int by_service(const void *x, const void *y) {
-    return str_cmp(((const struct service_count *)x)->service, ((const struct service_count *)y)->service);
-}
-
-// {"service":[spans,errors],…}, sorted by name; instances of a service are one.
-static void services_write(struct tally *y, struct buf *out) {
-    struct json_writer w = json_writer_on(out);
-    if (y->n > 1) qsort(y->counts, y->n, sizeof *y->counts, by_service);
-    jw_object(&w);
-    for (uint32_t i = 0; i < y->n;) {
-        struct service_count sum = y->counts[i];
-        uint32_t k = i + 1;
-        for (; k < y->n && str_eq(y->counts[k].service, sum.service); k++) {
-            sum.spans += y->counts[k].spans;
-            sum.errors += y->counts[k].errors;
-        }
-        jw_key(&w, sum.service);
-        jw_array(&w);
-        jw_u64(&w, sum.spans);
-        jw_u64(&w, sum.errors);
-        jw_array_end(&w);
-        i = k;
-    }
-    jw_object_end(&w);
 }
 
 struct trace_rows {
@@ -154,12 +100,12 @@ static enum err write_columns(struct build *b, const struct trace_rows *r) {
 
 enum err traces_group(struct build *b, const struct group *g) {
     struct arena *a = &b->group_arena;
-    uint32_t n = g->order->n_runs, n_res = b->t->n_resources;
-    struct tally y = { arena_zalloc(a, n_res * sizeof(uint32_t)), ARENA_ARRAY(a, n_res, uint32_t),
-                       ARENA_ARRAY(a, n_res, struct service_count), 0 };
+    uint32_t n = g->order->n_runs;
+    struct services_tally tally;
     struct trace_rows r;
     struct buf json;
     if (!trace_rows_alloc(&r, a, n)) return ERR_NOMEM;
+    TRY(services_tally_init(&tally, a, b->t, b->t->n_resources));
     buf_init(&json, SIZE_MAX);
     for (uint32_t i = 0; i < n; i++) {
         const struct order_run *run = &b->order.runs[g->order->first_run + i];
@@ -168,9 +114,8 @@ enum err traces_group(struct build *b, const struct group *g) {
         if (b->opts->on_trace)
             b->opts->on_trace(b->opts->on_trace_ctx, run->trace, r.errors[i] > 0,
                               r.n_roots == n_roots || g->orphans[i]);
-        tally_run(&y, b, g, run->first - g->order->first, run->n, i + 1);
         r.services_off[i] = json.len;
-        services_write(&y, &json);
+        services_write(&tally, g->rows + (run->first - g->order->first), run->n, &json);
     }
     r.services_off[n] = json.len;
     for (uint32_t i = 0; i < n; i++)

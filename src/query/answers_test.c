@@ -223,8 +223,8 @@ static void write_found(const struct find_result *r, struct buf *out) {
     buf_fmt(out, "%llu, %d %d %d\n", (unsigned long long)r->total, r->is_exact, r->has_more, r->partial);
     for (uint32_t i = 0; i < r->n; i++) {
         const struct find_trace *t = &r->traces[i];
-        buf_fmt(out, "%u %llu %llu %u %u\n", t->summary.id[15], (unsigned long long)t->summary.start_ns,
-                (unsigned long long)t->summary.duration_ns, t->summary.spans, t->summary.errors);
+        buf_fmt(out, "%u %llu %llu %u %.*s\n", t->summary.id[15], (unsigned long long)t->summary.start_ns,
+                (unsigned long long)t->summary.duration_ns, t->summary.spans, STR_ARG(t->summary.services));
         for (uint32_t k = 0; k < t->n_sets; k++) write_set(&t->sets[k], out);
     }
 }

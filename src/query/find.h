@@ -30,19 +30,15 @@ struct find {
     enum err (*found)(void *ctx, const struct find_trace *t);
 };
 
-struct trace_service {
-    struct str name;
-    uint32_t spans, errors;
-};
 struct trace_summary {
     uint8_t id[16];
     uint64_t start_ns, duration_ns;
     bool has_root;
     struct str root_service, root_name;
-    uint32_t spans, errors;
-    struct trace_service *services; // sorted by name
-    uint32_t n_services;
+    uint32_t spans;
+    struct str services; // span/services.h; FIND_BEHIND bytes behind it can be read
 };
+enum { FIND_BEHIND = 16 };
 
 struct find_attr {
     struct str key; // as answers name it: attributes without scope, intrinsics by their own name

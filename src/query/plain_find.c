@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/json.h"
+
 struct run {
     struct arena *arena;
     const struct plain_data *data;
@@ -367,15 +369,39 @@ static struct find_set show_set(const struct run *r, const struct fields *fields
 
 // --- the answer ----------------------------------------------------------------------------------
 
-static void count_service(struct trace_summary *s, const struct plain_span *span) {
+struct plain_service {
+    struct str name;
+    uint32_t spans, errors;
+};
+
+static uint32_t count_service(struct plain_service *list, uint32_t n, const struct plain_span *span) {
     uint32_t i = 0, k;
-    for (i = 0; i < s->n_services && str_cmp(s->services[i].name, span->service) < 0;) i++;
-    if (i == s->n_services || !str_eq(s->services[i].name, span->service)) {
-        for (k = s->n_services++; k > i; k--) s->services[k] = s->services[k - 1];
-        s->services[i] = (struct trace_service){ .name = span->service };
+    for (i = 0; i < n && str_cmp(list[i].name, span->service) < 0;) i++;
+    if (i == n || !str_eq(list[i].name, span->service)) {
+        for (k = n++; k > i; k--) list[k] = list[k - 1];
+        list[i] = (struct plain_service){ .name = span->service };
     }
-    s->services[i].spans++;
-    s->services[i].errors += span->status == 2;
+    list[i].spans++;
+    list[i].errors += span->status == 2;
+    return n;
+}
+
+static struct str services_of(const struct run *r, const struct plain_span *spans) {
+    struct plain_service *list = PLAIN_NEW(r->arena, r->n, struct plain_service);
+    uint32_t n = 0;
+    struct buf text;
+    for (uint32_t i = 0; i < r->n; i++) n = count_service(list, n, &spans[i]);
+    buf_init(&text, SIZE_MAX);
+    buf_char(&text, '{');
+    for (uint32_t i = 0; i < n; i++) {
+        buf_str(&text, i ? STR(",") : STR(""));
+        json_quote(&text, list[i].name);
+        buf_fmt(&text, ":[%u,%u]", list[i].spans, list[i].errors);
+    }
+    buf_char(&text, '}');
+    struct str copy = str_dup(r->arena, buf_view(&text));
+    buf_fini(&text);
+    return copy;
 }
 
 static struct trace_summary summarise(const struct run *r) {
@@ -386,15 +412,11 @@ static struct trace_summary summarise(const struct run *r) {
                                .root_name = STR(""),
                                .root_service = STR(""),
                                .spans = r->n,
-                               .services = PLAIN_NEW(r->arena, r->n, struct trace_service) };
+                               .services = services_of(r, spans) };
     memcpy(s.id, spans[0].trace, 16);
     if (s.has_root) {
         s.root_name = r->data->spans[r->trace->root].name;
         s.root_service = r->data->spans[r->trace->root].service;
-    }
-    for (uint32_t i = 0; i < r->n; i++) {
-        s.errors += spans[i].status == 2;
-        count_service(&s, &spans[i]);
     }
     return s;
 }

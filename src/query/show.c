@@ -53,7 +53,7 @@ struct value show_value(struct arena *a, const struct value *v) {
 
 // --- spans -----------------------------------------------------------------------------------------
 
-enum { SHOW_TEXT_MAX = 128, SAME_TEXTS = 256, SAME_LISTS = 64 };
+enum { SHOW_TEXT_MAX = 128, SAME_TEXTS = 256 };
 
 // What showing needs: the fields that every span shows, beside those of the query.
 struct showing {
@@ -70,11 +70,6 @@ struct showing {
     struct same_text {
         struct str from, copy;
     } texts[SAME_TEXTS]; // copies of bytes in the same place, as those of dictionaries are
-    struct same_list {
-        const struct batch_service *from;
-        struct trace_service *copy;
-        uint32_t n, errors;
-    } lists[SAME_LISTS]; // and of lists of services
 };
 
 void show_into_init(struct show_into *x, struct arena *a) {
@@ -154,25 +149,12 @@ static enum err show_set(struct showing *s, const struct shown_set *in, struct f
 
 // --- traces ----------------------------------------------------------------------------------------
 
-static enum err copy_services(struct showing *s, const struct batch_summary *x, struct same_list *out) {
-    struct trace_service *copy = ARENA_ARRAY(s->into->arena, x->n_services + 1ull, struct trace_service);
-    uint32_t errors = 0;
+static enum err show_services(struct showing *s, struct str text, struct str *out) {
+    char *copy = arena_alloc(s->into->arena, text.len + FIND_BEHIND);
     if (!copy) return ERR_NOMEM;
-    for (uint32_t i = 0; i < x->n_services; i++) {
-        const struct batch_service *from = &x->services[i];
-        copy[i] = (struct trace_service){ keep_text(s, from->name), from->spans, from->errors };
-        errors += from->errors;
-    }
-    *out = (struct same_list){ x->services, copy, x->n_services, errors };
-    return ERR_OK;
-}
-
-static enum err show_services(struct showing *s, const struct batch_summary *x, struct trace_summary *out) {
-    struct same_list *l = &s->lists[((uintptr_t)x->services / sizeof *x->services) % SAME_LISTS];
-    if (!l->copy || l->from != x->services || l->n != x->n_services) TRY(copy_services(s, x, l));
-    out->services = l->copy;
-    out->n_services = l->n;
-    out->errors = l->errors;
+    memcpy(copy, text.ptr, text.len);
+    memset(copy + text.len, 0, FIND_BEHIND);
+    *out = (struct str){ copy, text.len };
     return ERR_OK;
 }
 
@@ -186,7 +168,7 @@ static enum err show_summary(struct showing *s, uint32_t trace, struct trace_sum
                                    .root_name = keep_text(s, x->root_name),
                                    .spans = t->n };
     memcpy(out->id, t->id, 16);
-    return show_services(s, x, out);
+    return show_services(s, x->services, &out->services);
 }
 
 static enum err show_trace(struct showing *s, const struct shown_trace *t) {

@@ -107,15 +107,10 @@ struct batch_trace { // what is known of a trace without reading spans
     uint32_t first, n;         // its spans: order[first … first + n), by start, then id, then bytes
 };
 
-struct batch_service {
-    struct str name;
-    uint32_t spans, errors;
-};
 struct batch_summary { // per trace
     bool has_root;
     struct str root_service, root_name;
-    const struct batch_service *services; // sorted by name
-    uint32_t n_services;
+    struct str services; // services.h; of one that was read from a block not yet known to be such a list
 };
 
 struct batch {

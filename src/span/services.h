@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The services that a trace passes, with their spans and those in error, as one text: how traces.parquet has
+// them, and how they are carried to answers: {"name":[spans,errors],…}, sorted by name. thread: any.
+#pragma once
+
+#include "base/json.h"
+#include "base/mem.h"
+
+struct service_count {
+    struct str name;
+    uint32_t spans, errors;
+};
+
+// Of spans of a table: counts by resource, valid where the stamp is that of the trace.
+struct span_table;
+struct services_tally {
+    const struct span_table *t;
+    uint32_t *stamps, *slots, stamp;
+    struct service_count *counts;
+};
+NODISCARD enum err services_tally_init(struct services_tally *y, struct arena *a, const struct span_table *t,
+                                       uint32_t n_resources);
+// Appends the text of a trace that has these spans.
+void services_write(struct services_tally *y, const uint32_t *rows, uint32_t n, struct buf *out);
+
+// One after the other. Names lie in the text, or in the reader until the next one.
+struct services {
+    struct str text;
+    const char *at; // behind what was read
+    uint32_t n;     // read so far
+    bool is_any;    // a name holds an escape: all is read by the reader of all JSON, from there on
+    struct json json;
+    struct err_ctx ctx;
+    struct buf name;
+    enum err err;
+};
+void services_begin(struct services *s, struct str text);
+bool services_next(struct services *s, struct service_count *out); // false: none is left, or an error
+// ERR_CORRUPT: the text is no such list, ERR_NOMEM.
+NODISCARD enum err services_end(struct services *s);
+
+// What follows a name, up to the comma or the brace. false: nothing such. At least SERVICES_BEHIND bytes can be
+// read from *p on, whatever the end.
+enum { SERVICES_BEHIND = 8 };
+bool services_counts_(const char **p, const char *end, struct service_count *out);
+static inline bool services_counts(const char **p, const char *end, struct service_count *out) {
+    // Mostly each count has one digit: all is seen in 8 bytes.
+    uint64_t seen, want, mask;
+    const char *at = *p;
+    memcpy(&seen, at, sizeof seen);
+    memcpy(&want, "\":[\0,\0]", sizeof want);
+    memcpy(&mask, "\xff\xff\xff\0\xff\0\xff", sizeof mask);
+    out->spans = (uint32_t)(unsigned char)at[3] - '0';
+    out->errors = (uint32_t)(unsigned char)at[5] - '0';
+    if ((seen & mask) != want || out->spans > 9 || out->errors > 9) return services_counts_(p, end, out);
+    *p = at + 7;
+    return *p < end;
+}
+
+// How many spans are in error.
+NODISCARD enum err services_errors(struct str text, uint32_t *out);
