@@ -71,8 +71,8 @@ enum err source_load_ids(struct block_batch *b, struct source *s, uint32_t from,
                          struct vec *out);
 
 // memo.c: the traces of a row group, when they were kept.
-bool memo_traces_find(const struct block *b, uint32_t group, const struct batch_trace **out, uint32_t *out_n);
-void memo_traces_keep(struct block *b, uint32_t group, const struct batch_trace *at, uint32_t n);
+bool memo_traces_find(const struct block *b, uint32_t group, struct batch *out);
+void memo_traces_keep(struct block *b, uint32_t group, const struct batch *traces);
 
 // batch_numbers.c
 enum err batch_numbers(struct batch *b, enum batch_number what, const uint32_t *rows, uint32_t n,

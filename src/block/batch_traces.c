@@ -23,9 +23,10 @@ enum err batch_read_traces(struct block_batch *b) {
     const int64_t *start, *duration, *last;
     const uint8_t *ids;
     struct pq_vector v;
-    if (memo_traces_find(b->block, b->group, &b->batch.traces, &b->batch.n_traces)) return ERR_OK;
+    if (memo_traces_find(b->block, b->group, &b->batch)) return ERR_OK;
     struct batch_trace *out = ARENA_ARRAY(a, n + 1ull, struct batch_trace);
-    if (!out) return ERR_NOMEM;
+    uint32_t *firsts = ARENA_ARRAY(a, n + 1ull, uint32_t);
+    if (!out || !firsts) return ERR_NOMEM;
     TRY(batch_read(b, &b->block->traces, TC_TRACE_ID, 0, n, &v));
     TRY(vector_fixed(&v, a, 16, &ids));
     TRY(read_i32(b, TC_ROWS, n, &rows));
@@ -41,14 +42,15 @@ enum err batch_read_traces(struct block_batch *b) {
         tr->start_ns = (uint64_t)start[i];
         tr->end_ns = tr->start_ns + (uint64_t)duration[i];
         tr->last_start_ns = tr->start_ns + (uint64_t)last[i];
-        tr->first = at;
+        tr->first = firsts[i] = at;
         tr->n = (uint32_t)rows[i];
         at += tr->n;
     }
     if (at != b->batch.n_rows) return ERR_CORRUPT;
-    memo_traces_keep(b->block, b->group, out, n);
     b->batch.traces = out;
+    b->batch.firsts = firsts;
     b->batch.n_traces = n;
+    memo_traces_keep(b->block, b->group, &b->batch);
     return ERR_OK;
 }
 

@@ -134,12 +134,12 @@ enum err block_hold_many(struct block *b, struct block_scan *s, const uint8_t *c
 
 static enum err run_of(struct block *b, struct block_scan *s, uint32_t g, uint32_t trace,
                        struct block_run *out) {
-    const struct batch_trace *kept;
+    struct batch kept;
     const int32_t *first, *rows;
     struct pq_vector v;
-    uint32_t n_kept, n_spans = b->spans.pq->groups[g].n_rows;
-    if (memo_traces_find(b, g, &kept, &n_kept) && trace < n_kept) {
-        *out = (struct block_run){ g, kept[trace].first, kept[trace].n };
+    uint32_t n_spans = b->spans.pq->groups[g].n_rows;
+    if (memo_traces_find(b, g, &kept) && trace < kept.n_traces) {
+        *out = (struct block_run){ g, kept.traces[trace].first, kept.traces[trace].n };
         return ERR_OK;
     }
     TRY(scan_read(&b->traces, s, g, TC_FIRST_ROW, trace, trace + 1, &v));

@@ -7,7 +7,7 @@
 
 enum {
     MEMO_DICTS_MAX = 64 << 20,   // bytes, of all blocks together: of some 10 million spans
-    MEMO_TRACES_MAX = 32 << 20,  // the same of traces: 48 bytes each
+    MEMO_TRACES_MAX = 32 << 20,  // the same of traces: 52 bytes each
     MEMO_DICT_ONE_MAX = 2 << 20, // a larger one is not kept
 };
 
@@ -20,6 +20,7 @@ struct kept_dict {
 };
 struct kept_traces {
     uint32_t n;
+    const uint32_t *firsts;
     struct batch_trace at[];
 };
 
@@ -153,22 +154,27 @@ enum err memo_dict_keep(struct in_file *f, size_t group, size_t column, enum val
 
 // --- traces ----------------------------------------------------------------------------------------
 
-bool memo_traces_find(const struct block *b, uint32_t group, const struct batch_trace **out,
-                      uint32_t *out_n) {
+bool memo_traces_find(const struct block *b, uint32_t group, struct batch *out) {
     const struct kept_traces *k = atomic_load_explicit(&b->group_traces[group], memory_order_acquire);
     if (!k) return false;
-    *out = k->at;
-    *out_n = k->n;
+    out->traces = k->at;
+    out->firsts = k->firsts;
+    out->n_traces = k->n;
     return true;
 }
 
-void memo_traces_keep(struct block *b, uint32_t group, const struct batch_trace *at, uint32_t n) {
+void memo_traces_keep(struct block *b, uint32_t group, const struct batch *traces) {
+    uint32_t n = traces->n_traces;
     pthread_mutex_lock(&b->memo_lock);
     if (!b->group_traces[group]) {
-        struct kept_traces *k = arena_alloc(&b->memo_traces, sizeof *k + (size_t)n * sizeof *at);
-        if (k) {
+        uint32_t *firsts = arena_copy(&b->memo_traces, traces->firsts, n * sizeof *firsts);
+        struct kept_traces *k = arena_alloc(&b->memo_traces, sizeof *k + n * sizeof k->at[0]);
+        if (k && firsts) {
             k->n = n;
-            if (n) memcpy(k->at, at, n * sizeof *at);
+            k->firsts = firsts;
+            if (n) memcpy(k->at, traces->traces, n * sizeof k->at[0]);
+        } else {
+            k = NULL;
         }
         atomic_store_explicit(&b->group_traces[group], k, memory_order_release);
     }

@@ -170,6 +170,27 @@ void bits_codes_equal(uint64_t *bits, const uint64_t *mask, uint32_t at, const u
     codes_equal_plain(bits, mask, at + done, codes + done, n - done, code);
 }
 
+// Where few rows are asked for, each costs a look at memory that is not in the CPU's cache: those further on
+// are fetched meanwhile.
+enum { SPARSE = 32, FETCH_WORDS = 64 };
+
+static bool is_sparse(const uint64_t *mask, uint32_t at, uint32_t n) {
+    return mask && at % 64 == 0 && bits_count(mask + at / 64, n) * SPARSE < n;
+}
+
+static void codes_pass_sparse(uint64_t *bits, const uint64_t *mask, uint32_t at, const uint32_t *codes,
+                              uint32_t n, const uint8_t *pass) {
+    for (uint32_t i = 0; i < n; i += 64) {
+        uint32_t ahead = i + 64 * FETCH_WORDS;
+        uint64_t left = mask_word(mask, at + i, n - i), next = ahead < n ? mask[(at + ahead) / 64] : 0;
+        if (next) __builtin_prefetch(codes + ahead + __builtin_ctzll(next));
+        for (; left; left &= left - 1) {
+            uint32_t k = i + (uint32_t)__builtin_ctzll(left);
+            if (pass[codes[k]]) bit_set(bits, at + k);
+        }
+    }
+}
+
 static void codes_pass_plain(uint64_t *bits, const uint64_t *mask, uint32_t at, const uint32_t *codes,
                              uint32_t n, const uint8_t *pass) {
     EACH_PLAIN(bits, mask, at, n, k, pass[codes[k]])
@@ -203,6 +224,10 @@ __attribute__((target("avx2"))) static uint32_t codes_pass_avx2(uint64_t *bits, 
 
 void bits_codes_pass(uint64_t *bits, const uint64_t *mask, uint32_t at, const uint32_t *codes, uint32_t n,
                      const uint8_t *pass, uint32_t n_pass) {
+    if (is_sparse(mask, at, n)) {
+        codes_pass_sparse(bits, mask, at, codes, n, pass);
+        return;
+    }
     bool fits = n_pass <= PASS_MAX && has_avx2();
     uint32_t done = fits ? codes_pass_avx2(bits, mask, at, codes, n, pass, n_pass) : 0;
     codes_pass_plain(bits, mask, at + done, codes + done, n - done, pass);

@@ -205,24 +205,24 @@ static enum err judge_all(struct looking *l, const bool *in) {
     return ERR_OK;
 }
 
-enum { FEW_OF = 8 }; // of so many traces one has a row: few
+enum { FEW_OF = 8, FETCH_AHEAD = 8 }; // of so many traces one has a row: few
 
-enum { STEPS_MAX = 32 };
+enum { STEPS_MAX = 64 };
 
 // The trace of a row, which is trace `from` or a later one; a row group's follow each other. As far on as
 // rows are on average, then step by step: that meets less of what is not in the CPU's cache than halving
 // does.
 static uint32_t trace_of(const struct batch *b, uint32_t from, uint32_t row) {
-    const struct batch_trace *t = b->traces;
+    const uint32_t *first = b->firsts;
     uint32_t low = from, high = b->n_traces, steps = 0;
-    uint64_t on = (uint64_t)(row - t[from].first) * b->n_traces / b->n_rows;
+    uint64_t on = (uint64_t)(row - first[from]) * b->n_traces / b->n_rows;
     uint32_t at = on < high - low ? low + (uint32_t)on : high - 1;
-    for (; steps < STEPS_MAX && at > low && t[at].first > row; steps++) high = at--;
-    for (; steps < STEPS_MAX && at + 1 < high && t[at + 1].first <= row; steps++) low = ++at;
+    for (; steps < STEPS_MAX && at > low && first[at] > row; steps++) high = at--;
+    for (; steps < STEPS_MAX && at + 1 < high && first[at + 1] <= row; steps++) low = ++at;
     if (steps < STEPS_MAX) return at;
     while (high - low > 1) {
         uint32_t mid = low + (high - low) / 2;
-        if (t[mid].first <= row)
+        if (first[mid] <= row)
             low = mid;
         else
             high = mid;
@@ -243,6 +243,7 @@ static enum err judge_few(struct looking *l, uint64_t n_rows) {
     }
     while (n-- > 0) {
         const struct batch_trace *t = &l->batch->traces[traces[n]];
+        if (n >= FETCH_AHEAD) __builtin_prefetch(&l->batch->traces[traces[n - FETCH_AHEAD]]);
         uint32_t at = split->n == 0 ? MAP_NONE : split_find(split, t->id);
         if (at != MAP_NONE)
             TRY(note_split(l, t, at, true));

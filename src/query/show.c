@@ -171,6 +171,14 @@ static enum err show_summary(struct showing *s, uint32_t trace, struct trace_sum
     return show_services(s, x->services, &out->services);
 }
 
+// Texts of traces here and there are seldom in the CPU's cache.
+enum { FETCH_AHEAD = 8, LINE = 64, LINES_MAX = 5 };
+
+static void fetch(const struct showing *s, uint32_t trace) {
+    struct str text = s->summaries[trace].services;
+    for (size_t i = 0; i < text.len && i < LINE * LINES_MAX; i += LINE) __builtin_prefetch(text.ptr + i);
+}
+
 static enum err show_trace(struct showing *s, const struct shown_trace *t) {
     struct find_set *sets = ARENA_ARRAY(s->into->arena, t->n_sets + 1ull, struct find_set);
     if (!sets) return ERR_NOMEM;
@@ -237,6 +245,9 @@ enum err show_traces(const struct show *show, struct batch *b, struct rows *rows
     s.wanted = wanted;
     TRY(want_fields(&s));
     TRY(want_numbers(&s));
-    for (uint32_t i = 0; i < n; i++) TRY(show_trace(&s, &traces[i]));
+    for (uint32_t i = 0; i < n; i++) {
+        if (i + FETCH_AHEAD < n) fetch(&s, traces[i + FETCH_AHEAD].trace);
+        TRY(show_trace(&s, &traces[i]));
+    }
     return ERR_OK;
 }
