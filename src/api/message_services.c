@@ -54,7 +54,8 @@ static bool all_plain(struct message *m, const struct otlp_field *f, struct str 
     const struct otlp_field *list = m->at->list;
     bool comma = m->comma;
     char *at = message_place_(m, f, services.len + (services.len / ENTRY_MIN + 1) * COUNTS_ROOM);
-    char *end = at ? put_entries(at, services, f->message->fields[MESSAGE_ENTRY_VALUE - 1].message->fields) : at;
+    char *end =
+        at ? put_entries(at, services, f->message->fields[MESSAGE_ENTRY_VALUE - 1].message->fields) : at;
     if (end) {
         message_upto_(m, end, true);
     } else { // nothing of it is written

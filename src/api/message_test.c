@@ -126,8 +126,8 @@ TEST(message_json_says_what_its_protobuf_says) {
     }
 }
 
-// A list of services with some bytes changed: what JSON says is what protobuf says, an error included, and what
-// was written before is whole.
+// A list of services with some bytes changed: what JSON says is what protobuf says, an error included, and
+// what was written before is whole.
 TEST(message_of_damaged_services) {
     int refused = 0;
     for (int i = 0; i < 3000; i++) {

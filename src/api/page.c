@@ -224,7 +224,8 @@ static void write_columns(struct json_writer *w, const struct find_result *r) {
     jw_array_end(w);
 }
 
-static enum err write_page(struct json_writer *w, const struct ask *k, const struct find_result *r, uint32_t n) {
+static enum err write_page(struct json_writer *w, const struct ask *k, const struct find_result *r,
+                           uint32_t n) {
     jw_object(w);
     jw_key(w, STR("traces"));
     jw_array(w);

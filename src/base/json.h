@@ -113,8 +113,8 @@ void jw_i64_str(struct json_writer *w, int64_t v);
 // For writers that make the room themselves. The text with its quotes; returns its end. Writes no further
 // than s.len + 2 bytes. NULL: something in it must be escaped, and nothing of what was written counts.
 char *json_quote_plain(char *to, struct str s);
-// Copies up to the first character that needs care, which must come; returns how many. Up to 16 bytes more are
-// read and written.
+// Copies up to the first character that needs care, which must come; returns how many. Up to 16 bytes more
+// are read and written.
 size_t json_copy_plain(char *to, const char *from);
 // The same of any text, onto a buffer.
 void json_quote(struct buf *out, struct str s);

@@ -119,8 +119,9 @@ struct batch {
     uint32_t n_rows;
     uint32_t n_traces;
     const struct batch_trace *traces;
-    const uint32_t *firsts; // of each trace .first alone, which is looked through fast; NULL: order is not NULL
-    const uint32_t *order;  // NULL: the rows themselves, in order
+    const uint32_t
+        *firsts; // of each trace .first alone, which is looked through fast; NULL: order is not NULL
+    const uint32_t *order; // NULL: the rows themselves, in order
     const uint64_t *live;  // bitmap of rows that count (equal spans count once); NULL: all
     uint64_t bytes_read;   // from disk
 };

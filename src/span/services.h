@@ -39,8 +39,8 @@ bool services_next(struct services *s, struct service_count *out); // false: non
 // ERR_CORRUPT: the text is no such list, ERR_NOMEM.
 NODISCARD enum err services_end(struct services *s);
 
-// What follows a name, up to the comma or the brace. false: nothing such. At least SERVICES_BEHIND bytes can be
-// read from *p on, whatever the end.
+// What follows a name, up to the comma or the brace. false: nothing such. At least SERVICES_BEHIND bytes can
+// be read from *p on, whatever the end.
 enum { SERVICES_BEHIND = 8 };
 bool services_counts_(const char **p, const char *end, struct service_count *out);
 static inline bool services_counts(const char **p, const char *end, struct service_count *out) {

@@ -13,7 +13,9 @@ uint32_t table_root(const struct table_batch *b, const struct batch_trace *tr) {
 
 static void find_root(const struct table_batch *b, const struct batch_trace *tr, struct batch_summary *out) {
     uint32_t root = table_root(b, tr);
-    *out = (struct batch_summary){ .has_root = root != SPAN_NONE, .root_service = STR(""), .root_name = STR("") };
+    *out = (struct batch_summary){ .has_root = root != SPAN_NONE,
+                                   .root_service = STR(""),
+                                   .root_name = STR("") };
     if (root == SPAN_NONE) return;
     out->root_service = span_service(b->table, root);
     out->root_name = span_name(b->table, root);
