@@ -429,7 +429,7 @@ static bool some_link(const struct expr *e, struct expr_at *at) {
     return bound_conjuncts(e, at);
 }
 
-static bool exists(const struct expr *e, struct expr_at *at) {
+bool expr_joint(const struct expr *e, struct expr_at *at) {
     struct expr_at inner = *at;
     bool found = false;
     uint32_t to = 0;
@@ -458,7 +458,7 @@ bool expr_true(const struct expr *e, struct expr_at *at) {
     if (is_bound(e)) {
         const struct expr *only = expr_only_bound(e);
         if (!plain_conjuncts(e, at)) return false;
-        return only && only != e ? expr_true(only, at) : exists(e, at);
+        return only && only != e ? expr_true(only, at) : expr_joint(e, at);
     }
     if (e->kind == QL_BINARY && e->op == QL_AND) return expr_true(e->left, at) && expr_true(e->right, at);
     struct value v = expr_value(e, at);

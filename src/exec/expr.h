@@ -42,6 +42,8 @@ enum { EXPR_PAIRS_MAX = 200 << 20 }; // in one batch; one sender can make a span
 struct value expr_value(const struct expr *e, struct expr_at *at);
 // The truth of a filter at a row, with the choice of events and links inside.
 bool expr_true(const struct expr *e, struct expr_at *at);
+// The same of conjuncts that all mention events or links, and must hold of one together: those under `!` too.
+bool expr_joint(const struct expr *e, struct expr_at *at);
 // A comparison of two values; regex for MATCH and NO_MATCH.
 bool expr_compare(enum ql_op op, const struct value *a, const struct value *b, const struct ql_regex *regex,
                   enum err *error);

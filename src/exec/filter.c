@@ -19,6 +19,7 @@ struct node {
     struct leaf leaf;
     enum batch_table table;  // CHILD: of parts[0]
     const struct expr *expr; // ROW
+    bool joint;              // ROW: of one event and one link
 };
 
 struct filter {
@@ -66,10 +67,11 @@ static enum err make_leaf(struct arena *a, const struct leaf *leaf, const struct
     return ERR_OK;
 }
 
-static enum err make_row(struct arena *a, const struct expr *e, const struct node **out) {
+static enum err make_row(struct arena *a, const struct expr *e, bool joint, const struct node **out) {
     struct node *n = node_new(a, NODE_ROW, 9);
     if (!n) return ERR_NOMEM;
     n->expr = e;
+    n->joint = joint;
     *out = n;
     return ERR_OK;
 }
@@ -121,7 +123,7 @@ static enum err make_children(struct arena *a, const struct expr **es, uint32_t 
     const struct node *inner = NULL;
     TRY(chain_of(a, es, n, &chain));
     if (chain->events != chain->links) TRY(make(a, chain, true, &inner));
-    if (!inner) return make_row(a, chain, out);
+    if (!inner) return make_row(a, chain, true, out);
     struct node *x = node_new(a, NODE_CHILD, 3);
     if (!x || !(x->parts = ARENA_ARRAY(a, 1, const struct node *))) return ERR_NOMEM;
     x->table = chain->events ? BATCH_EVENTS : BATCH_LINKS;
@@ -187,7 +189,7 @@ static enum err make(struct arena *a, const struct expr *e, bool of_child, const
     }
     if (children && !of_child) return make_children(a, &e, 1, out);
     if (leaf_of(e, &leaf)) return make_leaf(a, &leaf, out);
-    return of_child ? ERR_OK : make_row(a, e, out);
+    return of_child ? ERR_OK : make_row(a, e, false, out);
 }
 
 enum err filter_new(struct arena *a, const struct expr *e, struct filter **out) {
@@ -348,7 +350,7 @@ static enum err run_row(const struct run *r, const struct node *n, const uint64_
     TRY(want_fields(r->rows, n->expr, mask));
     for (uint32_t row = bits_next(mask, 0, r->n); row < r->n; row = bits_next(mask, row + 1, r->n)) {
         at.row = row;
-        if (expr_true(n->expr, &at)) bit_set(out, row);
+        if (n->joint ? expr_joint(n->expr, &at) : expr_true(n->expr, &at)) bit_set(out, row);
         if (at.error != ERR_OK) return at.error;
     }
     return ERR_OK;
