@@ -89,7 +89,7 @@ static inline bool is_plain(struct str any) {
     }
     size_t i = 1;
     while (i < any.len && p[i] >= 0x80) i++;
-    return i + 1 == any.len && i < VARINT_SURE;
+    return i + 1 == any.len && i <= VARINT_SURE; // i: its bytes
 }
 
 // Most pairs are told to be good here, without the cursors.
