@@ -77,24 +77,29 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return rc == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static const char *last_error(void) {
-    unsigned long code = ERR_peek_last_error();
+static const char *error_text(unsigned long code) {
     const char *text = code ? ERR_reason_error_string(code) : NULL;
+    if (ERR_SYSTEM_ERROR(code)) return strerror(ERR_GET_REASON(code));
     return text ? text : "unknown cause";
+}
+
+// The first one is the cause; what comes after it says in which part of OpenSSL.
+static const char *first_error(void) {
+    return error_text(ERR_peek_error());
 }
 
 static enum err load(SSL_CTX *c, const char *cert, const char *key, const char *ca, struct err_ctx *ctx) {
     if (SSL_CTX_use_certificate_chain_file(c, cert) != 1)
-        return err_set(ctx, ERR_INVALID, "certificate %.120s: %s", cert, last_error());
+        return err_set(ctx, ERR_INVALID, "certificate %.120s: %s", cert, first_error());
     if (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) != 1)
-        return err_set(ctx, ERR_INVALID, "key %.120s: %s", key, last_error());
+        return err_set(ctx, ERR_INVALID, "key %.120s: %s", key, first_error());
     if (SSL_CTX_check_private_key(c) != 1)
         return err_set(ctx, ERR_INVALID, "key %.120s does not fit the certificate", key);
     if (!ca) return ERR_OK;
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca);
     if (!names || SSL_CTX_load_verify_file(c, ca) != 1) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
-        return err_set(ctx, ERR_INVALID, "client CA %.120s: %s", ca, last_error());
+        return err_set(ctx, ERR_INVALID, "client CA %.120s: %s", ca, first_error());
     }
     SSL_CTX_set_client_CA_list(c, names);
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
@@ -174,7 +179,8 @@ enum err tls_handshake(struct tls *t, char *text, size_t n_text) {
     ERR_clear_error();
     enum err e = result(t, SSL_do_handshake(t->ssl));
     if (e == ERR_OK || e == ERR_AGAIN) return e;
-    (void)snprintf(text, n_text, "%s", ERR_peek_last_error() ? last_error() : "the client hung up");
+    unsigned long code = ERR_peek_last_error();
+    (void)snprintf(text, n_text, "%s", code ? error_text(code) : "the client hung up");
     ERR_clear_error();
     return ERR_INVALID;
 }

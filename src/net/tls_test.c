@@ -187,7 +187,7 @@ TEST(tls_wrong_files_are_named) {
     const struct {
         const char *cert, *key, *ca, *want;
     } rows[] = {
-        { "/nowhere.crt", a.key_file, NULL, "certificate /nowhere.crt" },
+        { "/nowhere.crt", a.key_file, NULL, "certificate /nowhere.crt: No such file" },
         { a.key_file, a.key_file, NULL, "certificate " },
         { a.cert_file, "/nowhere.key", NULL, "key /nowhere.key" },
         { a.cert_file, b.key_file, NULL, "key " },
