@@ -183,12 +183,13 @@ static void dispatch(struct api *a, struct net_request *rq, const struct route *
     }
     rq->user = (void *)(uintptr_t)r;
     if (workers_run(a->workers, run_timed, a, rq) == ERR_OK) return;
+    if (r->handle == events_handle || r->handle == hooks_handle) a->hooks_refused[HOOK_REFUSE_BUSY]++;
     if (rq->is_grpc)
         net_reply(rq, &(struct net_reply){ .grpc_status = NET_GRPC_RESOURCE_EXHAUSTED,
-                                           .grpc_message = STR("too many queries are waiting"),
+                                           .grpc_message = STR("too many requests are waiting"),
                                            .retry_after_ms = 1000 });
     else
-        reply_busy(rq, "too many queries are waiting\n");
+        reply_busy(rq, "too many requests are waiting\n");
 }
 
 static void http_handle(struct api *a, struct net_request *rq) {

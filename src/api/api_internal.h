@@ -32,6 +32,20 @@ enum refuse {
 };
 const char *refuse_label(enum refuse r);
 
+// Why a request that adds to the facts of delivery was refused.
+#define HOOK_REFUSE_TABLE(X) \
+    X(INVALID, "invalid") \
+    X(DISK, "disk") \
+    X(BUSY, "busy") \
+    X(CLOSED, "closed") \
+    X(FAILED, "failed")
+enum hook_refuse {
+#define X(name, label) HOOK_REFUSE_##name,
+    HOOK_REFUSE_TABLE(X)
+#undef X
+        HOOK_REFUSE_COUNT
+};
+
 struct receiver_stats {
     _Atomic uint64_t requests, spans, refused_spans, bytes, first_ns, last_ns, unknown_fields;
     _Atomic uint64_t refused[REFUSE_COUNT]; // requests
@@ -44,7 +58,8 @@ struct api {
     _Atomic bool ready;
     uint64_t started_ns;
     struct receiver_stats receivers[API_LISTENER_COUNT];
-    _Atomic uint64_t refused_by_reason[16]; // spans, by enum otlp_refuse
+    _Atomic uint64_t refused_by_reason[16];            // spans, by enum otlp_refuse
+    _Atomic uint64_t hooks_refused[HOOK_REFUSE_COUNT]; // requests
     struct refusals refusals;
     struct workers *workers;
     _Atomic uint64_t queries_running, query_ns_total, queries_canceled_total;
@@ -56,7 +71,7 @@ struct api {
 void reply_error(struct net_request *rq, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
 // The facts of delivery are open, or the request was answered: 503, with the reason.
 bool reply_unless_delivery(struct api *a, struct net_request *rq);
-// The same, and 429 while the disk budget is used up: for what adds to the facts.
+// The same, and 429 while the disk budget is used up: for what adds to the facts. Counted.
 bool reply_unless_room(struct api *a, struct net_request *rq);
 void reply_method(struct net_request *rq, const char *allowed); // 405
 void reply_busy(struct net_request *rq, const char *why);       // 429 with a retry hint

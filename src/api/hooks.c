@@ -38,6 +38,7 @@ static bool is_own_page(const struct net_request *rq) {
 static void note_refused(struct api *a, struct net_request *rq, const struct intake_request *r, int status,
                          const char *why) {
     enum err e = delivery_refuse(a->opts.delivery, r, str_of(why));
+    a->hooks_refused[HOOK_REFUSE_INVALID]++; // also where it cannot be kept
     if (e != ERR_OK) log_warn("hook.refusal_not_kept", KV_Z("error", err_text(e)));
     log_warn("hook.refused", KV_STR("source", r->source), KV_Z("why", why), KV_STR("peer", rq->peer));
     reply_error(rq, status, "%s", why);
@@ -83,6 +84,7 @@ static void reply_taken(struct net_request *rq, const struct delivery_taken *t) 
 // that many share a commit however few workers there are.
 struct hook_call {
     struct delivery_call call; // the first member
+    struct api *api;
     struct net_request *rq;
     struct intake_request request;
     struct intake_header headers[INTAKE_HEADERS_MAX];
@@ -90,7 +92,9 @@ struct hook_call {
     struct arena arena;
 };
 
-static void reply_kept(struct net_request *rq, enum err e, const struct delivery_taken *taken) {
+static void reply_kept(struct api *a, struct net_request *rq, enum err e,
+                       const struct delivery_taken *taken) {
+    if (e != ERR_OK) a->hooks_refused[e == ERR_AGAIN ? HOOK_REFUSE_BUSY : HOOK_REFUSE_FAILED]++;
     if (e == ERR_OK)
         reply_taken(rq, taken);
     else if (e == ERR_AGAIN)
@@ -106,7 +110,7 @@ static void hook_free(struct hook_call *h) {
 
 static void hook_done(void *ctx, enum err e, const struct delivery_taken *taken) {
     struct hook_call *h = ctx;
-    reply_kept(h->rq, e, taken);
+    reply_kept(h->api, h->rq, e, taken);
     hook_free(h);
 }
 
@@ -123,7 +127,7 @@ static void take(struct api *a, struct hook_call *h) {
     if (e == ERR_INVALID || e == ERR_NOT_FOUND)
         note_refused(a, h->rq, &h->request, refusal, why.text);
     else
-        reply_kept(h->rq, e, NULL);
+        reply_kept(a, h->rq, e, NULL);
     hook_free(h);
 }
 
@@ -131,9 +135,10 @@ static void handle(struct api *a, struct net_request *rq, struct str source) {
     if (!reply_unless_room(a, rq)) return;
     struct hook_call *h = mem_zalloc(sizeof *h);
     if (!h) {
-        reply_error(rq, 503, "out of memory");
+        reply_kept(a, rq, ERR_NOMEM, NULL);
         return;
     }
+    h->api = a;
     h->rq = rq;
     h->request = (struct intake_request){ .source = source,
                                           .query = rq->query,

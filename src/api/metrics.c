@@ -140,10 +140,24 @@ static void write_untold(struct api *a, struct buf *b) {
                 (unsigned long long)a->opts.untold->of[i]);
 }
 
+static void write_hooks_refused(struct api *a, struct buf *b) {
+    static const char *const labels[] = {
+#define X(name, label) label,
+        HOOK_REFUSE_TABLE(X)
+#undef X
+    };
+    family(b, "takt_delivery_requests_refused", "counter",
+           "Requests with events that were refused, by reason.");
+    for (int r = 0; r < HOOK_REFUSE_COUNT; r++)
+        buf_fmt(b, "takt_delivery_requests_refused_total{reason=\"%s\"} %llu\n", labels[r],
+                (unsigned long long)a->hooks_refused[r]);
+}
+
 static void write_delivery(struct api *a, struct buf *b) {
     struct delivery_stats s;
     gauge(b, "takt_delivery_open", "1: the facts of delivery are open; 0: events are refused for now.",
           a->opts.delivery != NULL);
+    write_hooks_refused(a, b);
     write_untold(a, b);
     if (!a->opts.delivery) return;
     delivery_stats(a->opts.delivery, &s);
@@ -152,11 +166,6 @@ static void write_delivery(struct api *a, struct buf *b) {
     counter(b, "takt_delivery_events_unknown", "Of these, those of a type that says nothing to Takt.",
             s.unknown);
     counter(b, "takt_delivery_events_aside", "Of these, those that were set aside.", s.aside);
-    family(b, "takt_delivery_requests_refused", "counter",
-           "Requests with events that were refused, by reason.");
-    buf_fmt(b, "takt_delivery_requests_refused_total{reason=\"invalid\"} %llu\n",
-            (unsigned long long)s.refused);
-    buf_fmt(b, "takt_delivery_requests_refused_total{reason=\"disk\"} %llu\n", (unsigned long long)s.full);
 }
 
 static const struct {

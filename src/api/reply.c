@@ -53,9 +53,10 @@ bool reply_unless_delivery(struct api *a, struct net_request *rq) {
 }
 
 bool reply_unless_room(struct api *a, struct net_request *rq) {
+    if (!a->opts.delivery) a->hooks_refused[HOOK_REFUSE_CLOSED]++;
     if (!reply_unless_delivery(a, rq)) return false;
     if (ingest_has_room(a->opts.ingest)) return true;
-    delivery_note_full(a->opts.delivery);
+    a->hooks_refused[HOOK_REFUSE_DISK]++;
     reply_busy(rq, "the disk budget is used up; events are refused until there is room\n");
     return false;
 }

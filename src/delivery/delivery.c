@@ -22,7 +22,7 @@ struct delivery {
     struct db *readers[READERS_KEPT];
     unsigned n_readers;
     _Atomic uint64_t noted, settled; // generations: of what is stale, of what is derived
-    _Atomic uint64_t events, again, unknown, aside, refused, full;
+    _Atomic uint64_t events, again, unknown, aside;
 };
 
 // --- open --------------------------------------------------------------------------------------------------
@@ -175,16 +175,11 @@ static enum err refuse(struct db *db, void *ctx) {
     return record_refused(db, job->request, job->reason);
 }
 enum err delivery_refuse(struct delivery *d, const struct intake_request *r, struct str reason) {
-    d->refused++; // also where it cannot be kept
     return delivery_write(d, refuse, &(struct refuse_job){ r, reason });
 }
 
-void delivery_note_full(struct delivery *d) {
-    d->full++;
-}
-
 void delivery_stats(struct delivery *d, struct delivery_stats *out) {
-    *out = (struct delivery_stats){ d->events, d->again, d->unknown, d->aside, d->refused, d->full };
+    *out = (struct delivery_stats){ d->events, d->again, d->unknown, d->aside };
 }
 
 uint64_t delivery_changes(struct delivery *d) {

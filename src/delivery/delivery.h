@@ -45,11 +45,8 @@ struct delivery_call {
 NODISCARD enum err delivery_submit(struct delivery *d, struct delivery_call *call);
 NODISCARD enum err delivery_refuse(struct delivery *d, const struct intake_request *r, struct str reason);
 
-// A request that was refused because the disk budget is used up.
-void delivery_note_full(struct delivery *d);
-
-struct delivery_stats {                                    // since the start
-    uint64_t events, again, unknown, aside, refused, full; // full: of requests, apart from refused
+struct delivery_stats { // since the start
+    uint64_t events, again, unknown, aside;
 };
 void delivery_stats(struct delivery *d, struct delivery_stats *out);
 

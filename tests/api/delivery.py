@@ -9,6 +9,7 @@ import math
 import os
 import random
 import re
+import sqlite3
 import statistics
 import subprocess
 import time
@@ -487,6 +488,29 @@ def repositories_of_the_catalogue():
         conforms(answer, {"$ref": "#/components/schemas/CatalogueAnswer"})
 
 
+def requests_refused(server):
+    """By reason, of requests with events; without those that are 0."""
+    lines = re.findall(r'^takt_delivery_requests_refused_total\{reason="(\w+)"\} (\d+)$', server.get("/metrics")[2].decode(), re.M)
+    assert {reason for reason, _ in lines} == {"invalid", "disk", "busy", "closed", "failed"}, lines
+    return {reason: int(n) for reason, n in lines if n != "0"}
+
+
+def a_busy_store_is_told_and_counted():
+    """Somebody else holds facts.db: the sender is asked to come back, and no event is lost or half kept."""
+    deploy = event("deploy", 1795000000, id="d", service="s", environment="production", state="success", succeeded_at=1795000000)
+    with Server() as server:
+        other = sqlite3.connect(server.data / "facts.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        status, head, body = server.request("POST", "/events", json.dumps(deploy).encode(), {"Content-Type": "application/cloudevents+json"})
+        assert status == 429 and head["Retry-After"] and b"try again" in body, (status, body)
+        assert requests_refused(server) == {"busy": 1}, requests_refused(server)
+        other.execute("ROLLBACK")
+        other.close()
+        send(server, [deploy])
+        assert server.request("POST", "/events", b"{", {})[0] == 400
+        assert requests_refused(server) == {"busy": 1, "invalid": 1}, requests_refused(server)
+
+
 def damaged_facts_stop_no_trace():
     """Traces come and go; what needs the facts says why it cannot; a file that is whole brings them back."""
     with Server() as server:
@@ -505,6 +529,7 @@ def damaged_facts_stop_no_trace():
             status, _, body = server.request(method, path, b"{}" if method != "GET" else None)
             assert status == 503 and b"facts.db" in body, (method, path, status, body)
         assert b"\ntakt_delivery_open 0\n" in server.get("/metrics")[2]
+        assert requests_refused(server) == {"closed": 2}, requests_refused(server)
         server.stop()
         assert facts.read_bytes() == b"?" * len(whole), "the damaged file was touched"
         facts.write_bytes(whole)
@@ -1288,5 +1313,5 @@ def cases(tap):
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
     tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
-    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
+    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
         tap.case(case.__name__, case)
