@@ -51,6 +51,8 @@ static int talk(const char *command, const char *server, const char *path, const
     enum err e = url.failed ? err_set(&ctx, ERR_LIMIT, "the question is too long")
                             : http_request(url.ptr, ask, &answer, &ctx);
     buf_fini(&url);
+    if (e == ERR_UNSUPPORTED)
+        return failed(command, "%s\nA data directory is read without it: --data DIR.", ctx.text);
     if (e != ERR_OK)
         return failed(command,
                       "%s\nIs the server running? Give its address with --server URL, or a data directory "

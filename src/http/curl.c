@@ -16,7 +16,7 @@ static struct {
 static bool find(void *library_handle, const char *name, void *out) {
     void *call = dlsym(library_handle, name);
     memcpy(out, &call, sizeof call); // ISO C has no cast from an object to a function
-    if (!call) (void)snprintf(library.why, sizeof library.why, "libcurl has no %s", name);
+    if (!call) (void)snprintf(library.why, sizeof library.why, "it has no %s", name);
     return call != NULL;
 }
 
@@ -32,11 +32,13 @@ static void load(void) {
         find(h, "curl_easy_getinfo", &c->easy_getinfo) && find(h, "curl_easy_strerror", &c->easy_strerror) &&
         find(h, "curl_easy_cleanup", &c->easy_cleanup) && find(h, "curl_slist_append", &c->slist_append) &&
         find(h, "curl_slist_free_all", &c->slist_free_all) && c->global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        (void)snprintf(library.why, sizeof library.why, "libcurl does not begin");
+        (void)snprintf(library.why, sizeof library.why, "it does not begin");
 }
 
 enum err curl_load(const struct curl_calls **out, struct err_ctx *ctx) {
     (void)pthread_once(&library.once, load);
     *out = &library.calls;
-    return library.why[0] ? err_set(ctx, ERR_UNSUPPORTED, "%s", library.why) : ERR_OK;
+    if (!library.why[0]) return ERR_OK;
+    return err_set(ctx, ERR_UNSUPPORTED, "libcurl (Debian's package libcurl4) cannot be used: %s",
+                   library.why);
 }
