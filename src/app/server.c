@@ -86,8 +86,20 @@ static uint64_t query_memory(const struct config *c) {
     return share > QUERY_MEMORY_LEAST ? share : QUERY_MEMORY_LEAST;
 }
 
+// What was free at the first start may be too little; config_check has looked at what is set.
+static enum err check_free(const struct server *s, uint64_t budget, struct err_ctx *ctx) {
+    uint64_t least = config_disk_least(&s->config);
+    if (budget >= least) return ERR_OK;
+    return err_set(
+        ctx, ERR_LIMIT,
+        "80 %% of what was free at the first start on the disk of %s are %llu MiB, too little for a disk "
+        "budget: %llu MiB are needed; make room, or set disk.budget and a smaller head.cut_bytes",
+        s->config.data_dir.ptr, (unsigned long long)budget >> 20,
+        (unsigned long long)(least + (1 << 20) - 1) >> 20);
+}
+
 // 80 % of what is free at the first start; kept in the store, so that it does not shrink with it.
-static enum err disk_budget(struct server *s, uint64_t *out) {
+static enum err disk_budget(struct server *s, uint64_t *out, struct err_ctx *ctx) {
     struct disk *d = disk_real();
     uint64_t free_bytes, total;
     char text[32] = "";
@@ -96,10 +108,11 @@ static enum err disk_budget(struct server *s, uint64_t *out) {
     enum err e = s->store->ops->size(s->store, STR("disk-budget"), &total);
     if (e == ERR_OK && total < sizeof text) {
         TRY(s->store->ops->read(s->store, STR("disk-budget"), 0, text, total));
-        if (str_u64(str_of(text), out)) return ERR_OK;
+        if (str_u64(str_of(text), out)) return check_free(s, *out, ctx);
     }
     TRY(d->ops->space(d, s->config.data_dir.ptr, &free_bytes, &total));
     *out = free_bytes / 5 * 4;
+    TRY(check_free(s, *out, ctx));
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)*out);
     e = s->store->ops->put_if_absent(s->store, STR("disk-budget"), str_of(text));
     return e == ERR_EXISTS ? ERR_OK : e;
@@ -139,11 +152,21 @@ static uint64_t facts_bytes(void *ctx) {
     return bytes;
 }
 
+// Facts are never deleted: the room that they leave comes back only with a larger budget. What is there can
+// still be read, so the server starts.
+static void warn_of_facts(struct server *s, uint64_t budget) {
+    uint64_t facts = facts_bytes(s), least = facts + config_disk_least(&s->config);
+    if (facts + s->config.head_cut_bytes < budget) return;
+    log_error("disk.full_of_facts", KV_U64("budget", budget), KV_U64("facts", facts), KV_U64("least", least),
+              KV_Z("help", "all new data is refused until disk.budget is at least that"));
+}
+
 static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
     const struct config *c = &s->config;
     struct ingest_replay replay;
     uint64_t disk;
-    TRY(disk_budget(s, &disk));
+    TRY(disk_budget(s, &disk, ctx));
+    warn_of_facts(s, disk);
     (void)snprintf(s->wal_dir, sizeof s->wal_dir, "%s/wal", c->data_dir.ptr);
     struct ingest_opts o = { .disk = disk_real(),
                              .clock = clock_real(),

@@ -24,7 +24,9 @@ static enum err apply_override(const struct config_override *o, struct config *c
         enum err e = o->value.len >= CONFIG_VALUE_MAX ? ERR_LIMIT
                                                       : setting_parse(&rows[i], o->value, &c->arena, c, &why);
         if (e == ERR_LIMIT) return err_set(ctx, e, "%s: the value is longer than 4096 bytes", o->flag);
-        return e == ERR_INVALID ? err_set(ctx, e, "%s: %s", o->flag, why.text) : e;
+        if (e != ERR_INVALID) return e;
+        return strcmp(o->flag, "--set") == 0 ? err_set(ctx, e, "%s %s: %s", o->flag, rows[i].name, why.text)
+                                             : err_set(ctx, e, "%s: %s", o->flag, why.text);
     }
     return err_set(ctx, ERR_INVALID, "%s: there is no setting \"%.*s\"", o->flag,
                    STR_ARG(str_sub(o->name, 0, 60)));
@@ -82,6 +84,11 @@ static bool same_place(const struct config_address *a, const struct config_addre
     return !a->off && !b->off && a->port != 0 && str_eq(a->text, b->text);
 }
 
+uint64_t config_disk_least(const struct config *c) {
+    uint64_t cut = c->head_cut_bytes, share = c->memory_budget / 8; // a head holds no more of the memory
+    return (share && share < cut ? share : cut) + CONFIG_DISK_ROOM_LEAST;
+}
+
 #define REFUSE(ctx, ...) return err_set((ctx), ERR_INVALID, __VA_ARGS__)
 
 enum err config_check(const struct config *c, struct err_ctx *ctx) {
@@ -99,6 +106,14 @@ enum err config_check(const struct config *c, struct err_ctx *ctx) {
         REFUSE(ctx, "ingest.max_decoded_bytes is less than ingest.max_request_bytes");
     if (c->wal_limit_bytes / 2 < c->wal_segment_bytes)
         REFUSE(ctx, "wal.limit_bytes must be at least twice wal.segment_bytes");
+    uint64_t disk = config_disk_least(c), room = CONFIG_DISK_ROOM_LEAST >> 20;
+    if (c->disk_budget && c->disk_budget < disk)
+        REFUSE(ctx,
+               "disk.budget (%llu MiB) leaves no room for data: head.cut_bytes (%llu MiB) of it are kept "
+               "free for "
+               "the block being written; set disk.budget to %llu MiB or more, or head.cut_bytes to less",
+               (unsigned long long)c->disk_budget >> 20, (unsigned long long)(disk >> 20) - room,
+               (unsigned long long)(disk + (1 << 20) - 1) >> 20);
     return ERR_OK;
 }
 

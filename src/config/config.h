@@ -66,6 +66,11 @@ NODISCARD enum err config_load(struct disk *d, const struct config_source *src, 
                                struct err_ctx *ctx);
 void config_fini(struct config *c);
 
+// Room in the disk budget beside the block being written: an empty facts.db with its journal, a log.
+#define CONFIG_DISK_ROOM_LEAST (16ull << 20)
+// The least disk budget, in bytes, with which data comes in at all.
+uint64_t config_disk_least(const struct config *c);
+
 // Do the settings fit together? ERR_INVALID and a message. (Files are not looked at.)
 NODISCARD enum err config_check(const struct config *c, struct err_ctx *ctx);
 

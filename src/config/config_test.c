@@ -162,6 +162,11 @@ TEST(config_names_the_line_and_the_mistake) {
         { "http:\n  address: :4317\notlp:\n  grpc:\n    address: :4317\n", "are the same" },
         { "ingest:\n  max_decoded_bytes: 1MiB\n", "is less than ingest.max_request_bytes" },
         { "wal:\n  limit_bytes: 64MiB\n", "at least twice" },
+        { "disk:\n  budget: 64MiB\n",
+          "disk.budget (64 MiB) leaves no room for data: head.cut_bytes (64 MiB) of it" },
+        { "disk:\n  budget: 79MiB\n", "set disk.budget to 80 MiB or more" },
+        { "disk: {budget: 79MiB}\nhead: {cut_bytes: 67108863}\n", "set disk.budget to 80 MiB or more" },
+        { "disk: {budget: 64MiB}\nmemory: {budget: 400MiB}\n", "set disk.budget to 66 MiB or more" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct config c;
@@ -170,6 +175,18 @@ TEST(config_names_the_line_and_the_mistake) {
         if (e != ERR_INVALID || !strstr(ctx.text, rows[i].want))
             printf("# %s -> %s\n", rows[i].text, ctx.text);
         CHECK(e == ERR_INVALID && strstr(ctx.text, rows[i].want));
+    }
+}
+
+TEST(config_takes_a_disk_budget_with_room_beside_a_block) {
+    static const char *const rows[] = { "disk: {budget: 80MiB}\n", "disk: {budget: 0}\n",
+                                        "disk: {budget: 64MiB}\nhead: {cut_bytes: 48MiB}\n",
+                                        "disk: {budget: 64MiB}\nmemory: {budget: 384MiB}\n" };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct config c;
+        load(rows[i], &c);
+        CHECK(c.disk_budget == 0 || c.disk_budget >= config_disk_least(&c));
+        config_fini(&c);
     }
 }
 
@@ -328,6 +345,7 @@ TEST(config_print_keeps_odd_values) {
         }
         c.ingest_max_decoded_bytes = 2ull << 30; // what config_check asks for
         c.wal_limit_bytes |= 1ull << 32;
+        c.disk_budget |= 1ull << 40;
         check_prints_the_same(&c);
         config_fini(&c);
     }

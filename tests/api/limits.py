@@ -274,6 +274,7 @@ def facts_fill_the_disk(seed):
             assert statuses == [202] * (len(statuses) - 1) + [429], statuses
 
         tell_until_full(0)
+        assert "disk.full_of_facts" not in server.log.read_text()
         status, head, body = tell(1000)
         assert status == 429 and head["Retry-After"] and b"disk budget" in body, (status, body)
         value = lambda name, **labels: openmetrics.value(openmetrics.parse(server.get("/metrics")[2].decode()), name, **labels)
@@ -294,7 +295,13 @@ def facts_fill_the_disk(seed):
         until("full", lambda: value("takt_disk_full") == 1, 30)
         assert value("takt_spans_dropped_total") == 0 and tell(1001)[0] == 429
         server.stop()
-        server.flags += ["--set", "disk.budget=256MiB"]
+        # Where the facts leave no room at all, the server still answers, and its log says what is needed.
+        server.flags += ["--set", "head.cut_bytes=48MiB"]
+        server.start()
+        assert "disk.full_of_facts" in server.log.read_text() and tell(1001)[0] == 429
+        assert server.get("/api/takt/delivery/measures")[0] == 200
+        server.stop()
+        server.flags += ["--set", "disk.budget=256MiB", "--set", "head.cut_bytes=8MiB"]
         server.start()
         until("there is room", lambda: value("takt_disk_full") == 0, 30)
         assert tell(1002)[0] == 202 and server.post_traces(otlp.encode(request(span())))[0] == 200
