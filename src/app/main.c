@@ -174,6 +174,23 @@ static void print_usage(FILE *to) {
     (void)fprintf(to, "\ntakt COMMAND --help tells more. The shortest way to see something: takt demo\n");
 }
 
+static bool is_in_group(const struct command *c, const char *word) {
+    struct str first, second;
+    return str_cut(str_of(c->name), ' ', &first, &second) && str_eq(first, str_of(word));
+}
+
+// The commands whose first word it is, as "config"; false: there are none.
+static bool print_group(FILE *to, const char *word) {
+    bool any = false;
+    for (unsigned i = 0; i < n_commands; i++) {
+        if (!is_in_group(&commands[i], word)) continue;
+        if (!any) (void)fprintf(to, "usage: takt %s COMMAND [flags]\n\n", word);
+        (void)fprintf(to, "  %-16s %s\n", commands[i].name, commands[i].about);
+        any = true;
+    }
+    return any;
+}
+
 static bool wants_help(int argc, char **argv) {
     for (int i = 0; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
@@ -193,7 +210,7 @@ static const struct command *find_command(int argc, char **argv, int *words) {
     return NULL;
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
     int words;
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
@@ -205,6 +222,9 @@ int main(int argc, char **argv) {
         return EXIT_DONE;
     }
     const struct command *c = find_command(argc, argv, &words);
+    if (!c && (argc == 2 || wants_help(argc - 2, argv + 2)) &&
+        print_group(argc == 2 ? stderr : stdout, argv[1]))
+        return argc == 2 ? EXIT_USAGE : EXIT_DONE;
     if (!c) {
         (void)fprintf(stderr, "takt: there is no command \"%s\"\n\n", argv[1]);
         print_usage(stderr);
@@ -215,4 +235,12 @@ int main(int argc, char **argv) {
         return EXIT_DONE;
     }
     return c->run(argc - 1 - words, argv + 1 + words);
+}
+
+// An answer that did not get out whole, to a full disk say, is no success.
+int main(int argc, char **argv) {
+    int result = run(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return result;
+    (void)fprintf(stderr, "takt: the output could not be written\n");
+    return result == EXIT_DONE ? EXIT_FAILED : result;
 }

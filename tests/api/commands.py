@@ -34,6 +34,12 @@ def help_of_every_command():
     for name in names:
         code, out, err = takt(*name.split(), "--help")
         assert code == 0 and out.startswith(f"usage: takt {name}") and not err, (name, code, out, err)
+    for group in {name.split()[0] for name in names if " " in name and name.split()[0] not in names}:
+        code, out, err = takt(group, "--help")
+        members = [name for name in names if name.startswith(group + " ")]
+        assert code == 0 and out.startswith(f"usage: takt {group} COMMAND") and not err, (group, code, out, err)
+        assert all(name in out for name in members) and len(out.splitlines()) == 2 + len(members), out
+        assert takt(group) == (2, "", out), takt(group)
     assert takt("--version")[1].startswith("takt "), takt("--version")
     code, out, err = takt()
     assert code == 2 and not out and "takt serve" in err or "serve" in err, (code, out, err)
@@ -48,6 +54,32 @@ def unknown_words():
                   ["serve", "--set", "retention"], ["demo", "--duration", "long"]):
         code, out, err = takt(*words)
         assert code == 2 and err, (words, code, out, err)
+
+
+def output_that_cannot_be_written():
+    for words in (["--help"], ["serve", "--help"], ["config", "print"]):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([BINARY, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert done.returncode == 1 and "could not be written" in done.stderr, (words, done)
+
+
+def without_libcurl():
+    """Only the client side needs it: it says what is missing, and the rest works."""
+    broken, foreign = temporary_directory(), temporary_directory()
+    (broken / "libcurl.so.4").write_text("not a library")
+    (foreign / "libcurl.so.4").symlink_to("/lib/x86_64-linux-gnu/libm.so.6")
+    with Server() as server:
+        trace = new_id()
+        assert server.post_traces(otlp.encode(request(span(trace))))[0] == 200
+        address = f"http://127.0.0.1:{server.port()}"
+        for directory, why in ((broken, "file too short"), (foreign, "it has no curl_global_init")):
+            for words in (["trace", trace], ["query", "{ }"], ["dora"], ["event", "deploy", "--service", "a"]):
+                code, out, err = takt(*words, "--server", address, LD_LIBRARY_PATH=str(directory))
+                assert code == 1 and not out, (words, code, out, err)
+                assert "libcurl4" in err and why in err and "--data" in err and "running" not in err, (words, err)
+        code, out, err = takt("trace", trace, "--data", server.data, LD_LIBRARY_PATH=str(broken))
+        assert code == 0 and out and not err, (code, out, err)
+        assert takt("trace", trace, "--server", address)[0] == 0
 
 
 def deletion_of_everything():
@@ -109,9 +141,29 @@ def bad_configuration():
     file.write_text("retention: 7d\n")
     assert takt("config", "check", file)[0] == 0
     code, _, err = takt("config", "check", "--set", "retention=soon")
-    assert code == 1 and "--set" in err, (code, err)
+    assert code == 1 and "--set retention: expected" in err, (code, err)
     code, _, err = takt("config", "check", file.parent / "absent.yaml")
     assert code == 1 and "absent.yaml" in err, (code, err)
+
+
+def disk_budget_without_room():
+    """Refused at the start, with what is needed; it would be full for ever."""
+    directory = temporary_directory()
+    small = ("--set", "disk.budget=64MiB", "--set", "head.cut_bytes=49MiB", "--set", "memory.budget=1GiB")
+    for words in (["config", "check"], ["serve", "--data", directory / "d"]):
+        code, out, err = takt(*words, *small)
+        assert code == 1 and not out and "disk.budget (64 MiB)" in err and "head.cut_bytes (49 MiB)" in err, (words, code, err)
+        assert "set disk.budget to 65 MiB or more" in err, err
+    assert not (directory / "d").exists(), "a wrong configuration made a directory"
+    with Server(directory / "d", flags=small[:2] + ("--set", "head.cut_bytes=48MiB")) as server:
+        assert server.post_traces(otlp.encode(request(span())))[0] == 200
+    # Without a setting it is what was free at the first start.
+    (directory / "d/disk-budget").write_text(str(20 << 20))
+    address = ("--http", "127.0.0.1:0", "--otlp-grpc", "off", "--otlp-http", "off")
+    code, _, err = takt("serve", "--data", directory / "d", *address)
+    assert code == 1 and "are 20 MiB" in err and "set disk.budget" in err, (code, err)
+    with Server(directory / "d", flags=("--set", "disk.budget=256MiB")):
+        pass
 
 
 def printed_configuration():
@@ -278,7 +330,7 @@ def block_stat():
 
 
 def cases(tap):
-    for case in (help_of_every_command, unknown_words, busy_port, second_server, bad_configuration,
+    for case in (help_of_every_command, unknown_words, output_that_cannot_be_written, without_libcurl, busy_port, second_server, bad_configuration, disk_budget_without_room,
                  printed_configuration, trace_of_a_server_and_of_its_directory, unreadable_directory,
                  deletion_of_everything, demo,
                  demo_ends_with_ctrl_c, load_without_a_server, block_stat):
