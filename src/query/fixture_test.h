@@ -20,7 +20,9 @@ struct listing {
     struct search how;
     uint64_t start_ns, end_ns;
     uint32_t limit;
+    bool stops; // where nothing older can change the page; it counts all otherwise
 };
+// Page by page against the model, once counted and once not.
 void check_search(struct view *v, struct model *m, struct listing l);
 // One page of it, the first for after NULL.
 void list_traces(struct view *v, const struct listing *l, const struct trace_summary *after,

@@ -223,6 +223,34 @@ TEST(search_few_matches_of_split_traces) {
     }
 }
 
+// A page is full, and an older block still holds what belongs on it.
+TEST(search_stops_only_where_nothing_older_belongs_on_the_page) {
+    static const struct spec blocks[2][4] = {
+        { { 11, 1, 0, AT + 100, AT + 101, "a", "r", false },
+          { 12, 1, 0, AT + 10, AT + 11, "a", "r", false },
+          { 13, 1, 0, AT + 9, AT + 10, "a", "r", false },
+          { 14, 1, 0, AT + 8, AT + 9, "a", "r", false } },
+        { { 1, 1, 0, AT + 50, AT + 51, "a", "r", false },
+          { 2, 1, 0, AT + 10, AT + 11, "a", "r", false }, // of as old ones the lesser id is first
+          { 3, 1, 0, AT + 7, AT + 8, "a", "r", false },
+          { 4, 1, 0, AT + 6, AT + 7, "a", "r", false } },
+    };
+    for (int newest = 0; newest < 2; newest++) { // in either order, in blocks and in the head
+        struct trial t;
+        trial_start(&t, (struct trial_opts){ .cut_spans = 1000, .mem_store = true });
+        CHECK_OK(submit_specs(&t, blocks[newest], 4));
+        CHECK_OK(trial_flush(&t));
+        CHECK_OK(submit_specs(&t, blocks[!newest], 4));
+        if (newest) CHECK_OK(trial_flush(&t));
+        model_sort(&t.model);
+        struct view *v = ingest_view(t.in);
+        for (uint32_t limit = 1; limit <= 9; limit++)
+            check_search(v, &t.model, (struct listing){ .limit = limit });
+        view_unref(v);
+        trial_fini(&t);
+    }
+}
+
 TEST(search_what_is_known_of_the_blocks_of_a_view_is_found_out_once) {
     struct trial t;
     struct sources a, b;
