@@ -67,6 +67,7 @@ static void delete_done(struct ingest_request *ir, enum err e) {
 
 // id NULL: everything.
 static void delete_begin(struct api *a, struct net_request *rq, const uint8_t *id) {
+    if (!reply_unless_tool(rq)) return;
     struct flush_call *f = mem_zalloc(sizeof *f);
     if (!f) {
         reply_error(rq, 503, "out of memory");

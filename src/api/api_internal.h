@@ -114,8 +114,11 @@ static inline struct str param(const struct net_request *rq, struct str name) {
     return params_get(&p, name);
 }
 
-// A web page sent it, from its reader's browser: never a tool. (Pages of ours send GET only.)
+// A web page sent it, from its reader's browser: never a tool. (Ours send a test span and a person's
+// verdict.)
 bool is_page(const struct net_request *rq);
+// No page, or the request was answered: 403.
+bool reply_unless_tool(struct net_request *rq);
 
 // --- workers ---
 struct workers;

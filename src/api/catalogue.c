@@ -37,11 +37,7 @@ static enum err read_body(struct net_request *rq, struct change *c, bool one) {
 static void write_change(struct api *a, struct net_request *rq, struct change *c,
                          enum err (*job)(struct db *db, void *ctx), bool reads, bool one) {
     enum err e = ERR_OK;
-    if (is_page(rq)) {
-        reply_error(rq, 403, "web pages may not ask for this");
-        return;
-    }
-    if (!reply_unless_delivery(a, rq)) return;
+    if (!reply_unless_tool(rq) || !reply_unless_delivery(a, rq)) return;
     if (reads) e = read_body(rq, c, one);
     if (e == ERR_OK) e = delivery_write(a->opts.delivery, job, c);
     if (e == ERR_OK)

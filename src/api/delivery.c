@@ -284,11 +284,7 @@ void takt_intake_handle(struct api *a, struct net_request *rq) {
 }
 
 void takt_reprocess_handle(struct api *a, struct net_request *rq) {
-    if (is_page(rq)) {
-        reply_error(rq, 403, "web pages may not ask for this");
-        return;
-    }
-    if (!reply_unless_delivery(a, rq)) return;
+    if (!reply_unless_tool(rq) || !reply_unless_delivery(a, rq)) return;
     enum err e = delivery_reprocess(a->opts.delivery, NULL, NULL);
     if (e == ERR_OK)
         reply_static(rq, 200, TYPE_TEXT, STR("all facts were made again from the events\n"));

@@ -15,9 +15,14 @@ static bool is_local(struct str peer) {
            str_starts(peer, STR("[::ffff:127."));
 }
 
+// "null" is a page too: of a file, or in a frame that its site has put into a sandbox.
 bool is_page(const struct net_request *rq) {
-    struct str origin = net_request_header(rq, STR("origin"));
-    return origin.len && !str_eq(origin, STR("null"));
+    return net_request_header(rq, STR("origin")).len > 0;
+}
+
+bool reply_unless_tool(struct net_request *rq) {
+    if (is_page(rq)) reply_error(rq, 403, "web pages may not ask for this");
+    return !is_page(rq);
 }
 
 // A page of this server, opened on this machine by a name that nobody else can point here: a page of

@@ -91,6 +91,9 @@ def deletion_of_everything():
             server.post_traces(otlp.encode(request(span(trace, name="deletion"))))
         status, _, body = server.request("DELETE", "/api/takt/traces")
         assert status == 400 and b"everything=yes" in body, (status, body)
+        for path in ("?everything=yes", f"/{ids[0]}"):  # of a page whose name was made to lead here
+            page = {"Host": "evil.example:3200", "Origin": "http://evil.example:3200"}
+            assert server.request("DELETE", "/api/takt/traces" + path, headers=page)[0] == 403
         assert takt("delete", *address)[0] == 2 and takt("delete", "xyz", *address)[0] == 2
         code, out, err = takt("delete", ids[0], new_id(16), *address)
         assert code == 1 and out == f"{ids[0]}: 1 spans deleted\n" and "not found" in err, (code, out, err)

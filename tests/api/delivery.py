@@ -562,6 +562,8 @@ def bad_events_are_refused_and_harm_nothing():
         # A page in a browser is no tool.
         assert server.request("POST", "/events", json.dumps(good).encode(),
                               {"Content-Type": "application/cloudevents+json", "Origin": "https://evil.example"})[0] == 401
+        # Nor is one of no origin: a file, or a frame in a sandbox, which needs no leave for a form of text.
+        assert server.request("POST", "/events", json.dumps(good).encode(), {"Content-Type": "text/plain", "Origin": "null"})[0] == 401
         # Nor is one whose name was made to lead here. Our own page is: a person's verdict comes from there.
         for host, want in (("evil.example", 401), ("127.evil.example", 401), ("127.0.0.1.evil.example:80", 401),
                            ("localhost.evil.example", 401), ("127.0.0.1:1", 202), ("localhost", 202)):
