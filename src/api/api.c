@@ -178,6 +178,13 @@ static void run_timed(struct api *a, struct net_request *rq) {
 }
 
 static void dispatch(struct api *a, struct net_request *rq, const struct route *r) {
+    struct params p = params_of(rq);
+    struct err_ctx why = { 0 };
+    enum err e = rq->is_grpc ? ERR_OK : params_check(&p, &why);
+    if (e != ERR_OK) {
+        reply_error(rq, status_of(e), "%s", why.text[0] ? why.text : err_text(e));
+        return;
+    }
     if (r->where == ON_LOOP) {
         r->handle(a, rq);
         return;

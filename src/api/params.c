@@ -34,6 +34,21 @@ struct str params_get(const struct params *p, struct str name) {
     return (struct str){ NULL, 0 };
 }
 
+enum err params_check(const struct params *p, struct err_ctx *ctx) {
+    struct str rest = p->query, pair, decoded;
+    if (!memchr(rest.len ? rest.ptr : "", '%', rest.len)) return ERR_OK;
+    while (rest.len) {
+        (void)str_cut(rest, '&', &pair, &rest);
+        if (net_percent_decode(p->arena, pair, true, &decoded)) continue;
+        return p->arena->failed
+                   ? ERR_NOMEM
+                   : err_set(ctx, ERR_INVALID,
+                             "\"%.*s\" is not well encoded: a percent sign is %%25, and there is no %%00",
+                             shown(pair), pair.ptr);
+    }
+    return ERR_OK;
+}
+
 static void add_encoded(struct buf *out, struct str s) {
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];

@@ -17,6 +17,8 @@ struct params {
 struct str params_get(const struct params *p, struct str name);
 // One after the other: *rest begins as p->query. Names and values decoded; broken ones are left out.
 bool params_next(const struct params *p, struct str *rest, struct str *name, struct str *value);
+// ERR_INVALID: a name or value is not well percent-encoded (as in "50%"), and would be left out.
+NODISCARD enum err params_check(const struct params *p, struct err_ctx *ctx);
 // Adds a parameter to a query that is being built.
 void params_add(struct buf *query, struct str name, struct str value);
 

@@ -43,6 +43,28 @@ TEST(params_times) {
     }
 }
 
+TEST(params_that_are_not_well_encoded_are_told) {
+    static const struct {
+        const char *query;
+        bool good;
+    } cases[] = {
+        { "", true },       { "a=1&b", true },      { "q=50%25&%61=%C3%A9", true },
+        { "q=50%", false }, { "a=1&q=%2", false },  { "%zz=1", false },
+        { "q=%00", false }, { "q=%2G&b=1", false }, { "a=%&b=25", false },
+        { "=&&==", true },  { "q=+%2b", true },     { "a=1&b=%f", false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena a;
+        struct err_ctx ctx = { 0 };
+        arena_init(&a, SIZE_MAX, NULL);
+        struct params p = { test_exact(str_of(cases[i].query)), &a };
+        enum err e = params_check(&p, &ctx);
+        if ((e == ERR_OK) != cases[i].good) printf("# %s\n", cases[i].query);
+        CHECK(e == (cases[i].good ? ERR_OK : ERR_INVALID) && (e == ERR_OK) == (ctx.text[0] == '\0'));
+        arena_fini(&a);
+    }
+}
+
 TEST(params_names_and_values) {
     struct arena a;
     struct buf query;

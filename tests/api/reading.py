@@ -210,7 +210,8 @@ def search_order_and_limit(server, shop):
     for n in (1, 7, 262144):
         got = server.get_json(f"/api/search?limit={n}")["traces"]
         assert [t["traceID"].zfill(32) for t in got] == [i for _, i in everything[:n]], n
-    for query in ("limit=0", "limit=262145", "limit=-1", "limit=x", "limit=1.5", "spss=101"):
+    for query in ("limit=0", "limit=262145", "limit=-1", "limit=x", "limit=1.5", "spss=101", "limit=%zz", "q=50%",
+                  "limit=1%00", "%2=1"):
         status, head, body = server.get(f"/api/search?{query}")
         assert status == 400 and head["Content-Type"].startswith("text/plain"), (query, status, body)
 
