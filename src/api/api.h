@@ -44,6 +44,10 @@ struct api_opts {
     double price_per_gb_month;                   // of storage, for the cost figure
 };
 
+// Bytes that large answers may hold until their clients have read them, all servers of the process
+// together; before they start. 0: no limit.
+void api_waiting_limit(uint64_t bytes);
+
 NODISCARD enum err api_new(const struct api_opts *opts, struct api **out);
 // Ends the queries that run, and takes no new ones: before ingest is closed.
 void api_stop(struct api *a); // NULL is fine

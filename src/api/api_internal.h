@@ -75,10 +75,13 @@ bool reply_unless_delivery(struct api *a, struct net_request *rq);
 bool reply_unless_room(struct api *a, struct net_request *rq);
 void reply_method(struct net_request *rq, const char *allowed); // 405
 void reply_busy(struct net_request *rq, const char *why);       // 429 with a retry hint
-// Takes the buffer's bytes. Packed with gzip where the client takes it.
+// Takes the buffer's bytes. Packed with gzip where the client takes it. 429 while what large answers hold
+// until their clients have read them is at api_waiting_limit.
 void reply_buf(struct net_request *rq, int status, struct str content_type, struct buf *body);
 void reply_buf_with(struct net_request *rq, int status, struct str content_type, struct buf *body,
                     const struct net_header *more, size_t n_more);
+uint64_t reply_waiting_bytes(void);   // of such answers, now
+uint64_t reply_waiting_refused(void); // answers, since the start
 bool reply_takes_gzip(const struct net_request *rq);
 // The head of an answer in pieces, which are not packed; then as net.h has it.
 NODISCARD enum err reply_begin(struct net_request *rq, int status, struct str content_type,

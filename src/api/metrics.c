@@ -261,6 +261,10 @@ static void write_queries(struct api *a, struct buf *b) {
     gauge(b, "takt_queries_running", "Queries on the workers.", (double)a->queries_running);
     counter(b, "takt_queries_canceled", "Queries that stopped because nobody waited for the answer any more.",
             a->queries_canceled_total);
+    gauge(b, "takt_answers_waiting_bytes", "Bytes of large answers that their clients have not read yet.",
+          (double)reply_waiting_bytes());
+    counter(b, "takt_answers_refused", "Answers that were refused because large ones wait for slow clients.",
+            reply_waiting_refused());
 }
 
 void metrics_handle(struct api *a, struct net_request *rq) {

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <libdeflate.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "api/api_internal.h"
 #include "delivery/delivery.h"
 
-enum { GZIP_FROM_BYTES = 1400, GZIP_LEVEL = 1, TEXT_MAX = 1024, HEADERS_MAX = 12 };
+enum {
+    GZIP_FROM_BYTES = 1400,
+    GZIP_LEVEL = 1,
+    TEXT_MAX = 1024,
+    HEADERS_MAX = 12,
+    WAITING_FROM_BYTES = 256 << 10
+};
 
 int status_of(enum err e) {
     switch (e) {
@@ -135,6 +142,62 @@ enum err reply_begin(struct net_request *rq, int status, struct str content_type
     return net_reply_begin(rq, &(struct net_reply){ .status = status, .headers = h, .n_headers = n });
 }
 
+// --- answers that wait for their readers ---
+
+static struct {
+    _Atomic uint64_t bytes, refused;
+    uint64_t limit; // 0: none
+} waiting;
+
+struct waiting_answer {
+    char *bytes;
+    size_t len;
+};
+
+void api_waiting_limit(uint64_t bytes) {
+    waiting.limit = bytes;
+}
+uint64_t reply_waiting_bytes(void) {
+    return waiting.bytes;
+}
+uint64_t reply_waiting_refused(void) {
+    return waiting.refused;
+}
+
+static void waiting_release(void *owner) {
+    struct waiting_answer *w = owner;
+    waiting.bytes -= w->len;
+    mem_free(w->bytes);
+    mem_free(w);
+}
+
+// One answer is let through whatever its size, or it could never be had.
+static bool waiting_take(size_t len) {
+    uint64_t now = waiting.bytes;
+    do {
+        if (waiting.limit && now && now + len > waiting.limit) return false;
+    } while (!atomic_compare_exchange_weak(&waiting.bytes, &now, now + len));
+    return true;
+}
+
+// Takes the buffer's bytes; false: too many wait, or memory is short, and they are freed.
+static bool waiting_bytes(struct buf *body, struct net_bytes *out) {
+    size_t len;
+    char *bytes = buf_take(body, &len);
+    *out = net_bytes_owned(bytes, len);
+    if (len < WAITING_FROM_BYTES) return true;
+    struct waiting_answer *w = mem_alloc(sizeof *w);
+    if (!w || !waiting_take(len)) {
+        waiting.refused++;
+        mem_free(w);
+        mem_free(bytes);
+        return false;
+    }
+    *w = (struct waiting_answer){ bytes, len };
+    *out = (struct net_bytes){ { bytes, len }, waiting_release, w };
+    return true;
+}
+
 void reply_buf_with(struct net_request *rq, int status, struct str content_type, struct buf *body,
                     const struct net_header *more, size_t n_more) {
     struct net_header h[HEADERS_MAX];
@@ -146,10 +209,11 @@ void reply_buf_with(struct net_request *rq, int status, struct str content_type,
     }
     if (body->len >= GZIP_FROM_BYTES && reply_takes_gzip(rq) && gzip(body))
         h[n++] = (struct net_header){ STR("content-encoding"), STR("gzip") };
-    size_t len;
-    char *bytes = buf_take(body, &len);
-    net_reply(rq, &(struct net_reply){
-                      .status = status, .headers = h, .n_headers = n, .body = net_bytes_owned(bytes, len) });
+    struct net_bytes bytes;
+    if (waiting_bytes(body, &bytes))
+        net_reply(rq, &(struct net_reply){ .status = status, .headers = h, .n_headers = n, .body = bytes });
+    else
+        reply_busy(rq, "large answers wait for clients that read slowly; try again\n");
 }
 
 void reply_buf(struct net_request *rq, int status, struct str content_type, struct buf *body) {

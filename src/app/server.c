@@ -73,6 +73,7 @@ static void share_memory(struct server *s, struct config *c) {
     block_cache_limit(c->query_column_cache ? c->query_column_cache : all / 16 - answers);
     answers_limit(answers);
     arena_pool_limit(all / 32);
+    api_waiting_limit(all / 8);
     if (c->head_cut_bytes > all / 8) c->head_cut_bytes = all / 8;
     if (c->ingest_max_request_bytes > s->bodies.limit / 2) c->ingest_max_request_bytes = s->bodies.limit / 2;
     if (c->ingest_max_decoded_bytes > s->work.limit / 3 * 2) // the rest: its protobuf, when it is JSON

@@ -206,6 +206,36 @@ def crowd(tap_seed, gzipped):
         until("every span is in a block", lambda: server.metrics()["takt_block_spans"] == spans)
 
 
+def slow_readers_hold_no_more_than_their_share(seed):
+    """Many ask for a large trace and read nothing of it: the rest is told to come later, the small ones are answered."""
+    dice = random.Random(seed)
+    with Server(flags=("--set", "memory.budget=128MiB")) as server:
+        trace = new_id()
+        for _ in range(10):
+            texts = [{"key": f"text.{i}", "value": {"stringValue": dice.randbytes(50 << 10).hex()}} for i in range(8)]
+            assert server.post_traces(otlp.encode(request(span(trace, attributes=texts))))[0] == 200
+        path = f"/api/v2/traces/{trace}"
+        status, _, body = server.get(path)
+        assert status == 200 and len(body) > 7 * MIB, (status, len(body))
+        held, before = [], server.peak_memory()
+        for _ in range(40):
+            s = socket.create_connection(("127.0.0.1", server.port()))
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            held.append(s)
+        value = lambda name: openmetrics.value(openmetrics.parse(server.get("/metrics")[2].decode()), name)
+        until("most are refused", lambda: value("takt_answers_refused_total") >= 35, 60)
+        assert 7 * MIB < value("takt_answers_waiting_bytes") <= 16 * MIB, value("takt_answers_waiting_bytes")
+        status, head, body = server.get(path)
+        assert status == 429 and head["Retry-After"] and b"read slowly" in body, (status, body[:100])
+        assert server.get("/api/search?limit=1")[0] == 200
+        grown = server.peak_memory() - before
+        assert grown < 48 * MIB, f"{grown / MIB:.0f} MiB more"
+        for s in held:
+            s.close()
+        until("the large answer is to be had again", lambda: server.get(path)[0] == 200, 30)
+        until("nothing is left", lambda: value("takt_answers_waiting_bytes") == 0, 30)
+
+
 # --- the disk -----------------------------------------------------------------------------------
 
 DISK = ("--set", "disk.budget=64MiB", "--set", "head.cut_bytes=8MiB", "--set", "wal.segment_bytes=1MiB",
@@ -376,6 +406,7 @@ def cases(tap):
     tap.case("stop_under_load", stop_under_load, tap.seed)
     tap.case("crowd_of_200", crowd, tap.seed, False)
     tap.case("crowd_of_200_with_gzip", crowd, tap.seed, True)
+    tap.case("slow_readers_hold_no_more_than_their_share", slow_readers_hold_no_more_than_their_share, tap.seed)
     tap.case("disk_full_refuses", disk_full_refuses, tap.seed)
     tap.case("facts_fill_the_disk", facts_fill_the_disk, tap.seed)
     tap.case("disk_full_drops_the_oldest", disk_full_drops_the_oldest, tap.seed)
