@@ -53,7 +53,7 @@ static void reply_good(struct net_request *rq, const struct ask *k, struct str t
 
 // --- long answers ----------------------------------------------------------------------------------------
 
-// JSON goes out while it is written, so that no more of it than some pieces is in memory. What fits
+// JSON goes out while it is written, so that only what its reader has not taken is in memory. What fits
 // into one piece is a whole answer.
 struct pieces {
     struct net_request *rq;
@@ -64,12 +64,10 @@ struct pieces {
 static enum err send_piece(void *ctx, struct buf *json, bool last) {
     struct pieces *p = ctx;
     struct net_header h[NOTES_MAX];
-    size_t len;
     if (last && !p->begun) return ERR_OK;
     if (!p->begun) TRY(reply_begin(p->rq, 200, TYPE_JSON, h, notes_of(p->k, h)));
     p->begun = true;
-    char *bytes = buf_take(json, &len);
-    TRY(net_reply_write(p->rq, net_bytes_owned(bytes, len)));
+    TRY(reply_write(p->rq, json));
     return last || buf_reserve(json, PIECE_BYTES + PIECE_BYTES / 4) ? ERR_OK : ERR_NOMEM;
 }
 

@@ -86,6 +86,9 @@ bool reply_takes_gzip(const struct net_request *rq);
 // The head of an answer in pieces, which are not packed; then as net.h has it.
 NODISCARD enum err reply_begin(struct net_request *rq, int status, struct str content_type,
                                const struct net_header *more, size_t n_more);
+// The next piece of it, whose bytes it takes; errors of net_reply_write. While what waits for slow readers is
+// below half of api_waiting_limit it does not wait for this one, so that few of them do not hold all workers.
+NODISCARD enum err reply_write(struct net_request *rq, struct buf *piece);
 void reply_static(struct net_request *rq, int status, struct str content_type, struct str body);
 int status_of(enum err e); // HTTP
 enum net_grpc_status grpc_status_of(enum err e);

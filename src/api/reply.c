@@ -172,30 +172,44 @@ static void waiting_release(void *owner) {
 }
 
 // One answer is let through whatever its size, or it could never be had.
-static bool waiting_take(size_t len) {
+static bool waiting_take(size_t len, uint64_t limit) {
     uint64_t now = waiting.bytes;
     do {
-        if (waiting.limit && now && now + len > waiting.limit) return false;
+        if (limit && now && now + len > limit) return false;
     } while (!atomic_compare_exchange_weak(&waiting.bytes, &now, now + len));
     return true;
 }
 
-// Takes the buffer's bytes; false: too many wait, or memory is short, and they are freed.
-static bool waiting_bytes(struct buf *body, struct net_bytes *out) {
-    size_t len;
-    char *bytes = buf_take(body, &len);
-    *out = net_bytes_owned(bytes, len);
-    if (len < WAITING_FROM_BYTES) return true;
+// False: too many wait, or memory is short; then *out just owns the bytes.
+static bool waiting_own(char *bytes, size_t len, uint64_t limit, struct net_bytes *out) {
     struct waiting_answer *w = mem_alloc(sizeof *w);
-    if (!w || !waiting_take(len)) {
-        waiting.refused++;
+    *out = net_bytes_owned(bytes, len);
+    if (!w || !waiting_take(len, limit)) {
         mem_free(w);
-        mem_free(bytes);
         return false;
     }
     *w = (struct waiting_answer){ bytes, len };
     *out = (struct net_bytes){ { bytes, len }, waiting_release, w };
     return true;
+}
+
+// Takes the buffer's bytes; false: they would wait beside too many others, and are freed.
+static bool waiting_bytes(struct buf *body, struct net_bytes *out) {
+    size_t len;
+    char *bytes = buf_take(body, &len);
+    *out = net_bytes_owned(bytes, len);
+    if (len < WAITING_FROM_BYTES || waiting_own(bytes, len, waiting.limit, out)) return true;
+    waiting.refused++;
+    mem_free(bytes);
+    return false;
+}
+
+enum err reply_write(struct net_request *rq, struct buf *piece) {
+    struct net_bytes bytes;
+    size_t len;
+    char *taken = buf_take(piece, &len);
+    rq->writes_at_once = waiting_own(taken, len, waiting.limit / 2, &bytes);
+    return net_reply_write(rq, bytes);
 }
 
 void reply_buf_with(struct net_request *rq, int status, struct str content_type, struct buf *body,

@@ -145,12 +145,10 @@ struct stream {
 
 static enum err send_piece(void *ctx, struct buf *pb, bool last) {
     struct stream *s = ctx;
-    size_t len;
     (void)last;
     if (!s->begun) TRY(net_reply_begin(s->rq, &(struct net_reply){ .status = 200 }));
     s->begun = true;
-    char *bytes = buf_take(pb, &len);
-    return net_reply_write(s->rq, net_bytes_owned(bytes, len));
+    return reply_write(s->rq, pb);
 }
 
 static enum net_grpc_status grpc_status(enum err e) {

@@ -24,8 +24,8 @@ struct net_header {
     struct str value;
 };
 
-// One request. Read only for handlers, except `user`. Everything in it lives until the answer is
-// given (net_reply or net_reply_end), a taken body until its release.
+// One request. Read only for handlers, except `user` and `writes_at_once`. Everything in it lives until the
+// answer is given (net_reply or net_reply_end), a taken body until its release.
 struct net_request {
     int kind; // of the listener
     enum net_protocol protocol;
@@ -47,6 +47,7 @@ struct net_request {
     uint64_t max_body_bytes; // of the listener; on_head may lower it
     struct arena *arena;     // small things of the handler, up to NET_ARENA_BYTES
     void *user;              // the handler's own
+    bool writes_at_once;     // the handler's: see net_reply_write
 };
 enum { NET_BODY_PADDING = 32, NET_ARENA_BYTES = 256 << 10 };
 
@@ -125,8 +126,9 @@ void net_reply(struct net_request *rq, const struct net_reply *reply);
 // is due even after an error. Begin fails only with ERR_NOMEM; then net_reply is still possible.
 NODISCARD enum err net_reply_begin(struct net_request *rq, const struct net_reply *head);
 // Takes the bytes, also when it fails. Waits while NET_STREAM_BYTES are queued (back-pressure of a
-// slow reader; write_timeout_ms bounds it); on a loop thread ERR_AGAIN instead, and then the bytes
-// stay with the caller. ERR_CANCELED: the client is gone. ERR_NOMEM, ERR_LIMIT (over 4 GiB at once).
+// slow reader; write_timeout_ms bounds it), unless rq->writes_at_once: who sets that bounds what is
+// queued. On a loop thread ERR_AGAIN instead of waiting, and then the bytes stay with the caller.
+// ERR_CANCELED: the client is gone. ERR_NOMEM, ERR_LIMIT (over 4 GiB at once).
 NODISCARD enum err net_reply_write(struct net_request *rq, struct net_bytes bytes);
 // Uses the gRPC fields and on_sent of the reply; `end` may be NULL for a plain good end. With
 // `abort` the client sees that the answer is incomplete (connection or stream reset).

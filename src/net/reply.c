@@ -177,7 +177,7 @@ static void chunk_free(struct out_chunk *c) {
 
 // Under the lock.
 static enum err wait_for_room(struct exch *x, struct out_stream *s) {
-    while (s->queued >= NET_STREAM_BYTES && !x->canceled) {
+    while (s->queued >= NET_STREAM_BYTES && !x->rq.writes_at_once && !x->canceled) {
         if (loop_is_current()) return ERR_AGAIN;
         cond_wait(&s->room, &s->lock);
     }

@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import os
 import random
 import re
 import socket
@@ -10,6 +11,7 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import grpc
 
@@ -236,6 +238,32 @@ def slow_readers_hold_no_more_than_their_share(seed):
         until("nothing is left", lambda: value("takt_answers_waiting_bytes") == 0, 30)
 
 
+def slow_readers_of_long_searches_hold_up_nobody(seed):
+    """As many as there are workers ask for all texts and read none: the next question is answered all the same."""
+    dice = random.Random(seed)
+    readers = min(max(2, os.cpu_count()), 12)
+    with Server(flags=("--set", "memory.budget=1GiB")) as server:
+        for _ in range(10):
+            texts = [[{"key": "text", "value": {"stringValue": dice.randbytes(30 << 10).hex()}}] for _ in range(15)]
+            assert server.post_traces(otlp.encode(request(*[span(attributes=t) for t in texts])))[0] == 200
+        path = "/api/search?limit=1000&q=" + urllib.parse.quote("{ } | select(span.text)")
+        status, head, body = server.get(path)
+        assert status == 200 and len(body) > 8 * MIB and head["Transfer-Encoding"] == "chunked", (status, len(body), head.items())
+        held = []
+        for _ in range(readers):
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.connect(("127.0.0.1", server.port()))
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            held.append(s)
+        until("all wait for their readers", lambda: server.metrics()["takt_answers_waiting_bytes"] > 2 * MIB * readers, 30)
+        assert server.get("/api/search?limit=1", timeout_s=20)[0] == 200  # less than a slow reader is waited for
+        for s in held:
+            s.close()
+        until("nothing is left", lambda: server.metrics()["takt_answers_waiting_bytes"] == 0, 30)
+        assert server.get(path)[2] == body
+
+
 # --- the disk -----------------------------------------------------------------------------------
 
 DISK = ("--set", "disk.budget=64MiB", "--set", "head.cut_bytes=8MiB", "--set", "wal.segment_bytes=1MiB",
@@ -407,6 +435,7 @@ def cases(tap):
     tap.case("crowd_of_200", crowd, tap.seed, False)
     tap.case("crowd_of_200_with_gzip", crowd, tap.seed, True)
     tap.case("slow_readers_hold_no_more_than_their_share", slow_readers_hold_no_more_than_their_share, tap.seed)
+    tap.case("slow_readers_of_long_searches_hold_up_nobody", slow_readers_of_long_searches_hold_up_nobody, tap.seed)
     tap.case("disk_full_refuses", disk_full_refuses, tap.seed)
     tap.case("facts_fill_the_disk", facts_fill_the_disk, tap.seed)
     tap.case("disk_full_drops_the_oldest", disk_full_drops_the_oldest, tap.seed)
