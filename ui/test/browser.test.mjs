@@ -524,6 +524,12 @@ it('20,000 spans scroll over a few rows that are used again', async (open, t) =>
     t.diagnostic(`20,000 spans, ${rows} rows a frame: ${told(f)}`);
     assert((await page.locator('.wf-row').count()) < 80, 'rows are used again');
   }
+  const clips = await page.locator('.wf').evaluate((e) => {
+    const round = [];
+    for (; e; e = e.parentElement) if (getComputedStyle(e).overflowY !== 'visible' && parseFloat(getComputedStyle(e).borderTopLeftRadius)) round.push(e.className);
+    return round;
+  });
+  assert.deepEqual(clips, [], 'nothing with round corners clips what scrolls');
 });
 
 it('1,000 levels deep works; 100,000 spans open, scroll to their end, and open details', async (open, t) => {
