@@ -515,6 +515,29 @@ async function scroll(page, rows) {
 }
 const told = (f) => `p50 ${f.p50.toFixed(1)} ms, p95 ${f.p95.toFixed(1)} ms, max ${f.max.toFixed(1)} ms a frame; ${f.cpu.toFixed(1)} ms of processor`;
 
+// In the page. Scrolls by so and so many rows: of how many elements of rows something was written in the
+// frame, and how many stand elsewhere in their sheet than before.
+async function touchedByScroll(steps) {
+  const grid = document.querySelector('.wf');
+  const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const places = () => new Map([...document.querySelectorAll('.wf-row')].map((r) => [r, r.offsetTop]));
+  const out = [];
+  for (const step of steps) {
+    grid.scrollTop = 26 * 2000 * (out.length + 1);
+    await frame();
+    const before = places();
+    const rows = new Set();
+    const watch = new MutationObserver((all) => all.forEach((m) => rows.add((m.target.closest ? m.target : m.target.parentElement).closest('.wf-row'))));
+    watch.observe(document.querySelector('.wf-view'), { subtree: true, childList: true, attributes: true, characterData: true });
+    grid.scrollTop += 26 * step;
+    await frame();
+    rows.delete(null);
+    watch.disconnect();
+    out.push({ rows: rows.size, moved: [...places()].filter(([r, y]) => before.get(r) !== y).length });
+  }
+  return out;
+}
+
 // How smooth it is depends on the machine: the figures are told, what makes them so is checked.
 it('20,000 spans scroll over a few rows that are used again', async (open, t) => {
   const page = await open(full);
@@ -524,12 +547,49 @@ it('20,000 spans scroll over a few rows that are used again', async (open, t) =>
     t.diagnostic(`20,000 spans, ${rows} rows a frame: ${told(f)}`);
     assert((await page.locator('.wf-row').count()) < 80, 'rows are used again');
   }
+  const touched = await page.evaluate(touchedByScroll, [3, 1000]);
+  assert.deepEqual(touched[0], { rows: 3, moved: 3 }, 'scrolled by 3 rows: the others are left alone');
+  assert.equal(touched[1].moved, 0, 'after a jump each row stands where one stood before');
+  assert(touched[1].rows > 10);
   const clips = await page.locator('.wf').evaluate((e) => {
     const round = [];
     for (; e; e = e.parentElement) if (getComputedStyle(e).overflowY !== 'visible' && parseFloat(getComputedStyle(e).borderTopLeftRadius)) round.push(e.className);
     return round;
   });
   assert.deepEqual(clips, [], 'nothing with round corners clips what scrolls');
+});
+
+it('rows that come back into view are marked, and say what they are', async (open) => {
+  const page = await open(full);
+  await page.visit(`/t/${data.wide.traceId}?group=0`);
+  const top = async (rows) => {
+    await page.locator('.wf').evaluate((g, y) => (g.scrollTop = y), rows * 26);
+    await settle(page);
+  };
+  await page.keyboard.press('Home');
+  for (const rows of [3, 60, 130, 200, 5000, 200, 130, 60, 3, 0]) {
+    await top(rows);
+    const seen = await page.locator('.wf-row:not([hidden])').evaluateAll((all) => all.map((r) => [Number(r.getAttribute('aria-rowindex')) - 2, Math.round(r.getBoundingClientRect().top - document.querySelector('.wf-view').getBoundingClientRect().top), r.getAttribute('aria-selected')]));
+    seen.sort((a, b) => a[0] - b[0]);
+    const room = await page.locator('.wf-view').evaluate((e) => e.clientHeight);
+    assert.deepEqual(seen.map((r) => r[0]), Array.from({ length: Math.ceil(room / 26) + 1 }, (_, i) => rows + i), `at ${rows}`);
+    assert(seen.every(([i, y, selected]) => y === (i - rows) * 26 && selected === String(i === 0)), `at ${rows}: ${seen.join(' ')}`);
+  }
+  // At the end, one element has no row to show: the one before the first.
+  const { all, room } = await page.evaluate(() => ({ all: document.querySelector('.wf').ariaRowCount - 1, room: document.querySelector('.wf-view').clientHeight }));
+  const before = all - Math.ceil(room / 26) - 1;
+  const last = page.locator(`.wf-row[aria-rowindex="${before + 2}"]:not([hidden])`);
+  await top(before);
+  await last.click();
+  await page.locator('[data-details]').waitFor();
+  await settle(page);
+  await top(all);
+  assert.equal(await page.locator('.wf-row:not([hidden])').count(), Math.ceil(room / 26));
+  assert.equal(await page.locator('.wf-row[aria-selected=true]').count(), 0);
+  await top(before);
+  await has(last, 'aria-selected', 'true');
+  await last.locator('.wf-op').hover();
+  await has(last.locator('.wf-name'), 'title', (await last.locator('bdi').allInnerTexts()).join(' · '));
 });
 
 it('1,000 levels deep works; 100,000 spans open, scroll to their end, and open details', async (open, t) => {

@@ -152,7 +152,7 @@ function Legend({ view }: { view: TraceView }): JSX.Element {
 function Grid({ view }: { view: TraceView }): JSX.Element {
   const refs = {
     grid: useRef<HTMLDivElement>(null), head: useRef<HTMLDivElement>(null), inner: useRef<HTMLDivElement>(null),
-    view: useRef<HTMLDivElement>(null), bars: useRef<HTMLCanvasElement>(null), axis: useRef<HTMLCanvasElement>(null),
+    view: useRef<HTMLDivElement>(null), sheet: useRef<HTMLDivElement>(null), bars: useRef<HTMLCanvasElement>(null), axis: useRef<HTMLCanvasElement>(null),
     map: useRef<HTMLCanvasElement>(null), cell: useRef<HTMLDivElement>(null),
   };
   useEffect(() => {
@@ -175,7 +175,10 @@ function Grid({ view }: { view: TraceView }): JSX.Element {
             <div role="columnheader" class="wf-time">Duration</div>
             <div role="columnheader" class="wf-cell" ref={refs.cell}><span class="offscreen">Time</span><canvas ref={refs.axis} aria-hidden="true" /><TraceMarkers view={view} /></div>
           </div>
-          <div class="wf-view" ref={refs.view} role="rowgroup"><canvas class="wf-bars" ref={refs.bars} aria-hidden="true" /></div>
+          <div class="wf-view" ref={refs.view}>
+            <div class="wf-sheet" ref={refs.sheet} role="rowgroup" />
+            <canvas class="wf-bars" ref={refs.bars} aria-hidden="true" />
+          </div>
         </div>
       </div>
     </div>

@@ -11,6 +11,8 @@ import type { TraceView } from './view';
 const INDENT_PX = 14;
 const INDENT_MAX = 24; // levels; deeper rows say their depth instead of moving on
 
+const CHEVRON = 'M7 4l6 6-6 6';
+const CHEVRON_OPEN = 'M16 7l-6 6-6-6';
 const SVG = 'http://www.w3.org/2000/svg';
 
 function make(tag: string, className: string, parent: Element, role = ''): HTMLElement {
@@ -19,6 +21,15 @@ function make(tag: string, className: string, parent: Element, role = ''): HTMLE
   if (role) e.setAttribute('role', role);
   parent.append(e);
   return e;
+}
+
+// An element with one text, and that text: writing to it keeps its layout where `textContent` makes a new one.
+function text(tag: string, className: string, parent: Element): Text {
+  return make(tag, className, parent).appendChild(new Text());
+}
+
+function write(to: Text, value: string): void {
+  if (to.data !== value) to.data = value;
 }
 
 function icon(parent: Element, path: string, className: string): SVGElement {
@@ -52,15 +63,23 @@ export function oddities(view: TraceView, row: number): string[] {
 export class RowElement {
   readonly el: HTMLElement;
   node = -1;
+  place = -1; // in the list of visible rows
+  private shown = true;
+  private y = NaN; // px from the sheet's top
   private readonly name: HTMLElement;
   private readonly fold: HTMLButtonElement;
+  private readonly chevron: Element;
   private readonly dot: HTMLElement;
-  private readonly service: HTMLElement;
-  private readonly operation: HTMLElement;
+  private readonly service: Text;
+  private readonly operation: Text;
   private readonly notes: HTMLElement;
   private readonly cross: SVGElement;
   private readonly time: HTMLElement;
-  private readonly bar: HTMLElement;
+  private readonly took: Text;
+  private readonly period: HTMLElement;
+  private open: boolean | null | undefined;
+  private noted = '';
+  private pointed = false; // at the row, once: it has titles
 
   constructor(private readonly view: TraceView, parent: Element, slot: number) {
     this.el = make('div', 'wf-row', parent, 'row');
@@ -69,57 +88,67 @@ export class RowElement {
     this.fold = make('button', 'wf-fold', this.name) as HTMLButtonElement;
     this.fold.type = 'button';
     this.fold.tabIndex = -1;
-    icon(this.fold, 'M7 4l6 6-6 6', 'ico');
+    this.chevron = icon(this.fold, CHEVRON, 'ico').firstElementChild!;
     this.dot = make('i', 'dot', this.name);
     this.cross = icon(this.name, 'M5 5l10 10M15 5L5 15', 'ico wf-cross');
-    this.service = make('bdi', 'wf-service', this.name);
-    this.operation = make('bdi', 'wf-op', this.name);
+    this.service = text('bdi', 'wf-service', this.name);
+    this.operation = text('bdi', 'wf-op', this.name);
     this.notes = make('span', 'wf-notes', this.name);
     this.time = make('div', 'wf-time', this.el, 'gridcell');
-    this.bar = make('div', 'wf-cell', this.el, 'gridcell');
-    make('span', 'offscreen', this.bar);
+    this.took = this.time.appendChild(new Text());
+    this.period = make('div', 'wf-cell', this.el, 'gridcell');
   }
 
   show(on: boolean): void {
-    if (this.el.hidden !== on) return;
+    if (this.shown === on) return;
+    this.shown = on;
     this.el.hidden = !on;
-    if (!on) this.el.removeAttribute('aria-selected');
+    if (on) this.mark();
+    else this.el.removeAttribute('aria-selected');
   }
 
   move(y: number): void {
-    this.el.style.transform = `translateY(${y}px)`;
+    if (y === this.y) return;
+    this.y = y;
+    this.el.style.top = `${y}px`;
   }
 
   fill(node: number, place: number): void {
     const { view } = this;
     this.node = node;
+    this.place = place;
     const d = view.display.peek();
     const row = view.rowOf(node);
     const group = view.group(node);
     const depth = d.depth[node]!;
-    const open = hasChildren(d, node) ? (view.folded[node] ? 'false' : 'true') : null;
     const errors = group ? group.errors : view.s.status[row] === STATUS_ERROR ? 1 : 0;
     this.el.setAttribute('aria-level', String(depth + 1));
     this.el.setAttribute('aria-rowindex', String(place + 2));
-    if (open) this.el.setAttribute('aria-expanded', open);
-    else this.el.removeAttribute('aria-expanded');
+    this.unfold(hasChildren(d, node) ? !view.folded[node] : null);
     this.el.dataset['k'] = view.keyOf(node);
     this.el.classList.toggle('bad', errors > 0);
     this.el.classList.toggle('group', !!group);
     this.name.style.paddingInlineStart = `${Math.min(depth, INDENT_MAX) * INDENT_PX + 4}px`;
-    this.fold.style.visibility = open ? '' : 'hidden';
-    this.fold.classList.toggle('open', open === 'true');
-    this.fold.setAttribute('aria-label', open === 'true' ? 'Fold' : 'Unfold');
     this.dot.style.background = `var(--c${view.colourOf(row)})`;
     this.cross.style.display = errors ? '' : 'none';
-    this.service.textContent = visible(view.serviceOf(row), 60) || '(no service)';
-    this.operation.textContent = visible(view.nameOf(row), 160) || '(no name)';
-    this.time.textContent = duration(group ? group.sum : view.s.flags[row]! & ENDS_BEFORE ? -view.s.duration[row]! : view.s.duration[row]!);
-    this.time.title = group ? `sum of ${group.members.length}` : '';
-    this.bar.firstElementChild!.textContent = `from ${duration(group ? group.start : view.s.start[row]!)} to ${duration(group ? group.end : endOf(view.s, row))}`;
+    write(this.service, visible(view.serviceOf(row), 60) || '(no service)');
+    write(this.operation, visible(view.nameOf(row), 160) || '(no name)');
+    write(this.took, duration(group ? group.sum : view.s.flags[row]! & ENDS_BEFORE ? -view.s.duration[row]! : view.s.duration[row]!));
+    this.period.setAttribute('aria-label', `from ${duration(group ? group.start : view.s.start[row]!)} to ${duration(group ? group.end : endOf(view.s, row))}`);
     this.note(row, node, errors, depth);
-    this.name.title = `${view.serviceOf(row).slice(0, 200)} · ${view.nameOf(row).slice(0, 300)}`;
+    if (this.pointed) this.title();
     this.mark();
+  }
+
+  // null: there is nothing to fold.
+  private unfold(open: boolean | null): void {
+    if (open === this.open) return;
+    this.open = open;
+    if (open === null) this.el.removeAttribute('aria-expanded');
+    else this.el.setAttribute('aria-expanded', String(open));
+    this.fold.style.visibility = open === null ? 'hidden' : '';
+    this.fold.setAttribute('aria-label', open ? 'Fold' : 'Unfold');
+    this.chevron.setAttribute('d', open ? CHEVRON_OPEN : CHEVRON);
   }
 
   private note(row: number, node: number, errors: number, depth: number): void {
@@ -141,6 +170,9 @@ export class RowElement {
       if (view.s.flags[row]! & LINKS) parts.push(['', 'links']);
       if (depth > INDENT_MAX) parts.push(['', `level ${depth + 1}`]);
     }
+    const noted = parts.join('\n');
+    if (noted === this.noted) return;
+    this.noted = noted;
     this.notes.replaceChildren(
       ...parts.map(([kind, text]) => {
         const e = document.createElement('span');
@@ -149,6 +181,21 @@ export class RowElement {
         return e;
       }),
     );
+  }
+
+  // For the pointer that has come to the row. Most rows are filled many times and never pointed at.
+  point(): void {
+    if (this.pointed) return;
+    this.pointed = true;
+    this.title();
+  }
+
+  private title(): void {
+    const { view } = this;
+    const row = view.rowOf(this.node);
+    const group = view.group(this.node);
+    this.name.title = `${view.serviceOf(row).slice(0, 200)} · ${view.nameOf(row).slice(0, 300)}`;
+    this.time.title = group ? `sum of ${group.members.length}` : '';
   }
 
   // Selected, found, on the critical path: what changes without the row changing.

@@ -13,13 +13,14 @@ import type { TraceView } from './view';
 
 const SCROLL_MAX_PX = 8_000_000; // browsers cut elements off at about 16 million
 const HEAD_PX = 30;
-const EXTRA_ROWS = 2;
+const SHEET_ROWS = 128; // that the sheet is longer than the screen
 
 export interface Parts {
   grid: HTMLElement; // role=treegrid, scrolls
   head: HTMLElement;
   inner: HTMLElement;
   view: HTMLElement;
+  sheet: HTMLElement; // holds the rows, and alone is moved when they scroll
   bars: HTMLCanvasElement;
   axis: HTMLCanvasElement;
   map: HTMLCanvasElement;
@@ -33,8 +34,10 @@ export class Waterfall {
   private inks: Inks;
   private frame = 0;
   private refill = true; // all rows, not only those that came into view
-  private around = true; // axis and map as well
+  private around = true; // axis, map and marks of rows as well
   private size = { room: ROW_PX, width: 0, left: 0, font: '' }; // measured when it may have changed
+  private base = 0; // the row that stands at the sheet's top; may be before the first
+  private seen: [number, number] = [0, 0]; // rows on screen
   private drag: { from: number; to: number } | null = null; // px on the axis
   private readonly stops: (() => void)[] = [];
 
@@ -107,6 +110,10 @@ export class Waterfall {
   private get room(): number {
     return this.size.room;
   }
+  // Rows that can be on screen at once.
+  private get need(): number {
+    return Math.ceil(this.room / ROW_PX) + 1;
+  }
   // As high as all rows; written only when it changes, for each write costs a layout.
   private stretch(): void {
     const height = `${Math.min(this.total, SCROLL_MAX_PX) + HEAD_PX}px`;
@@ -116,8 +123,10 @@ export class Waterfall {
     const real = Math.min(this.total, SCROLL_MAX_PX);
     return real > this.room ? (this.total - this.room) / (real - this.room) : 1;
   }
+  // Whole pixels of the screen: between them, text would be blurred.
   private get top(): number {
-    return Math.min(this.p.grid.scrollTop * this.scale, Math.max(0, this.total - this.room));
+    const top = Math.round(this.p.grid.scrollTop * this.scale * devicePixelRatio) / devicePixelRatio;
+    return Math.min(top, Math.max(0, this.total - this.room));
   }
   private scrollTo(top: number): void {
     this.p.grid.scrollTop = top / this.scale;
@@ -139,7 +148,7 @@ export class Waterfall {
     const visible = v.visible.peek();
     const top = this.top;
     const first = Math.min(visible.length, Math.floor(top / ROW_PX));
-    const last = Math.min(visible.length, Math.ceil((top + this.room) / ROW_PX) + EXTRA_ROWS);
+    const last = Math.min(visible.length, first + this.need);
     this.place(visible, first, last, top);
     const { width, room } = this.size;
     const axis = v.axis(width);
@@ -153,26 +162,50 @@ export class Waterfall {
     this.refill = false;
   }
 
-  // Row i of the list lives in element i mod pool size, so that scrolling refills few of them.
+  // Row i of the list stands at place i - base of the sheet, in element i - base mod the number of elements:
+  // scrolling fills the few that came into view and moves none of the others.
   private place(visible: Uint32Array, first: number, last: number, top: number): void {
-    const need = Math.ceil(this.room / ROW_PX) + EXTRA_ROWS + 1;
-    if (this.pool.length < need) {
-      while (this.pool.length < need) this.pool.push(new RowElement(this.v, this.p.view, this.pool.length));
-      this.refill = true;
+    const { pool } = this;
+    const need = this.need;
+    if (pool.length < need) {
+      while (pool.length < need) pool.push(new RowElement(this.v, this.p.sheet, pool.length));
+      this.p.sheet.style.height = `${(SHEET_ROWS + need) * ROW_PX}px`;
     }
-    const used = new Set<RowElement>();
-    let active = '';
+    this.rebase(first, last);
     for (let i = first; i < last; i++) {
-      const row = this.pool[i % this.pool.length]!;
-      used.add(row);
+      const row = this.element(i);
       if (this.refill || row.node !== visible[i]) row.fill(visible[i]!, i);
-      else row.mark();
-      row.move(i * ROW_PX - top);
-      if (visible[i] === this.v.selected.peek()) active = row.el.id;
+      else if (this.around) row.mark();
+      row.move((i - this.base) * ROW_PX);
     }
-    for (const row of this.pool) row.show(used.has(row));
-    if (active) this.p.grid.setAttribute('aria-activedescendant', active);
-    else this.p.grid.removeAttribute('aria-activedescendant');
+    for (const row of pool) row.show(row.place >= first && row.place < last && this.element(row.place) === row);
+    this.p.sheet.style.transform = `translateY(${this.base * ROW_PX - top}px)`;
+    this.active(first, last);
+  }
+
+  // After a jump, elements and places are those of the screen before: nothing is moved. At an end of the
+  // sheet, rows keep their elements and are moved to its middle.
+  private rebase(first: number, last: number): void {
+    const n = this.pool.length;
+    const middle = first - SHEET_ROWS / 2;
+    if (first >= this.seen[1] || last <= this.seen[0]) this.base = middle;
+    else if (first < this.base || last > this.base + SHEET_ROWS + n) this.base += Math.round((middle - this.base) / n) * n;
+    this.seen = [first, last];
+  }
+
+  private element(i: number): RowElement {
+    return this.pool[(i - this.base) % this.pool.length]!;
+  }
+
+  private active(first: number, last: number): void {
+    const { grid } = this.p;
+    const selected = this.v.selected.peek();
+    const at = selected < 0 ? -1 : this.v.place(selected);
+    const row = at >= first && at < last ? this.element(at) : null;
+    const id = row?.node === selected ? row.el.id : '';
+    if ((grid.getAttribute('aria-activedescendant') ?? '') === id) return;
+    if (id) grid.setAttribute('aria-activedescendant', id);
+    else grid.removeAttribute('aria-activedescendant');
   }
 
   private head(axis: Axis, width: number): void {
@@ -205,6 +238,7 @@ export class Waterfall {
     on(grid, 'keydown', (e) => this.key(e));
     on(view, 'click', (e) => this.click(e));
     on(view, 'dblclick', (e) => this.doubleClick(e));
+    on(view, 'pointerover', (e) => this.rowAt(e)?.point());
     on(grid, 'wheel', (e) => this.wheel(e), { passive: false });
     on(axis, 'pointerdown', (e) => this.chooseRange(e, axis, () => this.v.axis(axis.clientWidth)));
     on(map, 'pointerdown', (e) => this.chooseRange(e, map, () => this.minimap.axis()));
@@ -213,9 +247,12 @@ export class Waterfall {
     on(view, 'pointerdown', (e) => this.grab(e));
   }
 
-  private nodeAt(e: Event): number {
+  private rowAt(e: Event): RowElement | undefined {
     const el = (e.target as Element).closest('.wf-row');
-    return this.pool.find((r) => r.el === el)?.node ?? -1;
+    return this.pool.find((r) => r.el === el);
+  }
+  private nodeAt(e: Event): number {
+    return this.rowAt(e)?.node ?? -1;
   }
 
   private click(e: MouseEvent): void {
