@@ -67,7 +67,7 @@ struct intake_event *hook_unknown(struct hook_in *in, struct str id, struct str 
     e->known = false;
     if (type.len && in->doc.err != ERR_OK) {
         in->doc.err = ERR_OK;
-        in->ctx->text[0] = '\0';
+        if (in->err == ERR_OK) in->ctx->text[0] = '\0'; // else it says why
     }
     return e;
 }
