@@ -99,9 +99,13 @@ enum err incident_print(struct arena *a, const struct doc_node *answer, struct b
     }
     if (node_at(answer, "rollout")) {
         buf_str(out, STR("  caused by    "));
+        put_text_of(out, answer, "cause_service");
+        if (node_at(answer, "cause_service")) buf_char(out, ' ');
         put_text_of(out, answer, "version");
-        buf_fmt(out, " (rollout %.*s, by %.*s)\n", STR_ARG(node_text(answer, "rollout")),
+        buf_fmt(out, " (rollout %.*s, by %.*s: ", STR_ARG(node_text(answer, "rollout")),
                 STR_ARG(node_text(answer, "rule")));
+        put_text_of(out, answer, "says");
+        buf_str(out, STR(")\n"));
     }
     finding_lines(out, "Checks", node_at(answer, "checks"), "yes");
     return ERR_OK;

@@ -6,7 +6,6 @@
 
 #include "delivery/answer_parts.h"
 #include "delivery/answer_rows.h"
-#include "delivery/failure.h"
 
 #define DEPLOY_MEMORY_MAX (64ull << 20)
 
@@ -293,27 +292,6 @@ static enum err put_rank_of(void *ctx, struct str rule) {
     return ERR_OK;
 }
 
-// Rule 7 beyond one service: what no rule links an incident with may be the doing of the last rollout within
-// a day before it, among the services that its own calls or is called by. Shown, and decides nothing until a
-// person says so (then it is a link).
-#define NEAR_LINKS \
-    "SELECT 'near', v.key, 0, 0, printf('%s %s it; the last rollout among such services, %d min before', " \
-    "v.service, CASE n.calls WHEN 1 THEN 'calls' ELSE 'is called by' END, (v.began_at - r.finished_at) / " \
-    "60000000000), i.title, i.severity, i.state, v.began_at, v.detected_at, v.recovered_at, i.url" \
-    " FROM rollout r JOIN (SELECT service, other, max(calls) AS calls FROM neighbour GROUP BY service, " \
-    "other) n ON n.other = r.service JOIN incident_times v ON v.service = n.service JOIN incident i ON " \
-    "i.key = v.key WHERE r.id = ?1 AND r.state = 'success' AND r.change_kind = 'service' AND v.service <> " \
-    "r.service AND NOT v.duplicate AND v.began_at >= r.finished_at AND v.began_at - r.finished_at <= ?3 " \
-    "AND " \
-    "(v.environment = r.environment OR (v.environment = '' AND r.production)) AND NOT EXISTS (SELECT 1 " \
-    "FROM " \
-    "link WHERE incident = v.key) AND NOT EXISTS (SELECT 1 FROM flag_link WHERE incident = v.key) AND NOT " \
-    "EXISTS (SELECT 1 FROM verdict d WHERE d.incident = v.key AND d.says = 'deny' AND d.rollout IN " \
-    "(printf('%016x', r.id), r.deploy)) AND NOT EXISTS (SELECT 1 FROM neighbour m JOIN rollout o ON " \
-    "o.service = m.other WHERE m.service = v.service AND o.state = 'success' AND o.change_kind = 'service' " \
-    "AND (o.environment = v.environment OR (v.environment = '' AND o.production)) AND o.finished_at <= " \
-    "v.began_at AND (o.finished_at, o.id) > (r.finished_at, r.id))"
-
 static enum err put_links(struct telling *t) {
     static const struct answer_column columns[] = { { "rule", CELL_TEXT },       { "incident", CELL_TEXT },
                                                     { "decides", CELL_TRUE },    { "confirmed", CELL_TRUE },
@@ -321,18 +299,17 @@ static enum err put_links(struct telling *t) {
                                                     { "severity", CELL_NUMBER }, { "state", CELL_TEXT },
                                                     { "began", CELL_TIME },      { "detected", CELL_TIME },
                                                     { "recovered", CELL_TIME },  { "url", CELL_TEXT },
-                                                    { NULL, CELL_TEXT } };
+                                                    { "neighbour", CELL_TRUE },  { NULL, CELL_TEXT } };
     struct db_row *r;
     TRY(db_prepare(
         t->db,
         "SELECT l.rule, l.incident, l.decides, l.confirmed, l.evidence, i.title, i.severity, i.state,"
-        " v.began_at, v.detected_at, v.recovered_at, i.url FROM link l LEFT JOIN incident i ON i.key ="
-        " l.incident LEFT JOIN incident_times v ON v.key = l.incident WHERE l.rollout = ?1"
-        " UNION ALL " NEAR_LINKS " ORDER BY 3 DESC, 2, 1, 5 LIMIT ?2",
+        " v.began_at, v.detected_at, v.recovered_at, i.url, l.neighbour FROM link l LEFT JOIN incident i ON "
+        "i.key = l.incident LEFT JOIN incident_times v ON v.key = l.incident WHERE l.rollout = ?1 ORDER BY 3 "
+        "DESC, 2, 1, 5 LIMIT ?2",
         &r));
     db_bind_i64(r, 1, t->id);
     db_bind_i64(r, 2, ANSWER_DEPLOY_ROWS_MAX);
-    db_bind_i64(r, 3, FAILURE_WINDOW_NS);
     return answer_put_rows(t->w, "links", r, columns, put_rank_of, t);
 }
 

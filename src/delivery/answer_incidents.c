@@ -43,8 +43,8 @@ static const char select_incidents[] =
 static const char select_cause[] =
     "SELECT l.rollout, l.rule, l.decides, l.confirmed, l.evidence, r.service, r.version, lower(r.sha), "
     "r.digest,"
-    " r.finished_at, (SELECT count(DISTINCT rollout) FROM link WHERE incident = ?1) FROM link l JOIN rollout "
-    "r"
+    " r.finished_at, (SELECT count(DISTINCT rollout) FROM link WHERE incident = ?1), l.neighbour FROM link l "
+    "JOIN rollout r"
     " ON r.id = l.rollout WHERE l.incident = ?1"
     " ORDER BY l.decides DESC, l.confirmed DESC, r.finished_at DESC, l.rollout LIMIT 1";
 static const char select_flag[] =
@@ -65,6 +65,7 @@ static enum err put_cause(struct incidents *s, struct str key) {
     put_rank(s->w, db_text(r, 1));
     put_bool(s->w, "decides", db_i64(r, 2) != 0);
     put_bool(s->w, "confirmed", db_i64(r, 3) != 0);
+    put_bool(s->w, "neighbour", db_i64(r, 11) != 0);
     put_text(s->w, "says", db_text(r, 4));
     put_text(s->w, "service", db_text(r, 5));
     put_text(s->w, "version", db_text(r, 6));

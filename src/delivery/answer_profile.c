@@ -233,6 +233,8 @@ static enum err put_incident(struct checked *c, struct json_writer *w) {
     if (i.rollout) put_id(w, "rollout", i.rollout);
     put_text(w, "version", i.version);
     put_text(w, "rule", i.rule);
+    put_text(w, "cause_service", i.cause_service);
+    put_text(w, "says", i.says);
     put_findings(w, "checks", j, found, CHECKS_INCIDENT);
     jw_object_end(w);
     return ERR_OK;

@@ -57,15 +57,13 @@ static enum err put_commit(struct why *y, const struct measure_row *row) {
 }
 
 static enum err put_evidence(struct why *y, uint64_t rollout) {
-    static const struct answer_column columns[] = { { "incident", CELL_TEXT },
-                                                    { "rule", CELL_TEXT },
-                                                    { "decides", CELL_TRUE },
-                                                    { "says", CELL_TEXT },
-                                                    { NULL, CELL_TEXT } };
+    static const struct answer_column columns[] = { { "incident", CELL_TEXT },  { "rule", CELL_TEXT },
+                                                    { "decides", CELL_TRUE },   { "says", CELL_TEXT },
+                                                    { "neighbour", CELL_TRUE }, { NULL, CELL_TEXT } };
     struct db_row *r;
     TRY(db_prepare(y->db,
-                   "SELECT incident, rule, decides, evidence FROM link WHERE rollout = ? ORDER BY decides "
-                   "DESC, incident, rule",
+                   "SELECT incident, rule, decides, evidence, neighbour FROM link WHERE rollout = ? ORDER BY "
+                   "decides DESC, incident, rule",
                    &r));
     db_bind_i64(r, 1, (int64_t)rollout);
     return answer_put_rows(y->w, "evidence", r, columns, NULL, NULL);

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/catalogue_store.h"
 
+#include "delivery/near.h"
+
 // --- writing -----------------------------------------------------------------------------------------------
 
 static enum err forget_old(struct db *d) {
     return db_run(
-        d, "DELETE FROM catalogue_was; INSERT INTO catalogue_was SELECT service, derives FROM catalogue;");
+        d, "DELETE FROM catalogue_was; INSERT INTO catalogue_was SELECT service, derives FROM catalogue;"
+           "DELETE FROM catalogue_dependency_was; INSERT INTO catalogue_dependency_was SELECT service, needs "
+           "FROM catalogue_dependency;");
 }
 
 // Services whose rollouts or commits may come out otherwise now; with the row of all services, all.
 static enum err note_changed(struct db *d) {
+    TRY(near_note_catalogue(d));
     return db_run(d,
                   "INSERT OR IGNORE INTO stale SELECT DISTINCT service, ifnull(environment, '') FROM deploy"
                   " WHERE service <> '' AND ('' IN (SELECT service FROM catalogue_changed)"

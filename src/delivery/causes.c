@@ -34,17 +34,28 @@ static enum err read_list(struct reading *s, const char *sql, enum err (*add)(vo
 }
 
 // Duplicates count once, as the incident that they repeat. An incident whose environment nobody told is
-// one of production. Any other comes with a person's word that some rollout caused it.
+// one of production. Any other comes with a person's word that some rollout caused it, or because one of here
+// was chosen for it.
 static const char incidents[] =
-    "SELECT key, caused_by, began_at, recovered_at, NOT own FROM (SELECT *, ifnull(service, '') = ?1 AND "
-    "(environment = ?2 "
-    "OR (environment = '' AND ?3)) AS own FROM incident_times WHERE NOT duplicate AND began_at IS NOT NULL)"
-    " WHERE own OR key IN (SELECT incident FROM verdict WHERE says = 'confirm' AND incident <> 'traces') "
-    "ORDER BY key";
+    "SELECT t.key, t.caused_by, t.began_at, t.recovered_at, NOT (ifnull(t.service, '') = ?1 AND "
+    "(t.environment "
+    "= ?2 OR (t.environment = '' AND ?3))), n.rollout, n.evidence FROM incident_times t LEFT JOIN near n ON "
+    "n.incident = t.key AND n.service = ?1 AND n.environment = ?2 WHERE t.key IN (SELECT key FROM incident "
+    "WHERE "
+    "service = ?1 AND (ifnull(environment, '') = ?2 OR (ifnull(environment, '') = '' AND ?3)) UNION SELECT "
+    "incident FROM verdict WHERE says = 'confirm' AND incident <> 'traces' UNION SELECT incident FROM near "
+    "WHERE "
+    "service = ?1 AND environment = ?2) AND NOT t.duplicate AND t.began_at IS NOT NULL ORDER BY t.key";
 static enum err add_incident(void *ctx, struct db_row *r) {
     struct incident *i = next(ctx, sizeof *i);
     if (!i) return ERR_NOMEM;
-    *i = (struct incident){ text(ctx, r, 0), text(ctx, r, 1), db_i64(r, 2), db_i64(r, 3), db_i64(r, 4) != 0 };
+    *i = (struct incident){ .key = text(ctx, r, 0),
+                            .caused_by = text(ctx, r, 1),
+                            .began = db_i64(r, 2),
+                            .recovered = db_i64(r, 3),
+                            .elsewhere = db_i64(r, 4) != 0,
+                            .near = (uint64_t)db_i64(r, 5),
+                            .says = text(ctx, r, 6) };
     return ERR_OK;
 }
 

@@ -211,9 +211,9 @@ static const char find_incident[] =
     "t.recovered_at FROM incident i JOIN incident_times t ON t.key = i.key WHERE i.key = ?1 OR (length(?1) > "
     "0 AND "
     "substr(i.key, -length(?1) - 1) = ':' || ?1) ORDER BY i.key <> ?1, i.key LIMIT 2";
-static const char cause[] =
-    "SELECT o.id, o.version, l.rule FROM link l JOIN rollout o ON o.id = l.rollout WHERE l.incident = ?1 AND "
-    "l.decides ORDER BY l.confirmed DESC, o.finished_at DESC LIMIT 1";
+static const char cause[] = "SELECT o.id, o.version, l.rule, nullif(o.service, ?2), l.evidence FROM link l "
+                            "JOIN rollout o ON o.id = l.rollout WHERE l.incident = ?1 AND "
+                            "l.decides ORDER BY l.confirmed DESC, o.finished_at DESC LIMIT 1";
 
 static enum err read_incident(struct checking *k, struct check_incident *i) {
     struct db_row *r;
@@ -237,11 +237,14 @@ static enum err read_incident(struct checking *k, struct check_incident *i) {
     if (row && !str_eq(i->key, k->key)) return ERR_NOT_FOUND;
     TRY(db_prepare(k->db, cause, &r));
     db_bind_text(r, 1, i->key);
+    db_bind_text(r, 2, i->service);
     TRY(db_step(r, &row));
     if (!row) return ERR_OK;
     i->rollout = (uint64_t)db_i64(r, 0);
     i->version = keep(k, db_text(r, 1));
     i->rule = keep(k, db_text(r, 2));
+    i->cause_service = keep(k, db_text(r, 3));
+    i->says = keep(k, db_text(r, 4));
     db_reset(r);
     return ERR_OK;
 }
@@ -255,13 +258,16 @@ static const char bad_runs[] = "SELECT coalesce(sum(result IN ('failure', 'error
                                "count(*), max(name) FROM run WHERE repo IN (SELECT "
                                "repo FROM service_repo WHERE service = ?1) AND ended_at >= ?3 - "
                                "86400000000000 AND ended_at <= ?2";
-static const char path_deploys[] = "SELECT count(*), 0, group_concat(service || ' ' || coalesce(version, "
-                                   "''), ', ') FROM (SELECT service, version FROM rollout "
-                                   "WHERE production AND (service = ?1 OR service IN (SELECT other FROM "
-                                   "neighbour WHERE calls AND service = ?1)) AND "
-                                   "coalesce(finished_at, started_at) >= ?3 - 21600000000000 AND "
-                                   "coalesce(started_at, finished_at) <= ?3 ORDER BY "
-                                   "finished_at DESC LIMIT 8)";
+static const char path_deploys[] =
+    "SELECT count(*), 0, group_concat(service || ' ' || coalesce(version, "
+    "''), ', ') FROM (SELECT service, version FROM rollout "
+    "WHERE production AND (service = ?1 OR service IN (SELECT other FROM "
+    "neighbour WHERE service = ?1 AND calls AND (month_at = 0 OR month_at BETWEEN "
+    "strftime('%s', ?3 / 1000000000, 'unixepoch', 'start of month', '-1 month') * "
+    "1000000000 AND ?3))) AND "
+    "coalesce(finished_at, started_at) >= ?3 - 21600000000000 AND "
+    "coalesce(started_at, finished_at) <= ?3 ORDER BY "
+    "finished_at DESC LIMIT 8)";
 // What ran before the rollout that caused it, while nothing has recovered from it yet.
 static const char before_cause[] = "SELECT count(*), sum(o.recovered_at IS NOT NULL), max(b.version) FROM "
                                    "link l JOIN rollout o ON o.id = l.rollout JOIN "

@@ -39,7 +39,8 @@ static enum err prepare_tables(struct db *db, struct err_ctx *ctx) {
     return e;
 }
 
-static const char count_stale[] = "SELECT (SELECT count(*) FROM stale) + (SELECT count(*) FROM stale_flow)";
+static const char count_stale[] = "SELECT (SELECT count(*) FROM stale) + (SELECT count(*) FROM near_stale) + "
+                                  "(SELECT count(*) FROM stale_flow)";
 
 static enum err settle_db(struct db *db) {
     for (bool left = true; left;) {

@@ -64,7 +64,7 @@ NODISCARD enum err delivery_settle(struct delivery *d);
 NODISCARD enum err delivery_reader(struct delivery *d, struct db **out);
 void delivery_reader_done(struct delivery *d, struct db *reader);
 // The facts as they stood when event as_of was the newest, made anew in memory; to be given back. Imported
-// histories, the catalogue and what traces show of neighbours are no events: those are today's.
+// histories and the catalogue are no events: those are today's.
 // *out_since: events that came later. ERR_NOT_FOUND: there is no such event. ERR_LIMIT: more events or bytes
 // than can be gone through while somebody waits. ERR_AGAIN: somebody has such facts now; one at a time.
 enum { DELIVERY_THEN_EVENTS_MAX = 200000 };

@@ -10,6 +10,7 @@
 #include "delivery/environment.h"
 #include "delivery/failure.h"
 #include "delivery/flows.h"
+#include "delivery/near.h"
 #include "delivery/pause.h"
 #include "delivery/pushes.h"
 
@@ -66,9 +67,8 @@ const char derive_tables[] =
              "CREATE TABLE link(rollout INTEGER NOT NULL, incident TEXT NOT NULL, rule TEXT NOT NULL, "
              "decides INTEGER "
              "NOT NULL,"
-             " confirmed INTEGER NOT NULL, evidence TEXT NOT NULL, PRIMARY KEY(rollout, incident, rule, "
-             "evidence)) "
-             "WITHOUT ROWID;"
+             " confirmed INTEGER NOT NULL, evidence TEXT NOT NULL, neighbour INTEGER NOT NULL, PRIMARY "
+             "KEY(rollout, incident, rule, evidence)) WITHOUT ROWID;"
              "CREATE INDEX link_incident ON link(incident);"
              // Incidents whose cause is, or may be, a flag and no rollout.
              "DROP TABLE IF EXISTS flag_link; CREATE TABLE flag_link(service TEXT NOT NULL, environment TEXT "
@@ -84,7 +84,7 @@ const char derive_tables[] =
              // last one of which it is not known what it brought.
              " repo TEXT NOT NULL, first_at INTEGER, unknown_at INTEGER,"
              " figures BLOB NOT NULL, PRIMARY KEY(service, environment, change_kind)) WITHOUT "
-             "ROWID;" FLOWS_TABLES;
+             "ROWID;" FLOWS_TABLES NEAR_TABLES;
 
 // --- what is stale -----------------------------------------------------------------------------------------
 
@@ -170,7 +170,9 @@ static enum err note_fact(struct db *d, enum fact_kind k, const struct fact *f) 
     case FACT_INCIDENT: return note_service(d, fact_get(f, INCIDENT_SERVICE)->s);
     case FACT_FLAG: return note_service(d, fact_get(f, FLAG_SERVICE)->s);
     case FACT_CANARY: return note_service(d, fact_get(f, CANARY_SERVICE)->s);
-    case FACT_VERDICT: return note_incident(d, fact_get(f, VERDICT_INCIDENT)->s);
+    case FACT_VERDICT:
+        TRY(near_note_incident(d, fact_get(f, VERDICT_INCIDENT)->s));
+        return note_incident(d, fact_get(f, VERDICT_INCIDENT)->s);
     default: return ERR_OK;
     }
 }
@@ -180,7 +182,13 @@ enum err derive_note(struct db *d, const struct fact_change *c) {
     if (c->kind == FACT_INCIDENT) {
         TRY(pause_note(d, c->key));
         TRY(note_said(d, c->key));
+        TRY(near_note_incident(d, c->key));
     }
+    if (c->kind == FACT_CALL) // what it names is its key: it changes no more
+        return c->before->known
+                   ? ERR_OK
+                   : near_note_call(d, fact_get(c->after, CALL_CALLER)->s, fact_get(c->after, CALL_CALLEE)->s,
+                                    fact_get(c->after, CALL_MONTH)->i);
     if (c->kind == FACT_ARTIFACT) return note_artifact(d, c->key);
     if (c->kind == FACT_PUSHED) // all of a push are there with its last
         return fact_get(c->after, PUSHED_NEXT)->s.len ? ERR_OK
@@ -197,6 +205,7 @@ enum err derive_note(struct db *d, const struct fact_change *c) {
 enum err derive_note_all(struct db *d) {
     TRY(flows_note_all(d));
     TRY(pause_note_all(d));
+    TRY(near_forget_all(d));
     return db_run(d, "DELETE FROM rollout; DELETE FROM rollout_commit; DELETE FROM link; DELETE FROM "
                      "flag_link; DELETE FROM series;"
                      "INSERT OR IGNORE INTO stale SELECT DISTINCT service, ifnull(environment, '') FROM "
@@ -444,13 +453,14 @@ static enum err put_flag_link(struct deriving *s, const struct failure_ask *ask,
 static enum err put_link(struct deriving *s, const struct failure_ask *ask, const struct failure_link *l) {
     struct db_row *r;
     if (l->flag != ROLLOUT_NONE) return put_flag_link(s, ask, l);
-    TRY(db_prepare(s->db, "INSERT OR REPLACE INTO link VALUES(?,?,?,?,?,?)", &r));
+    TRY(db_prepare(s->db, "INSERT OR REPLACE INTO link VALUES(?,?,?,?,?,?,?)", &r));
     db_bind_i64(r, 1, (int64_t)ask->rollouts->items[l->rollout].id);
     db_bind_text(r, 2, l->incident == ROLLOUT_NONE ? STR("") : ask->incidents[l->incident].key);
     db_bind_text(r, 3, str_of(failure_rule_text(l->rule)));
     db_bind_i64(r, 4, l->decides);
     db_bind_i64(r, 5, l->confirmed);
     db_bind_text(r, 6, l->evidence);
+    db_bind_i64(r, 7, l->neighbour);
     return db_done(r);
 }
 
@@ -603,7 +613,9 @@ static enum err derive_series(struct deriving *s, const struct deploy_row *rows,
 static enum err derive_scope(struct deriving *s) {
     struct rows rows = { 0 };
     struct failure_ask ask = { 0 };
+    bool neighbours;
     TRY(flows_before(s->db, s->service, s->environment));
+    TRY(near_before(s->db, s->service, s->environment, &neighbours));
     TRY(clear_scope(s));
     TRY(catalogue_tier(s->db, s->a, s->service, s->environment, &s->tier));
     TRY(read_deploys(s, &rows));
@@ -614,6 +626,7 @@ static enum err derive_scope(struct deriving *s) {
             end++;
         TRY(derive_series(s, rows.items + i, end - i, &ask));
     }
+    if (neighbours) TRY(near_after(s->db, s->service, s->environment));
     return flows_after(s->db, s->service, s->environment);
 }
 
@@ -643,6 +656,7 @@ enum err derive_some(struct db *d, unsigned n, bool *out_left) {
     }
     arena_fini(&a);
     histories_free(histories);
+    if (e == ERR_OK && !*out_left) e = near_some(d, n, out_left);
     // Flows read what rollouts delivered: those come first.
     return e != ERR_OK || *out_left ? e : flows_some(d, n, out_left);
 }

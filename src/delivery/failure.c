@@ -347,6 +347,19 @@ static enum err add_confirmed(struct finding *f, uint32_t i) {
     return ERR_OK;
 }
 
+// Rule 7 again, of another service.
+static enum err add_chosen(struct finding *f, uint32_t i) {
+    const struct incident *inc = &f->ask->incidents[i];
+    const struct rollout *all = f->ask->rollouts->items;
+    uint32_t before = f->out->n;
+    if (!inc->says.len) return ERR_OK;
+    uint32_t k = naming_first(&f->names, str_fmt(f->a, "%016llx", (unsigned long long)inc->near), true);
+    if (k == ROLLOUT_NONE || all[k].id != inc->near) return ERR_OK; // chosen before this was derived anew
+    TRY(add(f, k, i, FAILURE_NEAR, inc->says));
+    if (f->out->n > before) f->out->links[before].neighbour = true;
+    return ERR_OK;
+}
+
 // Did a person say that something which is not of this series caused it?
 static bool is_elsewhere(const struct finding *f) {
     for (uint32_t v = 0; v < f->n_said; v++) {
@@ -465,6 +478,7 @@ static enum err find_of_incident(struct finding *f, uint32_t i) {
     f->n_said = verdicts_on(f, f->ask->incidents[i].key, &f->said);
     TRY(add_confirmed(f, i));
     if (f->ask->incidents[i].elsewhere) {
+        TRY(add_chosen(f, i));
         decide(f, from);
         return ERR_OK;
     }

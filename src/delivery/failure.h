@@ -16,7 +16,9 @@ struct incident {
     struct str key, caused_by;
     int64_t began;     // of the impact, else when it was detected
     int64_t recovered; // mitigated, else resolved; 0: open
-    bool elsewhere;    // of another service: only a person's word that names a rollout alone links it
+    bool elsewhere;    // of another service: only a person's word that names a rollout alone links it, or
+    uint64_t near;     // this one, which was chosen among its neighbours (near.h), with
+    struct str says;   // the evidence; empty: none was
 };
 struct verdict {
     struct str incident, rollout; // the rollout as an id (16 hex digits) or any name of naming_is
@@ -55,6 +57,7 @@ struct failure_link {
     enum failure_rule rule;
     bool decides;
     bool confirmed;
+    bool neighbour;      // of the service that the incident is of
     struct str evidence; // a sentence
 };
 struct failures {

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/map.h"
+#include "intake/stamp.h"
 
 #define DAY_NS (24 * 3600 * 1000000000ll)
 #define FRESH_NS (600 * 1000000000ll) // a time that is off by this is not worth a write
@@ -23,11 +24,12 @@ struct reading {
 };
 
 static uint64_t hash_of(const struct neighbours_seen *s) {
-    return hash_str(s->caller) * 31 + hash_str(s->callee);
+    return (hash_str(s->caller) * 31 + hash_str(s->callee)) * 31 + (uint64_t)stamp_month(s->first);
 }
 static bool is_same(const void *ctx, uint32_t i, const void *key) {
     const struct neighbours_seen *item = &((const struct reading *)ctx)->out->items[i], *want = key;
-    return str_eq(item->caller, want->caller) && str_eq(item->callee, want->callee);
+    return str_eq(item->caller, want->caller) && str_eq(item->callee, want->callee) &&
+           stamp_month(item->first) == stamp_month(want->first);
 }
 static uint64_t rehash(const void *ctx, uint32_t i) {
     return hash_of(&((const struct reading *)ctx)->out->items[i]);

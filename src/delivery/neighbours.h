@@ -3,8 +3,7 @@
 // kept in facts.db (seen_service, seen_call), so that they outlive the traces. A call is a server or
 // consumer span whose parent is a span of another service.
 //
-// The view neighbour(service, other, calls) joins what traces show with what the catalogue says: calls is 1
-// where the service needs the other one, 0 where the other one needs it.
+// That a call was seen in a month is an event besides (delivery/calls.h): facts need what stays.
 // thread: as the db or the view; neighbours_keep inside a transaction.
 #pragma once
 
@@ -19,7 +18,7 @@ enum {
     NEIGHBOURS_DAYS = 30,          // what was not seen for longer is forgotten
 };
 
-// The tables and the view, for a migration.
+// The tables, and a view that a later migration drops.
 #define NEIGHBOURS_TABLES \
     "CREATE TABLE seen_service(service TEXT PRIMARY KEY, first_at INTEGER NOT NULL, last_at INTEGER NOT " \
     "NULL) WITHOUT ROWID;" \
@@ -32,10 +31,10 @@ enum {
 
 struct neighbours_seen {
     struct str caller, callee; // caller empty: the service was seen, whoever calls it
-    int64_t first, last;       // starts of spans
+    int64_t first, last;       // starts of spans, of one calendar month in UTC
 };
 struct neighbours {
-    struct neighbours_seen *items; // in no order
+    struct neighbours_seen *items; // in no order; of each month one
     uint32_t n;
     bool partial; // the limits of the reading ended it
 };

@@ -2,7 +2,7 @@
 #include "delivery/neighbours_keeper.h"
 
 #include "base/log.h"
-#include "delivery/neighbours.h"
+#include "delivery/calls.h"
 #include "os/clock.h"
 #include "os/rounds.h"
 
@@ -24,12 +24,15 @@ static bool is_stopped(void *ctx) {
 }
 
 struct keeping {
+    struct arena *arena;
     struct neighbours seen;
+    struct calls calls; // that no event tells yet
     int64_t now;
 };
 static enum err keep(struct db *db, void *ctx) {
-    const struct keeping *k = ctx;
-    return neighbours_keep(db, &k->seen, k->now);
+    struct keeping *k = ctx;
+    TRY(neighbours_keep(db, &k->seen, k->now));
+    return calls_find(db, k->arena, &k->seen, &k->calls);
 }
 
 static enum err look(struct neighbours_keeper *k, struct arena *a, uint64_t now) {
@@ -42,14 +45,16 @@ static enum err look(struct neighbours_keeper *k, struct arena *a, uint64_t now)
                                    .memory_max = MEMORY_MAX,
                                    .canceled = is_stopped,
                                    .canceled_ctx = k };
-    struct keeping keeping = { .now = (int64_t)now };
+    struct keeping keeping = { .arena = a, .now = (int64_t)now };
     struct err_ctx ctx = { 0 };
     struct view *v = k->opts.take(k->opts.ctx);
     enum err e = neighbours_read(a, v, &bounds, &keeping.seen, &ctx);
     k->opts.give(v);
     TRY(e);
-    k->looked_to = now;
-    return keeping.seen.n ? delivery_write(k->opts.delivery, keep, &keeping) : ERR_OK;
+    if (keeping.seen.n) TRY(delivery_write(k->opts.delivery, keep, &keeping));
+    TRY(calls_tell(k->opts.delivery, a, &keeping.calls, keeping.now));
+    k->looked_to = now; // only now: what could not be kept is looked at again
+    return ERR_OK;
 }
 
 static uint64_t look_and_rest(void *ctx) {

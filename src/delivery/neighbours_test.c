@@ -4,6 +4,7 @@
 #include "base/test.h"
 #include "delivery/answer.h"
 #include "delivery/answer_deploy.h"
+#include "delivery/calls.h"
 #include "delivery/delivery.h"
 
 #define MINUTE 60000000000ll
@@ -137,46 +138,120 @@ TEST(catalogue_says_where_a_service_was_seen_and_what_it_needs) {
     delivery_close(d);
 }
 
+// --- calls as events ---------------------------------------------------------------------------------------
+
+struct finding {
+    struct arena arena;
+    struct neighbours seen;
+    struct calls calls;
+};
+static enum err find(struct db *db, void *ctx) {
+    struct finding *f = ctx;
+    return calls_find(db, &f->arena, &f->seen, &f->calls);
+}
+// What a look at traces does with them; the number of calls that were new.
+static uint32_t record(struct delivery *d, struct neighbours_seen *seen, uint32_t n, int64_t now) {
+    struct finding f = { .seen = { .items = seen, .n = n } };
+    arena_init(&f.arena, SIZE_MAX, NULL);
+    CHECK_OK(delivery_write(d, find, &f));
+    CHECK_OK(calls_tell(d, &f.arena, &f.calls, now));
+    uint32_t fresh = f.calls.n;
+    arena_fini(&f.arena);
+    return fresh;
+}
+
+TEST(calls_are_told_once_a_month) {
+    struct delivery *d = open_here();
+    struct neighbours_seen seen[] = {
+        { STR(""), STR("cart"), T0, T0 },
+        { STR("shop"), STR("cart"), T0 + 5, T0 + 9 },
+        { STR("shop"), STR("cart"), T0 + 31 * DAY, T0 + 31 * DAY },
+        { STR("a"), STR("b:c"), T0, T0 },
+        { STR("a:b"), STR("c"), T0, T0 },
+        { STR("\xff"), STR("cart"), T0, T0 }, // no text
+    };
+    int64_t now = T0 + 32 * DAY;
+    CHECK_U64(record(d, seen, 6, now), 4);
+    CHECK_U64(number(d, "SELECT count(*) FROM event WHERE source = 'takt/call' AND type = 'call'"), 4);
+    CHECK_U64(number(d, "SELECT count(*) FROM call"), 4);
+    CHECK_U64(number(d, "SELECT first_at FROM call WHERE caller = 'shop' AND month_at = 1767225600000000000"),
+              T0 + 5);
+    seen[1].first++; // as another look, or another start, has it
+    CHECK_U64(record(d, seen, 6, now), 0);
+    CHECK_U64(number(d, "SELECT count(*) FROM event"), 4);
+    CHECK_OK(delivery_reprocess(d, NULL, NULL));
+    CHECK_U64(number(d, "SELECT count(*) FROM call"), 4);
+    delivery_close(d);
+}
+
+TEST(calls_of_a_month_are_bounded) {
+    struct delivery *d = open_here();
+    enum { MORE = NEIGHBOURS_CALLS_MAX + 5 };
+    static struct neighbours_seen all[MORE + 1];
+    struct arena a;
+    arena_init(&a, SIZE_MAX, NULL);
+    for (uint32_t i = 0; i < MORE; i++)
+        all[i] = (struct neighbours_seen){ STR("shop"), str_fmt(&a, "s%u", i), T0, T0 };
+    all[MORE] = (struct neighbours_seen){ STR("shop"), STR("cart"), T0 + 31 * DAY, T0 + 31 * DAY };
+    CHECK_U64(record(d, all, MORE + 1, T0 + 32 * DAY), NEIGHBOURS_CALLS_MAX + 1);
+    CHECK_U64(number(d, "SELECT count(*) FROM call"), NEIGHBOURS_CALLS_MAX + 1);
+    CHECK_U64(record(d, all, MORE + 1, T0 + 32 * DAY), 0);
+    arena_fini(&a);
+    delivery_close(d);
+}
+
+static void call(struct delivery *d, const char *caller, const char *callee) {
+    struct neighbours_seen s = { str_of(caller), str_of(callee), T0, T0 };
+    (void)record(d, &s, 1, T0 + 40 * DAY);
+}
+
 // An incident of the shop, which calls the cart and is called by the app: of their rollouts the last one.
 TEST(incident_without_a_cause_of_its_own_names_the_last_rollout_of_a_neighbour) {
     struct delivery *d = open_here();
-    const char *candidate = "\"rule\":\"near\",\"incident\":\"takt:i1\"";
+    const char *link = "\"rule\":\"near\",\"incident\":\"takt:i1\",\"decides\":true";
     deploy(d, "cart", "2026-01-02T00:00:00Z");
     deploy(d, "app", "2026-01-01T23:00:00Z");
     deploy(d, "other", "2026-01-02T00:30:00Z");
     take(d, "incident",
          "\"id\":\"i1\",\"service\":\"shop\",\"state\":\"triggered\",\"started_at\":"
          "\"2026-01-02T01:00:00Z\"");
-    CHECK(!deploy_says(d, "cart", candidate)); // nobody knows yet who calls whom
-    see(d, "shop", "cart", T0, T0);
-    see(d, "app", "shop", T0, T0);
-    CHECK(deploy_says(d, "cart", candidate));
-    CHECK(deploy_says(d, "cart", "shop calls it; the last rollout among such services, 60 min before"));
-    CHECK(!deploy_says(d, "app", candidate) && !deploy_says(d, "other", candidate));
+    CHECK(!deploy_says(d, "cart", link)); // nobody knows yet who calls whom
+    call(d, "shop", "cart");
+    call(d, "app", "shop");
+    CHECK(deploy_says(d, "cart", link));
+    CHECK(deploy_says(d, "cart",
+                      "shop calls it, as traces of 2026-01 show; the last rollout among such "
+                      "services, 60 min before"));
+    CHECK(deploy_says(d, "cart", "\"neighbour\":true"));
+    CHECK(!deploy_says(d, "app", link) && !deploy_says(d, "other", link));
     take(d, "verdict", "\"incident\":\"takt:i1\",\"rollout\":\"cart\",\"says\":\"deny\"");
-    CHECK(!deploy_says(d, "cart", candidate));
+    CHECK(!deploy_says(d, "cart", link) && deploy_says(d, "app", link));
+    CHECK_OK(delivery_reprocess(d, NULL, NULL));
+    CHECK(!deploy_says(d, "cart", link) && deploy_says(d, "app", link));
     delivery_close(d);
 }
 
-TEST(incident_with_a_cause_of_its_own_or_a_day_later_names_no_neighbour) {
+// What was known then: the facts up to an event, the calls that were told by then among them.
+TEST(facts_of_then_know_the_calls_of_then) {
     struct delivery *d = open_here();
-    const char *candidate = "\"rule\":\"near\"";
-    see(d, "shop", "cart", T0, T0);
+    struct db *then;
+    uint64_t since;
+    int64_t n;
+    struct err_ctx ctx = { 0 };
     deploy(d, "cart", "2026-01-02T00:00:00Z");
     take(d, "incident",
-         "\"id\":\"late\",\"service\":\"shop\",\"state\":\"triggered\",\"started_at\":"
-         "\"2026-01-03T00:00:01Z\"");
-    CHECK(!deploy_says(d, "cart", candidate));
-    take(d, "incident",
-         "\"id\":\"i2\",\"service\":\"shop\",\"environment\":\"staging\","
-         "\"state\":\"triggered\","
-         "\"started_at\":\"2026-01-02T01:00:00Z\"");
-    CHECK(!deploy_says(d, "cart", candidate));
-    take(d, "incident",
-         "\"id\":\"i3\",\"service\":\"shop\",\"state\":\"triggered\",\"started_at\":"
+         "\"id\":\"i1\",\"service\":\"shop\",\"state\":\"triggered\",\"started_at\":"
          "\"2026-01-02T01:00:00Z\"");
-    CHECK(deploy_says(d, "cart", "takt:i3"));
-    deploy(d, "shop", "2026-01-01T12:00:00Z"); // its own rollout within the day stands before
-    CHECK(!deploy_says(d, "cart", candidate) && deploy_says(d, "shop", "takt:i3"));
+    int64_t as_of = number(d, "SELECT max(id) FROM event");
+    call(d, "shop", "cart");
+    CHECK_U64(number(d, "SELECT count(*) FROM rollout WHERE failure = 'near'"), 1);
+    CHECK_OK(delivery_then(d, as_of, &since, &then, &ctx));
+    CHECK_OK(db_number(then, "SELECT count(*) FROM rollout WHERE failure = 'near'", &n));
+    CHECK_U64(n, 0);
+    delivery_then_done(d, then);
+    CHECK_OK(delivery_then(d, as_of + 1, &since, &then, &ctx));
+    CHECK_OK(db_number(then, "SELECT count(*) FROM rollout WHERE failure = 'near'", &n));
+    CHECK_U64(n, 1);
+    delivery_then_done(d, then);
     delivery_close(d);
 }

@@ -55,6 +55,10 @@ const char *const record_migrations[] = {
     "NULL, PRIMARY KEY(repo, sha)) WITHOUT ROWID;",
     // 3: services that traces show, and who calls whom
     NEIGHBOURS_TABLES,
+    // 4: neighbours by month are a derived view; what a new catalogue is compared with
+    "DROP VIEW neighbour; CREATE INDEX catalogue_dependency_needs ON catalogue_dependency(needs);"
+    "CREATE TABLE catalogue_dependency_was(service TEXT NOT NULL, needs TEXT NOT NULL, PRIMARY KEY(service, "
+    "needs)) WITHOUT ROWID;",
 };
 const unsigned n_record_migrations = sizeof record_migrations / sizeof *record_migrations;
 

@@ -224,6 +224,8 @@ static const char *const indices[] = {
     "CREATE INDEX test_of_run ON test_run(run)",
     "CREATE INDEX pushed_repo ON pushed_commit(repo, sha)",
     "CREATE INDEX pushed_sha ON pushed_commit(sha)",
+    "CREATE INDEX call_caller ON call(caller, month_at)",
+    "CREATE INDEX call_callee ON call(callee, month_at)",
 };
 
 // The tables' whole definition as text: what is kept is compared with it.

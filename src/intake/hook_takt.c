@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takt's own verdicts on rollouts and changes of flags (impact/record.h). Kept as events like all others, so
-// that they outlive the traces that they were made from, and a reprocess makes the same facts of them. Nobody
-// else may send them.
+// What Takt itself learnt from traces: its verdicts on rollouts and changes of flags (impact/record.h), and
+// who calls whom (delivery/calls.h; the source is takt/call). Kept as events like all others, so that they
+// outlive the traces that they were made from, and a reprocess makes the same facts of them. Nobody else may
+// send them.
 #include "intake/hook.h"
 
 static const struct say_path paths[] = {
@@ -27,4 +28,36 @@ static enum err read_impact(struct hook_in *in) {
     return hook_end(in);
 }
 
-const struct hook hook_takt = { .name = "takt", .read = read_impact };
+// One call: {"caller","callee","first"}, first in ns. Its month stands before the names, whose first is
+// counted: no two calls share a key.
+static void read_call(struct hook_in *in, struct doc d) {
+    char text[STAMP_TEXT_SIZE];
+    struct str caller = doc_need(d, "caller"), callee = doc_need(d, "callee");
+    int64_t first = 0;
+    if (!str_i64(doc_need(d, "first"), &first) && in->err == ERR_OK && in->doc.err == ERR_OK)
+        in->err = err_set(in->ctx, ERR_INVALID, "first is not a number of ns");
+    if (in->err != ERR_OK || in->doc.err != ERR_OK) return;
+    struct str month = str_sub(stamp_print(stamp_month(first), text), 0, sizeof "2026-01" - 1);
+    struct str key = str_fmt(in->arena, "%.*s:%zu:%.*s:%.*s", STR_ARG(month), caller.len, STR_ARG(caller),
+                             STR_ARG(callee));
+    hook_event(in, key, STR("call"), first)->body = d.node->text;
+    struct say s = say_of(in, FACT_CALL, key, first, RANK_DONE);
+    say_text(&s, CALL_CALLER, caller);
+    say_text(&s, CALL_CALLEE, callee);
+    say_time(&s, CALL_MONTH, stamp_month(first));
+    say_time(&s, CALL_FIRST, first);
+}
+
+static enum err read_calls(struct hook_in *in) {
+    struct doc d;
+    TRY(hook_document(in, in->r->body, &d));
+    if (d.node->kind != JSON_ARRAY) read_call(in, d);
+    for (struct doc c = doc_first(d); d.node->kind == JSON_ARRAY && c.node; c = doc_next(c)) read_call(in, c);
+    return hook_end(in);
+}
+
+static enum err read_ours(struct hook_in *in) {
+    return str_eq(in->path, STR("call")) ? read_calls(in) : read_impact(in);
+}
+
+const struct hook hook_takt = { .name = "takt", .read = read_ours };

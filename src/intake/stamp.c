@@ -120,6 +120,14 @@ static void date_of(int64_t days, struct parts *p) {
     p->year = (int)(year + era * 400 + (p->month <= 2));
 }
 
+int64_t stamp_month(int64_t ns) {
+    struct parts p = { 0 };
+    int64_t days = ns / SECOND_NS / DAY_S;
+    if (ns < days * DAY_S * SECOND_NS) days--;
+    date_of(days, &p);
+    return stamp_of((days - p.day + 1) * DAY_S, SECOND_NS);
+}
+
 struct str stamp_print(int64_t ns, char out[STAMP_TEXT_SIZE]) {
     struct parts p = { 0 };
     int64_t s = ns / SECOND_NS, f = ns % SECOND_NS;

@@ -22,5 +22,7 @@ NODISCARD bool stamp_read(struct str s, int64_t *out_ns);
 int64_t stamp_of(int64_t count, int64_t unit_ns);
 // The same when the unit is not known: seconds, ms, µs or ns, by the number of digits.
 int64_t stamp_guess(int64_t count);
+// The beginning of the calendar month in UTC that a time lies in.
+int64_t stamp_month(int64_t ns);
 // RFC 3339 in UTC, with as many digits of a fraction (0, 3, 6, 9) as needed.
 struct str stamp_print(int64_t ns, char out[STAMP_TEXT_SIZE]);

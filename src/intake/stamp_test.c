@@ -82,3 +82,23 @@ TEST(stamp_prints_what_it_reads) {
         CHECK_U64(again, ns);
     }
 }
+
+TEST(stamp_months_begin_at_midnight_of_their_first) {
+    static const struct {
+        const char *time, *month;
+    } cases[] = {
+        { "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z" },
+        { "2026-01-31T23:59:59.999999999Z", "2026-01-01T00:00:00Z" },
+        { "2024-02-29T12:00:00Z", "2024-02-01T00:00:00Z" },
+        { "1969-12-31T23:59:59.5Z", "1969-12-01T00:00:00Z" },
+        { "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[STAMP_TEXT_SIZE];
+        int64_t ns;
+        CHECK(stamp_read(str_of(cases[i].time), &ns));
+        CHECK_STR(stamp_print(stamp_month(ns), text), str_of(cases[i].month));
+    }
+    CHECK(stamp_month(INT64_MIN) == STAMP_BEFORE);
+    CHECK(stamp_month(stamp_month(INT64_MAX)) == stamp_month(INT64_MAX));
+}

@@ -707,7 +707,7 @@ def services_that_traces_show(seed):
         send(server, [event("deploy", now // 10 ** 9 - HOUR, id="a", service="cart", environment="production", state="success",
                             version="v1", succeeded_at=now // 10 ** 9 - HOUR)])
         send(server, [event("incident", now // 10 ** 9, id="i1", service="shop", state="triggered",
-                            started_at=now // 10 ** 9 - 60)])
+                            started_at=now // 10 ** 9)])  # of the spans' month
         rollout = server.get_json("/api/takt/delivery/deploys?service=cart")["rollouts"][0]["id"]
         links = lambda: server.get_json(f"/api/takt/delivery/deploy?rollout={rollout}")["links"]
         assert links() == []
@@ -723,13 +723,78 @@ def services_that_traces_show(seed):
             {"service": "app", "needs": "mail", "listed": True},
             {"service": "app", "needs": "shop", "listed": True, **in_traces},
             {"service": "shop", "needs": "cart", **in_traces}], answer["dependencies"]
-        near = links()
-        assert [(l["rule"], l["incident"], "decides" in l) for l in near] == [("near", "takt:i1", False)], near
-        assert near[0]["says"].startswith("shop calls it") and near[0]["rank"] == 7, near
+        near = until("the cart is blamed", links)
+        assert [(l["rule"], l["incident"], l["decides"], l["neighbour"]) for l in near] == [("near", "takt:i1", True, True)], near
+        assert near[0]["says"].startswith("shop calls it, as traces of 20") and near[0]["rank"] == 7, near
         code, out, err = takt("catalogue", "--server", f"http://127.0.0.1:{server.port()}")
         rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
         assert code == 0 and "(in events, traces, not listed)" in rows["shop"] and rows["shop"].endswith("cart"), (out, err)
         assert rows["app"].endswith("mail, shop"), out
+
+
+def a_rollout_of_a_neighbour_is_blamed(seed):
+    """Once traces show who calls whom, for good: without the traces, told twice, made again, as of then, from the directory."""
+    now = time.time_ns() - 10 ** 9
+    at = now // 10 ** 9
+    deploy = lambda service, ago: event("deploy", at - ago, id=service, service=service, environment="production", state="success",
+                                        version="v1", succeeded_at=at - ago)
+    events = [deploy("cart", 2 * HOUR), deploy("mail", HOUR), deploy("shop", 3 * DAY),
+              event("incident", at, id="i1", service="shop", environment="production", state="triggered", started_at=at),
+              event("incident", at + 1, id="i1", state="resolved", resolved_at=at + 1)]
+    random.Random(seed).shuffle(events)
+
+    def traces():
+        trace_id, ids = new_id(), [new_id(8) for _ in range(3)]
+        spans = lambda service, *parts: request(*(span(trace_id, spanId=own, parentSpanId=parent, kind=kind, startTimeUnixNano=now,
+                                                       endTimeUnixNano=now + 1000) for own, parent, kind in parts),
+                                                service=service)["resourceSpans"]
+        return otlp.encode({"resourceSpans": [*spans("shop", (ids[0], "", 2), (ids[1], ids[0], 3)), *spans("cart", (ids[2], ids[1], 2))]})
+
+    ask = {"from": at - 7 * DAY, "to": at + 60}
+    figures = ("change_failure_rate", "failed_deployment_recovery", "restore_time")
+    with Server(flags=("--set", "delivery.traces_every=200ms")) as server:
+        for e in events:
+            send(server, [e])
+        told = lambda: server.get_json("/api/takt/delivery/deploys?" + urllib.parse.urlencode(ask))["rollouts"]
+        failed = lambda: {r["service"]: r["failure"] for r in told() if r.get("failure")}
+        calls = lambda: sqlite3.connect(f"file:{server.data}/facts.db?mode=ro", uri=True).execute(
+            "SELECT count(*) FROM event WHERE source = 'takt/call'").fetchone()[0]
+        assert failed() == {} and calls() == 0, (failed(), calls())
+        before = measures(server, **ask)["change_failure_rate"]
+        assert server.post_traces(traces())[0] == 200
+        until("the cart is blamed", lambda: failed() == {"cart": "near"})
+        cart = next(r for r in told() if r["service"] == "cart")
+        assert int(cart["recovered"]) == (at + 1) * 10 ** 9, cart
+        incident = server.get_json("/api/takt/delivery/incidents?" + urllib.parse.urlencode(ask))["incidents"][0]
+        cause = incident["cause"]
+        assert (cause["service"], cause["rule"], cause["decides"], cause["neighbour"], cause["candidates"]) == ("cart", "near", True, True, 1), cause
+        code, out, err = takt("incident", "i1", "--server", f"http://127.0.0.1:{server.port()}")
+        assert code == 0 and "cart v1" in out and "by near: shop calls it, as traces of" in out, (out, err)
+        after = measures(server, **ask)
+        rate, restored = after["change_failure_rate"], after["failed_deployment_recovery"]
+        assert (before["numerator"], rate["numerator"], rate["denominator"]) == (0, 1, 3), (before, rate)
+        assert (restored["n"], restored["value"]) == (1, 2 * HOUR + 1), restored
+        hit = [r for r in why(server, rate["figure"])["rows"] if r.get("hit")]
+        assert [(r["service"], r["evidence"][0]["neighbour"], r["evidence"][0]["says"]) for r in hit] == [("cart", True, cause["says"])], hit
+        server.stop()  # what was looked at is looked at again, and told by nobody twice
+        server.start()
+        assert server.post_traces(traces())[0] == 200
+        time.sleep(1)
+        assert calls() == 1 and failed() == {"cart": "near"}, (calls(), failed())
+        assert server.request("POST", "/api/takt/delivery/reprocess", b"")[0] // 100 == 2
+        same = measures(server, **ask)
+        assert {m: without_as_of(same)[m] for m in figures} == {m: without_as_of(after)[m] for m in figures}, same
+        assert not [r for r in why(server, before["figure"], then="true")["rows"] if r.get("hit")]  # nobody knew of calls then
+        send(server, [event("verdict", at + 2, id="w", incident="takt:i1", rollout="takt:cart", says="deny", said_by="ann")])
+        until("taken back", lambda: failed() == {})
+        again = why(server, rate["figure"], then="true")
+        assert [r for r in again["rows"] if r.get("hit")] == hit and again["numerator"] == 1, again
+        server.stop()
+        code, out, err = takt("why", rate["figure"], "--then", "--data", server.data, "--json")
+        assert code == 0 and [r for r in json.loads(out)["rows"] if r.get("hit")] == hit, (out, err)
+        assert takt("reprocess", "--data", server.data)[0] == 0
+        server.start()
+        assert failed() == {}, failed()
 
 
 def a_rollout_of_another_service_counts_when_somebody_says_so(seed):
@@ -1305,6 +1370,7 @@ def cases(tap):
     tap.case("a_figure_is_told_again_as_it_was", a_figure_is_told_again_as_it_was, tap.seed)
     tap.case("a_catalogue_by_the_api", a_catalogue_by_the_api, tap.seed)
     tap.case("services_that_traces_show", services_that_traces_show, tap.seed)
+    tap.case("a_rollout_of_a_neighbour_is_blamed", a_rollout_of_a_neighbour_is_blamed, tap.seed)
     tap.case("a_word_counts_wherever_the_incident_is", a_word_counts_wherever_the_incident_is, tap.seed)
     tap.case("a_rollout_of_another_service_counts_when_somebody_says_so", a_rollout_of_another_service_counts_when_somebody_says_so, tap.seed)
     tap.case("a_catalogue_from_a_file", a_catalogue_from_a_file, tap.seed)

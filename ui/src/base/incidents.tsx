@@ -18,7 +18,7 @@ export interface Incident {
   recovered?: string; // absent: it is open
   paused?: string;
   url?: string;
-  cause?: { rollout: string; rule: string; rank: number; decides?: boolean; confirmed?: boolean; says?: string; service: string; version?: string; sha?: string; digest?: string; candidates: number };
+  cause?: { rollout: string; rule: string; rank: number; decides?: boolean; confirmed?: boolean; neighbour?: boolean; says?: string; service: string; version?: string; sha?: string; digest?: string; candidates: number };
   flag?: { name?: string; says?: string };
 }
 export interface Incidents {
@@ -70,6 +70,7 @@ function Cause({ i }: { i: Incident }): JSX.Element {
     <>
       <a href={deployPath(c.rollout)}>{c.service !== i.service && <><bdi>{visible(c.service, 60)}</bdi> </>}<bdi>{shortName(c) || c.rollout.slice(0, 8)}</bdi></a>{' '}
       <span class="tag" title={visible(c.says ?? '', 240)}>rank {c.rank}: {because[c.rule] ?? c.rule}</span>{' '}
+      {c.neighbour && <><span class="tag">of a neighbour</span>{' '}</>}
       {c.confirmed ? <span class="tag">confirmed by a person</span> : !c.decides && <span class="tag">a candidate only</span>}
       {more > 0 && <span class="muted small"> {plural(more, 'more candidate')}</span>}
     </>

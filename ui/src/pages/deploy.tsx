@@ -88,6 +88,7 @@ interface Link {
   incident?: string;
   decides?: boolean;
   confirmed?: boolean;
+  neighbour?: boolean;
   says: string;
   title?: string;
   severity?: number;
@@ -249,6 +250,7 @@ function LinkRow({ d, l }: { d: Deploy; l: Link }): JSX.Element {
         <b><Out url={l.url}><bdi>{visible(l.title || l.incident || because[l.rule] || l.rule, 120)}</bdi></Out></b>{' '}
         <span class="tag">rank {l.rank}: {because[l.rule] ?? l.rule}</span>{' '}
         {l.incident && !l.decides && <span class="tag">a candidate only</span>}
+        {l.neighbour && <span class="tag">of a neighbour</span>}
         {l.confirmed && <span class="tag">confirmed by a person</span>}
       </div>
       <p><bdi>{visible(l.says, 240)}</bdi></p>
