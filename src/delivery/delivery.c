@@ -40,6 +40,7 @@ static enum err prepare_tables(struct db *db, struct err_ctx *ctx) {
 }
 
 static const char count_stale[] = "SELECT (SELECT count(*) FROM stale) + (SELECT count(*) FROM near_stale) + "
+                                  "(SELECT count(*) FROM near_scope) + "
                                   "(SELECT count(*) FROM stale_flow)";
 
 static enum err settle_db(struct db *db) {

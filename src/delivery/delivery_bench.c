@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What facts and measures cost: a year of SERVICES services with ROLLOUTS rollouts each, a repository's
-// commits behind each; half as many changes again, and five runs for each rollout.
-//   build/release/bench/delivery_bench DIR [SERVICES [ROLLOUTS [again]]]
+// commits behind each; half as many changes again, and five runs for each rollout. With incidents: twenty of
+// each service. With calls: each service calls five others besides, in every month.
+//   build/release/bench/delivery_bench DIR [SERVICES [ROLLOUTS [again|incidents|calls]]]
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,18 +10,20 @@
 #include "delivery/derive.h"
 #include "delivery/record.h"
 #include "delivery/scope.h"
+#include "intake/stamp.h"
 #include "os/clock.h"
 
 #define SECOND 1000000000ll
 #define YEAR (365 * 24 * 3600 * SECOND)
 #define T0 (1735689600 * SECOND) // 2025-01-01
 
-enum { COMMITS_EACH = 3, RUNS_EACH = 5 };
+enum { COMMITS_EACH = 3, RUNS_EACH = 5, INCIDENTS_EACH = 20, CALLS_EACH = 5, MONTHS = 13 };
 
 struct fill {
     struct db *db;
     struct arena arena;
     uint64_t services, rollouts;
+    bool incidents, calls;
     int64_t event;
 };
 
@@ -74,6 +77,8 @@ static void put_deploy(struct fill *f, uint64_t service, uint64_t rollout, bool 
     char hex[40];
     struct arena *a = &f->arena;
     int64_t t = time_of(f, rollout) - (late ? 7200 * SECOND : 0);
+    if (f->incidents) // each service at times of its own
+        t += (int64_t)(hash_u64(service) % (uint64_t)(YEAR / (int64_t)(f->rollouts + 1)) / SECOND) * SECOND;
     sha_of(service, (rollout + 1) * COMMITS_EACH - 1, sha);
     hex_encode(sha, 20, hex);
     claims_begin(&c, a);
@@ -146,9 +151,51 @@ static void put_run(struct fill *f, uint64_t service, uint64_t run) {
     arena_reset(a);
 }
 
+static struct str name_of(struct fill *f, uint64_t service) {
+    return str_fmt(&f->arena, "service-%04llu", (unsigned long long)service);
+}
+
+static void put_incident(struct fill *f, uint64_t service, uint64_t number) {
+    struct claims c;
+    struct arena *a = &f->arena;
+    int64_t t = T0 + (int64_t)(hash_u64(service * 1009 + number) % (YEAR / SECOND)) * SECOND;
+    claims_begin(&c, a);
+    struct str key = str_fmt(a, "bench:%llu:%llu", (unsigned long long)service, (unsigned long long)number);
+    struct claim *x = claims_add(&c, FACT_INCIDENT, key, t, 3);
+    claim_text(&c, x, INCIDENT_SERVICE, name_of(f, service));
+    claim_time(x, INCIDENT_STARTED, t);
+    claim_time(x, INCIDENT_RESOLVED, t + 3600 * SECOND);
+    need(fact_apply(f->db, a, &c, ++f->event, note, f->db), "incident");
+    arena_reset(a);
+}
+
+static void put_call(struct fill *f, uint64_t service, uint64_t number, int64_t month) {
+    struct claims c;
+    struct arena *a = &f->arena;
+    uint64_t callee = (service + 1 + number * number * 7) % f->services;
+    claims_begin(&c, a);
+    struct str key = str_fmt(a, "%lld:%llu:%llu", (long long)month, (unsigned long long)service,
+                             (unsigned long long)callee);
+    struct claim *x = claims_add(&c, FACT_CALL, key, month, 3);
+    claim_text(&c, x, CALL_CALLER, name_of(f, service));
+    claim_text(&c, x, CALL_CALLEE, name_of(f, callee));
+    claim_time(x, CALL_MONTH, month);
+    claim_time(x, CALL_FIRST, month);
+    need(fact_apply(f->db, a, &c, ++f->event, note, f->db), "call");
+    arena_reset(a);
+}
+
+static void put_calls(struct fill *f, uint64_t service) {
+    int64_t month = T0;
+    for (unsigned m = 0; m < MONTHS; m++, month = stamp_month(month + 32 * 24 * 3600 * SECOND))
+        for (uint64_t c = 0; c < CALLS_EACH; c++) put_call(f, service, c, month);
+}
+
 static void fill(struct fill *f) {
     need(db_begin(f->db), "begin");
     for (uint64_t s = 0; s < f->services; s++) {
+        for (uint64_t i = 0; f->incidents && i < INCIDENTS_EACH; i++) put_incident(f, s, i);
+        if (f->calls) put_calls(f, s);
         put_commits(f, s);
         for (uint64_t r = 0; r < f->rollouts; r++) put_deploy(f, s, r, false);
         for (uint64_t c = 0; c < f->rollouts * 3 / 2; c++) put_change(f, s, c);
@@ -210,6 +257,13 @@ static void measure_all(const char *path) {
     }
 }
 
+static void say_links(struct db *db) {
+    int64_t all, near;
+    need(db_number(db, "SELECT count(*) FROM link WHERE incident <> '' AND decides", &all), "links");
+    need(db_number(db, "SELECT count(*) FROM link WHERE neighbour", &near), "links");
+    printf("links of incidents: %lld, of which by neighbours %lld\n", (long long)all, (long long)near);
+}
+
 int main(int argc, char **argv) {
     struct fill f = { .services = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000,
                       .rollouts = argc > 3 ? strtoull(argv[3], NULL, 10) : 200 };
@@ -220,7 +274,9 @@ int main(int argc, char **argv) {
     arena_init(&f.arena, SIZE_MAX, NULL);
     (void)snprintf(path, sizeof path, "%s/facts.db", argv[1]);
     need(db_open(path, DB_WRITE, &f.db, &ctx), ctx.text);
-    if (argc > 4) { // of a directory that was filled before
+    f.calls = argc > 4 && strcmp(argv[4], "calls") == 0;
+    f.incidents = f.calls || (argc > 4 && strcmp(argv[4], "incidents") == 0);
+    if (argc > 4 && !f.incidents) { // of a directory that was filled before
         measure_all(path);
         return 0;
     }
@@ -233,6 +289,7 @@ int main(int argc, char **argv) {
     start = now_ms();
     settle(f.db);
     printf("derive all: %.0f ms\n", now_ms() - start);
+    say_links(f.db);
     measure_all(path);
     start = now_ms();
     need(db_begin(f.db), "begin");
@@ -240,6 +297,14 @@ int main(int argc, char **argv) {
     need(db_commit(f.db), "commit");
     settle(f.db);
     printf("one late event, derived: %.1f ms\n", now_ms() - start);
+    if (f.incidents) {
+        start = now_ms();
+        need(db_begin(f.db), "begin");
+        put_incident(&f, 7, INCIDENTS_EACH + 1);
+        need(db_commit(f.db), "commit");
+        settle(f.db);
+        printf("one incident, derived: %.1f ms\n", now_ms() - start);
+    }
     start = now_ms();
     need(db_begin(f.db), "begin");
     put_run(&f, 7, f.rollouts * RUNS_EACH + 1);

@@ -656,7 +656,7 @@ enum err derive_some(struct db *d, unsigned n, bool *out_left) {
     }
     arena_fini(&a);
     histories_free(histories);
-    if (e == ERR_OK && !*out_left) e = near_some(d, n, out_left);
+    if (e == ERR_OK && !*out_left) e = near_some(d, out_left);
     // Flows read what rollouts delivered: those come first.
     return e != ERR_OK || *out_left ? e : flows_some(d, n, out_left);
 }

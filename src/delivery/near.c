@@ -6,6 +6,7 @@
 
 #define DAY_NS (24 * 3600 * 1000000000ll)
 #define INCIDENT_MEMORY_MAX (1ull << 20)
+enum { STEP = 1000 }; // incidents chosen for at once
 #define ANY_NEIGHBOURS "(EXISTS (SELECT 1 FROM call) OR EXISTS (SELECT 1 FROM catalogue_dependency))"
 
 // --- what has changed --------------------------------------------------------------------------------------
@@ -50,7 +51,7 @@ enum err near_note_catalogue(struct db *d) {
 }
 
 enum err near_forget_all(struct db *d) {
-    return db_run(d, "DELETE FROM near; DELETE FROM near_stale;");
+    return db_run(d, "DELETE FROM near; DELETE FROM near_stale; DELETE FROM near_scope;");
 }
 
 // --- a scope derived anew ----------------------------------------------------------------------------------
@@ -213,7 +214,7 @@ static bool is_same(const struct choice *a, const struct choice *b) {
 static enum err note_scope(const struct choosing *c, const struct choice *of) {
     struct db_row *r;
     if (!of->service.len) return ERR_OK;
-    TRY(db_prepare(c->db, "INSERT OR IGNORE INTO stale VALUES(?, ?)", &r));
+    TRY(db_prepare(c->db, "INSERT OR IGNORE INTO near_scope VALUES(?, ?)", &r));
     db_bind_text(r, 1, of->service);
     db_bind_text(r, 2, of->environment);
     return db_done(r);
@@ -259,21 +260,28 @@ static enum err next_stale(struct choosing *c, bool *found) {
     return db_done(r);
 }
 
-enum err near_some(struct db *d, unsigned n, bool *out_left) {
+static enum err choose_some(struct db *d, bool *out_left) {
     struct arena a;
     enum err e = ERR_OK;
-    bool found = true;
-    int64_t left = 0;
+    *out_left = true;
     arena_init(&a, INCIDENT_MEMORY_MAX, NULL);
-    for (unsigned i = 0; i < n && e == ERR_OK && found; i++) {
+    for (unsigned i = 0; i < STEP && e == ERR_OK && *out_left; i++) {
         struct choosing c = { .db = d, .a = &a };
-        e = next_stale(&c, &found);
-        if (e == ERR_OK && found) e = choose_anew(&c);
+        e = next_stale(&c, out_left);
+        if (e == ERR_OK && *out_left) e = choose_anew(&c);
         arena_reset(&a);
     }
     arena_fini(&a);
-    if (e == ERR_OK)
-        e = db_number(d, "SELECT EXISTS (SELECT 1 FROM stale) OR EXISTS (SELECT 1 FROM near_stale)", &left);
-    *out_left = left != 0;
     return e;
+}
+
+enum err near_some(struct db *d, bool *out_left) {
+    int64_t moved;
+    TRY(choose_some(d, out_left));
+    if (*out_left) return ERR_OK;
+    TRY(db_number(d, "SELECT EXISTS (SELECT 1 FROM near_scope)", &moved));
+    *out_left = moved != 0;
+    // All at once, so that a scope is derived once for all of its incidents.
+    return moved ? db_run(d, "INSERT OR IGNORE INTO stale SELECT * FROM near_scope; DELETE FROM near_scope;")
+                 : ERR_OK;
 }

@@ -19,17 +19,18 @@
 // month_at: of the call fact; 0: the catalogue says so. To be asked for one service that is bound: so its
 // indices are used.
 #define NEAR_TABLES \
-    "DROP VIEW IF EXISTS neighbour; DROP TABLE IF EXISTS near; DROP TABLE IF EXISTS near_stale; DROP TABLE " \
-    "IF " \
-    "EXISTS near_was; DROP TABLE IF EXISTS near_decided; DROP TABLE IF EXISTS near_moved;" \
+    "DROP VIEW IF EXISTS neighbour;" \
+    "DROP TABLE IF EXISTS near; DROP TABLE IF EXISTS near_stale; DROP TABLE IF EXISTS near_scope;" \
+    "DROP TABLE IF EXISTS near_was; DROP TABLE IF EXISTS near_decided; DROP TABLE IF EXISTS near_moved;" \
     "CREATE VIEW neighbour AS SELECT service, needs AS other, 1 AS calls, 0 AS month_at FROM " \
     "catalogue_dependency UNION ALL SELECT needs, service, 0, 0 FROM catalogue_dependency UNION ALL SELECT " \
     "caller, callee, 1, month_at FROM call UNION ALL SELECT callee, caller, 0, month_at FROM call;" \
-    "CREATE TABLE near(incident TEXT PRIMARY KEY, rollout INTEGER NOT NULL, service TEXT NOT NULL, " \
-    "environment " \
-    "TEXT NOT NULL, evidence TEXT NOT NULL) WITHOUT ROWID;" \
-    "CREATE INDEX near_scope ON near(service, environment);" \
+    "CREATE TABLE near(incident TEXT PRIMARY KEY, rollout INTEGER NOT NULL, service TEXT NOT NULL," \
+    " environment TEXT NOT NULL, evidence TEXT NOT NULL) WITHOUT ROWID;" \
+    "CREATE INDEX near_of ON near(service, environment);" \
     "CREATE TABLE near_stale(incident TEXT PRIMARY KEY) WITHOUT ROWID;" \
+    "CREATE TABLE near_scope(service TEXT NOT NULL, environment TEXT NOT NULL, PRIMARY KEY(service," \
+    " environment)) WITHOUT ROWID;" \
     "CREATE TABLE near_was(id INTEGER PRIMARY KEY, finished_at INTEGER, production INTEGER, deploy TEXT);" \
     "CREATE TABLE near_decided(incident TEXT PRIMARY KEY) WITHOUT ROWID;" \
     "CREATE TABLE near_moved(finished_at INTEGER PRIMARY KEY);"
@@ -44,7 +45,6 @@ NODISCARD enum err near_note_catalogue(struct db *d);
 // called.
 NODISCARD enum err near_before(struct db *d, struct str service, struct str environment, bool *out_any);
 NODISCARD enum err near_after(struct db *d, struct str service, struct str environment);
-// Chooses for at most n incidents, when no scope is stale. *out_left: there are more, or a scope is stale
-// now.
-NODISCARD enum err near_some(struct db *d, unsigned n, bool *out_left);
+// Chooses for some incidents, when no scope is stale. *out_left: there are more, or scopes are stale now.
+NODISCARD enum err near_some(struct db *d, bool *out_left);
 NODISCARD enum err near_forget_all(struct db *d);
