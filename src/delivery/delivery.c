@@ -61,7 +61,12 @@ static enum err open_copy(struct delivery *d, struct err_ctx *ctx) {
     int64_t stale;
     struct db *memory;
     TRY(db_open(d->path, DB_READ, &d->copy, ctx));
-    TRY(db_number(d->copy, count_stale, &stale));
+    enum err e = db_number(d->copy, count_stale, &stale);
+    if (e != ERR_OK)
+        return err_set(ctx, e,
+                       "the facts cannot be read (%s); if an older Takt made them, takt reprocess "
+                       "or a start of the server makes them again",
+                       db_error(d->copy));
     if (stale == 0) return ERR_OK;
     TRY(db_to_memory(d->copy, &memory));
     db_close(d->copy);

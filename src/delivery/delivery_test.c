@@ -77,6 +77,22 @@ TEST(delivery_facts_of_another_definition_are_made_again) {
     delivery_close(d);
 }
 
+TEST(delivery_facts_of_an_older_takt_say_what_to_do) {
+    const char *dir = test_dir();
+    struct delivery *d = open_in(dir);
+    struct db *db;
+    struct err_ctx ctx = { 0 };
+    char path[4096];
+    delivery_close(d);
+    (void)snprintf(path, sizeof path, "%s/facts.db", dir);
+    CHECK_OK(db_open(path, DB_WRITE, &db, &ctx));
+    CHECK_OK(db_run(db, "DROP TABLE near_scope"));
+    db_close(db);
+    CHECK(delivery_open(&(struct delivery_opts){ .dir = dir, .read_only = true }, &d, &ctx) != ERR_OK);
+    CHECK(strstr(ctx.text, "takt reprocess"));
+    delivery_close(d);
+}
+
 TEST(delivery_killed_while_facts_are_made_again_loses_none) {
     const char *dir = test_dir();
     struct delivery *d = open_in(dir);

@@ -31,8 +31,8 @@ enum err near_note_call(struct db *d, struct str caller, struct str callee, int6
     int64_t next = stamp_month(month + 31 * DAY_NS); // which counts too: this is the month before it
     TRY(db_prepare(
         d,
-        "INSERT OR IGNORE INTO near_stale SELECT key FROM incident_times WHERE service IN (?1, ?2) "
-        "AND began_at >= ?3 AND began_at < ?4",
+        "INSERT OR IGNORE INTO near_stale SELECT key FROM incident_times WHERE service IN (?1, ?2) AND "
+        "began_at >= ?3 AND began_at < ?4",
         &r));
     db_bind_text(r, 1, caller);
     db_bind_text(r, 2, callee);
@@ -46,8 +46,8 @@ enum err near_note_catalogue(struct db *d) {
         d,
         "INSERT OR IGNORE INTO near_stale WITH moved AS (SELECT * FROM (SELECT * FROM catalogue_dependency "
         "EXCEPT SELECT * FROM catalogue_dependency_was) UNION ALL SELECT * FROM (SELECT * FROM "
-        "catalogue_dependency_was EXCEPT SELECT * FROM catalogue_dependency)) SELECT key FROM incident WHERE "
-        "service IN (SELECT service FROM moved UNION SELECT needs FROM moved);");
+        "catalogue_dependency_was EXCEPT SELECT * FROM catalogue_dependency)) SELECT key FROM incident "
+        "WHERE service IN (SELECT service FROM moved UNION SELECT needs FROM moved);");
 }
 
 enum err near_forget_all(struct db *d) {
@@ -96,15 +96,12 @@ enum err near_after(struct db *d, struct str service, struct str environment) {
         " EXCEPT SELECT * FROM near_was) UNION ALL SELECT * FROM (SELECT * FROM near_was EXCEPT " ROLLOUTS
         "))",
         "INSERT OR IGNORE INTO near_stale SELECT t.key FROM incident_times t WHERE t.service IN (SELECT "
-        "other "
-        "FROM neighbour WHERE service = ?1) AND t.environment IN ('', ?2) AND EXISTS (SELECT 1 FROM "
-        "near_moved m "
-        "WHERE m.finished_at BETWEEN t.began_at - ?3 AND t.began_at)",
+        "other FROM neighbour WHERE service = ?1) AND t.environment IN ('', ?2) AND EXISTS (SELECT 1 FROM "
+        "near_moved m WHERE m.finished_at BETWEEN t.began_at - ?3 AND t.began_at)",
         // No longer decided; or decided now, and something was chosen.
         "INSERT OR IGNORE INTO near_stale SELECT * FROM near_decided EXCEPT SELECT * FROM (" DECIDED ")",
         "INSERT OR IGNORE INTO near_stale SELECT * FROM (" DECIDED
-        ") WHERE incident IN (SELECT incident FROM "
-        "near)",
+        ") WHERE incident IN (SELECT incident FROM near)",
     };
     return run_in_scope(d, texts, sizeof texts / sizeof *texts, service, environment);
 }
@@ -126,14 +123,12 @@ struct choice {
 
 // An incident that nothing else has a cause for.
 static const char select_open[] = "SELECT t.service, t.environment, t.began_at FROM incident_times t WHERE "
-                                  "t.key = ?1 AND t.service <> '' AND "
-                                  "t.began_at IS NOT NULL AND NOT t.duplicate AND NOT EXISTS (SELECT 1 FROM "
-                                  "link l WHERE l.incident = t.key "
-                                  "AND l.decides AND NOT l.neighbour) AND NOT EXISTS (SELECT 1 FROM "
-                                  "flag_link f WHERE f.service = t.service "
-                                  "AND f.incident = t.key AND f.decides) AND NOT EXISTS (SELECT 1 FROM "
-                                  "verdict v WHERE v.incident = t.key AND "
-                                  "v.says = 'confirm')";
+                                  "t.key = ?1 AND t.service <> '' AND t.began_at IS NOT NULL AND NOT "
+                                  "t.duplicate AND NOT EXISTS (SELECT 1 FROM link l WHERE l.incident = "
+                                  "t.key AND l.decides AND NOT l.neighbour) AND NOT EXISTS (SELECT 1 FROM "
+                                  "flag_link f WHERE f.service = t.service AND f.incident = t.key AND "
+                                  "f.decides) AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.incident = "
+                                  "t.key AND v.says = 'confirm')";
 
 static enum err read_incident(struct choosing *c) {
     struct db_row *r;
@@ -155,11 +150,10 @@ static const char select_choice[] =
     "SELECT r.id, r.service, r.environment, r.finished_at, n.calls, n.month_at FROM neighbour n CROSS JOIN "
     "series s ON s.service = n.other AND s.change_kind = 'service' AND (s.environment = ?2 OR (?2 = '' AND "
     "s.production)) CROSS JOIN rollout r ON r.service = s.service AND r.environment = s.environment AND "
-    "r.finished_at BETWEEN ?3 - ?4 AND ?3 WHERE n.service = ?1 AND n.month_at IN (0, ?5, ?6) AND n.other <> "
-    "?1 "
-    "AND r.change_kind = 'service' AND r.state = 'success' AND NOT EXISTS (SELECT 1 FROM verdict v WHERE "
-    "v.incident = ?7 AND v.says = 'deny' AND v.rollout IN (printf('%016x', r.id), r.deploy)) ORDER BY "
-    "r.finished_at DESC, r.id DESC, n.calls DESC, n.month_at = 0 DESC, n.month_at DESC LIMIT 1";
+    "r.finished_at BETWEEN ?3 - ?4 AND ?3 WHERE n.service = ?1 AND n.month_at IN (0, ?5, ?6) AND n.other "
+    "<> ?1 AND r.change_kind = 'service' AND r.state = 'success' AND NOT EXISTS (SELECT 1 FROM verdict v "
+    "WHERE v.incident = ?7 AND v.says = 'deny' AND v.rollout IN (printf('%016x', r.id), r.deploy)) ORDER "
+    "BY r.finished_at DESC, r.id DESC, n.calls DESC, n.month_at = 0 DESC, n.month_at DESC LIMIT 1";
 
 static struct str say_why(const struct choosing *c, int64_t finished, bool calls, int64_t month) {
     char text[STAMP_TEXT_SIZE];
