@@ -185,6 +185,10 @@ TEST(near_an_own_rollout_goes_first_and_takes_back) {
     says("i1 s1 own | s1+170");
     verdict("i1", "s1", "deny");
     says("i1 c1 | c1+120");
+    deploy("shop", "s2", 60);
+    says("i1 s2 own | s2+160");
+    deploy("mail", "s2", 70); // it was another service's
+    says("i1 c1 | c1+120");
     flag("shop", "dark", 150);
     says(" | ");
     verdict("i1", "dark", "deny");
