@@ -59,15 +59,20 @@ static enum err add_incident(void *ctx, struct db_row *r) {
     return ERR_OK;
 }
 
-// All that people said, also of what traces showed.
-static const char verdicts[] =
-    "SELECT v.incident, v.rollout, v.says = 'confirm', v.said_by FROM verdict v "
-    "LEFT JOIN incident i ON i.key = "
-    "v.incident WHERE i.service = ?1 OR v.incident = 'traces' OR v.says = 'confirm' ORDER BY v.key";
+// All that people said of the incidents above, also of what traces showed.
+static const char verdicts[] = "SELECT v.incident, v.rollout, v.says = 'confirm', v.said_by, v.key IN "
+                               "(SELECT verdict FROM word_of_nothing) FROM "
+                               "verdict v LEFT JOIN incident i ON i.key = v.incident WHERE i.service = ?1 OR "
+                               "v.incident = 'traces' OR v.incident "
+                               "IN (SELECT incident FROM verdict WHERE says = 'confirm') ORDER BY v.key";
 static enum err add_verdict(void *ctx, struct db_row *r) {
     struct verdict *v = next(ctx, sizeof *v);
     if (!v) return ERR_NOMEM;
-    *v = (struct verdict){ text(ctx, r, 0), text(ctx, r, 1), db_i64(r, 2) != 0, text(ctx, r, 3) };
+    *v = (struct verdict){ .incident = text(ctx, r, 0),
+                           .rollout = text(ctx, r, 1),
+                           .confirms = db_i64(r, 2) != 0,
+                           .by = text(ctx, r, 3),
+                           .of_nothing = db_i64(r, 4) != 0 };
     return ERR_OK;
 }
 

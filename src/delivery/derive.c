@@ -13,6 +13,7 @@
 #include "delivery/near.h"
 #include "delivery/pause.h"
 #include "delivery/pushes.h"
+#include "delivery/words.h"
 
 // Of a deploy: a job's span told it, as hook_otlp.c names it.
 #define DERIVE_TASK_DEPLOY(of) of ".key LIKE 'github:%:task:%:deployment'"
@@ -84,7 +85,7 @@ const char derive_tables[] =
              // last one of which it is not known what it brought.
              " repo TEXT NOT NULL, first_at INTEGER, unknown_at INTEGER,"
              " figures BLOB NOT NULL, PRIMARY KEY(service, environment, change_kind)) WITHOUT "
-             "ROWID;" FLOWS_TABLES NEAR_TABLES;
+             "ROWID;" FLOWS_TABLES NEAR_TABLES WORDS_TABLES;
 
 // --- what is stale -----------------------------------------------------------------------------------------
 
@@ -179,6 +180,7 @@ static enum err note_fact(struct db *d, enum fact_kind k, const struct fact *f) 
 
 enum err derive_note(struct db *d, const struct fact_change *c) {
     TRY(flows_note(d, c));
+    TRY(words_note(d, c));
     if (c->kind == FACT_INCIDENT) {
         TRY(pause_note(d, c->key));
         TRY(note_said(d, c->key));
@@ -206,6 +208,7 @@ enum err derive_note_all(struct db *d) {
     TRY(flows_note_all(d));
     TRY(pause_note_all(d));
     TRY(near_forget_all(d));
+    TRY(words_forget_all(d));
     return db_run(d, "DELETE FROM rollout; DELETE FROM rollout_commit; DELETE FROM link; DELETE FROM "
                      "flag_link; DELETE FROM series;"
                      "INSERT OR IGNORE INTO stale SELECT DISTINCT service, ifnull(environment, '') FROM "
@@ -214,6 +217,7 @@ enum err derive_note_all(struct db *d) {
 
 enum err derive_note_repo(struct db *d, struct str repo) {
     struct db_row *r;
+    TRY(words_note_history(d));
     TRY(db_prepare(d,
                    "INSERT OR IGNORE INTO stale SELECT DISTINCT service, ifnull(environment, '') FROM deploy"
                    " WHERE service <> '' AND (repo IN (?1, replace(?1, 'https://', '')) OR repo IS NULL)",

@@ -65,11 +65,13 @@ static uint32_t verdicts_on(const struct finding *f, struct str incident, const 
     return n;
 }
 
-// On the incident at hand.
-static const struct verdict *verdict_on(const struct finding *f, uint32_t rollout) {
-    for (uint32_t i = 0; i < f->n_said; i++)
-        if (naming_is(&f->ask->rollouts->items[rollout], f->ask->verdicts[f->said[i]].rollout))
-            return &f->ask->verdicts[f->said[i]];
+// On the incident at hand. Of another service: versions and groups of services are alike.
+static const struct verdict *verdict_on(const struct finding *f, uint32_t rollout, bool elsewhere) {
+    const struct rollout *r = &f->ask->rollouts->items[rollout];
+    for (uint32_t i = 0; i < f->n_said; i++) {
+        const struct verdict *said = &f->ask->verdicts[f->said[i]];
+        if (elsewhere ? naming_is_itself(r, said->rollout) : naming_is(r, said->rollout)) return said;
+    }
     return NULL;
 }
 
@@ -97,7 +99,8 @@ static bool is_linked(struct finding *f, uint32_t rollout, uint32_t incident, en
 
 static enum err add(struct finding *f, uint32_t rollout, uint32_t incident, enum failure_rule rule,
                     struct str evidence) {
-    const struct verdict *v = incident == ROLLOUT_NONE ? NULL : verdict_on(f, rollout);
+    const struct verdict *v =
+        incident == ROLLOUT_NONE ? NULL : verdict_on(f, rollout, f->ask->incidents[incident].elsewhere);
     if ((v && !v->confirms) || is_linked(f, rollout, incident, rule)) return ERR_OK;
     return add_link(f, (struct failure_link){ .rollout = rollout,
                                               .incident = incident,
@@ -314,7 +317,7 @@ static enum err add_near(struct finding *f, uint32_t i) {
         int64_t after = inc->began - r->finished;
         if (after > FAILURE_WINDOW_NS) return ERR_OK;
         if (!can_fail(r)) continue;
-        const struct verdict *v = verdict_on(f, k);
+        const struct verdict *v = verdict_on(f, k, false);
         if (v && !v->confirms) continue;
         return add(f, k, i, FAILURE_NEAR,
                    str_fmt(f->a, "the last rollout before it, %lld min earlier",
@@ -323,7 +326,6 @@ static enum err add_near(struct finding *f, uint32_t i) {
     return ERR_OK;
 }
 
-// Of an incident that is not of this series: versions and groups of services are alike.
 static uint32_t itself(const struct finding *f, struct str name) {
     uint32_t k;
     bool alone;
@@ -360,11 +362,13 @@ static enum err add_chosen(struct finding *f, uint32_t i) {
     return ERR_OK;
 }
 
-// Did a person say that something which is not of this series caused it?
+// Did a person say that something which is known, and not of this series, caused it?
 static bool is_elsewhere(const struct finding *f) {
     for (uint32_t v = 0; v < f->n_said; v++) {
         const struct verdict *said = &f->ask->verdicts[f->said[v]];
-        if (said->confirms && naming_first(&f->names, said->rollout, false) == ROLLOUT_NONE) return true;
+        if (said->confirms && !said->of_nothing &&
+            naming_first(&f->names, said->rollout, false) == ROLLOUT_NONE)
+            return true;
     }
     return false;
 }

@@ -24,6 +24,7 @@ struct verdict {
     struct str incident, rollout; // the rollout as an id (16 hex digits) or any name of naming_is
     bool confirms;
     struct str by;
+    bool of_nothing; // it names nothing that is known, of whatever service
 };
 // A commit that a rollout brought, by sha (20 bytes, ascending in the array).
 struct brought {

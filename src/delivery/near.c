@@ -2,6 +2,7 @@
 #include "delivery/near.h"
 
 #include "delivery/failure.h"
+#include "delivery/words.h"
 #include "intake/stamp.h"
 
 #define DAY_NS (24 * 3600 * 1000000000ll)
@@ -14,8 +15,9 @@ enum { STEP = 1000 }; // incidents chosen for at once
 enum err near_note_incident(struct db *d, struct str incident) {
     static const char *const texts[] = {
         // Its recovery may be another one.
-        "INSERT OR IGNORE INTO stale SELECT service, environment FROM near WHERE incident = ?",
-        "INSERT OR IGNORE INTO near_stale SELECT ? WHERE " ANY_NEIGHBOURS,
+        "INSERT OR IGNORE INTO stale SELECT service, environment FROM near WHERE incident = ?1",
+        "INSERT OR IGNORE INTO near_stale SELECT ?1 WHERE " ANY_NEIGHBOURS
+        " OR EXISTS (SELECT 1 FROM verdict WHERE incident = ?1)",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct db_row *r;
@@ -74,6 +76,11 @@ static enum err run_in_scope(struct db *d, const char *const *texts, size_t n, s
 #define ROLLOUTS \
     "SELECT id, finished_at, production, deploy FROM rollout WHERE service = ?1 AND environment = ?2 AND " \
     "change_kind = 'service' AND state = 'success'"
+// In one of both and not in the other.
+#define MOVED \
+    "SELECT * FROM (" ROLLOUTS \
+    " EXCEPT SELECT * FROM near_was) UNION ALL SELECT * FROM (SELECT * FROM near_was " \
+    "EXCEPT " ROLLOUTS ")"
 #define DECIDED \
     "SELECT l.incident FROM rollout r CROSS JOIN link l ON l.rollout = r.id WHERE r.service = ?1 AND " \
     "r.environment = ?2 AND l.decides AND NOT l.neighbour AND l.incident <> '' UNION SELECT incident FROM " \
@@ -83,7 +90,7 @@ enum err near_before(struct db *d, struct str service, struct str environment, b
     static const char *const texts[] = { "DELETE FROM near_was", "INSERT INTO near_was " ROLLOUTS,
                                          "DELETE FROM near_decided", "INSERT INTO near_decided " DECIDED };
     int64_t any;
-    TRY(db_number(d, "SELECT " ANY_NEIGHBOURS, &any));
+    TRY(db_number(d, "SELECT " ANY_NEIGHBOURS " OR EXISTS (SELECT 1 FROM verdict)", &any));
     *out_any = any != 0;
     return any ? run_in_scope(d, texts, sizeof texts / sizeof *texts, service, environment) : ERR_OK;
 }
@@ -91,10 +98,9 @@ enum err near_before(struct db *d, struct str service, struct str environment, b
 enum err near_after(struct db *d, struct str service, struct str environment) {
     static const char *const texts[] = {
         "DELETE FROM near_moved",
-        // In one of both and not in the other.
-        "INSERT OR IGNORE INTO near_moved SELECT finished_at FROM (SELECT * FROM (" ROLLOUTS
-        " EXCEPT SELECT * FROM near_was) UNION ALL SELECT * FROM (SELECT * FROM near_was EXCEPT " ROLLOUTS
-        "))",
+        "INSERT OR IGNORE INTO near_moved SELECT finished_at FROM (" MOVED ")",
+        "INSERT OR IGNORE INTO near_stale SELECT incident FROM verdict WHERE says = 'confirm' AND rollout IN "
+        "(SELECT printf('%016x', id) FROM (" MOVED "))",
         "INSERT OR IGNORE INTO near_stale SELECT t.key FROM incident_times t WHERE t.service IN (SELECT "
         "other FROM neighbour WHERE service = ?1) AND t.environment IN ('', ?2) AND EXISTS (SELECT 1 FROM "
         "near_moved m WHERE m.finished_at BETWEEN t.began_at - ?3 AND t.began_at)",
@@ -122,13 +128,14 @@ struct choice {
 };
 
 // An incident that nothing else has a cause for.
-static const char select_open[] = "SELECT t.service, t.environment, t.began_at FROM incident_times t WHERE "
-                                  "t.key = ?1 AND t.service <> '' AND t.began_at IS NOT NULL AND NOT "
-                                  "t.duplicate AND NOT EXISTS (SELECT 1 FROM link l WHERE l.incident = "
-                                  "t.key AND l.decides AND NOT l.neighbour) AND NOT EXISTS (SELECT 1 FROM "
-                                  "flag_link f WHERE f.service = t.service AND f.incident = t.key AND "
-                                  "f.decides) AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.incident = "
-                                  "t.key AND v.says = 'confirm')";
+static const char select_open[] =
+    "SELECT t.service, t.environment, t.began_at FROM incident_times t WHERE "
+    "t.key = ?1 AND t.service <> '' AND t.began_at IS NOT NULL AND NOT "
+    "t.duplicate AND NOT EXISTS (SELECT 1 FROM link l WHERE l.incident = "
+    "t.key AND l.decides AND NOT l.neighbour) AND NOT EXISTS (SELECT 1 FROM "
+    "flag_link f WHERE f.service = t.service AND f.incident = t.key AND "
+    "f.decides) AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.incident = "
+    "t.key AND v.says = 'confirm' AND v.key NOT IN (SELECT verdict FROM word_of_nothing))";
 
 static enum err read_incident(struct choosing *c) {
     struct db_row *r;
@@ -230,12 +237,27 @@ static enum err keep(const struct choosing *c, const struct choice *of) {
     return db_done(r);
 }
 
+// The rollouts of the incident's own service, whose links a word may silence.
+static enum err note_own(const struct choosing *c) {
+    struct db_row *r;
+    TRY(db_prepare(
+        c->db,
+        "INSERT OR IGNORE INTO near_scope SELECT DISTINCT service, ifnull(environment, '') FROM deploy "
+        "WHERE service = (SELECT service FROM incident WHERE key = ?)",
+        &r));
+    db_bind_text(r, 1, c->incident);
+    return db_done(r);
+}
+
 static enum err choose_anew(struct choosing *c) {
     struct choice was = { 0 }, now = { 0 };
+    bool words;
+    TRY(words_judge(c->db, c->a, c->incident, &words));
+    if (words) TRY(note_own(c));
     TRY(read_incident(c));
     TRY(choose(c, &now));
     TRY(read_chosen(c, &was));
-    if (is_same(&was, &now)) return ERR_OK;
+    if (is_same(&was, &now) && !words) return ERR_OK;
     TRY(note_scope(c, &was));
     TRY(note_scope(c, &now));
     return keep(c, &now);

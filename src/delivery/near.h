@@ -8,9 +8,9 @@
 // makes scopes stale, but only such links of theirs change then. So it comes to rest, at what facts and
 // catalogue say, whatever came first.
 //
-// Tables: `near` (what was chosen), `near_stale` (incidents to choose for), `near_was`, `near_decided`,
-// `near_moved` (of the scope at hand); view: `neighbour`.
-// thread: as the db; inside a transaction.
+// Tables: `near` (what was chosen), `near_stale` (incidents to choose for, and to judge words on: words.h),
+// `near_was`, `near_decided`, `near_moved` (of the scope at hand); view: `neighbour`. thread: as the db;
+// inside a transaction.
 #pragma once
 
 #include "facts/db.h"
@@ -41,8 +41,8 @@ NODISCARD enum err near_note_incident(struct db *d, struct str incident);
 NODISCARD enum err near_note_call(struct db *d, struct str caller, struct str callee, int64_t month);
 NODISCARD enum err near_note_catalogue(struct db *d);
 // Before the rollouts of a service in an environment are derived anew, and afterwards: incidents whose choice
-// may be another one now are noted. *out_any: there are neighbours at all; where not, the second is not to be
-// called.
+// may be another one now are noted. *out_any: there are neighbours or words of people at all; where not, the
+// second is not to be called.
 NODISCARD enum err near_before(struct db *d, struct str service, struct str environment, bool *out_any);
 NODISCARD enum err near_after(struct db *d, struct str service, struct str environment);
 // Chooses for some incidents, when no scope is stale. *out_left: there are more, or scopes are stale now.

@@ -78,10 +78,12 @@ static void incident(const char *service, const char *key, int64_t at, int64_t r
     incident_in("", service, key, at, resolved);
 }
 
+// A denial comes later than a confirmation of the same.
 static void verdict(const char *key, const char *rollout, const char *says) {
     struct claims c;
     claims_begin(&c, &arena);
-    struct claim *v = claims_add(&c, FACT_VERDICT, str_fmt(&arena, "%s %s", key, rollout), T0, 1);
+    int64_t t = T0 + (strcmp(says, "deny") == 0);
+    struct claim *v = claims_add(&c, FACT_VERDICT, str_fmt(&arena, "%s %s", key, rollout), t, 1);
     claim_text(&c, v, VERDICT_INCIDENT, str_of(key));
     claim_text(&c, v, VERDICT_ROLLOUT, str_of(rollout));
     claim_text(&c, v, VERDICT_SAYS, str_of(says));
@@ -293,6 +295,67 @@ TEST(near_a_duplicate_is_no_incident_of_its_own) {
     end();
 }
 
+static void pushed(const char *sha) {
+    struct claims c;
+    claims_begin(&c, &arena);
+    struct claim *s = claims_add(&c, FACT_PUSHED, str_of(sha), T0, 1);
+    claim_text(&c, s, PUSHED_REPO, STR("repo"));
+    claim_text(&c, s, PUSHED_SHA, str_of(sha));
+    apply(&c);
+}
+
+// What is confirmed is known to somebody: nothing that was merely near decides. A word that names nothing,
+// yet or any more, is no cause.
+TEST(near_a_word_that_names_nothing_takes_no_link_away) {
+    static const char *const words[] = { "dark", "1234567", "0123456789012345678901234567890123456789" };
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
+        begin();
+        call("front", "shop", T0);
+        deploy("shop", "s1", 100);
+        incident("shop", "i1", 160, 220);
+        incident("front", "i2", 170, 0);
+        verdict("i1", words[i], "confirm");
+        verdict("i2", words[i], "confirm");
+        says("i1 s1 own; i2 s1 | s1+120");
+        if (i == 0) flag("mail", words[i], 150 - 24 * 60);
+        if (i > 0) pushed(i == 1 ? "1234567890123456789012345678901234567890" : words[i]);
+        says("i1 s1 own not | ");
+        verdict("i1", words[i], "deny");
+        says("i1 s1 own | s1+120");
+        end();
+    }
+}
+
+TEST(near_a_word_loses_its_meaning_with_the_rollout) {
+    begin();
+    deploy("mail", "m1", 40);
+    deploy("shop", "s1", 100);
+    incident("shop", "i1", 160, 220);
+    settle();
+    const char *id = text_of("SELECT printf('%016x', id) || char(0) FROM rollout WHERE service = 'mail'").ptr;
+    verdict("i1", id, "confirm");
+    settle();
+    CHECK_STR(text_of("SELECT failure || deploy FROM rollout WHERE failure <> ''"), STR("saidm1"));
+    deploy("cart", "m1", 50); // it was another service's: another rollout
+    says("i1 s1 own | s1+120");
+    end();
+}
+
+// Of a rollout of another service too, by its id or key only.
+TEST(near_a_denied_word_is_none_wherever_the_rollout_is) {
+    begin();
+    deploy("mail", "m1", 40);
+    incident("shop", "i1", 160, 220);
+    settle();
+    struct str id = text_of("SELECT printf('%016x', id) || char(0) FROM rollout");
+    verdict("i1", id.ptr, "confirm");
+    says("i1 m1 own | m1+180");
+    verdict("i1", "m1", "deny");
+    struct str denied_first = text_of("SELECT printf('%016x', id) > 'm1' FROM rollout");
+    says(str_eq(denied_first, STR("1")) ? " | " : "i1 m1 own | m1+180");
+    end();
+}
+
 // --- any order ---------------------------------------------------------------------------------------------
 
 enum { EVENTS = 40, SERVICES = 4, ENOUGH = 8 };
@@ -341,7 +404,7 @@ static void tell(const struct event *e) {
         break;
     case 11: call(services[e->of], services[(e->of + 1) % SERVICES], T0 + e->at * MINUTE); break;
     case 12: verdict(key, rollout, "deny"); break;
-    case 13: verdict(key, rollout, e->other ? "deny" : "confirm"); break;
+    case 13: verdict(key, e->other < 2 ? rollout : key, e->other % 2 ? "deny" : "confirm"); break;
     case 14: flag(service, key, e->at); break;
     default: list(lists[e->id % 3]); break;
     }
@@ -357,7 +420,9 @@ static void tell(const struct event *e) {
     "FROM " \
     "link ORDER BY 1, 2, 3, 6)), '') || ' ' || ifnull((SELECT group_concat(hex(figures), ' ') FROM (SELECT " \
     "* " \
-    "FROM series ORDER BY 1, 2, 3)), '')"
+    "FROM series ORDER BY 1, 2, 3)), '')" \
+    " || ' ' || ifnull((SELECT group_concat(verdict, ' ') FROM (SELECT * FROM word_of_nothing ORDER BY " \
+    "1)), '')"
 
 // Told in a random order, some twice, now and then settled; then all of it derived anew.
 static struct buf told(const struct event *events, unsigned final_list) {

@@ -216,6 +216,7 @@ static const char *const indices[] = {
     "CREATE INDEX task_run ON task(run)",
     "CREATE INDEX run_sha ON run(repo, sha)",
     "CREATE INDEX verdict_incident ON verdict(incident)",
+    "CREATE INDEX verdict_rollout ON verdict(rollout)",
     "CREATE INDEX flag_service ON flag_change(service)",
     "CREATE INDEX canary_service ON canary(service)",
     "CREATE INDEX change_repo ON change(repo, number)",
