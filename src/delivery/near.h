@@ -9,8 +9,8 @@
 // catalogue say, whatever came first.
 //
 // Tables: `near` (what was chosen), `near_stale` (incidents to choose for, and to judge words on: words.h),
-// `near_was`, `near_decided`, `near_moved` (of the scope at hand); view: `neighbour`. thread: as the db;
-// inside a transaction.
+// `near_scope` (what that makes stale), `near_was`, `near_decided`, `near_moved` (of the scope at hand);
+// view: `neighbour`. thread: as the db; inside a transaction.
 #pragma once
 
 #include "facts/db.h"
