@@ -59,12 +59,13 @@ static enum err add_incident(void *ctx, struct db_row *r) {
     return ERR_OK;
 }
 
-// All that people said of the incidents above, also of what traces showed.
-static const char verdicts[] = "SELECT v.incident, v.rollout, v.says = 'confirm', v.said_by, v.key IN "
-                               "(SELECT verdict FROM word_of_nothing) FROM "
-                               "verdict v LEFT JOIN incident i ON i.key = v.incident WHERE i.service = ?1 OR "
-                               "v.incident = 'traces' OR v.incident "
-                               "IN (SELECT incident FROM verdict WHERE says = 'confirm') ORDER BY v.key";
+// All that people said of the incidents above, also of what traces showed. Of two words on the same the later
+// stands before the other.
+static const char verdicts[] =
+    "SELECT v.incident, v.rollout, v.says = 'confirm', v.said_by, v.key IN (SELECT verdict FROM "
+    "word_of_nothing) FROM verdict v LEFT JOIN incident i ON i.key = v.incident WHERE i.service = ?1 OR "
+    "v.incident = 'traces' OR v.incident IN (SELECT incident FROM verdict WHERE says = 'confirm') ORDER BY "
+    "v.said_at DESC, v.key";
 static enum err add_verdict(void *ctx, struct db_row *r) {
     struct verdict *v = next(ctx, sizeof *v);
     if (!v) return ERR_NOMEM;
