@@ -8,42 +8,40 @@
 enum { COUNT_ROOM = JSON_NAME_MAX + U64_DIGITS + 1, COUNTS_ROOM = 2 * COUNT_ROOM + 3 };
 enum { ENTRY_MIN = sizeof "\"\":[0,0]," - 1 };
 
+struct count_key { // of a field
+    const char *text;
+    size_t len;
+};
+
 // With a comma behind it.
-static inline char *put_count(char *p, const struct otlp_field *f, uint32_t v) {
-    if (v == 0) return p;
-    memcpy(p, f->key, JSON_NAME_MAX);
-    p += f->name.len + 3;
+static inline char *put_count(char *p, struct count_key key, uint32_t v) {
+    memcpy(p, key.text, JSON_NAME_MAX);
+    p += key.len;
     p += u64_print(v, p);
     *p = ',';
     return p + 1;
 }
 
-// What follows a key.
-static inline char *put_counts(char *p, const struct otlp_field fields[static 2],
-                               const struct service_count *c) {
-    *p++ = ':';
-    *p++ = '{';
-    p = put_count(p, &fields[0], c->spans);
-    p = put_count(p, &fields[1], c->errors);
-    p -= p[-1] == ',';
-    *p++ = '}';
-    return p;
-}
-
 // Returns where the entries end, the last without a comma; NULL: something is odd.
 static char *put_entries(char *to, struct str services, const struct otlp_field fields[static 2]) {
+    const struct count_key spans = { fields[0].key, fields[0].name.len + 3 },
+                           errors = { fields[1].key, fields[1].name.len + 3 };
     const char *p = services.ptr, *end = services.ptr + services.len;
     if (*p++ != '{') return NULL;
     for (;;) {
-        struct service_count c;
         if (*p++ != '"') return NULL;
         *to++ = '"';
         size_t n = json_copy_plain(to, p);
-        p += n;
         to += n;
-        if (!services_counts(&p, end, &c)) return NULL;
-        *to++ = '"';
-        to = put_counts(to, fields, &c);
+        struct services_rest r = services_counts(p + n, end);
+        p = r.at;
+        if (!p) return NULL;
+        memcpy(to, "\":{", 3);
+        to += 3;
+        if (r.spans) to = put_count(to, spans, r.spans);
+        if (r.errors) to = put_count(to, errors, r.errors);
+        to -= to[-1] == ',';
+        *to++ = '}';
         if (*p == '}') return p + 1 == end ? to : NULL;
         if (*p++ != ',') return NULL;
         *to++ = ',';

@@ -71,10 +71,12 @@ static bool read_count(const char **p, const char *end, char close, uint32_t *ou
     return true;
 }
 
-bool services_counts_(const char **p, const char *end, struct service_count *out) {
-    if (end - *p < 3 || memcmp(*p, "\":[", 3) != 0) return false;
-    *p += 3;
-    return read_count(p, end, ',', &out->spans) && read_count(p, end, ']', &out->errors) && *p < end;
+struct services_rest services_counts_(const char *at, const char *end) {
+    struct services_rest r = { 0 };
+    if (end - at < 3 || memcmp(at, "\":[", 3) != 0) return r;
+    at += 3;
+    if (read_count(&at, end, ',', &r.spans) && read_count(&at, end, ']', &r.errors) && at < end) r.at = at;
+    return r;
 }
 
 // false: ask the reader of all JSON.
@@ -85,8 +87,12 @@ static bool next_plain(struct services *s, struct service_count *out) {
     while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= ' ') p++;
     if (end - p < SERVICES_BEHIND) return false;
     out->name = (struct str){ name, (size_t)(p - name) };
-    if (!services_counts(&p, end, out) || (*p != ',' && *p != '}')) return false;
+    struct services_rest r = services_counts(p, end);
+    p = r.at;
+    if (!p || (*p != ',' && *p != '}')) return false;
     if (*p == '}' ? p + 1 != end : p + 1 == end || p[1] != '"') return false;
+    out->spans = r.spans;
+    out->errors = r.errors;
     s->at = p + 1;
     return true;
 }

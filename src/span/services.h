@@ -42,19 +42,20 @@ NODISCARD enum err services_end(struct services *s);
 // What follows a name, up to the comma or the brace. false: nothing such. At least SERVICES_BEHIND bytes can
 // be read from *p on, whatever the end.
 enum { SERVICES_BEHIND = 8 };
-bool services_counts_(const char **p, const char *end, struct service_count *out);
-static inline bool services_counts(const char **p, const char *end, struct service_count *out) {
+struct services_rest { // behind the counts; at NULL: they are none
+    const char *at;
+    uint32_t spans, errors;
+};
+struct services_rest services_counts_(const char *at, const char *end);
+static inline struct services_rest services_counts(const char *at, const char *end) {
     // Mostly each count has one digit: all is seen in 8 bytes.
     uint64_t seen, want, mask;
-    const char *at = *p;
     memcpy(&seen, at, sizeof seen);
     memcpy(&want, "\":[\0,\0]", sizeof want);
     memcpy(&mask, "\xff\xff\xff\0\xff\0\xff", sizeof mask);
-    out->spans = (uint32_t)(unsigned char)at[3] - '0';
-    out->errors = (uint32_t)(unsigned char)at[5] - '0';
-    if ((seen & mask) != want || out->spans > 9 || out->errors > 9) return services_counts_(p, end, out);
-    *p = at + 7;
-    return *p < end;
+    uint32_t spans = (uint32_t)(seen >> 24 & 0xff) - '0', errors = (uint32_t)(seen >> 40 & 0xff) - '0';
+    if ((seen & mask) != want || spans > 9 || errors > 9) return services_counts_(at, end);
+    return (struct services_rest){ at + 7 < end ? at + 7 : NULL, spans, errors };
 }
 
 // How many spans are in error.
