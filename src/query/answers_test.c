@@ -4,6 +4,7 @@
 #include "query/answers.h"
 
 #include "os/thread.h"
+#include "query/counted.h"
 #include "query/odd_test.h"
 #include "query/find.h"
 #include "query/series.h"
@@ -304,6 +305,30 @@ static void change(struct trial *t, const struct odd_spans *s) {
         trial_close(t);
         CHECK_OK(trial_open(t));
     }
+}
+
+// The same row group, asked the same, when other traces of it are split, or are joined.
+TEST(answers_of_a_row_group_are_of_its_split_traces) {
+    struct trial t;
+    struct counted_part parts[2] = { { .trace = 1 }, { .trace = 4 } }, others[2];
+    struct query_bounds all = { .end_ns = UINT64_MAX };
+    struct buf keys[3];
+    trial_start(&t, (struct trial_opts){ .cut_spans = 1000 });
+    submit_random(&t, 5);
+    CHECK_OK(trial_flush(&t));
+    struct view *v = ingest_view(t.in);
+    struct source s = { .block = v->blocks[0], .first_ns = 1, .last_ns = 2 };
+    for (int i = 0; i < 3; i++) {
+        memcpy(others, parts, sizeof parts);
+        others[1].trace += i == 1;
+        others[1].is_joined = i == 2;
+        buf_init(&keys[i], SIZE_MAX);
+        counted_key(&keys[i], STR("question"), &all, &s, others, 2);
+        CHECK(keys[i].len > 0 && (i == 0 || !str_eq(buf_view(&keys[i]), buf_view(&keys[0]))));
+    }
+    for (int i = 0; i < 3; i++) buf_fini(&keys[i]);
+    view_unref(v);
+    trial_fini(&t);
 }
 
 // Spans come late and twice, so that traces are split that were not; heads, cuts, merges, deletions,
