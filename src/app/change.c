@@ -326,6 +326,10 @@ static int import_into_server(struct import *im) {
     return result;
 }
 
+static void say_left_out(uint32_t n, const char *why) {
+    if (n) printf("%u matching tag%s left out: %s\n", n, n == 1 ? "" : "s", why);
+}
+
 static int import_all(struct import *im) {
     int result = im->server ? import_into_server(im) : import_into_dir(im);
     if (result != EXIT_DONE) return result;
@@ -334,9 +338,10 @@ static int import_all(struct import *im) {
            (unsigned long long)im->commits, im->commits == 1 ? "" : "s", (unsigned long long)im->rollouts,
            im->rollouts == 1 ? "" : "s", b->n_rollouts, b->n_rollouts == 1 ? "" : "s");
     if (b->n_other) printf("%u other tag%s of %u\n", b->n_other, b->n_other == 1 ? "" : "s", b->n_tags);
-    if (b->n_undated)
-        printf("%u matching tag%s left out: no date to be read\n", b->n_undated,
-               b->n_undated == 1 ? "" : "s");
+    say_left_out(b->n_undated, "no date to be read");
+    say_left_out(b->n_no_commit, "of no commit");
+    say_left_out(b->n_unreadable, "cannot be read");
+    say_left_out(b->n_cut, "too many at once; a narrower --tags takes them");
     if (b->n_missing)
         printf("%u commit%s named by the history and not in it (a shallow clone?)\n", b->n_missing,
                b->n_missing == 1 ? "" : "s");

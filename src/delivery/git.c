@@ -79,6 +79,9 @@ static enum err take_tags(struct arena *a, const struct git_ask *ask, const stru
     }
     out->n_tags = t->n_names;
     out->n_other = t->n_not_wanted;
+    out->n_no_commit = t->n_not_commit;
+    out->n_unreadable = t->n_unreadable;
+    out->n_cut = t->n_cut;
     if (out->n_rollouts) qsort(out->rollouts, out->n_rollouts, sizeof *out->rollouts, by_time);
     return a->failed ? ERR_NOMEM : ERR_OK;
 }

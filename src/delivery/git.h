@@ -41,6 +41,8 @@ struct git_batch {
     struct git_rollout *rollouts; // by time
     uint32_t n_rollouts;
     uint32_t n_tags, n_undated, n_other; // tags in all; matching ones whose name spells no date; not matching
+    uint32_t n_no_commit, n_unreadable;  // matching tags: of a tree or a file; missing or damaged
+    uint32_t n_cut;                      // matching tags past TAGS_MAX
     uint32_t n_missing;                  // commits that the repository names and does not hold
 };
 // Everything lies in the arena. Errors as repo_open; ERR_INVALID also for a regular expression, with its

@@ -1279,6 +1279,25 @@ def a_git_history():
     assert "2026-05-01 00:00" in out, out
 
 
+def tags_left_out_are_told():
+    """Tags of a tree, of an object that is not there, without a date, and more than are read at once."""
+    repo, data = Repository(), temporary_directory() / "data"
+    repo.commit("c1", 1780000000)
+    repo.tag("v1", 1780000000)
+    repo.run("tag", "v2", "HEAD^{tree}")
+    (repo.path / ".git/refs/tags/v3").write_text("1" * 40 + "\n")
+    flags = ("import", "git", repo.path, "--service", "shop", "--data", data)
+    code, out, err = takt(*flags, "--tags", "^v")
+    assert code == 0 and "1 new rollout of 1 matching tag\n" in out, (out, err)
+    assert "1 matching tag left out: of no commit\n" in out and "1 matching tag left out: cannot be read\n" in out, out
+    head = repo.run("rev-parse", "HEAD")
+    (repo.path / ".git/packed-refs").write_text("# pack-refs with: peeled fully-peeled sorted \n" + "".join(
+        f"{head} refs/tags/w{n:06}\n" for n in range(200007)))
+    code, out, err = takt(*flags, "--tags", "^w", "--time", "name")
+    assert code == 0 and "200000 matching tags left out: no date to be read\n" in out, (out, err)
+    assert "7 matching tags left out: too many at once; a narrower --tags takes them\n" in out, out
+
+
 def a_history_to_a_server():
     """The same repository into a directory and into a running server: the same commits and figures; a second run sends
     what is new alone."""
@@ -1381,5 +1400,5 @@ def cases(tap):
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
     tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
-    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, the_command_line):
+    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, tags_left_out_are_told, the_command_line):
         tap.case(case.__name__, case)
