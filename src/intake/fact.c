@@ -83,6 +83,15 @@ struct claim *claims_add(struct claims *c, enum fact_kind kind, struct str key, 
     return made;
 }
 
+// What things are told apart by: two names that differ past a cut would be one.
+static bool is_name(enum fact_field f) {
+    static const char *const names[] = { "service", "environment", "target",  "version", "digest",
+                                         "repo",    "sha",         "rollout", "flag",    "team" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(infos[f].column, names[i]) == 0) return true;
+    return false;
+}
+
 static struct str cut_text(struct str s) {
     if (s.len <= FACT_TEXT_MAX) return s;
     s.len = FACT_TEXT_MAX;
@@ -94,6 +103,12 @@ void claim_text(struct claims *c, struct claim *to, enum fact_field f, struct st
     if (v.len == 0 || to == &nowhere) return;
     if (!str_is_utf8(v)) {
         fail(c, "a text that is not UTF-8");
+        return;
+    }
+    if (v.len > FACT_TEXT_MAX && is_name(f)) {
+        char why[64];
+        (void)snprintf(why, sizeof why, "%s: more than %d bytes", infos[f].column, FACT_TEXT_MAX);
+        fail(c, why);
         return;
     }
     *slot(to->values, to->kind, f) = (struct fact_value){ .set = true, .s = str_dup(c->arena, cut_text(v)) };

@@ -69,7 +69,8 @@ struct claims {
 void claims_begin(struct claims *c, struct arena *a);
 // Never NULL; what is set on it after a failure goes nowhere.
 struct claim *claims_add(struct claims *c, enum fact_kind kind, struct str key, int64_t time, uint8_t rank);
-// Empty texts and times of 0 say nothing. A text that is too long is cut at a character.
+// Empty texts and times of 0 say nothing. A text that is too long is cut at a character;
+// a name that is (of a service, an environment, a version …) fails the claims.
 void claim_text(struct claims *c, struct claim *to, enum fact_field f, struct str v);
 void claim_int(struct claim *to, enum fact_field f, int64_t v);
 void claim_time(struct claim *to, enum fact_field f, int64_t ns);

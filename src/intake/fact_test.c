@@ -146,6 +146,14 @@ TEST(facts_hostile_claims_are_refused_or_cut) {
     unsigned n;
     fact_fields(FACT_RUN, &first, &n);
     CHECK_U64(cl->values[RUN_NAME - first].s.len, FACT_TEXT_MAX - 1);
+    claims_begin(&c, &a);
+    claim_text(&c, claims_add(&c, FACT_RUN, STR("k"), 1, 1), RUN_REPO,
+               (struct str){ big, FACT_TEXT_MAX - 1 });
+    CHECK_OK(claims_end(&c, &ctx));
+    claim_text(&c, c.items[0], RUN_REPO, (struct str){ big, 1 << 20 });
+    ctx = (struct err_ctx){ 0 };
+    CHECK(claims_end(&c, &ctx) == ERR_INVALID);
+    CHECK_STR(str_of(ctx.text), STR("repo: more than 4096 bytes"));
     mem_free(big);
     arena_fini(&a);
 }

@@ -546,6 +546,7 @@ def bad_events_are_refused_and_harm_nothing():
                 (400, json.dumps({**good, "data": {**good["data"], "succeeded_at": "soon"}}).encode(), None),
                 (400, json.dumps({**good, "data": {**good["data"], "servce": "x"}}).encode(), None),
                 (400, json.dumps({**good, "data": {**good["data"], "id": "x" * (1 << 20)}}).encode(), None),
+                (400, json.dumps({**good, "data": {**good["data"], "service": "x" * (1 << 20)}}).encode(), None),
                 (400, b'{"a":' * 100000, None), (400, b"\xff\xfe", None),
                 (413, b" " * (26 << 20), None)):
             headers = {"Content-Type": "application/cloudevents+json"} if headers is None else headers
