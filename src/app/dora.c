@@ -228,11 +228,18 @@ static struct str subject_of(const struct doc_node *r) {
     return found;
 }
 
+static void put_also(struct buf *b, struct str text) {
+    if (text.len && b->len) buf_str(b, STR("; "));
+    plot_text(b, text);
+}
+
 static void why_row(struct arena *a, struct buf *b, const struct doc_node *r, struct str unit,
                     struct str *row) {
     bool counted = node_true(r, "counted");
     row[0] = counted ? node_true(r, "hit") ? STR("yes, hit") : STR("yes") : STR("no");
-    if (node_at(r, "value")) put_value(b, unit, node_f64(r, "value"));
+    // A row of a share that has a value is a time, of the whole that the share is of.
+    if (node_at(r, "value"))
+        put_value(b, str_eq(unit, STR("share")) ? STR("seconds") : unit, node_f64(r, "value"));
     row[1] = cell(a, b);
     row[2] = clean(a, subject_of(r));
     if (node_at(r, "rollout")) {
@@ -248,14 +255,14 @@ static void why_row(struct arena *a, struct buf *b, const struct doc_node *r, st
         plot_text(b, str_sub(node_text(r, "commit.subject"), 0, 60));
     }
     static const char *const says[] = { "title", "name", "result", "action" };
-    for (size_t i = 0; i < sizeof says / sizeof *says; i++)
-        if (node_text(r, says[i]).len) {
-            plot_text(b, str_sub(node_text(r, says[i]), 0, 60));
-            buf_char(b, ' ');
-        }
+    for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
+        struct str text = str_sub(node_text(r, says[i]), 0, 60);
+        if (text.len && b->len) buf_char(b, ' ');
+        plot_text(b, text);
+    }
     const struct doc_node *evidence = node_at(r, "evidence");
-    if (evidence && evidence->first) plot_text(b, node_text(evidence->first, "says"));
-    buf_str(b, node_text(r, "why"));
+    if (evidence && evidence->first) put_also(b, node_text(evidence->first, "says"));
+    put_also(b, node_text(r, "why"));
     row[4] = cell(a, b);
 }
 

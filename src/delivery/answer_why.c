@@ -7,6 +7,7 @@ struct why {
     struct db *db;
     struct json_writer *w;
     uint64_t limit, shown, all;
+    bool valued; // each row counts by a value of its own, which may be 0
     enum err err;
 };
 
@@ -104,7 +105,7 @@ static void watch(void *ctx, const struct measure_row *row) {
     jw_key(y->w, STR("counted"));
     jw_bool(y->w, row->counted);
     put_bool(y->w, "hit", row->hit);
-    if (row->counted && row->value != 0) put_f64(y->w, "value", row->value);
+    if (row->counted && (y->valued || row->value != 0)) put_f64(y->w, "value", row->value);
     if (row->why) put_text(y->w, "why", str_of(row->why));
     if (row->incident)
         put_why_incident(y, row->incident);
@@ -142,7 +143,10 @@ static enum err measure_one_input(void *ctx, const struct measure_input *in) {
 static enum err measure_why(struct db *db, struct arena *a, const struct answer_why_ask *ask, uint64_t limit,
                             struct json_writer *w) {
     const struct figure_id *f = ask->figure;
-    struct why y = { .db = db, .w = w, .limit = limit };
+    enum measure_kind kind = measure_info(f->measure)->kind;
+    struct why y = {
+        .db = db, .w = w, .limit = limit, .valued = kind == MEASURE_TIME || kind == MEASURE_SIZE
+    };
     struct measure_ask question = figure_ask(f, ask->now);
     struct measuring run;
     bool rollouts = measure_wants(f->measure) == 0; // else neither these nor incidents are read

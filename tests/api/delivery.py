@@ -414,7 +414,12 @@ def figures_open_to_their_rows(seed):
             if m["unit"] == "share" and name != "failed_time":
                 assert sum(1 for r in counted if r.get("hit")) == m["numerator"]
             if m["unit"] == "seconds" and counted:
-                assert abs(statistics.median(r.get("value", 0) for r in counted) - m["value"]) < 1e-6
+                assert abs(statistics.median(r["value"] for r in counted) - m["value"]) < 1e-6
+            if name == "failed_time":
+                out = takt("why", m["figure"], "--data", server.data)[1]
+                assert re.search(r"^yes, hit  [\d.]+ (min|h|d) ", out, re.M), out
+            if name == "failed_deployment_recovery" and len(why["rows"]) > len(counted):
+                assert "; not recovered yet" in takt("why", m["figure"], "--data", server.data)[1], name
         code, out, err = takt("why", m["figure"], "--data", server.data)
         assert code == 0 and "rows" in out, err
         send(server, [event("deploy", plan.end, id="late", service="x", state="success", succeeded_at=plan.end)])
