@@ -49,7 +49,7 @@ static void writing_close(struct writing *w) {
 struct event {
     const char *server, *dir;
     enum fact_kind kind;
-    struct str id;
+    struct str id, key;
     struct { // --field value
         enum fact_field field;
         struct str value;
@@ -96,7 +96,7 @@ static int unknown_field(const struct event *ev, const char *flag) {
     }
     for (char *p = names; *p; p++)
         if (*p == '_') *p = '-';
-    return usage_error("event", "%s is no field of a %s; there are --id%s", flag, fact_table(ev->kind),
+    return usage_error("event", "%s is no field of %s; there are --id --key%s", flag, fact_table(ev->kind),
                        names);
 }
 
@@ -110,6 +110,8 @@ static int event_flag(struct event *ev, struct args *a, const char *flag) {
         ev->dir = v;
     else if (strcmp(flag, "--id") == 0)
         ev->id = str_of(v);
+    else if (strcmp(flag, "--key") == 0)
+        ev->key = str_of(v);
     else if (!field_of(ev->kind, flag, &field) || ev->n == FACT_FIELDS_MAX)
         return unknown_field(ev, flag);
     else {
@@ -160,6 +162,7 @@ static void put_event(const struct event *ev, struct buf *out) {
     jw_key(&w, STR("data"));
     jw_object(&w);
     if (ev->id.len) put_pair(&w, "id", ev->id);
+    if (ev->key.len) put_pair(&w, "key", ev->key);
     for (unsigned i = 0; i < ev->n; i++) put_field(&w, ev, i, now);
     jw_object_end(&w);
     jw_object_end(&w);

@@ -68,6 +68,7 @@ const struct command commands[] = {
       "  KIND                 deploy, incident, change, review, run, task, test_run, artifact, canary,\n"
       "                       flag_change, verdict, alert\n"
       "  --id ID              the same id is the same thing: a later event says more about it\n"
+      "  --key KEY            what another source told of, such as pagerduty:Q1, to say more about it\n"
       "  --FIELD VALUE        its fields, as docs/delivery.md lists them; a time may be \"now\"\n"
       "  --server URL         of a server ($TAKT_SERVER, else http://127.0.0.1:3200); $TAKT_TOKEN is the\n"
       "                       secret of its hook \"events\", when it has one\n"

@@ -61,7 +61,6 @@ static void say_incident(struct hook_in *in, struct doc alert, struct str key, c
     say_text(&s, INCIDENT_TITLE, title.len ? title : doc_text(labels, "alertname"));
     if (severity) say_int(&s, INCIDENT_SEVERITY, severity);
     say_word(&s, INCIDENT_STATE, state->to);
-    say_time(&s, INCIDENT_STARTED, start);
     say_time(&s, INCIDENT_DETECTED, start);
     say_time(&s, INCIDENT_RESOLVED, end);
     say_text(&s, INCIDENT_CAUSED_BY, cause.len ? cause : FIRST_OF(notes, causes));

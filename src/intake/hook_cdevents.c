@@ -65,7 +65,6 @@ static void incident(struct cd *c) {
     if (artifact.len) say_text(&s, INCIDENT_CAUSED_BY, key_artifact(c->in->arena, artifact).key);
     say_word(&s, INCIDENT_STATE, resolved ? "resolved" : "triggered");
     say_time(&s, resolved ? INCIDENT_RESOLVED : INCIDENT_DETECTED, c->time);
-    if (str_eq(c->name, STR("detected"))) say_time(&s, INCIDENT_STARTED, c->time);
     say_custom(c, &s);
 }
 

@@ -98,7 +98,6 @@ static struct say incident_say(struct devlake *v, struct str key, int64_t time, 
 static void issue(struct devlake *v) {
     static const struct say_path paths[] = {
         { INCIDENT_TITLE, "title" },
-        { INCIDENT_STARTED, "createdDate" },
         { INCIDENT_DETECTED, "createdDate" },
         { INCIDENT_RESOLVED, "resolutionDate" },
         { INCIDENT_URL, "url" },

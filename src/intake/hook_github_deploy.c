@@ -119,8 +119,9 @@ static int64_t severity(struct doc issue) {
 
 void github_issue(struct github *g) {
     static const struct say_path paths[] = {
-        { INCIDENT_TITLE, "title" },         { INCIDENT_STARTED, "created_at" },
-        { INCIDENT_DETECTED, "created_at" }, { INCIDENT_RESOLVED, "closed_at" },
+        { INCIDENT_TITLE, "title" },
+        { INCIDENT_DETECTED, "created_at" },
+        { INCIDENT_RESOLVED, "closed_at" },
         { INCIDENT_URL, "html_url" },
     };
     struct doc i = doc_object(g->d, "issue");

@@ -133,7 +133,6 @@ static const struct word *incident_state(struct gitlab *g) {
 static void issue(struct gitlab *g) {
     static const struct say_path paths[] = {
         { INCIDENT_TITLE, "title" },
-        { INCIDENT_STARTED, "created_at" },
         { INCIDENT_DETECTED, "created_at" },
         { INCIDENT_RESOLVED, "closed_at" },
         { INCIDENT_URL, "url" },

@@ -37,7 +37,6 @@ static void say_incident(struct hook_in *in, struct doc a, unsigned t, int64_t c
     say_text(&s, INCIDENT_TITLE, doc_text(a, "message"));
     if (severity) say_int(&s, INCIDENT_SEVERITY, severity);
     say_word(&s, INCIDENT_STATE, actions[t].state);
-    say_time(&s, INCIDENT_STARTED, created);
     say_time(&s, INCIDENT_DETECTED, created);
     if (actions[t].time) say_time(&s, actions[t].time, time);
     say_text(&s, INCIDENT_DETECTED_BY, doc_text(a, "source"));

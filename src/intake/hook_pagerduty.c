@@ -35,7 +35,6 @@ static void say_incident(struct hook_in *in, struct doc event, unsigned t, int64
     static const struct say_path paths[] = {
         { INCIDENT_SERVICE, "service.summary" },
         { INCIDENT_TITLE, "title" },
-        { INCIDENT_STARTED, "created_at" },
         { INCIDENT_DETECTED, "created_at" },
         { INCIDENT_URL, "html_url" },
     };

@@ -1285,6 +1285,31 @@ def a_git_history():
     assert "2026-05-01 00:00" in out, out
 
 
+def when_the_impact_began_is_not_when_it_was_noticed():
+    """What a pager or an alert tells is when somebody took notice. Without a start that somebody told there is no time to
+    detect, and the times to restore and to remediate are one."""
+    at = int(server_now()) - 9 * DAY
+    with Server() as server:
+        for number in range(6):
+            created, resolved = at + number * DAY, at + number * DAY + 30 * MINUTE
+            alert = {"status": "resolved", "fingerprint": str(number), "startsAt": stamp(created), "endsAt": stamp(resolved),
+                     "labels": {"alertname": "Errors", "takt_incident": "true", "service": "shop", "environment": "production"}}
+            status, _, body = server.request("POST", "/hooks/alertmanager", json.dumps({"version": "4", "alerts": [alert]}).encode(),
+                                             {"Content-Type": "application/json"})
+            assert status == 202, body
+        said = measures(server, service="shop")
+        assert said["detect_time"]["n"] == 0 and said["detect_time"].get("value") is None, said["detect_time"]
+        assert said["detect_time"]["left_out"] == [{"why": "the start of its impact is not known", "n": 6}], said["detect_time"]
+        assert said["restore_time"]["value"] == said["remediate_time"]["value"] == 30 * MINUTE
+        with sqlite3.connect(f"file:{server.data}/facts.db?mode=ro", uri=True) as facts:
+            key = facts.execute("SELECT key FROM incident ORDER BY detected_at LIMIT 1").fetchone()[0]
+        code, _, err = takt("event", "incident", "--key", key, "--started-at", stamp(at - 4 * MINUTE), "--server",
+                            f"http://127.0.0.1:{server.port()}")
+        assert code == 0, err
+        said = measures(server, service="shop")
+        assert said["detect_time"]["n"] == 1 and said["detect_time"]["value"] == 4 * MINUTE, said["detect_time"]
+
+
 def tags_left_out_are_told():
     """Tags of a tree, of an object that is not there, without a date, and more than are read at once."""
     repo, data = Repository(), temporary_directory() / "data"
@@ -1406,5 +1431,5 @@ def cases(tap):
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
     tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
-    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, tags_left_out_are_told, the_command_line):
+    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
         tap.case(case.__name__, case)
