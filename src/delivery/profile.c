@@ -346,6 +346,30 @@ struct test {
     double bound; // negative: at least its absolute value
 };
 
+struct amount {
+    char z[32];
+};
+
+// A value of a measure as people say it.
+static struct amount amount_of(enum measure m, double v) {
+    static const struct {
+        double seconds;
+        const char *unit;
+    } units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+    struct amount a;
+    enum measure_kind kind = measure_info(m)->kind;
+    unsigned u = 0;
+    while (u < 3 && v < units[u].seconds) u++;
+    if (kind == MEASURE_TIME)
+        (void)snprintf(a.z, sizeof a.z, "%.3g %s", v / units[u].seconds, units[u].unit);
+    else
+        (void)snprintf(a.z, sizeof a.z, "%.3g%s", kind == MEASURE_RATE ? percent(v) : v,
+                       kind == MEASURE_RATE        ? " %"
+                       : kind == MEASURE_FREQUENCY ? " a day"
+                                                   : "");
+    return a;
+}
+
 // Yes when all tests pass, no when one fails, else cannot know.
 static struct finding step_of(const struct finding_case *c, const char *name, const char *text,
                               const struct test *tests, unsigned n) {
@@ -363,12 +387,14 @@ static struct finding step_of(const struct finding_case *c, const char *name, co
             if (answer == FINDING_YES) answer = FINDING_UNKNOWN;
         } else if (!good)
             answer = FINDING_NO;
-        int more = r->value.defined
-                       ? snprintf(said + len, sizeof said - len, "%s%s %.3g (%s %.3g)%s", len ? "; " : "",
-                                  measure_info(tests[i].measure)->title, r->value.value,
-                                  at_least ? "at least" : "at most", bound, r->small ? ", too few rows" : "")
-                       : snprintf(said + len, sizeof said - len, "%s%s unknown", len ? "; " : "",
-                                  measure_info(tests[i].measure)->title);
+        int more =
+            r->value.defined
+                ? snprintf(said + len, sizeof said - len, "%s%s %s (%s %s)%s", len ? "; " : "",
+                           measure_info(tests[i].measure)->title,
+                           amount_of(tests[i].measure, r->value.value).z, at_least ? "at least" : "at most",
+                           amount_of(tests[i].measure, bound).z, r->small ? ", too few rows" : "")
+                : snprintf(said + len, sizeof said - len, "%s%s unknown", len ? "; " : "",
+                           measure_info(tests[i].measure)->title);
         if (more > 0) len = len + (size_t)more < sizeof said ? len + (size_t)more : sizeof said - 1;
     }
     finding_says(&f, c->arena, answer, "%.*s", (int)len, said);

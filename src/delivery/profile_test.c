@@ -205,6 +205,8 @@ TEST(profile_steps_stand_on_each_other) {
     p.now[MEASURE_CI_TIME] = value_of(600, 2);                // too few to tell
     profile_ladder(&c, d);
     CHECK(d[2].level == 1 && d[2].steps[1].answer == FINDING_NO);
+    CHECK(str_starts(d[2].steps[1].evidence, STR("Deployment frequency 0.3 a day (at least 1 a day); ")));
+    CHECK(str_starts(d[4].steps[1].evidence, STR("Time to detect 1 min (at most 5 min)")));
     CHECK(d[0].level == 1 && d[0].steps[1].answer == FINDING_UNKNOWN);
     p.now[MEASURE_AUTOMATED_RATE] = value_of(0.2, 100);
     profile_ladder(&c, d);
