@@ -1404,6 +1404,10 @@ def the_command_line():
         code, _, err = takt("event", "deploy", "--id", "2", "--data", server.data)
         assert code == 1 and "in use by process" in err and "--server" in err, err
         copy = server.directory / "copy.db"
+        now = int(server_now())
+        send(server, [event("deploy", now, id="2", service="s", environment="production", version="v2", state="success"),
+                      event("incident", now, id="i", service="s", state="triggered", detected_at=now, caused_by="v2")])
+        assert "said" in (out := takt("deploys", **where)[1]) or "version" in out, out  # so there is a link
         code, out, err = takt("backup", copy, "--data", server.data)
         assert code == 0 and copy.stat().st_size, err
         assert takt("backup", copy, "--data", server.data)[0] == 1
