@@ -288,14 +288,24 @@ static void bind_sha(struct db_row *r, int at, bool has, const uint8_t sha[20]) 
     if (has) db_bind_blob(r, at, (struct str){ (const char *)sha, SHA_BYTES });
 }
 
-static enum err keep_commit(struct db *d, int64_t repo, const struct git_commit *c, uint64_t *kept) {
+// Whoever sent it may not have looked.
+static uint8_t flags_then(const struct git_commit *c, int64_t now) {
+    static const int64_t second = 1000000000, start_of_1990 = 631152000 * second, day = 86400 * second;
+    bool authored = c->authored >= start_of_1990 && c->authored - day <= now,
+         committed = c->committed >= start_of_1990 && c->committed - day <= now;
+    return (uint8_t)(c->flags | (authored ? 0 : COMMIT_BAD_AUTHORED) |
+                     (committed ? 0 : COMMIT_BAD_COMMITTED));
+}
+
+static enum err keep_commit(struct db *d, int64_t repo, const struct git_commit *c, int64_t now,
+                            uint64_t *kept) {
     struct db_row *r;
     TRY(db_prepare(d, "INSERT OR IGNORE INTO git_commit VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", &r));
     db_bind_i64(r, 1, repo);
     bind_sha(r, 2, true, c->sha);
     db_bind_i64(r, 3, c->authored);
     db_bind_i64(r, 4, c->committed);
-    db_bind_i64(r, 5, c->flags);
+    db_bind_i64(r, 5, flags_then(c, now));
     db_bind_text(r, 6, c->author);
     db_bind_text(r, 7, c->subject);
     db_bind_blob(r, 8, c->parents);
@@ -392,7 +402,7 @@ enum err git_keep_commits(struct db *d, const struct git_batch *b, int64_t now, 
     int64_t repo;
     *out_commits = 0;
     TRY(keep_repo(d, b, now, &repo));
-    for (uint32_t i = 0; i < b->n; i++) TRY(keep_commit(d, repo, &b->commits[i], out_commits));
+    for (uint32_t i = 0; i < b->n; i++) TRY(keep_commit(d, repo, &b->commits[i], now, out_commits));
     return *out_commits ? derive_note_repo(d, b->identity) : ERR_OK;
 }
 

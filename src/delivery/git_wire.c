@@ -32,8 +32,8 @@ static void put_commit(struct json_writer *w, const struct git_commit *c) {
     jw_object(w);
     put_sha(w, "sha", true, c->sha);
     put_text(w, "parents", (struct str){ parents, 2 * len });
-    put_number(w, "authored", c->authored);
-    put_number(w, "committed", c->committed);
+    put_number(w, "authored", c->authored > 0 ? c->authored : 0); // before 1970: as good as not known
+    put_number(w, "committed", c->committed > 0 ? c->committed : 0);
     put_number(w, "flags", c->flags);
     put_text(w, "author", cut(c->author));
     put_text(w, "subject", cut(c->subject));

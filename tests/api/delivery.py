@@ -1310,6 +1310,23 @@ def when_the_impact_began_is_not_when_it_was_noticed():
         assert said["detect_time"]["n"] == 1 and said["detect_time"]["value"] == 4 * MINUTE, said["detect_time"]
 
 
+def commits_of_impossible_times_have_no_lead_time():
+    """Whoever sends a history says when its commits were made; what cannot be is not believed."""
+    at = 1795000000
+    commit = lambda sha, parents, time: {"sha": sha * 40, "parents": parents * 40, "authored": time * 10**9,
+                                         "committed": time * 10**9, "author": "Ann", "subject": sha}
+    deploy = lambda sha, time: event("deploy", time, id=sha, service="s", environment="production", version=sha, repo="github.com/x/y",
+                                     sha=sha * 40, state="success", succeeded_at=time)
+    with Server() as server:
+        body = {"repository": "github.com/x/y", "commits": [commit("a", "", at), commit("b", "a", 1), commit("c", "b", at + 4000 * DAY),
+                                                            commit("d", "c", at)]}
+        assert server.request("POST", "/api/takt/delivery/history", json.dumps(body).encode())[0] == 200
+        send(server, [deploy("a", at + 1), deploy("d", at + HOUR)])
+        lead = measures(server, **{"from": at - DAY, "to": at + DAY})["lead_time"]
+        assert lead["n"] == 1 and lead["value"] == HOUR, lead
+        assert {x["why"]: x["n"] for x in lead["left_out"]}["a time that cannot be"] == 2, lead
+
+
 def tags_left_out_are_told():
     """Tags of a tree, of an object that is not there, without a date, and more than are read at once."""
     repo, data = Repository(), temporary_directory() / "data"
@@ -1435,5 +1452,5 @@ def cases(tap):
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
     tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
-    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
+    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, commits_of_impossible_times_have_no_lead_time, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
         tap.case(case.__name__, case)
