@@ -89,7 +89,7 @@ static enum err catalogue_of(struct db *db, struct arena *a, const void *ctx, st
     TRY(put_unlisted(db, w));
     TRY(put_dependencies(db, w));
     TRY(put_branches(db, w));
-    put_u64(w, "flagAgeDays", *flag_days);
+    put_u64(w, "flagAgeDays", *flag_days ? *flag_days : MEASURE_FLAG_DAYS);
     jw_object_end(w);
     return ERR_OK;
 }

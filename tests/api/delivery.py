@@ -683,6 +683,7 @@ def a_catalogue_by_the_api(seed):
         assert answer == {"source": "api", "catalogue": {"services": {
             "shop": {"environments": {"blue": "production"}, "team": "a b"}}}, "unlisted": [], "dependencies": [], "defaultBranches": [], "flagAgeDays": 90}, answer
         assert put(base, answer["catalogue"])[0] == 200 and server.get_json(base) == answer
+        assert json.loads(takt("catalogue", "--json", "--data", server.data)[1]) == answer
         status, _, text = put(base + "/shop", {"tier": 1, "teem": "x"})
         assert status == 400 and b"teem: there is no such key" in text, text
         status, _, text = server.request("PUT", base + "/shop", b"{}", {"Origin": "https://example.org"})
