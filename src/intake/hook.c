@@ -92,6 +92,15 @@ struct say say_of(struct hook_in *in, enum fact_kind k, struct str key, int64_t 
     return (struct say){ in, &e->claims, c };
 }
 
+void say_service_of_repo(struct hook_in *in, enum fact_kind k, enum fact_field f, struct str key,
+                         struct str repo) {
+    const char *slash = repo.len ? memrchr(repo.ptr, '/', repo.len) : NULL;
+    struct str name = slash ? str_sub(repo, (size_t)(slash - repo.ptr) + 1, repo.len) : repo;
+    if (!name.len) return;
+    struct say s = say_of(in, k, key, INTAKE_EARLIEST_NS, RANK_SAYS);
+    say_text(&s, f, name);
+}
+
 void say_text(struct say *s, enum fact_field f, struct str v) {
     claim_text(s->claims, s->to, f, v);
 }

@@ -68,6 +68,11 @@ struct say_path {
 };
 struct say say_of(struct hook_in *in, enum fact_kind k, struct str key, int64_t time, uint8_t rank);
 void say_text(struct say *s, enum fact_field f, struct str v);
+// A deploy or an incident that names no service is one of its repository's, whose last word is the service.
+// It is said at the first time that can be, so whoever else names a service, in whatever order, stands above
+// it.
+void say_service_of_repo(struct hook_in *in, enum fact_kind k, enum fact_field f, struct str key,
+                         struct str repo);
 // Lists in one text: what no longer fits is left out. say_list ends the buffer; one that failed for want
 // of memory fails the arena.
 void hook_list_add(struct buf *b, char between, struct str item);

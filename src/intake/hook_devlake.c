@@ -75,10 +75,13 @@ static void deployment(struct devlake *v) {
     struct str id = text_or(doc_id(v->d, "id"), doc_id(v->d, "pipelineId"));
     if (id.len == 0) doc_fail(v->d, "id", "missing or empty");
     (void)hook_event(v->in, STR(""), STR("deployment"), time);
-    struct say s = say_of(v->in, FACT_DEPLOY,
-                          str_fmt(v->in->arena, "%.*s:deployment:%.*s", STR_ARG(v->prefix), STR_ARG(id)),
-                          time, state ? state->rank : RANK_SAYS);
-    say_text(&s, DEPLOY_SERVICE, doc_text(v->d, "name"));
+    struct str key = str_fmt(v->in->arena, "%.*s:deployment:%.*s", STR_ARG(v->prefix), STR_ARG(id)),
+               service = doc_text(v->d, "name");
+    struct say s = say_of(v->in, FACT_DEPLOY, key, time, state ? state->rank : RANK_SAYS);
+    say_text(&s, DEPLOY_SERVICE, service);
+    if (!service.len)
+        say_service_of_repo(v->in, FACT_DEPLOY, DEPLOY_SERVICE, key,
+                            key_repo(v->in->arena, doc_text(commit, "repoUrl")));
     say_text(&s, DEPLOY_ENVIRONMENT, text_or(doc_text(v->d, "originalEnvironment"), environment));
     if (tier) say_word(&s, DEPLOY_TIER, tier->to);
     say_commits(v, &s);

@@ -53,6 +53,8 @@ void github_say_deployment(struct github *g, struct doc deployment, struct str r
     if (doc_bool(deployment, "production_environment")) say_word(&s, DEPLOY_TIER, "production");
     if (str_eq(task, STR("rollback")) || str_eq(task, STR("hotfix"))) say_text(&s, DEPLOY_KIND, task);
     say_payload(&s, deployment);
+    if (!doc_text(deployment, "payload.service").len)
+        say_service_of_repo(g->in, FACT_DEPLOY, DEPLOY_SERVICE, key, g->repo);
     say_text(&s, DEPLOY_RUN, run);
     say_trigger(&s, doc_text(g->d, "workflow_run.event"));
     say_deploy(&s, state, time);
@@ -134,6 +136,7 @@ void github_issue(struct github *g) {
     struct say s =
         say_of(g->in, FACT_INCIDENT, key, time_or(time, g->in->r->received), closed ? RANK_DONE : RANK_WAITS);
     say_text(&s, INCIDENT_REPO, g->repo);
+    say_service_of_repo(g->in, FACT_INCIDENT, INCIDENT_SERVICE, key, g->repo);
     SAY_PATHS(&s, i, paths);
     if (severity(i)) say_int(&s, INCIDENT_SEVERITY, severity(i));
     say_word(&s, INCIDENT_STATE, closed ? "resolved" : "triggered");

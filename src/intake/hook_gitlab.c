@@ -146,6 +146,7 @@ static void issue(struct gitlab *g) {
     struct say s = say_of(g->in, FACT_INCIDENT, key, time, state->rank);
     int64_t severity = severity_of(attribute(g, "severity"));
     say_text(&s, INCIDENT_REPO, g->repo);
+    say_service_of_repo(g->in, FACT_INCIDENT, INCIDENT_SERVICE, key, g->repo);
     SAY_PATHS(&s, g->at, paths);
     if (severity) say_int(&s, INCIDENT_SEVERITY, severity);
     say_word(&s, INCIDENT_STATE, state->to);

@@ -62,11 +62,12 @@ static bool job_deploys(const struct job *j) {
 static void say_job_deploy(struct gitlab *g, const struct job *j, struct str run) {
     const struct word *state = WORD(deploy_states, j->status);
     if (!state || state->rank == RANK_SAYS) return;
-    struct say s = say_of(g->in, FACT_DEPLOY, key_job_deploy(g->in->arena, g->prefix, j->id), job_time(g, j),
-                          state->rank);
+    struct str key = key_job_deploy(g->in->arena, g->prefix, j->id);
+    struct say s = say_of(g->in, FACT_DEPLOY, key, job_time(g, j), state->rank);
     say_text(&s, DEPLOY_ENVIRONMENT, doc_text(j->environment, "name"));
     say_text(&s, DEPLOY_TIER, doc_text(j->environment, "deployment_tier"));
     say_text(&s, DEPLOY_REPO, g->repo);
+    say_service_of_repo(g->in, FACT_DEPLOY, DEPLOY_SERVICE, key, g->repo);
     say_text(&s, DEPLOY_SHA, j->sha);
     say_text(&s, DEPLOY_REF, j->ref);
     say_text(&s, DEPLOY_ACTOR, j->actor);
@@ -194,6 +195,7 @@ void gitlab_deployment(struct gitlab *g) {
     (void)gitlab_event(g, status, time);
     struct say s = say_of(g->in, FACT_DEPLOY, key, time, state ? state->rank : RANK_SAYS);
     say_text(&s, DEPLOY_REPO, g->repo);
+    say_service_of_repo(g->in, FACT_DEPLOY, DEPLOY_SERVICE, key, g->repo);
     SAY_PATHS(&s, g->d, paths);
     say_text(&s, DEPLOY_SHA, sha_of_url(doc_text(g->d, "commit_url")));
     say_deploy(&s, state, time);

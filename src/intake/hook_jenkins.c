@@ -50,10 +50,12 @@ static void say_jenkins_deploy(struct jenkins *j) {
     struct str word = j->phase->rank == RANK_DONE ? j->status : str_of(j->phase->from);
     const struct word *state = WORD(deploy_states, word);
     if (environment.len == 0) return;
-    struct say s = say_of(j->in, FACT_DEPLOY, str_fmt(j->in->arena, "%.*s:deployment", STR_ARG(j->run)),
-                          j->time, state ? state->rank : RANK_SAYS);
+    struct str key = str_fmt(j->in->arena, "%.*s:deployment", STR_ARG(j->run)),
+               service = doc_text(p, "TAKT_SERVICE");
+    struct say s = say_of(j->in, FACT_DEPLOY, key, j->time, state ? state->rank : RANK_SAYS);
     say_text(&s, DEPLOY_ENVIRONMENT, environment);
-    say_text(&s, DEPLOY_SERVICE, doc_text(p, "TAKT_SERVICE"));
+    say_text(&s, DEPLOY_SERVICE, service);
+    if (!service.len) say_service_of_repo(j->in, FACT_DEPLOY, DEPLOY_SERVICE, key, j->repo);
     say_text(&s, DEPLOY_VERSION, doc_text(p, "TAKT_VERSION"));
     say_text(&s, DEPLOY_TIER, doc_text(p, "TAKT_TIER"));
     say_text(&s, DEPLOY_REPO, j->repo);

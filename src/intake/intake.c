@@ -2,7 +2,6 @@
 #include "intake/hook.h"
 
 #define DAY_NS (INT64_C(86400) * 1000000000)
-#define YEAR_1990_NS (INT64_C(631152000) * 1000000000)
 
 static const struct hook *const hooks[] = {
     &hook_events,        &hook_github,       &hook_gitlab,    &hook_devlake,
@@ -48,14 +47,14 @@ enum err intake_check(const struct intake_request *r, const struct intake_secret
 // --- times that cannot be ------------------------------------------------------------------------
 
 bool intake_is_possible(int64_t ns, int64_t received) {
-    if (ns < YEAR_1990_NS) return false;
+    if (ns < INTAKE_EARLIEST_NS) return false;
     return ns <= received || ns - received <= DAY_NS;
 }
 
 static struct str aside_text(struct arena *a, const char *what, int64_t ns) {
     char text[STAMP_TEXT_SIZE];
     struct str shown = stamp_print(ns, text);
-    if (ns < YEAR_1990_NS) return str_fmt(a, "%s is before 1990: %.*s", what, STR_ARG(shown));
+    if (ns < INTAKE_EARLIEST_NS) return str_fmt(a, "%s is before 1990: %.*s", what, STR_ARG(shown));
     return str_fmt(a, "%s is more than a day after it was received: %.*s", what, STR_ARG(shown));
 }
 

@@ -69,6 +69,7 @@ NODISCARD enum err intake_check(const struct intake_request *r, const struct int
 // ERR_NOT_FOUND: there is no such source. Texts point into the request or the arena.
 NODISCARD enum err intake_read(const struct intake_request *r, struct arena *a, struct intake *out,
                                struct err_ctx *ctx);
+#define INTAKE_EARLIEST_NS (INT64_C(631152000) * 1000000000) // the first of 1990
 // A time that an event may tell: from 1990 on, and at most a day after it was received.
 bool intake_is_possible(int64_t ns, int64_t received);
 // Names of all sources, for messages and documentation.

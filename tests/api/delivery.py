@@ -1328,6 +1328,50 @@ def commits_of_impossible_times_have_no_lead_time():
         assert {x["why"]: x["n"] for x in lead["left_out"]}["a time that cannot be"] == 2, lead
 
 
+def hooks_that_name_no_service_tell_of_their_repository():
+    """GitLab never names a service, GitHub only where the team's payload does: the repository's last word stands in, and
+    yields to whoever names one, in whatever order it comes."""
+    at, shas = int(server_now()) // DAY * DAY - 3 * DAY, ["a" * 40, "b" * 40]
+
+    def gitlab(number):
+        return "gitlab", {"X-Gitlab-Event": "Deployment Hook"}, {
+            "object_kind": "deployment", "status": "success", "status_changed_at": stamp(at + number * HOUR), "deployment_id": number,
+            "environment": "production", "environment_tier": "production", "ref": "main", "user": {"username": "ann"},
+            "commit_url": f"https://gitlab.com/acme/cart/-/commit/{shas[number - 1]}",
+            "project": {"id": 1, "path_with_namespace": "acme/cart", "web_url": "https://gitlab.com/acme/cart"}}
+
+    def github(number):
+        return "github", {"X-GitHub-Event": "deployment_status", "X-GitHub-Delivery": str(number)}, {
+            "deployment_status": {"id": number, "state": "success", "created_at": stamp(at + number * HOUR)},
+            "deployment": {"id": number, "sha": shas[number - 1], "ref": "main", "environment": "production",
+                           "production_environment": True, "created_at": stamp(at), "payload": {}},
+            "repository": {"id": 1, "full_name": "acme/shop", "html_url": "https://github.com/acme/shop"}}
+
+    incident = ("gitlab", {"X-Gitlab-Event": "Issue Hook"}, {
+        "object_kind": "issue", "object_attributes": {
+            "id": 9, "iid": 9, "type": "Incident", "title": "down", "state": "opened", "action": "open",
+            "created_at": stamp(at + 2 * HOUR + 10 * MINUTE), "updated_at": stamp(at + 2 * HOUR + 10 * MINUTE)},
+        "project": {"id": 1, "path_with_namespace": "acme/cart", "web_url": "https://gitlab.com/acme/cart"}})
+    named = event("deploy", at - HOUR, key="github:acme/shop:deployment:2", service="checkout")
+    hooks = [gitlab(1), gitlab(2), github(1), github(2), incident]
+    for order in (hooks, hooks[::-1]):
+        with Server() as server:
+            if order is hooks:
+                send(server, [named])
+            for source, headers, body in order:
+                status, _, text = server.request("POST", f"/hooks/{source}", json.dumps(body).encode(),
+                                                 {"Content-Type": "application/json", **headers})
+                assert status == 202, text
+            if order is not hooks:
+                send(server, [named])
+            seen = server.get_json(f"/api/takt/delivery/deploys?from={at}&to={at + DAY}")["rollouts"]
+            assert sorted((r["service"], r["kind"], r.get("failure", "")) for r in seen) == [
+                ("cart", "first", ""), ("cart", "normal", "near"), ("checkout", "first", ""), ("shop", "first", "")], seen
+            assert server.get_json("/api/takt/delivery/intake")["deploys_without_service"] == 0
+            failed = measures(server, service="cart")["change_failure_rate"]
+            assert (failed["numerator"], failed["denominator"]) == (1, 2), failed
+
+
 def tags_left_out_are_told():
     """Tags of a tree, of an object that is not there, without a date, and more than are read at once."""
     repo, data = Repository(), temporary_directory() / "data"
@@ -1453,5 +1497,5 @@ def cases(tap):
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
     tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
-    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, commits_of_impossible_times_have_no_lead_time, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
+    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, hooks_that_name_no_service_tell_of_their_repository, commits_of_impossible_times_have_no_lead_time, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
         tap.case(case.__name__, case)
