@@ -17,7 +17,7 @@ static const struct state states[] = {
     { FACT_DEPLOY, "success", 3, { DEPLOY_SUCCEEDED, DEPLOY_ENDED } },
     { FACT_DEPLOY, "failure", 3, { DEPLOY_ENDED } },
     { FACT_DEPLOY, "aborted", 3, { DEPLOY_ENDED } },
-    { FACT_INCIDENT, "triggered", 1, { INCIDENT_STARTED, INCIDENT_DETECTED } },
+    { FACT_INCIDENT, "triggered", 1, { INCIDENT_DETECTED } },
     { FACT_INCIDENT, "acknowledged", 2, { INCIDENT_ACKNOWLEDGED } },
     { FACT_INCIDENT, "mitigated", 3, { INCIDENT_MITIGATED } },
     { FACT_INCIDENT, "resolved", 4, { INCIDENT_RESOLVED } },
@@ -142,6 +142,13 @@ static struct str plain_key(struct hook_in *in, enum fact_kind kind, struct str 
     return str_fmt(in->arena, "takt:%.*s", STR_ARG(id));
 }
 
+// A word that is mistyped must not become its opposite.
+static void need_verdict(struct doc d) {
+    struct str says = doc_need(d, "says"), shown = str_sub(says, 0, 40);
+    if (says.len && !str_eq(says, STR("confirm")) && !str_eq(says, STR("deny")))
+        doc_fail(d, "says", "expected confirm or deny, found \"%.*s\"", STR_ARG(shown));
+}
+
 void plain_read(struct hook_in *in, enum fact_kind kind, struct str id, int64_t time, struct doc d) {
     struct doc o = doc_object(d, "");
     if (!o.node) {
@@ -152,6 +159,7 @@ void plain_read(struct hook_in *in, enum fact_kind kind, struct str id, int64_t 
     const struct state *state = state_find(kind, word);
     if (word.len && !state)
         doc_fail(o, "state", "\"%.*s\" is not a state of %s", STR_ARG(shown), fact_table(kind));
+    if (kind == FACT_VERDICT) need_verdict(o);
     time = time_or(plain_time(o, "time"), time);
     struct say s = say_of(in, kind, plain_key(in, kind, id, o, time), time, state ? state->rank : RANK_SAYS);
     for (unsigned i = 0; state && i < 2; i++)

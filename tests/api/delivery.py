@@ -1463,6 +1463,10 @@ def the_command_line():
         code, _, err = takt("event", "deploy", "--servce", "s", **where)
         assert code == 2 and "--service" in err
         assert takt("event", "party", **where)[0] == 2
+        verdict = ("event", "verdict", "--incident", "i", "--rollout", "r")
+        code, _, err = takt(*verdict, "--says", "confirmed", **where)
+        assert code == 1 and 'expected confirm or deny, found "confirmed"' in err, err
+        assert takt(*verdict, **where)[0] == 1 and takt(*verdict, "--says", "deny", **where)[0] == 0
         code, _, err = takt("event", "deploy", "--id", "2", "--data", server.data)
         assert code == 1 and "in use by process" in err and "--server" in err, err
         copy = server.directory / "copy.db"
