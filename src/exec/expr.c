@@ -399,14 +399,19 @@ const struct expr *expr_only_bound(const struct expr *e) {
     return left && right ? NULL : expr_only_bound(left ? e->left : e->right);
 }
 
-// At the event and the link at hand. Where one is needed and there is none, only a side of || that
-// does without can make it true.
+// At the event and the link at hand.
+static bool true_here(const struct expr *e, struct expr_at *at) {
+    if (expr_is_negation(e)) return !true_here(e->left, at);
+    if (e->kind == QL_BINARY && e->op == QL_AND) return true_here(e->left, at) && true_here(e->right, at);
+    if (e->kind == QL_BINARY && e->op == QL_OR) return true_here(e->left, at) || true_here(e->right, at);
+    struct value v = expr_value(e, at);
+    return is_true(&v);
+}
+
+// Where an event or a link is needed and there is none, only a side of || that does without can make it true.
 static bool bound_true(const struct expr *e, struct expr_at *at) {
     bool lacks = (e->events && at->event == EXPR_NONE) || (e->links && at->link == EXPR_NONE);
-    if (!lacks) {
-        struct value v = expr_value(e, at);
-        return is_true(&v);
-    }
+    if (!lacks) return true_here(e, at);
     if (e->kind != QL_BINARY) return false;
     if (e->op == QL_OR) return bound_true(e->left, at) || bound_true(e->right, at);
     return e->op == QL_AND && bound_true(e->left, at) && bound_true(e->right, at);

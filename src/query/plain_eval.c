@@ -264,11 +264,20 @@ static bool closed_parts(const struct plain_look *at, const struct ql_expr *e) {
     return is_bound_part(e) || closed(at, e);
 }
 
-// At the event and the link at hand. Where one is needed and there is none, only a side of || that does
-// without can make it true.
+// At the event and the link at hand. A bare event.x that is no boolean is not true, so !event.x is.
+static bool is_true_here(const struct plain_look *at, const struct ql_expr *e) {
+    if (e->kind == QL_UNARY && e->op == QL_NOT && is_bound_part(e)) return !is_true_here(at, e->left);
+    if (e->kind == QL_BINARY && e->op == QL_AND)
+        return is_true_here(at, e->left) && is_true_here(at, e->right);
+    if (e->kind == QL_BINARY && e->op == QL_OR)
+        return is_true_here(at, e->left) || is_true_here(at, e->right);
+    return is_true(plain_eval(at, e));
+}
+
+// Where an event or a link is needed and there is none, only a side of || that does without can make it true.
 static bool bound(const struct plain_look *at, const struct ql_expr *e) {
     bool lacks = (!at->event && mentions(e, is_of_events)) || (!at->link && mentions(e, is_of_links));
-    if (!lacks) return is_true(plain_eval(at, e));
+    if (!lacks) return is_true_here(at, e);
     if (e->kind != QL_BINARY) return false;
     if (e->op == QL_OR) return bound(at, e->left) || bound(at, e->right);
     return e->op == QL_AND && bound(at, e->left) && bound(at, e->right);
