@@ -244,7 +244,7 @@ static double of_doubles(enum ql_op op, double a, double b) {
 
 static struct value duration_of(double ns) {
     double r = round(ns);
-    if (!(r > -9.2e18 && r < 9.2e18)) return VALUE_OF_FLOAT(ns);
+    if (!(fabs(ns) < 0x1p63)) return VALUE_OF_FLOAT(ns);
     return (struct value){ .type = VALUE_DURATION, .i = (int64_t)r };
 }
 
@@ -265,7 +265,7 @@ struct value expr_arithmetic(enum ql_op op, const struct value *a, const struct 
     bool da = a->type == VALUE_DURATION, db = b->type == VALUE_DURATION;
     bool duration = gives_duration(op, da, db);
     bool floats = a->type == VALUE_FLOAT || b->type == VALUE_FLOAT;
-    if ((da || db) && !duration) floats = true; // duration / duration and the like
+    if ((da || db) && !duration && op != QL_MOD) floats = true; // duration / duration and the like
     if (floats) {
         double r = of_doubles(op, as_double(a), as_double(b));
         return duration ? duration_of(r) : VALUE_OF_FLOAT(r);

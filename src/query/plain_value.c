@@ -194,7 +194,7 @@ struct value plain_calculate(enum ql_op op, const struct value *a, const struct 
     if (a->type != VALUE_FLOAT && b->type != VALUE_FLOAT) return calculate_whole(op, a, b);
     bool da = a->type == VALUE_DURATION, db = b->type == VALUE_DURATION;
     double r = real(op, (double)number_of(a), (double)number_of(b));
-    bool keeps = op == QL_ADD || op == QL_SUB || op == QL_MUL || (op == QL_DIV && da);
+    bool keeps = op == QL_ADD || op == QL_SUB || op == QL_MUL || ((op == QL_DIV || op == QL_MOD) && da);
     return keeps && da != db ? rounded_duration(r) : VALUE_OF_FLOAT(r);
 }
 

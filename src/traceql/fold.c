@@ -8,13 +8,13 @@ static double as_float(const struct value *v) {
     return v->type == VALUE_FLOAT ? v->f : (double)v->i;
 }
 
-// Whether the result of an operation with one duration is a duration.
+// Whether the result of an operation is a duration.
 static bool stays_duration(enum ql_op op, int a, int b) {
     bool one = (a == VALUE_DURATION) != (b == VALUE_DURATION);
     if (op == QL_ADD || op == QL_SUB) return a == VALUE_DURATION || b == VALUE_DURATION;
     if (op == QL_MUL) return one;
     if (op == QL_DIV) return a == VALUE_DURATION && one;
-    return false;
+    return op == QL_MOD && a == VALUE_DURATION;
 }
 
 int arithmetic_type(enum ql_op op, int a, int b) {
@@ -23,7 +23,7 @@ int arithmetic_type(enum ql_op op, int a, int b) {
          durations = a == VALUE_DURATION || b == VALUE_DURATION;
     if (stays_duration(op, a, b)) return VALUE_DURATION;
     if (op == QL_POW && !floats && !durations) return QL_UNKNOWN; // by the sign of the exponent
-    if (op == QL_MOD && durations && !floats) return VALUE_DURATION;
+    if (op == QL_MOD && !floats) return VALUE_INT;
     return floats || durations ? VALUE_FLOAT : VALUE_INT;
 }
 

@@ -120,6 +120,8 @@ TEST(traceql_prints_what_it_reads) {
         { "{ duration > 1s * 2 }", "{ duration > 2s }" },
         { "{ duration > 1s / 4 }", "{ duration > 250ms }" },
         { "{ .a = 1s / 500ms }", "{ .a = 2.0 }" },
+        { "{ .a = 1s % 300ms && .b = 1s % 600000000.0 }", "{ .a = 100ms && .b = 400ms }" },
+        { "{ .a = 7 % 4ns && .b = 7.5 % 4ns }", "{ .a = 3 && .b = 3.5 }" },
         { "{ duration > 1s * 1.5 }", "{ duration > 1.5s }" },
         { "{ .a = 1.0 / 0.0 }", "{ .a = (1.0 / 0.0) }" },
         { "{ .a = -1.0 / 0.0 }", "{ .a = (-1.0 / 0.0) }" },
