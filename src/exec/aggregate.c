@@ -2,6 +2,9 @@
 // count, min, max, avg and sum over a set of spans; sums are exact and rounded once, so that the
 // order of the spans does not matter.
 #include "exec/plan_internal.h"
+
+#include <math.h>
+
 #include "stats/exactsum.h"
 
 struct adding {
@@ -11,19 +14,24 @@ struct adding {
     struct value least, most;
 };
 
+static bool is_nan(const struct value *v) {
+    return v->type == VALUE_FLOAT && isnan(v->f);
+}
+
+// Whether v, rather than best, is the least (sign 1) or the greatest (-1). What is no number is so only
+// where there is nothing else; of equal ones the type decides.
+static bool is_better(const struct value *v, const struct value *best, int sign) {
+    int order;
+    if (!value_compare_numbers(v, best, &order)) return is_nan(best) && !is_nan(v);
+    return order == 0 ? v->type < best->type : order * sign < 0;
+}
+
 static enum err add_value(struct adding *s, const struct value *v) {
     bool first = s->n++ == 0;
-    int low = -1, high = 1;
     s->n_floats += v->type == VALUE_FLOAT;
     s->n_ints += v->type == VALUE_INT;
-    if (!first) {
-        if (!value_compare_numbers(v, &s->least, &low)) low = 0;
-        if (!value_compare_numbers(v, &s->most, &high)) high = 0;
-        if (low == 0 && v->type != s->least.type) low = value_order(v, &s->least);
-        if (high == 0 && v->type != s->most.type) high = -value_order(v, &s->most);
-    }
-    if (low < 0) s->least = *v;
-    if (high > 0) s->most = *v;
+    if (first || is_better(v, &s->least, 1)) s->least = *v;
+    if (first || is_better(v, &s->most, -1)) s->most = *v;
     if (v->type == VALUE_FLOAT) return exactsum_add(s->arena, &s->sum, v->f);
     exactsum_add_int(&s->sum, v->i);
     return ERR_OK;
