@@ -137,12 +137,12 @@ static uint64_t last_moment(const struct plain_span *s) {
     return s->start_ns + s->duration_ns;
 }
 
-// Of several spans with the id: the one that ends last, of those the last in order.
+// Of several spans with the id: the one that ends last as it was sent, of those the last in order.
 static uint32_t find_parent(const struct plain_data *d, const struct plain_trace *t, struct str id) {
     uint32_t best = SPAN_NONE;
     for (uint32_t i = t->first; i < t->first + t->n; i++) {
         if (!str_eq(id, (struct str){ (const char *)d->spans[i].id, 8 })) continue;
-        if (best == SPAN_NONE || last_moment(&d->spans[i]) >= last_moment(&d->spans[best])) best = i;
+        if (best == SPAN_NONE || d->spans[i].end_ns >= d->spans[best].end_ns) best = i;
     }
     return best;
 }
