@@ -83,8 +83,7 @@ struct plain_look {
     const struct plain_data *data;
     const struct plain_trace *trace;
     const struct plain_span *span;
-    bool in_filter; // else an event's field is the first event's
-    const struct plain_event *event;
+    const struct plain_event *event; // NULL: none is at hand, and a field of events is the first event's
     const struct plain_link *link;
 };
 struct value plain_field(const struct plain_look *at, const struct field *f);

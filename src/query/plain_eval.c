@@ -155,8 +155,8 @@ static struct operand single(struct arena *a, struct value v) {
 static struct operand operand(struct arena *a, const struct plain_look *from, const struct ql_expr *e) {
     struct plain_look at = *from;
     bool in_events = false, in_links = false;
-    bool may_be_many = from->in_filter && e->kind == QL_FIELD && e->field.scope == FIELD_UNSCOPED &&
-                       e->field.intrinsic == INTRINSIC_NONE;
+    bool may_be_many =
+        e->kind == QL_FIELD && e->field.scope == FIELD_UNSCOPED && e->field.intrinsic == INTRINSIC_NONE;
     if (may_be_many && look_from(&at, &e->field)) (void)unscoped(&at, &e->field, &in_events, &in_links);
     if (!in_events && !in_links) return single(a, plain_eval(from, e));
     uint32_t n = in_events ? at.span->n_events : at.span->n_links;

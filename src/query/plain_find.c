@@ -101,7 +101,6 @@ static bool *filter_spans(const struct run *r, const struct ql_expr *filter, con
     bool *out = new_mask(r);
     for (uint32_t i = 0; i < r->n; i++) {
         struct plain_look at = look_at(r, i);
-        at.in_filter = true;
         out[i] = from[i] && plain_matches(&at, filter);
     }
     return out;
