@@ -317,12 +317,26 @@ static bool is_one_unlabelled(const struct list *l) {
     return l->n == 1 && is_unlabelled(&l->at[0]);
 }
 
+static int by_key(const void *x, const void *y) {
+    const struct metric_label *a = x, *b = y;
+    int c = str_cmp(a->key, b->key);
+    return c ? c : plain_order(&a->value, &b->value);
+}
+
+// Labels are a set: by(a, b) goes with by(b, a), and what comes of it has them in the order of their keys.
+static void sort_labels(struct list *l) {
+    for (uint32_t i = 0; i < l->n; i++)
+        if (l->at[i].n_labels > 1) qsort(l->at[i].labels, l->at[i].n_labels, sizeof *l->at[i].labels, by_key);
+}
+
 static struct list run_metric(struct work *w, const struct ql_metric *m);
 
 static struct list run_op(struct work *w, const struct ql_metric *m) {
     struct list l = run_metric(w, m->left), r = run_metric(w, m->right), out = { .n = 0 };
     if (l.is_const && r.is_const)
         return (struct list){ .is_const = true, .number = calculate(m->op, l.number, r.number) };
+    if (!r.is_const && !is_one_unlabelled(&r) && !is_one_unlabelled(&l)) sort_labels(&l);
+    if (!l.is_const && !is_one_unlabelled(&r) && !is_one_unlabelled(&l)) sort_labels(&r);
     for (uint32_t i = 0; i < l.n; i++) {
         if (r.is_const) join(w, m, &l, &l.at[i], &r, NULL, &out);
         for (uint32_t k = 0; k < r.n; k++)
