@@ -28,7 +28,7 @@ LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed $(filter -fsanitize=address% -fs
 LIBS = $(PKG_LIBS) -lpthread -lm
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check unit bench fuzz mutants fresh shots fmt install clean help
+.PHONY: build demo test check unit seeds bench fuzz mutants fresh shots fmt install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -155,7 +155,15 @@ NODE_STAMPS := $(patsubst %/package-lock.json,%/node_modules/.stamp,$(wildcard u
 test: build build/.setup-test $(NODE_STAMPS) build/tools/replay
 	@$(MAKE) V=asan programs
 	@$(MAKE) V=tsan programs T="$(THREADED)" FUZZED=
+	@$(MAKE) V=release programs T=query FUZZED=
 	@tools/run_tests test
+
+# What is drawn at random in the tests of src/query, once for each of more seeds.
+SEEDS ?= 2-9
+export SEEDS
+seeds: build/.setup-test
+	@$(MAKE) V=release programs T=query FUZZED=
+	@tools/run_tests test seeds
 
 check: $(SETUP) build/.setup-test
 	@$(MAKE) V=asan programs
@@ -193,6 +201,7 @@ help:
 	@echo "test     every test; ends with a line of counts"
 	@echo "check    what to run before a commit: format, rules, unit tests under ASan and UBSan (< 3 min)"
 	@echo "unit     unit tests; V=asan|tsan|debug|release, T=folder for one"
+	@echo "seeds    random questions and traces with more seeds; SEEDS=2-60"
 	@echo "bench    the workload of 1M spans: time, memory, bytes; BENCH_FLAGS=--help"
 	@echo "fuzz     libFuzzer; F=target, SECONDS=60 for each"
 	@echo "mutants  shows that small defects turn tests red"

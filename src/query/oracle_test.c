@@ -97,7 +97,7 @@ static void world_fini(struct world *w) {
     printf("# %u questions, %u refused, %u without an answer\n", w->n_asked, w->n_refused, w->n_empty);
     CHECK_U64(w->n_wrong, 0);
     CHECK(w->n_refused * 4 < w->n_asked);
-    CHECK(w->n_empty * 4 < w->n_asked * 3);
+    CHECK(w->n_empty * 10 < w->n_asked * 9); // of the language's own, three in four are empty
 }
 
 // --- searches ------------------------------------------------------------------------------------
