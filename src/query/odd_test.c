@@ -37,7 +37,9 @@ static void put_array(struct buf *out) {
 
 static void put_value(struct buf *out) {
     static const double floats[] = { 0, 0.5, 1, 2, 2.5, -1, 0.0 / 0.0 };
-    double f = PICK(floats);
+    static const double edges[] = { -0.0, 1.0 / 0.0, -1.0 / 0.0, 0x1p53, 0x1p63, -0x1p63 };
+    static const int64_t ends[] = { INT64_MAX, INT64_MIN, (1ll << 53) + 1, -((1ll << 53) + 1) };
+    double f = one_in(10) ? PICK(edges) : PICK(floats);
     uint64_t bits;
     memcpy(&bits, &f, sizeof bits);
     switch (test_below(12)) {
@@ -46,7 +48,7 @@ static void put_value(struct buf *out) {
     case 2: pb_bytes(out, ANY_STRING, str_of(PICK(texts))); break;
     case 3:
     case 4:
-    case 5: pb_varint(out, ANY_INT, test_below(4) - one_in(4)); break;
+    case 5: pb_varint(out, ANY_INT, one_in(20) ? (uint64_t)PICK(ends) : test_below(4) - one_in(4)); break;
     case 6: pb_fixed64(out, ANY_DOUBLE, bits); break;
     case 7: pb_varint(out, ANY_BOOL, test_below(2)); break;
     case 8:

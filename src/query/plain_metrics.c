@@ -187,7 +187,7 @@ static void make_quantile(struct work *w, const struct ql_metric *m, double q, c
 // The power of two that a number of at least 2 belongs to: the least that is not less.
 static bool is_in_bucket(const struct value *v, double bucket) {
     if (!value_is_number(v->type)) return false;
-    double x = v->type == VALUE_FLOAT ? v->f : (double)v->i;
+    long double x = v->type == VALUE_FLOAT ? (long double)v->f : (long double)v->i;
     return x >= 2 && x <= bucket && x > bucket / 2;
 }
 

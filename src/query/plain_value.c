@@ -115,8 +115,8 @@ bool plain_compare(enum ql_op op, const struct value *a, const struct value *b,
 
 static int order_floats(double a, double b) {
     int64_t x, y;
-    if (isnan(a) != isnan(b)) return isnan(a) ? 1 : -1;
-    if (a != b && !isnan(a)) return a < b ? -1 : 1;
+    if (isnan(a) || isnan(b)) return (isnan(a) != 0) - (isnan(b) != 0); // whatever its bits
+    if (a != b) return a < b ? -1 : 1;
     memcpy(&x, &a, sizeof x);
     memcpy(&y, &b, sizeof y);
     return (x > y) - (x < y); // of the zeros the negative one is first
