@@ -199,9 +199,26 @@ struct checked {
     struct judging judging;
 };
 
+// Anybody told of it: the catalogue, an event or a trace.
+static enum err need_service(struct db *db, struct str service) {
+    struct db_row *r;
+    bool found;
+    TRY(db_prepare(
+        db,
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM catalogue WHERE service = ?1) OR EXISTS (SELECT 1 FROM "
+        "deploy WHERE service = ?1) OR EXISTS (SELECT 1 FROM incident WHERE service = ?1) OR EXISTS "
+        "(SELECT 1 FROM seen_service WHERE service = ?1)",
+        &r));
+    db_bind_text(r, 1, service);
+    TRY(db_step(r, &found));
+    if (found) db_reset(r);
+    return found ? ERR_OK : ERR_NOT_FOUND;
+}
+
 static enum err put_ready(struct checked *c, struct json_writer *w) {
     struct judging *j = &c->judging;
     struct finding found[CHECKS_READY];
+    if (!c->world.trace.len) TRY(need_service(j->db, c->about));
     TRY(answer_results(j->db, &j->arena, &c->ask, j->now, &j->n_series));
     TRY(db_number(j->db, "SELECT max(id) FROM event", &j->as_of));
     c->world.measures = j->now;
@@ -268,7 +285,9 @@ static enum err checked_answer(struct delivery *d, struct str about, int64_t now
 
 enum err answer_ready(struct delivery *d, struct str service, int64_t now, const struct check_world *world,
                       struct json_writer *w, struct err_ctx *ctx) {
-    return checked_answer(d, service, now, world, put_ready, w, ctx);
+    enum err e = checked_answer(d, service, now, world, put_ready, w, ctx);
+    struct str shown = str_sub(service, 0, 60);
+    return e == ERR_NOT_FOUND ? err_set(ctx, e, "nothing is known of a service \"%.*s\"", STR_ARG(shown)) : e;
 }
 enum err answer_incident(struct delivery *d, struct str key, int64_t now, const struct check_world *world,
                          struct json_writer *w, struct err_ctx *ctx) {

@@ -103,6 +103,9 @@ def readiness():
         assert trace in next(f for f in ready["before"] if f["name"] == "trace")["evidence"]
         assert answers(ready["ready"])["runbook"] == answers(ready["ready"])["on-call"] == "yes"
         assert server.get(BASE + "ready")[0] == 400
+        status, _, text = server.get(BASE + "ready?service=shpo")
+        assert status == 404 and b'nothing is known of a service "shpo"' in text, (status, text)
+        assert takt("ready", "shpo", "--server", f"http://127.0.0.1:{server.port()}")[0] == 1
         code, out, err = takt("ready", "shop", "--server", f"http://127.0.0.1:{server.port()}")
         assert code == 0 and "Is a runbook linked?" in out, (out, err)
         server.stop()  # straight from the directory: of its load nothing is known
