@@ -167,6 +167,7 @@ static enum err make(struct arena *a, const struct expr *e, bool of_child, const
     *out = NULL;
     if (e->kind == QL_CONST) {
         bool yes = e->value.type == VALUE_BOOL && e->value.i;
+        if (of_child && yes) return ERR_OK; // it holds without an event, too
         *out = node_new(a, yes ? NODE_TRUE : NODE_FALSE, 0);
         return *out ? ERR_OK : ERR_NOMEM;
     }
