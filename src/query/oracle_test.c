@@ -4,7 +4,8 @@
 #include "query/odd_test.h"
 #include "query/plain_test.h"
 
-enum { TRACES = 25, QUERIES = 100, WORLDS = 2, EVERYTHING = 1000, PAGE = 3, SHOWN = 3 };
+enum { TRACES = 25, QUERIES = 100, WORLDS = 2, EVERYTHING = 1000, PAGE = 3, PAGES_MORE = 30, SHOWN = 3 };
+enum { MANY_TRACES = 800, FEW_QUERIES = 60 }; // several chunks of rows
 
 // --- the same spans in several layouts -----------------------------------------------------------
 
@@ -30,18 +31,21 @@ struct world {
     uint32_t n_wrong;                     // answers
 };
 
-// In random order and company; `twice`: some are sent again. Flushed now and then, with `flush`.
+// In random order (of many spans trace by trace, so that few traces are split) and company; `twice`: some are
+// sent again. Flushed now and then, with `flush`.
 static struct recipe random_recipe(uint32_t n_spans, bool twice, bool flush) {
+    bool many = n_spans > TRACES * 100;
     struct recipe r = { .at = mem_alloc((2ull * n_spans + 1) * sizeof *r.at) };
     CHECK(r.at);
     for (uint32_t i = 0; i < n_spans; i++) {
-        uint32_t k = (uint32_t)test_below(r.n + 1ull);
+        uint32_t k = many ? i : (uint32_t)test_below(r.n + 1ull);
         r.at[r.n] = r.at[k];
         r.at[k] = (struct piece){ .span = i };
         r.n++;
     }
     for (uint32_t i = 0; i < n_spans && twice; i++)
-        if (test_below(3) == 0) r.at[r.n++] = (struct piece){ .span = (uint32_t)test_below(n_spans) };
+        if (test_below(many ? 200 : 3) == 0)
+            r.at[r.n++] = (struct piece){ .span = (uint32_t)test_below(n_spans) };
     for (uint32_t i = 0; i < r.n; i++) {
         r.at[i].ends_request = test_below(8) == 0;
         r.at[i].is_flushed = flush && test_below(n_spans) < 4;
@@ -79,9 +83,9 @@ static void lay_out(struct world *w, enum layout how) {
     w->views[how] = ingest_view(w->trials[how].in);
 }
 
-static void world_init(struct world *w) {
+static void world_init(struct world *w, uint32_t n_traces) {
     *w = (struct world){ .n_asked = 0 };
-    odd_spans_make(&w->spans, TRACES);
+    odd_spans_make(&w->spans, n_traces);
     for (int how = 0; how < LAYOUTS; how++) lay_out(w, (enum layout)how);
     plain_init(&w->plain, &w->trials[IN_HEAD].model);
 }
@@ -122,12 +126,12 @@ static void run_find(struct view *v, const struct find *f, struct find_result *o
 // Page by page; false: some page differs.
 static bool pages_agree(struct view *v, struct find f, const struct plain_answer *slow) {
     bool same = true;
-    f.limit = PAGE;
+    f.limit = PAGE + slow->n / PAGES_MORE;
     for (uint32_t seen = 0; seen < slow->n && same;) {
         struct find_result r;
         run_find(v, &f, &r);
         same = check_find(f.query->text, &r, slow, seen) &&
-               r.n == (slow->n - seen < PAGE ? slow->n - seen : PAGE);
+               r.n == (slow->n - seen < f.limit ? slow->n - seen : f.limit);
         seen += r.n;
         f.has_after = true;
         if (same) f.after_start_ns = r.traces[r.n - 1].summary.start_ns;
@@ -309,12 +313,12 @@ static void ask(struct world *w, struct str text) {
     arena_fini(&a);
 }
 
-static void ask_many(void (*write)(struct buf *out)) {
+static void ask_many(void (*write)(struct buf *out), uint32_t n_traces, uint32_t n_queries) {
     struct world w;
     struct buf text;
     buf_init(&text, 1 << 20);
-    world_init(&w);
-    for (uint32_t i = 0; i < QUERIES; i++) {
+    world_init(&w, n_traces);
+    for (uint32_t i = 0; i < n_queries; i++) {
         buf_reset(&text);
         write(&text);
         ask(&w, test_exact(buf_view(&text)));
@@ -324,14 +328,18 @@ static void ask_many(void (*write)(struct buf *out)) {
 }
 
 TEST(oracle_random_searches) {
-    for (int i = 0; i < WORLDS; i++) ask_many(odd_search);
+    for (int i = 0; i < WORLDS; i++) ask_many(odd_search, TRACES, QUERIES);
 }
 TEST(oracle_random_metrics) {
-    for (int i = 0; i < WORLDS; i++) ask_many(odd_metrics);
+    for (int i = 0; i < WORLDS; i++) ask_many(odd_metrics, TRACES, QUERIES);
 }
 TEST(oracle_searches_of_the_language) {
-    ask_many(odd_search_of_language);
+    ask_many(odd_search_of_language, TRACES, QUERIES);
 }
 TEST(oracle_metrics_of_the_language) {
-    ask_many(odd_metrics_of_language);
+    ask_many(odd_metrics_of_language, TRACES, QUERIES);
+}
+TEST(oracle_of_a_larger_world) {
+    ask_many(odd_search, MANY_TRACES, FEW_QUERIES);
+    ask_many(odd_metrics, MANY_TRACES, FEW_QUERIES);
 }

@@ -72,7 +72,7 @@ struct value plain_calculate(enum ql_op op, const struct value *a, const struct 
 struct value plain_negate(const struct value *v);
 int plain_order(const struct value *a, const struct value *b); // as value_order
 // A number as metrics see it: durations in seconds. false: not a number.
-bool plain_seconds(const struct value *v, double *out);
+bool plain_seconds(const struct value *v, long double *out);
 // min, max, sum or avg of those that are numbers; NIL: there are none.
 struct value plain_aggregate(enum ql_aggregate how, const struct value *values, uint32_t n);
 

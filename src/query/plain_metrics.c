@@ -124,11 +124,12 @@ static void list_add(struct work *w, struct list *l, struct plain_series s) {
 
 // The numbers of a group that fall into a step, ascending; NaN is not one.
 static int by_size(const void *x, const void *y) {
-    const double *a = x, *b = y;
+    const long double *a = x, *b = y;
     return (*a > *b) - (*a < *b);
 }
-static double *numbers(struct work *w, const struct counted *c, uint32_t n, uint32_t step, uint32_t *out_n) {
-    double *out = PLAIN_NEW(w->arena, n, double);
+static long double *numbers(struct work *w, const struct counted *c, uint32_t n, uint32_t step,
+                            uint32_t *out_n) {
+    long double *out = PLAIN_NEW(w->arena, n, long double);
     *out_n = 0;
     for (uint32_t i = 0; i < n; i++)
         if (c[i].step == step && plain_seconds(&c[i].of, &out[*out_n]) && !isnan(out[*out_n])) ++*out_n;
@@ -136,12 +137,12 @@ static double *numbers(struct work *w, const struct counted *c, uint32_t n, uint
     return out;
 }
 
-static double over_time(enum ql_function f, const double *v, uint32_t n) {
+static double over_time(enum ql_function f, const long double *v, uint32_t n) {
     __float128 sum = 0;
     for (uint32_t i = 0; i < n; i++) sum += v[i];
     if (n == 0) return NAN;
-    if (f == QL_MIN_OVER_TIME) return v[0];
-    if (f == QL_MAX_OVER_TIME) return v[n - 1];
+    if (f == QL_MIN_OVER_TIME) return (double)v[0];
+    if (f == QL_MAX_OVER_TIME) return (double)v[n - 1];
     return (double)(f == QL_AVG_OVER_TIME ? sum / n : sum);
 }
 
@@ -160,7 +161,7 @@ static void make_numbers(struct work *w, const struct ql_metric *m, const struct
     struct plain_series s = group_series(w, m, c);
     for (uint32_t i = 0; i < w->n_steps; i++) {
         uint32_t n_here;
-        const double *v = numbers(w, c, n, i, &n_here);
+        const long double *v = numbers(w, c, n, i, &n_here);
         s.low[i] = s.high[i] = over_time(m->function, v, n_here);
     }
     add_default(w, m, &s);
@@ -172,12 +173,12 @@ static void make_quantile(struct work *w, const struct ql_metric *m, double q, c
     struct plain_series s = group_series(w, m, c);
     uint32_t n_here, n_all = 0;
     for (uint32_t i = 0; i < w->n_steps; i++) {
-        const double *v = numbers(w, c, n, i, &n_here);
+        const long double *v = numbers(w, c, n, i, &n_here);
         n_all += n_here;
         if (n_here == 0) continue;
         double rank = q * (n_here - 1);
-        s.low[i] = v[(uint32_t)floor(rank)];
-        s.high[i] = v[(uint32_t)ceil(rank)];
+        s.low[i] = (double)v[(uint32_t)floor(rank)];
+        s.high[i] = (double)v[(uint32_t)ceil(rank)];
         w->is_rough = true;
     }
     add_label(&s, STR("p"), VALUE_OF_FLOAT(q));

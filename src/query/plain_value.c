@@ -10,9 +10,9 @@ static long double number_of(const struct value *v) {
     return v->type == VALUE_FLOAT ? (long double)v->f : (long double)v->i;
 }
 
-bool plain_seconds(const struct value *v, double *out) {
+bool plain_seconds(const struct value *v, long double *out) {
     if (!value_is_number(v->type)) return false;
-    *out = v->type == VALUE_DURATION ? (double)v->i / 1e9 : (double)number_of(v);
+    *out = v->type == VALUE_DURATION ? (long double)v->i / 1e9L : number_of(v);
     return true;
 }
 
