@@ -35,7 +35,7 @@ void reply_failed(struct api *a, struct net_request *rq, const struct ask *k, en
     buf_fini(&text);
 }
 
-enum { NOTES_MAX = 3, PIECE_BYTES = 256 << 10 };
+enum { NOTES_MAX = 3 };
 
 // What an answer says beside its body.
 static size_t notes_of(const struct ask *k, struct net_header h[static NOTES_MAX]) {
@@ -68,7 +68,7 @@ static enum err send_piece(void *ctx, struct buf *json, bool last) {
     if (!p->begun) TRY(reply_begin(p->rq, 200, TYPE_JSON, h, notes_of(p->k, h)));
     p->begun = true;
     TRY(reply_write(p->rq, json));
-    return last || buf_reserve(json, PIECE_BYTES + PIECE_BYTES / 4) ? ERR_OK : ERR_NOMEM;
+    return last || buf_reserve(json, REPLY_PIECE_BYTES + REPLY_PIECE_BYTES / 4) ? ERR_OK : ERR_NOMEM;
 }
 
 void reply_tempo(struct api *a, struct net_request *rq, const struct otlp_message *m,
@@ -84,7 +84,7 @@ void reply_tempo(struct api *a, struct net_request *rq, const struct otlp_messag
     k.path = rq->path;
     tempo_pieces_init(&out, m, !protobuf);
     if (!protobuf && !reply_takes_gzip(rq)) {
-        out.most = PIECE_BYTES;
+        out.most = REPLY_PIECE_BYTES;
         out.send = send_piece;
         out.send_ctx = &p;
     }

@@ -89,6 +89,24 @@ NODISCARD enum err reply_begin(struct net_request *rq, int status, struct str co
 // The next piece of it, whose bytes it takes; errors of net_reply_write. While what waits for slow readers is
 // below half of api_waiting_limit it does not wait for this one, so that few of them do not hold all workers.
 NODISCARD enum err reply_write(struct net_request *rq, struct buf *piece);
+// A good answer of many items whose size is not known: what it will hold is worked out when the first
+// REPLY_PIECE_BYTES are written, and taken of api_waiting_limit before a byte is sent; 429 where there is no
+// room. In pieces it goes out while it is written, as far as it need not be packed.
+enum { REPLY_PIECE_BYTES = 256 << 10 };
+struct long_reply {
+    struct net_request *rq;
+    struct str content_type;
+    struct buf buf;    // the answer goes here
+    uint64_t reserved; // bytes taken for what is not handed out yet
+    uint32_t n_items;
+    bool packed, in_pieces, begun, refused;
+};
+void long_reply_init(struct long_reply *l, struct net_request *rq, struct str content_type, uint32_t n_items,
+                     bool in_pieces);
+// After each item, with how many are done (1 …): struct long_reply is ctx. In pieces it may empty the buffer.
+// The error ends the answer: hand it to the end.
+NODISCARD enum err long_reply_step(void *ctx, uint32_t done);
+void long_reply_end(struct long_reply *l, enum err e); // answers, or ends the answer
 void reply_static(struct net_request *rq, int status, struct str content_type, struct str body);
 int status_of(enum err e); // HTTP
 enum net_grpc_status grpc_status_of(enum err e);

@@ -3,8 +3,6 @@
 
 #include "api/skeleton.h"
 #include "api/trace.h"
-#include "otlp/encode.h"
-#include "otlp/json.h"
 
 enum { DEPTH_SHOWN = 40 };
 
@@ -16,13 +14,11 @@ bool print_parse_trace_id(struct str s, uint8_t out[16]) {
     return hex_decode((struct str){ padded, sizeof padded }, out, 16);
 }
 
-enum err print_trace_json(struct trace *t, struct buf *out) {
-    struct buf pb;
-    buf_init(&pb, SIZE_MAX);
-    enum err e = otlp_encode(&t->table, t->rows, t->n, &t->arena, &pb);
-    if (e == ERR_OK) e = otlp_pb_to_json(&otlp_traces_data, buf_view(&pb), OTLP_FLAVOUR_OTLP, out);
+enum err print_trace_json(struct trace *t, struct otlp_steps steps, struct buf *out) {
+    struct json_writer w = json_writer_on(out);
+    enum err e = otlp_encode_json(&t->table, t->rows, t->n, &t->arena, steps, &otlp_traces_data,
+                                  OTLP_FLAVOUR_OTLP, &w);
     buf_char(out, '\n');
-    buf_fini(&pb);
     return e;
 }
 

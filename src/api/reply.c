@@ -11,7 +11,8 @@ enum {
     GZIP_LEVEL = 1,
     TEXT_MAX = 1024,
     HEADERS_MAX = 12,
-    WAITING_FROM_BYTES = 256 << 10
+    WAITING_FROM_BYTES = 256 << 10,
+    PIECE_ROOM = 8 << 10 // of a piece, behind REPLY_PIECE_BYTES: most items fit
 };
 
 int status_of(enum err e) {
@@ -120,6 +121,8 @@ static bool gzip(struct buf *body) {
         return false;
     }
     buf_fini(body);
+    char *tight = mem_realloc(out.ptr, out.len);
+    if (tight) out.ptr = tight, out.cap = out.len;
     *body = out;
     return true;
 }
@@ -171,20 +174,27 @@ static void waiting_release(void *owner) {
     mem_free(w);
 }
 
-// One answer is let through whatever its size, or it could never be had.
-static bool waiting_take(size_t len, uint64_t limit) {
+// `own` is taken already. One answer is let through whatever its size, or it could never be had.
+static bool waiting_take(uint64_t own, uint64_t len, uint64_t limit) {
     uint64_t now = waiting.bytes;
     do {
-        if (limit && now && now + len > limit) return false;
+        if (limit && now > own && now + len > limit) return false;
     } while (!atomic_compare_exchange_weak(&waiting.bytes, &now, now + len));
     return true;
 }
 
-// False: too many wait, or memory is short; then *out just owns the bytes.
-static bool waiting_own(char *bytes, size_t len, uint64_t limit, struct net_bytes *out) {
+// Makes what is taken `len`, of which `reserved` is. false: there is no room, and nothing is taken any more.
+static bool waiting_settle(uint64_t reserved, size_t len, uint64_t limit) {
+    if (len > reserved && waiting_take(reserved, len - reserved, limit)) return true;
+    waiting.bytes -= len > reserved ? reserved : reserved - len;
+    return len <= reserved;
+}
+
+// False: too many wait, or memory is short; then *out just owns the bytes, and `reserved` is given back.
+static bool waiting_own(char *bytes, size_t len, uint64_t reserved, uint64_t limit, struct net_bytes *out) {
     struct waiting_answer *w = mem_alloc(sizeof *w);
     *out = net_bytes_owned(bytes, len);
-    if (!w || !waiting_take(len, limit)) {
+    if (!waiting_settle(reserved, w ? len : 0, limit) || !w) {
         mem_free(w);
         return false;
     }
@@ -193,45 +203,125 @@ static bool waiting_own(char *bytes, size_t len, uint64_t limit, struct net_byte
     return true;
 }
 
-// Takes the buffer's bytes; false: they would wait beside too many others, and are freed.
-static bool waiting_bytes(struct buf *body, struct net_bytes *out) {
-    size_t len;
-    char *bytes = buf_take(body, &len);
-    *out = net_bytes_owned(bytes, len);
-    if (len < WAITING_FROM_BYTES || waiting_own(bytes, len, waiting.limit, out)) return true;
-    waiting.refused++;
-    mem_free(bytes);
-    return false;
-}
-
 enum err reply_write(struct net_request *rq, struct buf *piece) {
     struct net_bytes bytes;
     size_t len;
     char *taken = buf_take(piece, &len);
-    rq->writes_at_once = waiting_own(taken, len, waiting.limit / 2, &bytes);
+    rq->writes_at_once = waiting_own(taken, len, 0, waiting.limit / 2, &bytes);
     return net_reply_write(rq, bytes);
 }
 
-void reply_buf_with(struct net_request *rq, int status, struct str content_type, struct buf *body,
-                    const struct net_header *more, size_t n_more) {
+static void reply_slow(struct net_request *rq) {
+    waiting.refused++;
+    reply_busy(rq, "large answers wait for clients that read slowly; try again\n");
+}
+
+// Of what the answer holds `reserved` is taken already.
+static void reply_whole(struct net_request *rq, int status, struct str content_type, struct buf *body,
+                        uint64_t reserved, const struct net_header *more, size_t n_more) {
     struct net_header h[HEADERS_MAX];
-    size_t n = headers_of(content_type, more, n_more, h);
+    size_t n = headers_of(content_type, more, n_more, h), len;
     if (body->failed) {
+        waiting.bytes -= reserved;
         buf_fini(body);
         reply_error(rq, 503, "out of memory for the answer");
         return;
     }
     if (body->len >= GZIP_FROM_BYTES && reply_takes_gzip(rq) && gzip(body))
         h[n++] = (struct net_header){ STR("content-encoding"), STR("gzip") };
-    struct net_bytes bytes;
-    if (waiting_bytes(body, &bytes))
+    char *taken = buf_take(body, &len);
+    struct net_bytes bytes = net_bytes_owned(taken, len);
+    bool counts = len >= WAITING_FROM_BYTES || reserved;
+    if (!counts || waiting_own(taken, len, reserved, waiting.limit, &bytes)) {
         net_reply(rq, &(struct net_reply){ .status = status, .headers = h, .n_headers = n, .body = bytes });
-    else
-        reply_busy(rq, "large answers wait for clients that read slowly; try again\n");
+        return;
+    }
+    mem_free(taken);
+    reply_slow(rq);
+}
+
+void reply_buf_with(struct net_request *rq, int status, struct str content_type, struct buf *body,
+                    const struct net_header *more, size_t n_more) {
+    reply_whole(rq, status, content_type, body, 0, more, n_more);
 }
 
 void reply_buf(struct net_request *rq, int status, struct str content_type, struct buf *body) {
     reply_buf_with(rq, status, content_type, body, NULL, 0);
+}
+
+// --- long answers ---
+
+void long_reply_init(struct long_reply *l, struct net_request *rq, struct str content_type, uint32_t n_items,
+                     bool in_pieces) {
+    *l = (struct long_reply){ .rq = rq,
+                              .content_type = content_type,
+                              .n_items = n_items,
+                              .packed = reply_takes_gzip(rq),
+                              .in_pieces = in_pieces && !reply_takes_gzip(rq) };
+    buf_init(&l->buf, SIZE_MAX);
+}
+
+// What all items will take, as those that are done have it; a packed answer is there twice for a while.
+static uint64_t whole_of(const struct long_reply *l, uint32_t done) {
+    uint64_t bytes = (uint64_t)((double)l->buf.len / done * l->n_items);
+    return bytes + bytes / 16 + (l->packed ? bytes / 4 : 0);
+}
+
+// Before a byte is sent it is known whether the answer has room.
+static enum err reserve(struct long_reply *l, uint32_t done) {
+    uint64_t whole = whole_of(l, done);
+    if (l->in_pieces && waiting.limit && whole > waiting.limit)
+        whole = waiting.limit; // the rest waits for room
+    if (whole < l->buf.len) whole = l->buf.len;
+    l->refused = !waiting_take(l->reserved, whole - l->reserved, waiting.limit);
+    if (l->refused) return ERR_AGAIN;
+    l->reserved = whole;
+    if (l->in_pieces) return reply_begin(l->rq, 200, l->content_type, NULL, 0);
+    return buf_reserve(&l->buf, whole - l->buf.len) ? ERR_OK : ERR_NOMEM;
+}
+
+// The worker waits for its reader only with what is more than was reserved.
+static enum err write_piece(struct long_reply *l) {
+    struct net_bytes bytes;
+    size_t len = l->buf.len;
+    uint64_t of_it = len < l->reserved ? len : l->reserved;
+    char *taken = buf_take(&l->buf, &len);
+    l->begun = true;
+    l->reserved -= of_it;
+    l->rq->writes_at_once = waiting_own(taken, len, of_it, waiting.limit, &bytes);
+    return net_reply_write(l->rq, bytes);
+}
+
+enum err long_reply_step(void *ctx, uint32_t done) {
+    struct long_reply *l = ctx;
+    if (l->buf.failed) return ERR_NOMEM;
+    if (l->buf.len < REPLY_PIECE_BYTES) return ERR_OK;
+    if (!l->begun && l->buf.len > l->reserved) TRY(reserve(l, done));
+    if (!l->in_pieces) return ERR_OK;
+    TRY(write_piece(l));
+    return buf_reserve(&l->buf, REPLY_PIECE_BYTES + PIECE_ROOM) ? ERR_OK : ERR_NOMEM;
+}
+
+static void end_pieces(struct long_reply *l, enum err e) {
+    if (e == ERR_OK && l->buf.failed) e = ERR_NOMEM;
+    if (e == ERR_OK) e = write_piece(l);
+    waiting.bytes -= l->reserved;
+    net_reply_end(l->rq, NULL, e != ERR_OK);
+}
+
+void long_reply_end(struct long_reply *l, enum err e) {
+    if (l->begun) {
+        end_pieces(l, e);
+    } else if (e == ERR_OK) {
+        reply_whole(l->rq, 200, l->content_type, &l->buf, l->reserved, NULL, 0);
+    } else {
+        waiting.bytes -= l->reserved;
+        if (l->refused)
+            reply_slow(l->rq);
+        else
+            reply_error(l->rq, status_of(e), "the answer cannot be written: %s", err_text(e));
+    }
+    buf_fini(&l->buf);
 }
 
 void reply_static(struct net_request *rq, int status, struct str content_type, struct str body) {

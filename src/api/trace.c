@@ -67,14 +67,40 @@ static bool load(struct api *a, struct net_request *rq, struct str prefix, struc
     return false;
 }
 
-static enum err encode(struct trace *t, struct buf *out) {
-    return otlp_encode(&t->table, t->rows, t->n, &t->arena, out);
+// A trace as it goes out.
+struct written {
+    const struct trace *t;
+    struct arena scratch;
+    struct long_reply reply;
+    struct otlp_steps steps;
+};
+
+static void written_init(struct written *w, struct net_request *rq, const struct trace *t, bool as_pb) {
+    w->t = t;
+    arena_init(&w->scratch, SIZE_MAX, NULL);
+    long_reply_init(&w->reply, rq, as_pb ? TYPE_PROTOBUF : TYPE_JSON, t->n, !as_pb);
+    w->steps = (struct otlp_steps){ long_reply_step, &w->reply };
+}
+
+static void written_end(struct written *w, enum err e) {
+    arena_fini(&w->scratch);
+    long_reply_end(&w->reply, e);
+}
+
+static enum err encode(struct written *w) {
+    const struct trace *t = w->t;
+    return otlp_encode(&t->table, t->rows, t->n, &w->scratch, w->steps, &w->reply.buf);
+}
+
+static enum err encode_json(struct written *w, const struct otlp_message *m, struct json_writer *json) {
+    const struct trace *t = w->t;
+    return otlp_encode_json(&t->table, t->rows, t->n, &w->scratch, w->steps, m, OTLP_FLAVOUR_TEMPO, json);
 }
 
 void trace_v1_handle(struct api *a, struct net_request *rq) {
     struct trace t;
     struct str tail;
-    struct buf pb, json;
+    struct written w;
     if (!load(a, rq, STR("/api/traces/"), &tail, &t)) return;
     if (t.n == 0 || t.partial) {
         if (t.partial)
@@ -84,39 +110,35 @@ void trace_v1_handle(struct api *a, struct net_request *rq) {
         trace_fini(&t);
         return;
     }
-    buf_init(&pb, SIZE_MAX);
-    buf_init(&json, SIZE_MAX);
-    enum err e = encode(&t, &pb);
     bool as_pb = wants_protobuf(rq);
-    if (e == ERR_OK && !as_pb) e = otlp_pb_to_json(&otlp_batches, buf_view(&pb), OTLP_FLAVOUR_TEMPO, &json);
-    if (e != ERR_OK)
-        reply_error(rq, status_of(e), "the trace cannot be written: %s", err_text(e));
-    else if (as_pb)
-        reply_buf(rq, 200, TYPE_PROTOBUF, &pb);
-    else
-        reply_buf(rq, 200, TYPE_JSON, &json);
-    buf_fini(&pb);
-    buf_fini(&json);
+    written_init(&w, rq, &t, as_pb);
+    struct json_writer json = json_writer_on(&w.reply.buf);
+    written_end(&w, as_pb ? encode(&w) : encode_json(&w, &otlp_batches, &json));
     trace_fini(&t);
 }
 
 // TraceByIDResponse { trace = 1, metrics = 2 { inspectedBytes = 1 }, status = 3, message = 4 }
-static void v2_protobuf(const struct trace *t, struct str traces_data, struct buf *out) {
-    pb_bytes(out, 1, traces_data);
-    size_t mark = pb_begin(out, 2);
-    if (t->bytes_read) pb_varint(out, 1, t->bytes_read);
+static enum err v2_protobuf(struct written *w) {
+    struct buf *out = &w->reply.buf;
+    size_t mark = pb_begin(out, 1);
+    TRY(encode(w));
     pb_end(out, mark);
-    if (!t->partial) return;
+    mark = pb_begin(out, 2);
+    if (w->t->bytes_read) pb_varint(out, 1, w->t->bytes_read);
+    pb_end(out, mark);
+    if (!w->t->partial) return ERR_OK;
     pb_varint(out, 3, 1);
-    pb_bytes(out, 4, str_of(t->why));
+    pb_bytes(out, 4, str_of(w->t->why));
+    return ERR_OK;
 }
 
-static enum err v2_json(const struct trace *t, struct str traces_data, struct buf *out) {
-    struct json_writer w = json_writer_on(out);
+static enum err v2_json(struct written *written) {
+    const struct trace *t = written->t;
+    struct json_writer w = json_writer_on(&written->reply.buf);
     w.nonfinite_string = true;
     jw_object(&w);
     jw_key(&w, STR("trace"));
-    TRY(otlp_json_write(&otlp_traces_data, traces_data, OTLP_FLAVOUR_TEMPO, &w));
+    TRY(encode_json(written, &otlp_traces_data, &w));
     jw_key(&w, STR("metrics"));
     jw_object(&w);
     if (t->bytes_read) {
@@ -131,7 +153,7 @@ static enum err v2_json(const struct trace *t, struct str traces_data, struct bu
         jw_str(&w, str_of(t->why));
     }
     jw_object_end(&w);
-    return out->failed ? ERR_NOMEM : ERR_OK;
+    return ERR_OK;
 }
 
 static enum err read_depth(struct ask *k, struct str name, int64_t *out) {
@@ -169,24 +191,13 @@ static bool pick_spans(struct api *a, struct net_request *rq, struct trace *t) {
 void trace_v2_handle(struct api *a, struct net_request *rq) {
     struct trace t;
     struct str tail;
-    struct buf pb, out;
+    struct written w;
     if (!load(a, rq, STR("/api/v2/traces/"), &tail, &t)) return;
-    if (!pick_spans(a, rq, &t)) {
-        trace_fini(&t);
-        return;
+    if (pick_spans(a, rq, &t)) {
+        bool as_pb = wants_protobuf(rq);
+        written_init(&w, rq, &t, as_pb);
+        written_end(&w, as_pb ? v2_protobuf(&w) : v2_json(&w));
     }
-    buf_init(&pb, SIZE_MAX);
-    buf_init(&out, SIZE_MAX);
-    enum err e = encode(&t, &pb);
-    bool as_pb = wants_protobuf(rq);
-    if (e == ERR_OK && as_pb) v2_protobuf(&t, buf_view(&pb), &out);
-    if (e == ERR_OK && !as_pb) e = v2_json(&t, buf_view(&pb), &out);
-    if (e != ERR_OK)
-        reply_error(rq, status_of(e), "the trace cannot be written: %s", err_text(e));
-    else
-        reply_buf(rq, 200, as_pb ? TYPE_PROTOBUF : TYPE_JSON, &out);
-    buf_fini(&pb);
-    buf_fini(&out);
     trace_fini(&t);
 }
 
@@ -303,8 +314,8 @@ static enum err write_entity(struct json_writer *w, struct str key, struct str u
     return ERR_OK;
 }
 
-static enum err write_span(struct trace *t, uint32_t skeleton_row, uint32_t row, struct buf *pb,
-                           struct json_writer *w) {
+static enum err write_span(const struct trace *t, uint32_t skeleton_row, uint32_t row, struct arena *items,
+                           struct buf *pb, struct json_writer *w) {
     const struct span_table *tb = &t->table;
     jw_object(w);
     jw_key(w, STR("row"));
@@ -315,7 +326,8 @@ static enum err write_span(struct trace *t, uint32_t skeleton_row, uint32_t row,
                      span_scope_at(tb, SEG_AT(&tb->scope, row, uint32_t))->bytes));
     jw_key(w, STR("span"));
     buf_reset(pb);
-    TRY(canon_span(tb, row, &t->arena, pb));
+    arena_reset(items);
+    TRY(canon_span(tb, row, items, pb));
     TRY(otlp_json_write(&otlp_span, buf_view(pb), OTLP_FLAVOUR_OTLP, w));
     jw_object_end(w);
     return ERR_OK;
@@ -324,17 +336,20 @@ static enum err write_span(struct trace *t, uint32_t skeleton_row, uint32_t row,
 static enum err write_spans(struct trace *t, const struct skeleton_tree *tree, const uint32_t *rows,
                             uint32_t n, struct buf *out) {
     struct json_writer w = json_writer_on(out);
+    struct arena items;
     struct buf pb;
     enum err e = ERR_OK;
     buf_init(&pb, SIZE_MAX);
+    arena_init(&items, SIZE_MAX, NULL);
     w.nonfinite_string = true;
     jw_object(&w);
     jw_key(&w, STR("spans"));
     jw_array(&w);
     for (uint32_t i = 0; i < n && e == ERR_OK; i++)
-        e = write_span(t, rows[i], t->rows[tree->order[rows[i]]], &pb, &w);
+        e = write_span(t, rows[i], t->rows[tree->order[rows[i]]], &items, &pb, &w);
     jw_array_end(&w);
     jw_object_end(&w);
+    arena_fini(&items);
     buf_fini(&pb);
     return e;
 }
@@ -360,16 +375,21 @@ static void reply_spans(struct net_request *rq, struct trace *t) {
     buf_fini(&out);
 }
 
-static void reply_print(struct net_request *rq, struct trace *t, struct str type,
-                        enum err (*print)(struct trace *t, struct buf *out)) {
+static void reply_tree(struct net_request *rq, struct trace *t) {
     struct buf out;
     buf_init(&out, SIZE_MAX);
-    enum err e = print(t, &out);
+    enum err e = print_trace_tree(t, &out);
     if (e != ERR_OK)
         reply_error(rq, status_of(e), "the trace cannot be written: %s", err_text(e));
     else
-        reply_buf(rq, 200, type, &out);
+        reply_buf(rq, 200, TYPE_TEXT, &out);
     buf_fini(&out);
+}
+
+static void reply_json(struct net_request *rq, struct trace *t) {
+    struct written w;
+    written_init(&w, rq, t, false);
+    written_end(&w, print_trace_json(t, w.steps, &w.reply.buf));
 }
 
 void takt_trace_handle(struct api *a, struct net_request *rq) {
@@ -383,9 +403,9 @@ void takt_trace_handle(struct api *a, struct net_request *rq) {
     else if (str_eq(tail, STR("spans")))
         reply_spans(rq, &t);
     else if (str_eq(tail, STR("tree")))
-        reply_print(rq, &t, TYPE_TEXT, print_trace_tree);
+        reply_tree(rq, &t);
     else if (str_eq(tail, STR("json")))
-        reply_print(rq, &t, TYPE_JSON, print_trace_json);
+        reply_json(rq, &t);
     else
         reply_error(rq, 404, "no such path");
     trace_fini(&t);

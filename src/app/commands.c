@@ -159,7 +159,7 @@ static int trace_of_dir(const char *dir, const uint8_t id[16], bool json) {
         if (t.n == 0)
             result = failed("trace", "no such trace in %s", dir);
         else
-            e = json ? print_trace_json(&t, &out) : print_trace_tree(&t, &out);
+            e = json ? print_trace_json(&t, (struct otlp_steps){ 0 }, &out) : print_trace_tree(&t, &out);
         if (e != ERR_OK) result = failed("trace", "the trace cannot be written: %s", err_text(e));
         (void)fwrite(out.ptr, 1, out.len, stdout);
         buf_fini(&out);

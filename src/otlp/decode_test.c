@@ -29,6 +29,36 @@ static void lines_of(struct str pb, const struct otlp_check *c, struct arena *a,
     buf_fini(&all);
 }
 
+// JSON piece by piece is the JSON of the whole protobuf.
+struct taken {
+    struct buf text, *from;
+    uint32_t done;
+};
+
+static enum err take_text(void *ctx, uint32_t done) {
+    struct taken *k = ctx;
+    CHECK_U64(done, ++k->done);
+    buf_str(&k->text, buf_view(k->from));
+    buf_reset(k->from);
+    return ERR_OK;
+}
+
+static void check_json(const struct span_table *t, const uint32_t *rows, uint32_t n, struct arena *a,
+                       struct str pb) {
+    const struct otlp_message *m = test_rand() % 2 ? &otlp_traces_data : &otlp_batches;
+    enum otlp_flavour flavour = test_rand() % 2 ? OTLP_FLAVOUR_OTLP : OTLP_FLAVOUR_TEMPO;
+    struct buf want, piece;
+    struct taken got = { .from = &piece };
+    struct json_writer w = json_writer_on(&piece);
+    buf_init(&want, SIZE_MAX), buf_init(&piece, SIZE_MAX), buf_init(&got.text, SIZE_MAX);
+    CHECK_OK(otlp_pb_to_json(m, pb, flavour, &want));
+    CHECK_OK(otlp_encode_json(t, rows, n, a, (struct otlp_steps){ take_text, &got }, m, flavour, &w));
+    CHECK_U64(got.done, n);
+    buf_str(&got.text, buf_view(&piece));
+    CHECK_STR(buf_view(&got.text), buf_view(&want));
+    buf_fini(&want), buf_fini(&piece), buf_fini(&got.text);
+}
+
 static void round_trip(struct random_opts opts, int rounds) {
     struct random_otlp g;
     struct span_table t;
@@ -55,7 +85,8 @@ static void round_trip(struct random_opts opts, int rounds) {
         span_table_publish(&t);
         uint32_t *rows = ARENA_ARRAY(&a, added + 1, uint32_t);
         for (uint32_t k = 0; k < added; k++) rows[k] = first + k;
-        CHECK_OK(otlp_encode(&t, rows, added, &a, &pb));
+        CHECK_OK(otlp_encode(&t, rows, added, &a, (struct otlp_steps){ 0 }, &pb));
+        check_json(&t, rows, added, &a, buf_view(&pb));
         lines_of(exact, &c, &a, &want);
         lines_of(buf_view(&pb), NULL, &a, &got);
         CHECK_STR(buf_view(&got), buf_view(&want));
@@ -82,6 +113,42 @@ TEST(decode_keeps_large_and_deep_values) {
 
 TEST(decode_leaves_out_what_the_check_refused) {
     round_trip((struct random_opts){ .invalid_percent = 30 }, 150);
+}
+
+// What a span is sorted in is of that span, however many there are.
+TEST(encode_needs_little_beside_the_spans) {
+    enum { SPANS = 2000, BYTES_MAX = 512 << 10 };
+    struct random_otlp g;
+    struct span_table t;
+    struct otlp_decoder *d;
+    struct arena a, scratch;
+    struct mem_budget budget = { .limit = BYTES_MAX };
+    struct buf body, out;
+    uint32_t rows[SPANS], added;
+    random_init(&g, (struct random_opts){ .rand = test_rand, .spans_max = 8 });
+    arena_init(&a, SIZE_MAX, NULL), arena_init(&scratch, SIZE_MAX, &budget);
+    span_table_init(&t, SIZE_MAX, NULL);
+    buf_init(&body, SIZE_MAX), buf_init(&out, SIZE_MAX);
+    CHECK_OK(otlp_decoder_new(&t, &d));
+    while (t.n < SPANS) {
+        struct otlp_check c;
+        struct err_ctx ctx = { 0 };
+        buf_reset(&body);
+        random_request(&g, &body);
+        CHECK_OK(otlp_check(buf_view(&body), &a, &c, &ctx));
+        CHECK_OK(otlp_decode(d, buf_view(&body), c.refused, c.n_refused, &added));
+    }
+    span_table_publish(&t);
+    for (uint32_t i = 0; i < SPANS; i++) rows[i] = i;
+    CHECK_OK(otlp_encode(&t, rows, SPANS, &scratch, (struct otlp_steps){ 0 }, &out));
+    struct json_writer w = json_writer_on(&out);
+    CHECK_OK(otlp_encode_json(&t, rows, SPANS, &scratch, (struct otlp_steps){ 0 }, &otlp_traces_data,
+                              OTLP_FLAVOUR_TEMPO, &w));
+    otlp_decoder_free(d);
+    span_table_fini(&t);
+    arena_fini(&a), arena_fini(&scratch);
+    buf_fini(&body), buf_fini(&out);
+    random_fini(&g);
 }
 
 TEST(decode_survives_every_failing_allocation) {

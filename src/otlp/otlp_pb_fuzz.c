@@ -47,7 +47,7 @@ static void round_trip(struct str body, const struct otlp_check *c, struct arena
     ASSERT(added == c->n_spans - c->n_refused && t.n == added);
     uint32_t *rows = ARENA_ARRAY(a, added + 1ull, uint32_t);
     for (uint32_t i = 0; i < added; i++) rows[i] = i;
-    ASSERT(otlp_encode(&t, rows, added, a, &pb) == ERR_OK);
+    ASSERT(otlp_encode(&t, rows, added, a, (struct otlp_steps){ 0 }, &pb) == ERR_OK);
     if (lines_of(body, c, a, &want)) {
         ASSERT(lines_of(buf_view(&pb), NULL, a, &got));
         ASSERT(str_eq(buf_view(&want), buf_view(&got)));

@@ -238,6 +238,67 @@ def slow_readers_hold_no_more_than_their_share(seed):
         until("nothing is left", lambda: value("takt_answers_waiting_bytes") == 0, 30)
 
 
+def large_traces_stay_in_the_budget(seed):
+    """A hundred ask for a trace of 60,000 spans in every form and read nothing of it; then they read."""
+    dice, trace, clients = random.Random(seed), new_id(), 100
+    forms = [("", f"/api/v2/traces/{trace}"), ("Accept: application/protobuf\r\n", f"/api/v2/traces/{trace}"),
+             ("", f"/api/traces/{trace}"), ("", f"/api/takt/traces/{trace}/json"),
+             ("Accept-Encoding: gzip\r\n", f"/api/v2/traces/{trace}")]
+
+    def ask(number):
+        headers, path = forms[number % len(forms)]
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(("127.0.0.1", server.port()))
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode())
+        return s
+
+    def read(s):
+        """(status, body, whether the answer says when to come again)"""
+        answer = http.client.HTTPResponse(s)
+        answer.begin()
+        body = answer.read()
+        s.close()
+        body = gzip.decompress(body) if answer.getheader("Content-Encoding") else body
+        return answer.status, without_metrics(body), bool(answer.getheader("Retry-After"))
+
+    def without_metrics(body):
+        """How much was read of the disk differs from time to time; it comes last."""
+        if body[:1] != b"\n":
+            return body.rsplit(b'"metrics"', 1)[0]
+        size = shift = 0
+        for at in range(1, 11):
+            size, shift = size | (body[at] & 127) << shift, shift + 7
+            if body[at] < 128:
+                return body[:at + 1 + size]
+
+    with Server(flags=("--set", "memory.budget=256MiB", "--set", "head.cut_age=1h")) as server:
+        for _ in range(12):
+            spans = [span(trace, attributes=[{"key": f"k{i}", "value": {"stringValue": dice.randbytes(12).hex()}}
+                                             for i in range(6)]) for _ in range(5000)]
+            assert server.post_traces(otlp.encode(request(*spans)))[0] == 200
+        server.flush()
+        whole = [read(ask(i)) for i in range(len(forms))]
+        assert all(status == 200 and len(body) > 15 * MIB for status, body, _ in whole), [(w[0], len(w[1])) for w in whole]
+        assert whole[4][1] == whole[0][1] and len(json.loads(whole[2][1])) == 1, "packed is another answer"
+        assert sum(len(ss["spans"]) for rs in json.loads(whole[3][1])["resourceSpans"] for ss in rs["scopeSpans"]) == 60000
+        one = server.peak_memory()
+        held = [ask(i) for i in range(clients)]
+        # One of them may hold a worker: what is larger than its share waits for its reader.
+        until("all are on their way", lambda: server.metrics()["takt_answers_refused_total"] >= clients / 2
+              and server.metrics()["takt_queries_running"] <= 1, 120)
+        assert server.get("/api/search?limit=1", timeout_s=20)[0] == 200
+        peak = server.peak_memory()
+        print(f"# peak {one / MIB:.0f} MiB one by one, {peak / MIB:.0f} MiB with {clients} that read nothing")
+        assert peak <= 1.25 * 256 * MIB, f"peak memory {peak / MIB:.0f} MiB"
+        answers = [read(s) for s in held]
+        for i, (status, body, again) in enumerate(answers):
+            assert (status, body) == whole[i % len(forms)][:2] if status == 200 else status in (429, 503) and again, (i, status, body[:80])
+        refused, counted = sum(status != 200 for status, _, _ in answers), server.metrics()["takt_answers_refused_total"]
+        assert counted == refused, (counted, refused)
+        until("nothing is left", lambda: server.metrics()["takt_answers_waiting_bytes"] == 0, 30)
+
+
 def slow_readers_of_long_searches_hold_up_nobody(seed):
     """As many as there are workers ask for all texts and read none: the next question is answered all the same."""
     dice = random.Random(seed)
@@ -435,6 +496,7 @@ def cases(tap):
     tap.case("crowd_of_200", crowd, tap.seed, False)
     tap.case("crowd_of_200_with_gzip", crowd, tap.seed, True)
     tap.case("slow_readers_hold_no_more_than_their_share", slow_readers_hold_no_more_than_their_share, tap.seed)
+    tap.case("large_traces_stay_in_the_budget", large_traces_stay_in_the_budget, tap.seed)
     tap.case("slow_readers_of_long_searches_hold_up_nobody", slow_readers_of_long_searches_hold_up_nobody, tap.seed)
     tap.case("disk_full_refuses", disk_full_refuses, tap.seed)
     tap.case("facts_fill_the_disk", facts_fill_the_disk, tap.seed)
