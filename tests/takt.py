@@ -71,7 +71,7 @@ class Server:
             log.seek(offset)
             text = log.read().decode(errors="replace")
         self.addresses = {}
-        for name, host, port in re.findall(r"^(\S+)\s+\w+://([\d.]+|\[[^\]]*\]):(\d+)\s*$", text, re.M):
+        for name, host, port in re.findall(r"^(\S+)\s+\w+://([\w.]+|\[[^\]]*\]):(\d+)\s*$", text, re.M):
             kind = "otlp-grpc" if "grpc" in name else "otlp-http" if "otlp" in name else "http"
             self.addresses[kind] = (host, int(port))
 

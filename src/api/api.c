@@ -2,6 +2,7 @@
 #include "api/api_internal.h"
 
 #include <stdio.h>
+#include "api/guard.h"
 #include "api/print.h"
 
 enum api_where { ON_LOOP, ON_WORKER };
@@ -40,6 +41,7 @@ static void flush_done(struct ingest_request *ir, enum err e) {
 }
 
 void flush_handle(struct api *a, struct net_request *rq) {
+    if (!reply_unless_tool(rq)) return;
     struct flush_call *f = mem_zalloc(sizeof *f);
     if (!f) {
         reply_error(rq, 503, "out of memory");
@@ -202,6 +204,7 @@ static void dispatch(struct api *a, struct net_request *rq, const struct route *
 
 static void http_handle(struct api *a, struct net_request *rq) {
     char allowed[64] = "";
+    if (!guard_host(a, rq)) return;
     if (rq->is_grpc && stream_knows(rq->path)) {
         dispatch(a, rq, &stream_route);
         return;
@@ -267,6 +270,7 @@ void api_set_server(struct api *a, const struct net_server *s,
                     const unsigned listener_of[API_LISTENER_COUNT]) {
     memcpy(a->listener_of, listener_of, sizeof a->listener_of);
     a->server = s;
+    a->on_loopback = a->opts.addresses[API_HTTP].len && net_server_is_loopback(s, listener_of[API_HTTP]);
 }
 
 void api_set_address(struct api *a, enum api_listener l, struct str address) {

@@ -35,6 +35,8 @@ struct api_opts {
     uint64_t max_trace_bytes;   // of a trace in an answer
     const struct str *cors_origins;
     uint32_t n_cors_origins;
+    const struct str *hosts; // names to be asked by on a loopback address
+    uint32_t n_hosts;
     struct str version, revision, data_dir;
     struct str addresses[API_LISTENER_COUNT]; // for people; "" = off
     bool tls;
@@ -53,7 +55,7 @@ NODISCARD enum err api_new(const struct api_opts *opts, struct api **out);
 void api_stop(struct api *a); // NULL is fine
 // After the server has stopped and ingest has answered everything.
 void api_free(struct api *a);
-// Before the server starts: what it listens on, for people and figures.
+// Before the server starts, after the addresses: what it listens on, for people and figures.
 void api_set_server(struct api *a, const struct net_server *s,
                     const unsigned listener_of[API_LISTENER_COUNT]);
 void api_set_address(struct api *a, enum api_listener l, struct str address);

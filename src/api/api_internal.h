@@ -55,6 +55,7 @@ struct api {
     struct api_opts opts;
     const struct net_server *server;
     unsigned listener_of[API_LISTENER_COUNT]; // number of the server's listener
+    bool on_loopback;                         // of the HTTP one: only this machine can ask
     _Atomic bool ready;
     uint64_t started_ns;
     struct receiver_stats receivers[API_LISTENER_COUNT];

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
+#include "api/guard.h"
 #include "base/log.h"
 #include "delivery/delivery.h"
 #include "intake/secrets.h"
@@ -28,16 +29,7 @@ bool reply_unless_tool(struct net_request *rq) {
 // A page of this server, opened on this machine by a name that nobody else can point here: a page of
 // another site, whose name was made to lead to 127.0.0.1, has an origin like its host too.
 static bool is_own_page(const struct net_request *rq) {
-    static const char *const names[] = { "127.0.0.1", "[::1]", "localhost" };
-    struct str origin = net_request_header(rq, STR("origin")), host = net_request_header(rq, STR("host"));
-    size_t scheme = strlen("http://");
-    if (!str_starts(origin, STR("http://")) || !str_eq(str_sub(origin, scheme, origin.len), host))
-        return false;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t len = strlen(names[i]);
-        if (str_starts(host, str_of(names[i])) && (host.len == len || host.ptr[len] == ':')) return true;
-    }
-    return false;
+    return guard_is_same_origin(rq) && guard_is_loopback(rq->host);
 }
 
 static void note_refused(struct api *a, struct net_request *rq, const struct intake_request *r, int status,

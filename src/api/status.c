@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
+#include "api/guard.h"
 #include "api/search.h"
 #include "base/pb.h"
 #include "intake/pipeline.h"
@@ -329,6 +330,7 @@ static void test_span_body(struct test_span *t, uint64_t now_ns) {
 }
 
 void takt_test_span_handle(struct api *a, struct net_request *rq) {
+    if (!guard_own_page(rq)) return;
     struct test_span *t = mem_zalloc(sizeof *t);
     if (!t) {
         reply_error(rq, 503, "out of memory");

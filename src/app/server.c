@@ -263,6 +263,8 @@ static enum err open_api(struct server *s) {
                           .max_trace_bytes = c->query_max_trace_bytes,
                           .cors_origins = c->otlp_http_cors_origins.items,
                           .n_cors_origins = c->otlp_http_cors_origins.n,
+                          .hosts = c->http_hosts.items,
+                          .n_hosts = c->http_hosts.n,
                           .version = STR(TAKT_VERSION),
                           .revision = STR(TAKT_REVISION),
                           .data_dir = c->data_dir,

@@ -205,7 +205,8 @@ NODISCARD enum err net_server_new(const struct net_opts *opts, struct net_server
 NODISCARD enum err net_server_listen(struct net_server *s, const struct net_listen *listen,
                                      struct err_ctx *ctx);
 uint16_t net_server_port(const struct net_server *s, unsigned listener); // the real one
-NODISCARD enum err net_server_start(struct net_server *s);               // ERR_LIMIT
+bool net_server_is_loopback(const struct net_server *s, unsigned listener);
+NODISCARD enum err net_server_start(struct net_server *s); // ERR_LIMIT
 void net_server_stats(const struct net_server *s, unsigned listener, struct net_stats *out);
 uint32_t net_server_waiting(const struct net_server *s); // requests that wait for the budget
 // Stops accepting, lets what has begun end, tells HTTP/2 clients (GOAWAY), closes. ERR_TIMEOUT when

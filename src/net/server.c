@@ -88,6 +88,11 @@ uint16_t net_server_port(const struct net_server *s, unsigned listener) {
     return sock_port(s->listeners[listener].fd);
 }
 
+bool net_server_is_loopback(const struct net_server *s, unsigned listener) {
+    ASSERT(listener < s->n_listeners);
+    return sock_is_loopback(s->listeners[listener].fd);
+}
+
 enum err net_server_start(struct net_server *s) {
     ASSERT(s->phase == SERVER_NEW);
     s->phase = SERVER_RUNNING;

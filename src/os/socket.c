@@ -127,6 +127,15 @@ uint16_t sock_port(int fd) {
     return ntohs(((struct sockaddr_in *)&addr)->sin_port);
 }
 
+bool sock_is_loopback(int fd) {
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof addr;
+    if (getsockname(fd, (struct sockaddr *)&addr, &len) != 0) return false;
+    if (addr.ss_family == AF_INET) return ntohl(((struct sockaddr_in *)&addr)->sin_addr.s_addr) >> 24 == 127;
+    const struct in6_addr *in6 = &((struct sockaddr_in6 *)&addr)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
+}
+
 static void address_text(const struct sockaddr_storage *addr, char out[static SOCK_TEXT_MAX]) {
     char host[INET6_ADDRSTRLEN] = "?";
     if (addr->ss_family == AF_INET6) {

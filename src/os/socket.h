@@ -15,7 +15,8 @@ enum { SOCK_TEXT_MAX = 64 }; // "[ipv6]:port" and its NUL
 // the machine, port 0 lets the kernel choose. The first address of the host that works is taken.
 // ERR_EXISTS: somebody listens there; ERR_INVALID: no such address, or not allowed; ERR_IO.
 NODISCARD enum err sock_listen(const char *address, int *out_fd, struct err_ctx *ctx);
-uint16_t sock_port(int fd); // of this end; 0 on failure
+uint16_t sock_port(int fd);    // of this end; 0 on failure
+bool sock_is_loopback(int fd); // so is the address of this end; false on failure
 // ERR_AGAIN: none is waiting. peer gets the address of the other end.
 NODISCARD enum err sock_accept(int fd, int *out_fd, char peer[static SOCK_TEXT_MAX]);
 // Starts to connect to a numeric "host:port"; the socket becomes writable when done.

@@ -32,6 +32,20 @@ TEST(socket_busy_port_names_the_address) {
     sock_close(again);
 }
 
+TEST(socket_loopback_is_told_by_the_address_that_is_bound) {
+    static const struct {
+        const char *address;
+        bool is_loopback;
+    } rows[] = { { "127.0.0.1:0", true },          { "127.0.0.7:0", true }, { "localhost:0", true },
+                 { "[::ffff:127.0.0.1]:0", true }, { "0.0.0.0:0", false },  { ":0", false } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int fd = listen_any(rows[i].address);
+        CHECK(sock_is_loopback(fd) == rows[i].is_loopback);
+        sock_close(fd);
+    }
+    CHECK(!sock_is_loopback(-1));
+}
+
 TEST(socket_bad_addresses) {
     static const struct {
         const char *address, *why;

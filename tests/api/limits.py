@@ -15,7 +15,7 @@ import urllib.parse
 
 import grpc
 
-from client import EXPORT, expect_stored, new_id, request, span, until
+from client import EXPORT, expect_stored, new_id, raw, request, span, until
 import openmetrics
 import otlp
 from takt import Server, temporary_directory
@@ -87,7 +87,7 @@ def tls_on_all_listeners(certificates):
             expect_stored(server, sent)
         for kind in ("http", "otlp-grpc", "otlp-http"):  # plain text gets no answer
             with socket.create_connection(("127.0.0.1", server.port(kind)), 10) as s:
-                s.sendall(b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n")
+                s.sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 try:
                     assert not s.recv(100).startswith(b"HTTP/1.1 200"), kind
                 except ConnectionResetError:
@@ -222,7 +222,7 @@ def slow_readers_hold_no_more_than_their_share(seed):
         held, before = [], server.peak_memory()
         for _ in range(40):
             s = socket.create_connection(("127.0.0.1", server.port()))
-            s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             held.append(s)
         value = lambda name: openmetrics.value(openmetrics.parse(server.get("/metrics")[2].decode()), name)
         until("most are refused", lambda: value("takt_answers_refused_total") >= 35, 60)
@@ -315,7 +315,7 @@ def slow_readers_of_long_searches_hold_up_nobody(seed):
             s = socket.socket()
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             s.connect(("127.0.0.1", server.port()))
-            s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             held.append(s)
         until("all wait for their readers", lambda: server.metrics()["takt_answers_waiting_bytes"] > 2 * MIB * readers, 30)
         assert server.get("/api/search?limit=1", timeout_s=20)[0] == 200  # less than a slow reader is waited for
@@ -323,6 +323,66 @@ def slow_readers_of_long_searches_hold_up_nobody(seed):
             s.close()
         until("nothing is left", lambda: server.metrics()["takt_answers_waiting_bytes"] == 0, 30)
         assert server.get(path)[2] == body
+
+
+# --- web pages ----------------------------------------------------------------------------------
+
+def status_of(server, host, path="/api/search?limit=1", method="GET", **headers):
+    return server.request(method, path, headers={"Host": host, **headers})[0]
+
+
+def names_that_lead_here():
+    """A page whose name was made to lead to this machine reads nothing; who is meant to ask by a name, may."""
+    search = "/tempopb.StreamingQuerier/SearchTags"
+
+    def grpc_status(server, authority, kind="http", path=search, body=b""):
+        options = [("grpc.default_authority", authority)]
+        with grpc.insecure_channel(f"127.0.0.1:{server.port(kind)}", options=options) as channel:
+            try:
+                list(channel.unary_stream(path)(body, timeout=20))
+                return "OK"
+            except grpc.RpcError as error:
+                return error.code().name
+
+    with Server() as server:
+        for path in ("/", "/api/search", "/api/traces/1", "/metrics", "/ready", "/status", "/api/takt/status", "/nowhere"):
+            status, _, body = server.request("GET", path, headers={"Host": "evil.example:3200"})
+            assert status == 403 and b"http.hosts" in body and b'"evil.example:3200"' in body, (path, status, body)
+        assert status_of(server, "evil.example", "/flush", "POST") == 403
+        for host in ("127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1", "0.0.0.0"):
+            assert status_of(server, host) == 403, host
+        for host in ("localhost", "LocalHost:1", "127.0.0.1", "127.1.2.3:80", "[::1]:3200"):
+            assert status_of(server, host) == 200, host
+        assert raw(server, b"GET /ready HTTP/1.0\r\n\r\n", "http")[0].startswith(b"HTTP/1.1 200")  # no browser
+        target = b"GET http://evil.example/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert raw(server, target, "http")[0].startswith(b"HTTP/1.1 403")
+        assert grpc_status(server, "localhost:3200") == "OK"
+        assert grpc_status(server, "evil.example") == "PERMISSION_DENIED"
+        # Data comes in by any name: a page learns nothing from it, and collectors have names of their own.
+        body = otlp.encode(request(span()))
+        headers = {"Content-Type": "application/x-protobuf", "Host": "collector.example:4318"}
+        assert server.request("POST", "/v1/traces", body, headers, "otlp-http")[0] == 200
+        assert grpc_status(server, "collector.example", "otlp-grpc", EXPORT, body) == "OK"
+    with Server(flags=("--set", "http.hosts=takt.example, other.example")) as server:
+        assert [status_of(server, h) for h in ("takt.example", "OTHER.example:8443", "evil.example", "localhost")] == [200, 200, 403, 200]
+    with Server(flags=("--set", "http.hosts=*")) as server:
+        assert status_of(server, "evil.example") == 200
+    with Server(flags=("--http", "0.0.0.0:0")) as server:  # whoever can reach it may read it
+        assert status_of(server, "host.docker.internal:3200") == 200
+
+
+def pages_change_nothing():
+    """What changes something is for tools, the test span for pages of this server too."""
+    with Server() as server:
+        own = f"127.0.0.1:{server.port()}"
+        for origin in (f"http://{own}", "https://evil.example", "null"):
+            assert status_of(server, own, "/flush", "POST", Origin=origin) == 403, origin
+        assert status_of(server, own, "/flush", "POST") == 200
+        for want, host, headers in ((200, own, {}), (200, own, {"Origin": f"http://{own}"}), (403, own, {"Origin": "null"}),
+                                    (403, own, {"Origin": "https://evil.example"}), (403, own, {"Origin": f"ftp://{own}"}),
+                                    (200, "localhost", {"Origin": "https://proxy.example", "Sec-Fetch-Site": "same-origin"}),
+                                    (403, "localhost", {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"})):
+            assert status_of(server, host, "/api/takt/test-span", "POST", **headers) == want, (want, host, headers)
 
 
 # --- the disk -----------------------------------------------------------------------------------
@@ -498,6 +558,8 @@ def cases(tap):
     tap.case("slow_readers_hold_no_more_than_their_share", slow_readers_hold_no_more_than_their_share, tap.seed)
     tap.case("large_traces_stay_in_the_budget", large_traces_stay_in_the_budget, tap.seed)
     tap.case("slow_readers_of_long_searches_hold_up_nobody", slow_readers_of_long_searches_hold_up_nobody, tap.seed)
+    tap.case("names_that_lead_here", names_that_lead_here)
+    tap.case("pages_change_nothing", pages_change_nothing)
     tap.case("disk_full_refuses", disk_full_refuses, tap.seed)
     tap.case("facts_fill_the_disk", facts_fill_the_disk, tap.seed)
     tap.case("disk_full_drops_the_oldest", disk_full_drops_the_oldest, tap.seed)

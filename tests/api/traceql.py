@@ -695,7 +695,7 @@ def queries_of_leavers():
 
         path = ask("/api/metrics/query_range", q=passes(500), start=now - S, end=now + S, step="1s")
         client = socket.create_connection(("127.0.0.1", server.port()))
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         until("takt_queries_running", 1)
         client.close()
         until("takt_queries_running", 0)
