@@ -23,7 +23,7 @@ CFLAGS_tsan := -O1 -DTAKT_DEBUG -fsanitize=thread
 CFLAGS_fuzz := -O1 -DTAKT_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fsanitize=fuzzer-no-link -Wno-error
 CFLAGS_cov := -O0 --coverage
-CFLAGS = $(CFLAGS_all) $(PKG_CFLAGS) $(CFLAGS_$(V)) $(EXTRA_CFLAGS)
+CFLAGS = $(CFLAGS_all) $(PKG_CFLAGS) $(CFLAGS_$(V)) $(EXTRA_CFLAGS) $(REVISION_FLAG)
 LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed $(filter -fsanitize=address% -fsanitize=thread --coverage,$(CFLAGS_$(V)))
 LIBS = $(PKG_LIBS) -lpthread -lm
 
@@ -121,6 +121,16 @@ build/assets-on.c build/assets-off.c: tools/assets
 $(B)/obj/assets-%.o: build/assets-%.c | build/pkg.mk
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) -c $< -o $@
+
+# The commit that is built, when the tree is its own git checkout; else empty. Written only when it changes.
+REVISION := $(shell test "$$(git rev-parse --show-toplevel 2>/dev/null)" = "$(realpath .)" && \
+	git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
+build/revision: ALWAYS
+	@mkdir -p $(@D)
+	@echo '$(REVISION)' | cmp -s - $@ || echo '$(REVISION)' >$@
+ALWAYS:
+$(B)/obj/app/server.o: build/revision
+$(B)/obj/app/server.o: REVISION_FLAG = -DTAKT_REVISION='"$(REVISION)"'
 
 # --- the program --------------------------------------------------------------------------------
 build: $(SETUP) $(if $(wildcard src/app/main.c),$(B)/takt $(if $(filter release,$(V)),build/takt))

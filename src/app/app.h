@@ -26,6 +26,7 @@ extern const unsigned n_commands;
 
 // The command's own help, as --help prints it.
 void print_help(const struct command *c);
+bool command_asks(const struct command *c); // a server
 // "takt serve: …" and how to get help; returns EXIT_USAGE.
 int usage_error(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int failed(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3); // EXIT_FAILED

@@ -132,6 +132,12 @@ int run_load(int argc, char **argv) {
            (unsigned long long)stats.rejected_spans, (unsigned long long)stats.requests,
            (unsigned long long)stats.bytes, (unsigned long long)stats.refused_requests,
            (unsigned long long)stats.retries, (double)stats.elapsed_ns / 1e9);
+    if (e == ERR_UNAVAILABLE)
+        return failed(
+            "load",
+            "%s\nIs a receiver of OTLP running there? Start takt serve, or give the address of another "
+            "one with --target URL.",
+            ctx.text);
     if (e != ERR_OK) return failed("load", "%s", ctx.text[0] ? ctx.text : err_text(e));
     return stats.refused_requests ? EXIT_FAILED : EXIT_DONE;
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "app/app.h"
+#include "app/reading.h"
 
 #define CONFIG_FLAGS_HELP \
     "  --config F           YAML file; none is needed\n" \
@@ -211,6 +212,24 @@ static const struct command *find_command(int argc, char **argv, int *words) {
     return NULL;
 }
 
+// Takes --ca FILE out of the words of a command that asks a server. false: there is no FILE.
+static bool take_ca(const struct command *c, int *argc, char **argv) {
+    int n = 0;
+    for (int i = 0; i < *argc; i++) {
+        bool alone = strcmp(argv[i], "--ca") == 0, joined = strncmp(argv[i], "--ca=", 5) == 0;
+        if (alone && i + 1 == *argc) {
+            (void)usage_error(c->name, "--ca needs a value");
+            return false;
+        }
+        if (alone || joined)
+            trust_ca(alone ? argv[++i] : argv[i] + 5);
+        else
+            argv[n++] = argv[i];
+    }
+    *argc = n;
+    return true;
+}
+
 static int run(int argc, char **argv) {
     int words;
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
@@ -235,7 +254,9 @@ static int run(int argc, char **argv) {
         print_help(c);
         return EXIT_DONE;
     }
-    return c->run(argc - 1 - words, argv + 1 + words);
+    int n = argc - 1 - words;
+    if (command_asks(c) && !take_ca(c, &n, argv + 1 + words)) return EXIT_USAGE;
+    return c->run(n, argv + 1 + words);
 }
 
 // An answer that did not get out whole, to a full disk say, is no success.

@@ -39,11 +39,23 @@ const char *default_server(void) {
     return server && *server ? server : "http://127.0.0.1:3200";
 }
 
-static int talk(const char *command, const char *server, const char *path, const struct http_ask *ask,
+static const char *ca_file; // of --ca
+
+void trust_ca(const char *file) {
+    ca_file = file;
+}
+
+static const char *trusted_ca(void) {
+    const char *file = getenv("TAKT_CA");
+    return ca_file ? ca_file : file && *file ? file : NULL;
+}
+
+static int talk(const char *command, const char *server, const char *path, struct http_ask *ask,
                 struct buf *body) {
     struct http_answer answer;
     struct err_ctx ctx = { 0 };
     struct buf url;
+    ask->ca_file = trusted_ca();
     buf_init(body, ANSWER_MAX);
     buf_init(&url, 1 << 20);
     buf_fmt(&url, "%s%s", server, path);
@@ -53,6 +65,12 @@ static int talk(const char *command, const char *server, const char *path, const
     buf_fini(&url);
     if (e == ERR_UNSUPPORTED)
         return failed(command, "%s\nA data directory is read without it: --data DIR.", ctx.text);
+    if (e == ERR_CORRUPT)
+        return failed(
+            command,
+            "%s\nIf a private authority signed its certificate, name that with --ca FILE, or in $TAKT_CA.",
+            ctx.text);
+    if (e == ERR_INVALID) return failed(command, "%s", ctx.text);
     if (e != ERR_OK)
         return failed(command,
                       "%s\nIs the server running? Give its address with --server URL, or a data directory "

@@ -16,6 +16,8 @@ struct reading {
 NODISCARD enum err reading_open(struct reading *r, const char *dir, struct err_ctx *ctx);
 void reading_close(struct reading *r);
 
+// The authorities that servers are trusted by from now on (--ca); without it $TAKT_CA, else the system's.
+void trust_ca(const char *file);
 // $TAKT_SERVER, or the usual address on this machine.
 const char *default_server(void);
 // GET of a path. The body is the caller's to free, whatever comes back. What a server refuses goes to stderr

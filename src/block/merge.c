@@ -9,6 +9,7 @@
 
 struct merge {
     const struct block_merge_opts *opts;
+    struct err_ctx *why;
     struct block_write_opts write; // what the builders of files ask for
     struct build build;
     struct span_table entities; // resources and scopes of all inputs, each once
@@ -63,7 +64,8 @@ static enum err copy_large(struct merge *m, struct block *in) {
         for (uint32_t i = 0; i < n; i++) {
             uint8_t hash[16];
             TRY(build_keep_large(&m->build, values[i], hash));
-            if (memcmp(hash, hashes + 16ull * i, 16) != 0) return ERR_UNSUPPORTED;
+            if (memcmp(hash, hashes + 16ull * i, 16) != 0)
+                return err_set(m->why, ERR_UNSUPPORTED, "two large values have the same hash");
         }
     }
     return ERR_OK;
@@ -272,7 +274,7 @@ static enum err merge_all(struct merge *m, uint64_t *bytes, uint64_t *n_traces) 
     }
     TRY(merge_plan_make(o->inputs, o->n_inputs, &m->scan, &m->arena, &m->plan));
     merge_plan_drop(&m->plan, o->dropped, o->n_dropped);
-    TRY(merge_columns_choose(&m->columns, o->inputs, &m->plan, &m->arena));
+    TRY(merge_columns_choose(&m->columns, o->inputs, &m->plan, &m->arena, m->why));
     merge_columns_set(&m->columns, b);
     TRY(map_all(m));
     TRY(copy_all_large(m));
@@ -297,8 +299,10 @@ static void sum_metas(const struct block_merge_opts *o, struct block_meta *out) 
 }
 
 enum err block_merge(const struct block_merge_opts *opts, struct block_meta *out) {
+    struct err_ctx unread = { 0 };
     struct merge m = {
         .opts = opts,
+        .why = opts->why ? opts->why : &unread,
         .write = { .store = opts->store, .tenant = opts->tenant, .id = opts->id, .version = opts->version }
     };
     uint64_t bytes = 0, n_traces = 0;

@@ -27,6 +27,7 @@ struct block_merge_opts {
     // Traces that are left out. Row groups that hold none of them are still copied.
     const uint8_t (*dropped)[16];
     uint32_t n_dropped;
+    struct err_ctx *why; // of ERR_UNSUPPORTED, for people; may be NULL
 };
 
 // At least one span must be left. ERR_UNSUPPORTED: what is to be copied does not fit one schema (too many

@@ -5,6 +5,8 @@
 
 #include "block/open.h"
 
+enum { NAME_SHOWN = 60 };
+
 struct candidate {
     struct str name, folded;
     uint64_t n; // values
@@ -58,27 +60,33 @@ static void join_equal(struct list *l) {
 }
 
 // Of names that differ only in case the one that is copied stays, else the first.
-static enum err drop_case_twins(struct list *l, struct arena *a) {
+static enum err drop_case_twins(struct list *l, struct arena *a, struct err_ctx *why) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < l->n; i++) l->at[i].folded = column_name_fold(a, l->at[i].name);
     if (a->failed) return ERR_NOMEM;
     if (l->n > 1) qsort(l->at, l->n, sizeof *l->at, by_folded);
     for (uint32_t i = 0; i < l->n; i++) {
         bool is_twin = n && str_eq(l->at[n - 1].folded, l->at[i].folded);
-        if (is_twin && l->at[i].must) return ERR_UNSUPPORTED;
+        if (is_twin && l->at[i].must)
+            return err_set(why, ERR_UNSUPPORTED, "the keys \"%.*s\" and \"%.*s\" differ only in case",
+                           STR_ARG(str_sub(l->at[n - 1].name, 0, NAME_SHOWN)),
+                           STR_ARG(str_sub(l->at[i].name, 0, NAME_SHOWN)));
         if (!is_twin) l->at[n++] = l->at[i];
     }
     l->n = n;
     return ERR_OK;
 }
 
-static enum err choose(struct list *l, struct str scope, struct arena *a, struct column_choice *out) {
+static enum err choose(struct list *l, struct str scope, struct arena *a, struct column_choice *out,
+                       struct err_ctx *why) {
     struct str key;
     join_equal(l);
-    TRY(drop_case_twins(l, a));
+    TRY(drop_case_twins(l, a, why));
     if (l->n > BLOCK_COLUMNS_MAX) {
         qsort(l->at, l->n, sizeof *l->at, by_worth);
-        if (l->at[BLOCK_COLUMNS_MAX].must) return ERR_UNSUPPORTED;
+        if (l->at[BLOCK_COLUMNS_MAX].must)
+            return err_set(why, ERR_UNSUPPORTED, "together they have more than %d keys of %.*ss",
+                           BLOCK_COLUMNS_MAX, STR_ARG(scope));
         l->n = BLOCK_COLUMNS_MAX;
     }
     if (l->n > 1) qsort(l->at, l->n, sizeof *l->at, by_name);
@@ -94,7 +102,7 @@ static enum err choose(struct list *l, struct str scope, struct arena *a, struct
 }
 
 enum err merge_columns_choose(struct merge_columns *c, struct block *const *inputs,
-                              const struct merge_plan *p, struct arena *a) {
+                              const struct merge_plan *p, struct arena *a, struct err_ctx *why) {
     size_t most[3] = { 0 };
     struct list l[3];
     for (uint32_t i = 0; i < p->n_groups; i++) {
@@ -113,9 +121,9 @@ enum err merge_columns_choose(struct merge_columns *c, struct block *const *inpu
         add_group(&inputs[g->input]->events, EC_COUNT, g, &l[1]);
         add_group(&inputs[g->input]->links, LC_COUNT, g, &l[2]);
     }
-    TRY(choose(&l[0], STR("span"), a, &c->span));
-    TRY(choose(&l[1], STR("event"), a, &c->event));
-    return choose(&l[2], STR("link"), a, &c->link);
+    TRY(choose(&l[0], STR("span"), a, &c->span, why));
+    TRY(choose(&l[1], STR("event"), a, &c->event, why));
+    return choose(&l[2], STR("link"), a, &c->link, why);
 }
 
 void merge_columns_set(const struct merge_columns *c, struct build *b) {

@@ -12,7 +12,7 @@ struct merge_columns { // n, name and type are set; see column_bind
 
 // ERR_UNSUPPORTED when what is copied does not fit one schema. The memory is the arena's.
 NODISCARD enum err merge_columns_choose(struct merge_columns *c, struct block *const *inputs,
-                                        const struct merge_plan *p, struct arena *a);
+                                        const struct merge_plan *p, struct arena *a, struct err_ctx *why);
 // The files are opened with these columns …
 void merge_columns_set(const struct merge_columns *c, struct build *b);
 // … and filled from the table b->t.

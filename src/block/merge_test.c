@@ -18,6 +18,7 @@ struct world {
     struct block_meta meta; // of the output
     struct block_scan scan;
     struct span_table sent; // all spans of all inputs
+    struct err_ctx why;     // of the last merge
 };
 
 static void world_init(struct world *w) {
@@ -79,7 +80,9 @@ static enum err merge(struct world *w, uint32_t n_others, uint64_t encode_bytes)
                                   .inputs = w->in,
                                   .n_inputs = w->n_in - n_others,
                                   .others = w->in + (w->n_in - n_others),
-                                  .n_others = n_others };
+                                  .n_others = n_others,
+                                  .why = &w->why };
+    w->why = (struct err_ctx){ 0 };
     block_unref(TAKE(w->out));
     TRY(block_merge(&o, &w->meta));
     w->out = opened(w, &w->meta);
@@ -288,6 +291,7 @@ TEST(merge_of_keys_equal_but_for_case) {
     add_traces(&w, 0, 1, PLAN_SMALL_ROWS, "userid", NOW);
     add_traces(&w, 100, 1, PLAN_SMALL_ROWS, "userId", NOW + 100);
     CHECK(merge(&w, 0, 0) == ERR_UNSUPPORTED); // to copy both is impossible
+    CHECK(strstr(w.why.text, "userId") && strstr(w.why.text, "userid") && strstr(w.why.text, "only in case"));
     world_fini(&w);
 }
 

@@ -53,8 +53,11 @@ enum err config_parse(const struct config_source *src, struct config *out, struc
     return e;
 }
 
-static enum err read_file(struct disk *d, const char *path, struct buf *out) {
+static enum err read_file(struct disk *d, const char *path, struct buf *out, struct err_ctx *ctx) {
     struct disk_file *f;
+    struct disk_stat st;
+    if (d->ops->stat(d, path, &st) == ERR_OK && st.is_dir)
+        return err_set(ctx, ERR_INVALID, "%.180s is a directory; name a file in it", path);
     TRY(d->ops->open(d, path, DISK_READ, &f));
     size_t n = 0;
     enum err e = buf_reserve(out, CONFIG_FILE_MAX + 1) ? ERR_OK : ERR_NOMEM;
@@ -69,9 +72,9 @@ enum err config_load(struct disk *d, const struct config_source *src, struct con
     struct config_source whole = *src;
     struct buf text;
     buf_init(&text, CONFIG_FILE_MAX + 1);
-    enum err e = src->file ? read_file(d, src->file, &text) : ERR_OK;
+    enum err e = src->file ? read_file(d, src->file, &text, ctx) : ERR_OK;
     if (e != ERR_OK) {
-        (void)err_set(ctx, e, "cannot read %.180s: %s", src->file, err_text(e));
+        if (!ctx->text[0]) (void)err_set(ctx, e, "cannot read %.180s: %s", src->file, err_text(e));
     } else {
         whole.text = buf_view(&text);
         e = config_parse(&whole, out, ctx);

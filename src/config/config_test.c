@@ -420,6 +420,10 @@ TEST(config_load_reads_a_file) {
     src.file = missing;
     CHECK(config_load(disk_real(), &src, &c, &ctx) == ERR_NOT_FOUND);
     CHECK(strstr(ctx.text, "cannot read ") && strstr(ctx.text, "none.yaml: not found"));
+    ctx = (struct err_ctx){ 0 };
+    src.file = "/";
+    CHECK(config_load(disk_real(), &src, &c, &ctx) == ERR_INVALID);
+    CHECK(strstr(ctx.text, "/ is a directory"));
     src.file = NULL;
     CHECK_OK(config_load(disk_real(), &src, &c, &ctx));
     config_fini(&c);

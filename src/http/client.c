@@ -19,6 +19,10 @@ static enum err meaning(const struct curl_calls *curl, CURLcode code, const stru
     case CURLE_UNSUPPORTED_PROTOCOL:
         return err_set(ctx, ERR_INVALID, "\"%.100s\" is not an http address", url);
     case CURLE_OPERATION_TIMEDOUT: return err_set(ctx, ERR_TIMEOUT, "%.100s does not answer in time", url);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+        return err_set(ctx, ERR_CORRUPT, "%.100s: %s", url, why[0] ? why : curl->easy_strerror(code));
     case CURLE_WRITE_ERROR:
         if (body->failed) return err_set(ctx, ERR_LIMIT, "the answer of %.100s is too large", url);
         break;
@@ -68,6 +72,7 @@ enum err http_request(const char *url, const struct http_ask *ask, struct http_a
         curl->easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->post->len);
         curl->easy_setopt(c, CURLOPT_POSTFIELDS, ask->post->ptr);
     }
+    if (ask->ca_file) curl->easy_setopt(c, CURLOPT_CAINFO, ask->ca_file);
     if (ask->method) curl->easy_setopt(c, CURLOPT_CUSTOMREQUEST, ask->method);
     CURLcode code = curl->easy_perform(c);
     curl->easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out->status);

@@ -48,9 +48,29 @@ static bool is_small_cut(const struct ingest *in, const struct block_meta *m) {
 }
 
 static bool is_unmergeable(const struct ingest *in, const char *id) {
-    for (uint32_t i = 0; i < UNMERGEABLE_MAX && i < in->n_unmergeable; i++)
+    for (uint32_t i = 0; i < in->n_unmergeable; i++)
         if (strcmp(in->unmergeable[i], id) == 0) return true;
     return false;
+}
+
+static struct block *find_block(struct ingest *in, const char *id) {
+    for (uint32_t i = 0; i < in->n_blocks; i++)
+        if (strcmp(block_meta(in->blocks[i])->id, id) == 0) return in->blocks[i];
+    return NULL;
+}
+
+// false: there is no memory.
+static bool set_aside(struct ingest *in, const char *id) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < in->n_unmergeable; i++) // of those that are gone nobody asks any more
+        if (find_block(in, in->unmergeable[i]))
+            memmove(in->unmergeable[n++], in->unmergeable[i], ULID_LEN + 1);
+    in->n_unmergeable = n;
+    char(*more)[ULID_LEN + 1] = mem_realloc(in->unmergeable, (n + 1ull) * sizeof *more);
+    if (!more) return false;
+    in->unmergeable = more;
+    memcpy(more[in->n_unmergeable++], id, ULID_LEN + 1);
+    return true;
 }
 
 static int by_received(const void *x, const void *y) {
@@ -132,12 +152,6 @@ static uint32_t choose_inputs(const struct ingest *in, const struct block_meta *
     return n;
 }
 
-static struct block *find_block(struct ingest *in, const char *id) {
-    for (uint32_t i = 0; i < in->n_blocks; i++)
-        if (strcmp(block_meta(in->blocks[i])->id, id) == 0) return in->blocks[i];
-    return NULL;
-}
-
 // After the output of a merge is written: commit it in the place of its inputs.
 static bool commit_merge(struct ingest *in, const struct block_meta *const *inputs, uint32_t n,
                          const struct block_meta *merged) {
@@ -152,7 +166,7 @@ static bool commit_merge(struct ingest *in, const struct block_meta *const *inpu
 }
 
 static enum err merge_into(struct ingest *in, const struct block_meta *const *inputs, uint32_t n,
-                           struct block_meta *out) {
+                           struct block_meta *out, struct err_ctx *why) {
     char id[ULID_LEN + 1];
     struct arena a;
     arena_init(&a, SIZE_MAX, NULL);
@@ -176,7 +190,8 @@ static enum err merge_into(struct ingest *in, const struct block_meta *const *in
                                   .inputs = from,
                                   .n_inputs = n_from,
                                   .others = others,
-                                  .n_others = n_others };
+                                  .n_others = n_others,
+                                  .why = why };
     if (e == ERR_OK) e = block_merge(&o, out);
     arena_fini(&a);
     return e;
@@ -193,13 +208,15 @@ static bool merge_step(struct ingest *in) {
     if (!in->opts.merge) return false;
     uint32_t n = choose_inputs(in, inputs);
     if (n == 0) return false;
-    enum err e = merge_into(in, inputs, n, &merged);
+    struct err_ctx why = { 0 };
+    enum err e = merge_into(in, inputs, n, &merged, &why);
     if (e == ERR_OK) return commit_merge(in, inputs, n, &merged);
     // Blocks that do not go together stay apart; the oldest steps aside for its neighbours.
-    if (is_final(e))
-        memcpy(in->unmergeable[in->n_unmergeable++ % UNMERGEABLE_MAX], inputs[0]->id, ULID_LEN + 1);
-    log_warn("merge.failed", KV_Z("oldest", inputs[0]->id), KV_Z("error", err_text(e)));
-    return is_final(e);
+    bool aside = is_final(e) && set_aside(in, inputs[0]->id);
+    log_warn("merge.failed", KV_Z("oldest", inputs[0]->id), KV_U64("blocks", n),
+             KV_Z("error", why.text[0] ? why.text : err_text(e)),
+             KV_Z("then", aside ? "the oldest stays as it is" : "tried again later"));
+    return aside;
 }
 
 // --- retention and the disk budget ------------------------------------------------------------------------

@@ -278,6 +278,7 @@ void ingest_close(struct ingest *in) {
     for (uint32_t i = 0; i < in->n_frozen; i++) head_unref(in->frozen[i].head);
     for (uint32_t i = 0; i < in->n_blocks; i++) block_unref(in->blocks[i]);
     mem_free(in->blocks);
+    mem_free(in->unmergeable);
     mem_free(in->judge.ring);
     wal_close(in->wal);
     arena_fini(&in->catalog_arena);

@@ -6,7 +6,6 @@
 #include "ingest/judge.h"
 #include "os/thread.h"
 
-enum { UNMERGEABLE_MAX = 256 };
 enum { FROZEN_MAX = 2 }; // heads that wait for their block; then the applier waits
 
 struct request_list {
@@ -58,7 +57,7 @@ struct ingest {
     struct block **blocks; // as in the catalog
     uint32_t n_blocks;
     struct view *view;
-    char unmergeable[UNMERGEABLE_MAX][ULID_LEN + 1]; // of the keeper: blocks that could not be merged
+    char (*unmergeable)[ULID_LEN + 1]; // of the keeper: live blocks that could not be merged
     uint32_t n_unmergeable;
     uint64_t lists_swept; // of the keeper: the snapshot after which lists of the catalog were swept
 

@@ -104,6 +104,8 @@ enum err client_connect(struct client *c) {
     TRY(sock_connect(c->to.address, &c->fd));
     enum err e = poller_add(&c->poller, c->fd, EPOLLOUT, c);
     if (!e) e = wait_for(c, EPOLLOUT);
+    size_t sent;
+    if (!e) e = sock_send(c->fd, &(struct iovec){ 0 }, 1, &sent); // writable is also what was refused
     if (e) client_disconnect(c);
     return e;
 }

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 
+from limits import Certificates, TlsServer
 from client import expect_absent, expect_stored, new_id, request, span, until
 import otlp
 from takt import BINARY, ROOT, Server, temporary_directory
@@ -106,6 +107,36 @@ def deletion_of_everything():
             server.start()
         status, _, body = server.request("DELETE", "/api/takt/traces?everything=yes")
         assert status == 404 and b"no traces" in body, (status, body)
+
+
+def private_authority():
+    """A server whose certificate nobody here knows is asked once its authority is named."""
+    certificates = Certificates()
+    with TlsServer(certificates, False) as server:
+        address = ["--server", f"https://localhost:{server.port()}"]
+        code, out, err = takt("catalogue", "--json", *address)
+        assert code == 1 and "--ca FILE" in err and "TAKT_CA" in err and "Is the server running" not in err, (code, out, err)
+        code, out, err = takt("catalogue", "--json", *address, "--ca", certificates.directory / "none.pem")
+        assert code == 1 and "none.pem" in err and "Is the server running" not in err, (code, out, err)
+        for words, environment in ((["--ca", certificates.ca], {}), ([f"--ca={certificates.ca}"], {}),
+                                   ([], {"TAKT_CA": str(certificates.ca)})):
+            code, out, err = takt("catalogue", "--json", *address, *words, **environment)
+            assert code == 0 and json.loads(out) and not err, (words, code, out, err)
+        wrong = takt("catalogue", "--server", f"https://127.0.0.2:{server.port()}", "--ca", certificates.ca)
+        assert wrong[0] == 1 and "127.0.0.2" in wrong[2], wrong
+    assert takt("catalogue", "--ca")[0] == 2 and takt("serve", "--ca", "x")[0] == 2
+    assert "--ca FILE" in takt("query", "--help")[1] and "--ca" not in takt("serve", "--help")[1]
+
+
+def errors_say_what_to_do():
+    with socket.socket() as closed:  # bound, but nobody listens
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        code, _, err = takt("load", "--target", f"http://{address}", "--duration", "1s")
+        assert code == 1 and f"cannot connect to {address}" in err and "--target" in err, (code, err)
+    directory = temporary_directory()
+    code, _, err = takt("config", "check", directory)
+    assert code == 1 and f"{directory} is a directory" in err, (code, err)
 
 
 def busy_port():
@@ -335,7 +366,7 @@ def block_stat():
 def cases(tap):
     for case in (help_of_every_command, unknown_words, output_that_cannot_be_written, without_libcurl, busy_port, second_server, bad_configuration, disk_budget_without_room,
                  printed_configuration, trace_of_a_server_and_of_its_directory, unreadable_directory,
-                 deletion_of_everything, demo,
+                 deletion_of_everything, private_authority, errors_say_what_to_do, demo,
                  demo_ends_with_ctrl_c, load_without_a_server, block_stat):
         tap.case(case.__name__, case)
     for shape, scheme, kind in (("shop", "http", "otlp-http"), ("shop", "grpc", "otlp-grpc"),

@@ -4,12 +4,13 @@ import base64
 import gzip
 import http.client
 import json
+import re
 import time
 
 from client import expect_absent, new_id, request, span
 import openmetrics
 import otlp
-from takt import Server
+from takt import ROOT as TREE, Server
 
 S = 10 ** 9
 MINUTE = 60 * S
@@ -269,6 +270,8 @@ def small_endpoints(server):
     assert server.get("/api/echo")[::2] == (200, b"echo")
     assert server.get("/ready")[::2] == (200, b"ready")
     info = server.get_json("/api/status/buildinfo")
+    made_of_git = (TREE / ".git").exists()  # else it is a copy, which has no revision
+    assert re.fullmatch(r"[0-9a-f]{12}(-dirty)?" if made_of_git else "", info["revision"]), info
     assert set(info) == {"version", "revision", "branch", "buildDate", "buildUser", "goVersion"}, info
     assert info["version"] and all(isinstance(v, str) for v in info.values()), info
     status, head, body = server.get("/status")
