@@ -12,6 +12,7 @@ enum {
     TEXT_MAX = 1024,
     HEADERS_MAX = 12,
     WAITING_FROM_BYTES = 256 << 10,
+    ALONE_SHARES = 2,    // of the limit: what an answer may hold while no other waits
     PIECE_ROOM = 8 << 10 // of a piece, behind REPLY_PIECE_BYTES: most items fit
 };
 
@@ -270,8 +271,9 @@ static uint64_t whole_of(const struct long_reply *l, uint32_t done) {
 // Before a byte is sent it is known whether the answer has room.
 static enum err reserve(struct long_reply *l, uint32_t done) {
     uint64_t whole = whole_of(l, done);
-    if (l->in_pieces && waiting.limit && whole > waiting.limit)
-        whole = waiting.limit; // the rest waits for room
+    // One alone that is larger yet waits for its reader with the rest, and its worker with it.
+    if (l->in_pieces && waiting.limit && whole > ALONE_SHARES * waiting.limit)
+        whole = ALONE_SHARES * waiting.limit;
     if (whole < l->buf.len) whole = l->buf.len;
     l->refused = !waiting_take(l->reserved, whole - l->reserved, waiting.limit);
     if (l->refused) return ERR_AGAIN;

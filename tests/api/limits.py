@@ -284,9 +284,8 @@ def large_traces_stay_in_the_budget(seed):
         assert sum(len(ss["spans"]) for rs in json.loads(whole[3][1])["resourceSpans"] for ss in rs["scopeSpans"]) == 60000
         one = server.peak_memory()
         held = [ask(i) for i in range(clients)]
-        # One of them may hold a worker: what is larger than its share waits for its reader.
-        until("all are on their way", lambda: server.metrics()["takt_answers_refused_total"] >= clients / 2
-              and server.metrics()["takt_queries_running"] <= 1, 120)
+        until("all are on their way, and hold no worker", lambda: server.metrics()["takt_answers_refused_total"] >= clients / 2
+              and server.metrics()["takt_queries_running"] == 0, 120)
         assert server.get("/api/search?limit=1", timeout_s=20)[0] == 200
         peak = server.peak_memory()
         print(f"# peak {one / MIB:.0f} MiB one by one, {peak / MIB:.0f} MiB with {clients} that read nothing")
