@@ -455,8 +455,19 @@ static void put_metric(struct buf *out) {
     put_labels(out);
 }
 
+static void put_compare(struct buf *out) {
+    put_spanset(out, 1);
+    put(out, " | compare(");
+    put_filter(out);
+    buf_fmt(out, ", %u)", 1 + (unsigned)test_below(6));
+}
+
 void odd_metrics(struct buf *out) {
     static const char *const ops[] = { " + ", " - ", " * ", " / " };
+    if (one_in(15)) {
+        put_compare(out);
+        return;
+    }
     if (one_in(5)) {
         put(out, "(");
         put_metric(out);
