@@ -84,6 +84,12 @@ static void write_traces(struct buf *b, const struct ingest_stats *s) {
             (unsigned long long)s->unknown_traces_total);
 }
 
+// 0: nothing waits.
+static double age_of(const struct api *a, uint64_t since_ns) {
+    uint64_t now = clock_unix_ns(a->opts.clock);
+    return since_ns && now > since_ns ? (double)(now - since_ns) / 1e9 : 0;
+}
+
 static void write_store(struct api *a, struct buf *b) {
     struct ingest_stats s;
     ingest_stats(a->opts.ingest, &s);
@@ -117,6 +123,11 @@ static void write_store(struct api *a, struct buf *b) {
     counter(b, "takt_wal_syncs", "Syncs of the write-ahead log.", s.wal.sync_count);
     counter(b, "takt_wal_written_bytes", "Bytes written to the write-ahead log.", s.wal.bytes_written_total);
     gauge(b, "takt_queued_requests", "Requests between arrival and answer.", (double)s.queued_requests);
+    family(
+        b, "takt_queue_age_seconds", "gauge",
+        "How long the oldest has waited: of requests for their answer, of spans in memory for their block.");
+    buf_fmt(b, "takt_queue_age_seconds{queue=\"requests\"} %.3f\n", age_of(a, s.oldest_request_ns));
+    buf_fmt(b, "takt_queue_age_seconds{queue=\"head\"} %.3f\n", age_of(a, s.oldest_head_ns));
     gauge(b, "takt_busy", "1 while something is queued, cut or merged; 0 at rest.", s.busy ? 1 : 0);
     gauge(b, "takt_ingest_saturation", "How near to refusing data ingest is, from 0 to 1.",
           saturation_of(a, &s));
@@ -227,7 +238,14 @@ static void write_gauges(void *ctx, const struct gauges *g) {
 
 static void write_cache(struct buf *b) {
     struct block_cache_stats s;
+    struct block_memo_stats memo;
     block_cache_stats(&s);
+    block_memo_stats(&memo);
+    family(b, "takt_index_bytes", "gauge", "Memory of what questions look up in blocks, by what it is.");
+    buf_fmt(b, "takt_index_bytes{of=\"dictionaries\"} %llu\n", (unsigned long long)memo.dicts);
+    buf_fmt(b, "takt_index_bytes{of=\"traces\"} %llu\n", (unsigned long long)memo.traces);
+    gauge(b, "takt_filter_bytes", "Memory of the filters that tell which row groups cannot match.",
+          (double)memo.filters);
     gauge(b, "takt_column_cache_bytes", "Memory of unpacked columns that are kept for later questions.",
           (double)s.bytes);
     counter(b, "takt_column_cache_hits", "Columns of a row group that a question found unpacked.", s.hits);

@@ -113,6 +113,10 @@ NODISCARD enum err block_may_hold_text(struct block *b, struct block_scan *s, ui
 // What questions decoded stays with the blocks, up to 128 MiB in all; at most this, if it is less. Before
 // any thread uses a block.
 void block_memo_limit(uint64_t bytes);
+struct block_memo_stats {
+    uint64_t dicts, traces, filters; // bytes of memory
+};
+void block_memo_stats(struct block_memo_stats *out);
 // Decoded columns of all blocks take at most so many bytes together; 0, as at first: none are kept. Before
 // any thread uses a block.
 void block_cache_limit(uint64_t bytes);

@@ -23,6 +23,10 @@ void filters_limit(uint64_t bytes) {
     filters_budget.limit = bytes < FILTERS_BYTES_MAX ? bytes : FILTERS_BYTES_MAX;
 }
 
+uint64_t filters_bytes(void) {
+    return filters_budget.used;
+}
+
 void filters_init(struct block *b) {
     arena_init(&b->memo_filters, SIZE_MAX, &filters_budget);
 }

@@ -31,6 +31,10 @@ void block_memo_limit(uint64_t bytes) {
     traces_budget.limit = traces < MEMO_TRACES_MAX ? traces : MEMO_TRACES_MAX;
 }
 
+void block_memo_stats(struct block_memo_stats *out) {
+    *out = (struct block_memo_stats){ dicts_budget.used, traces_budget.used, filters_bytes() };
+}
+
 void memo_init(struct block *b) {
     pthread_mutex_init(&b->memo_lock, NULL);
     arena_init(&b->memo_dicts, SIZE_MAX, &dicts_budget);

@@ -99,6 +99,7 @@ NODISCARD enum err rest_keys_find(struct arena *a, struct in_file *f);
 void filters_init(struct block *b);
 void filters_fini(struct block *b);
 void filters_limit(uint64_t bytes); // of the filters of all blocks
+uint64_t filters_bytes(void);
 
 // The value that a field (an attribute or an intrinsic) has in each resource, or in each scope, of an
 // opened block: an array by number. Kept with the block, or in `a` when there is no room.

@@ -373,6 +373,12 @@ static void add_block(struct ingest_stats *s, const struct block_meta *m) {
     if (m->main.max_ns > s->newest_start_ns) s->newest_start_ns = m->main.max_ns;
 }
 
+// The first one came first; what asks for a flush has no time.
+static uint64_t oldest_of(const struct request_list *l, uint64_t other) {
+    uint64_t ns = l->n ? l->first->received_ns : 0;
+    return ns && (!other || ns < other) ? ns : other;
+}
+
 void ingest_stats(struct ingest *in, struct ingest_stats *out) {
     *out = (struct ingest_stats){ .spans_total = in->spans_total,
                                   .requests_total = in->requests_total,
@@ -399,6 +405,9 @@ void ingest_stats(struct ingest *in, struct ingest_stats *out) {
     out->head_bytes = in->opts.head_budget ? in->opts.head_budget->used : 0;
     out->frozen_heads = in->n_frozen;
     out->queued_requests = in->to_commit.n + in->to_apply.n;
+    out->oldest_request_ns = oldest_of(&in->to_apply, oldest_of(&in->to_commit, 0));
+    const struct head *oldest = in->n_frozen ? in->frozen[0].head : in->active;
+    out->oldest_head_ns = span_table_count(&oldest->table) ? SEG_AT(&oldest->batch_ns, 0, uint64_t) : 0;
     out->snapshot = in->catalog.number;
     out->busy = out->queued_requests || in->applier_busy || in->n_frozen || in->deletes.n ||
                 in->keeper_busy || in->want_keeper;

@@ -110,6 +110,8 @@ struct ingest_stats {
         unknown_traces_total;
     uint64_t blocks, block_spans, block_traces, block_bytes;
     uint64_t queued_requests;
+    uint64_t oldest_request_ns, oldest_head_ns; // unix time: when what waits for its answer, or for a block,
+                                                // came (a head's first spans); 0 = nothing waits
     uint64_t snapshot;
     uint64_t oldest_start_ns, newest_start_ns;            // of spans in blocks; 0 = none
     uint64_t disk_bytes, beside_bytes, disk_budget_bytes; // all that is compared with the budget; 0 = none

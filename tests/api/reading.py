@@ -342,8 +342,11 @@ def metrics(server):
                  "takt_spans_dropped_total", "takt_spans_refused_total", "takt_requests_refused_total",
                  "takt_traces_error_total", "takt_storage_cost_per_million_traces", "takt_retention_days",
                  "takt_trace_rebuild_total", "takt_ingest_saturation", "takt_wal_bytes", "takt_queued_requests",
-                 "takt_storage_bytes_per_span"):
+                 "takt_storage_bytes_per_span", "takt_filter_bytes"):
         openmetrics.value(families, name)
+    for of in ("dictionaries", "traces"):
+        openmetrics.value(families, "takt_index_bytes", of=of)
+    assert openmetrics.value(families, "takt_queue_age_seconds", queue="requests") == 0
     before = openmetrics.value(families, "takt_spans_received_total", protocol="otlp_http")
     refused = openmetrics.value(families, "takt_spans_refused_total", reason="trace_id")
     assert server.post_traces(otlp.encode(request(span(), span(), span("00" * 16))))[0] == 200
@@ -352,6 +355,10 @@ def metrics(server):
     assert openmetrics.value(after, "takt_spans_received_total", protocol="otlp_http") == before + 2
     assert openmetrics.value(after, "takt_spans_refused_total", reason="trace_id") == refused + 1
     assert openmetrics.value(after, "takt_requests_refused_total", protocol="otlp_http", reason="malformed") == 1
+    assert openmetrics.value(after, "takt_queue_age_seconds", queue="head") > 0  # until it is cut
+    server.flush()
+    families = openmetrics.parse(server.get("/metrics")[2].decode())
+    assert openmetrics.value(families, "takt_queue_age_seconds", queue="head") == 0
 
 
 def giant_trace():
