@@ -20,8 +20,9 @@ static bool is_nan(const struct value *v) {
 
 // Whether v, rather than best, is the least (sign 1) or the greatest (-1). What is no number is so only
 // where there is nothing else; of equal ones the type decides.
-static bool is_better(const struct value *v, const struct value *best, int sign) {
+static inline bool is_better(const struct value *v, const struct value *best, int sign) {
     int order;
+    if (v->type == best->type && v->type != VALUE_FLOAT) return sign > 0 ? v->i < best->i : v->i > best->i;
     if (!value_compare_numbers(v, best, &order)) return is_nan(best) && !is_nan(v);
     return order == 0 ? v->type < best->type : order * sign < 0;
 }
