@@ -189,8 +189,8 @@ static const struct {
                              "Share of the deployments to production that failed, over" },
     [GAUGE_RECOVERY_TIME] = { "takt_dora_recovery_time_seconds",
                               "Recovery time of failed deployments: the median over" },
-    [GAUGE_REWORK_RATE] = { "takt_dora_rework_ratio",
-                            "Share of hotfixes and rollbacks among the deployments to production, over" },
+    [GAUGE_REWORK_RATE] = { "takt_dora_rework_ratio", "Share of hotfixes, rollbacks and reverts among the "
+                                                      "deployments to production, over" },
 };
 
 static void write_label(struct buf *b, struct str text) {

@@ -33,7 +33,7 @@ static bool id_of(struct str name, int64_t *out) {
 }
 
 static enum err keep_row(struct telling *t, struct db_row *r) {
-    enum { MORE = 26 }; // columns of ANSWER_ROLLOUT_COLUMNS
+    enum { MORE = 27 }; // columns of ANSWER_ROLLOUT_COLUMNS
     t->id = db_i64(r, 0);
     t->service = str_dup(t->a, db_text(r, 1));
     t->environment = str_dup(t->a, db_text(r, 2));

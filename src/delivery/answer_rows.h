@@ -23,6 +23,6 @@ NODISCARD enum err answer_put_rows(struct json_writer *w, const char *name, stru
 #define ANSWER_ROLLOUT_COLUMNS \
     "id, service, environment, change_kind, version, digest, lower(sha), repo, ref, kind, state, targets," \
     " done_targets, attempts, started_at, finished_at, recovered_at, failure, before, undoes, " \
-    "commits_state," \
+    "reverts, commits_state," \
     " commits, changes, trigger_kind, actor, url"
 extern const struct answer_column answer_rollout_columns[];

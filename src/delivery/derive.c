@@ -13,6 +13,7 @@
 #include "delivery/near.h"
 #include "delivery/pause.h"
 #include "delivery/pushes.h"
+#include "delivery/revert.h"
 #include "delivery/words.h"
 
 // Of a deploy: a job's span told it, as hook_otlp.c names it.
@@ -56,7 +57,8 @@ const char derive_tables[] =
              "NULL,"
              " started_at INTEGER, first_success_at INTEGER, finished_at INTEGER, recovered_at INTEGER, "
              "failure TEXT,"
-             " before INTEGER, undoes INTEGER, commits_state TEXT NOT NULL, commits INTEGER NOT NULL, "
+             " before INTEGER, undoes INTEGER, reverts INTEGER, commits_state TEXT NOT NULL, commits INTEGER "
+             "NOT NULL, "
              "changes INTEGER "
              "NOT NULL,"
              " trigger_kind TEXT, actor TEXT, url TEXT, deploy TEXT NOT NULL);"
@@ -394,7 +396,7 @@ static enum err put_rollout(struct deriving *s, struct str change_kind, bool pro
     int at = 1;
     TRY(db_prepare(
         s->db,
-        "INSERT OR REPLACE INTO rollout VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO rollout VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         &r));
     db_bind_i64(r, at++, (int64_t)o->id);
     db_bind_text(r, at++, s->service);
@@ -418,6 +420,7 @@ static enum err put_rollout(struct deriving *s, struct str change_kind, bool pro
     bind_text_or_null(r, at++, f->failure ? str_of(failure_rule_text(f->failure)) : STR(""));
     bind_rollout(r, at++, all, o->before);
     bind_rollout(r, at++, all, o->undoes);
+    bind_rollout(r, at++, all, o->reverts);
     db_bind_text(r, at++, str_of(commits_state_text(f->commits_state)));
     db_bind_i64(r, at++, f->n_commits);
     db_bind_i64(r, at++, f->n_changes);
@@ -534,6 +537,7 @@ static void fill_figures(const struct rollouts *all, const struct commit_sets *s
                                       .automation = automation_of(o->lead),
                                       .retried = o->retried,
                                       .mixed = o->mixed,
+                                      .reverts = revert_is_rework(o),
                                       .started = o->started,
                                       .first_success = o->first_success,
                                       .finished = o->finished,
@@ -593,6 +597,7 @@ static enum err derive_series(struct deriving *s, const struct deploy_row *rows,
                                STR_ARG(change_kind));
     TRY(rollouts_of(s->a, scope, deploys, n, &all));
     TRY(commit_sets_of(s->histories, s->a, s->service, &all, &sets));
+    reverts_find(&all, sets.brought, sets.n_brought);
     ask->rollouts = &all;
     ask->brought = sets.brought;
     ask->n_brought = sets.n_brought;

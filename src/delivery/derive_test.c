@@ -2,7 +2,10 @@
 // Four histories whose answers are computed by hand, in the comments above them.
 #include "delivery/derive.h"
 
+#include <math.h>
+
 #include "base/test.h"
+#include "delivery/measure.h"
 #include "delivery/record.h"
 #include "delivery/series.h"
 #include "vcs/sha.h"
@@ -70,7 +73,7 @@ static void apply(struct claims *c) {
     CHECK_OK(fact_apply(db, &arena, c, ++n_events, note, NULL));
 }
 
-static void deploy(const char *version, const char *sha, int64_t at, const char *state) {
+static void deploy_as(const char *version, const char *sha, int64_t at, const char *state, const char *kind) {
     struct claims c;
     claims_begin(&c, &arena);
     int64_t t = T0 + at * MINUTE;
@@ -80,11 +83,16 @@ static void deploy(const char *version, const char *sha, int64_t at, const char 
     claim_text(&c, d, DEPLOY_ENVIRONMENT, STR("production"));
     claim_text(&c, d, DEPLOY_VERSION, str_of(version));
     if (*sha) claim_text(&c, d, DEPLOY_SHA, sha_of(sha));
+    if (*kind) claim_text(&c, d, DEPLOY_KIND, str_of(kind));
     claim_text(&c, d, DEPLOY_STATE, str_of(state));
     claim_time(d, DEPLOY_STARTED, t - 5 * MINUTE);
     if (strcmp(state, "success") == 0) claim_time(d, DEPLOY_SUCCEEDED, t);
     claim_time(d, DEPLOY_ENDED, t);
     apply(&c);
+}
+
+static void deploy(const char *version, const char *sha, int64_t at, const char *state) {
+    deploy_as(version, sha, at, state, "");
 }
 
 static void incident(const char *key, int64_t at, int64_t resolved, const char *caused_by) {
@@ -187,8 +195,8 @@ TEST(derive_a_hotfix_from_an_old_branch) {
 }
 
 // v2 breaks; the rollback comes 30 minutes after it; v2 goes out again in the same minute as nothing
-// happened: forward again, without commits. v3 reverts c2: evidence against v2 as well, but v2 was
-// recovered from at the rollback.
+// happened: forward again, without commits. v3 reverts c2, which runs again: a hotfix and evidence
+// against v2 as well, but v2 was recovered from at the rollback.
 TEST(derive_rollback_reroll_and_revert) {
     begin();
     commit("c1", "", 0, "", "");
@@ -199,8 +207,107 @@ TEST(derive_rollback_reroll_and_revert) {
     deploy("v1", "c1", 50, "success");
     deploy("v2", "c2", 51, "success");
     deploy("v3", "c3", 90, "success");
-    says("v1 first baseline; v2 normal known:c2 !remedy+30; v1 rollback none; v2 reroll none; v3 normal "
+    says("v1 first baseline; v2 normal known:c2 !remedy+30; v1 rollback none; v2 reroll none; v3 hotfix "
          "known:c3");
+    end();
+}
+
+static int64_t number(const char *sql) {
+    int64_t n;
+    CHECK_OK(db_number(db, sql, &n));
+    return n;
+}
+
+static struct measure_result measured(enum measure m) {
+    struct measuring run;
+    struct measure_result out;
+    struct db_row *r;
+    struct series s = { .service = STR("shop"), .environment = STR("production") };
+    bool row;
+    measure_begin(&run, &arena,
+                  &(struct measure_ask){ .measure = m, .from = T0, .to = T0 + DAY, .now = T0 + DAY }, NULL,
+                  NULL);
+    CHECK_OK(db_prepare(db, "SELECT figures FROM series", &r));
+    CHECK_OK(db_step(r, &row));
+    CHECK(row);
+    CHECK_OK(series_unpack(&arena, db_text(r, 0), true, &s));
+    measure_series(&run, &s);
+    db_reset(r);
+    CHECK_OK(measure_end(&run, &out));
+    return out;
+}
+
+// c2 and c3 shipped in v2 at 20, c4 reverts c2 in v3 at 90: v2 failed, 70 minutes until v3's end. v3 is the
+// hotfix of what ran, and the only rework of 3; v4 is new. Of the day's 1440 minutes 70 are of failure.
+TEST(derive_a_revert_recovers_what_it_reverts) {
+    begin();
+    commit("c1", "", 0, "", "");
+    commit("c2", "c1", 1, "", "");
+    commit("c3", "c2", 2, "", "");
+    commit("c4", "c3", 3, "", "c2");
+    commit("c5", "c4", 4, "", "");
+    deploy("v1", "c1", 10, "success");
+    deploy("v2", "c3", 20, "success");
+    says("v1 first baseline; v2 normal known:c2,c3");
+    deploy("v3", "c4", 90, "success");
+    says("v1 first baseline; v2 normal known:c2,c3 !remedy+70; v3 hotfix known:c4");
+    struct measure_result rework = measured(MEASURE_REWORK_RATE);
+    CHECK(rework.numerator == 1 && rework.denominator == 3);
+    struct measure_result recovery = measured(MEASURE_FAILED_DEPLOYMENT_RECOVERY);
+    CHECK(recovery.n == 1 && recovery.value.value == 70 * 60);
+    CHECK(fabs(measured(MEASURE_FAILED_TIME).value.value - 70. / 1440) < 1e-12);
+    deploy("v4", "c5", 100, "success");
+    says("v1 first baseline; v2 normal known:c2,c3 !remedy+70; v3 hotfix known:c4; v4 normal known:c5");
+    rework = measured(MEASURE_REWORK_RATE);
+    CHECK(rework.numerator == 1 && rework.denominator == 4);
+    end();
+}
+
+// v4 reverts c2 of v2, which v3 followed: v2 failed for 80 minutes, not v3; v4 is no hotfix of what ran, but
+// rework. v5 reverts c4 of v4, which a redeploy of v4 followed: a hotfix of v4. v6, which its source calls
+// normal, reverts c5: v5 failed, but no rework. v7 reverts c1, of before the first rollout: nothing. Of the 6
+// rollouts that count (the redeploy does not; v7 makes 7), v4 and v5 are rework.
+TEST(derive_reverts_of_older_rollouts_and_of_none) {
+    begin();
+    commit("c1", "", 0, "", "");
+    commit("c2", "c1", 1, "", "");
+    commit("c3", "c2", 2, "", "");
+    commit("c4", "c3", 3, "", "c2");
+    commit("c5", "c4", 4, "", "c4");
+    commit("c6", "c5", 5, "", "c5");
+    commit("c7", "c6", 6, "", "c1");
+    deploy("v1", "c1", 10, "success");
+    deploy("v2", "c2", 20, "success");
+    deploy("v3", "c3", 30, "success");
+    deploy("v4", "c4", 100, "success");
+    deploy("v4", "c4", 110, "success");
+    deploy("v5", "c5", 120, "success");
+    deploy_as("v6", "c6", 130, "success", "normal");
+    deploy("v7", "c7", 140, "success");
+    says("v1 first baseline; v2 normal known:c2 !remedy+80; v3 normal known:c3; v4 normal known:c4 "
+         "!remedy+20; "
+         "v4 redeploy none; v5 hotfix known:c5 !remedy+10; v6 normal known:c6; v7 normal known:c7");
+    struct measure_result rework = measured(MEASURE_REWORK_RATE);
+    CHECK(rework.numerator == 2 && rework.denominator == 7);
+    CHECK_U64(number(
+                  "SELECT count(*) FROM rollout r JOIN rollout o ON o.id = r.reverts WHERE r.version = 'v4' "
+                  "AND o.version = 'v2'"),
+              1);
+    end();
+}
+
+// A hotfix that says what it reverts mends that: v2, not v3 before it.
+TEST(derive_a_hotfix_blames_what_it_reverts) {
+    begin();
+    commit("c1", "", 0, "", "");
+    commit("c2", "c1", 1, "", "");
+    commit("c3", "c2", 2, "", "");
+    commit("c4", "c3", 3, "", "c2");
+    deploy("v1", "c1", 10, "success");
+    deploy("v2", "c2", 20, "success");
+    deploy("v3", "c3", 30, "success");
+    deploy("v4-hotfix", "c4", 90, "success");
+    says("v1 first baseline; v2 normal known:c2 !remedy+70; v3 normal known:c3; v4-hotfix hotfix known:c4");
     end();
 }
 
@@ -324,12 +431,6 @@ static void canary(const char *version, int64_t from, int64_t to, double weight)
     apply(&c);
 }
 
-static int64_t number(const char *sql) {
-    int64_t n;
-    CHECK_OK(db_number(db, sql, &n));
-    return n;
-}
-
 // i1 begins 15 minutes after v2 and exactly 30 after a flag was turned on: the flag is the cause. i2: the
 // flag was turned 31 minutes before it, and another only created, so it is v3's. i3 says itself that the flag
 // did it, hours later. A denied flag is none.
@@ -430,6 +531,7 @@ TEST(derive_does_not_depend_on_the_order_of_events) {
         commit("c1", "", 0, "", "");
         commit("c2", "c1", 1, "", "");
         commit("c3", "c2", 2, "", "c2");
+        commit("c4", "c3", 3, "", "c3");
         for (unsigned i = 0; i < EVENTS; i++) {
             switch (order[i]) {
             case 0: deploy("v1", "c1", 10, "success"); break;
@@ -441,8 +543,8 @@ TEST(derive_does_not_depend_on_the_order_of_events) {
             case 6: incident("i1", 95, 120, ""); break;
             case 7: incident("i2", 25, 40, ""); break;
             case 8: verdict("i1", "v3", "deny"); break;
-            case 9: deploy("v4", "", 200, "failure"); break;
-            case 10: deploy("v4", "", 210, "success"); break;
+            case 9: deploy("v4", "c4", 200, "failure"); break;
+            case 10: deploy("v4", "c4", 210, "success"); break;
             case 11: incident("i3", 211, 0, "v2"); break;
             case 12: deploy("v5", "", 300, "aborted"); break;
             default: deploy("v1", "c1", 10, "success"); break;
@@ -456,7 +558,7 @@ TEST(derive_does_not_depend_on_the_order_of_events) {
         CHECK_OK(db_prepare(
             db,
             "SELECT (SELECT group_concat(id || kind || state || ifnull(failure, '-') || ifnull(recovered_at, "
-            "'-') || commits, ' ') FROM (SELECT * FROM rollout ORDER BY id))"
+            "'-') || ifnull(reverts, '-') || commits, ' ') FROM (SELECT * FROM rollout ORDER BY id))"
             " || (SELECT group_concat(rollout || incident || rule || decides || evidence, ' ') FROM (SELECT "
             "* FROM link ORDER BY 1, 2, 3, 6))"
             " || (SELECT group_concat(hex(figures), ' ') FROM (SELECT * FROM series ORDER BY 1, 2, 3))",
@@ -465,6 +567,7 @@ TEST(derive_does_not_depend_on_the_order_of_events) {
         (void)snprintf(got, sizeof got, "%.*s", STR_ARG(db_text(r, 0)));
         db_reset(r);
         CHECK(strlen(got) > 100);
+        CHECK_U64(number("SELECT count(*) FROM rollout WHERE version = 'v4' AND kind = 'hotfix'"), 1);
         if (turn == 0) memcpy(want, got, sizeof want);
         CHECK_STR(str_of(got), str_of(want));
         end();

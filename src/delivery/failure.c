@@ -5,7 +5,6 @@
 
 #include "delivery/held.h"
 #include "delivery/naming.h"
-#include "vcs/sha.h"
 
 // What is asked for each incident is sorted once, so that an incident costs what belongs to it.
 struct finding {
@@ -24,25 +23,6 @@ struct finding {
     const uint32_t *said; // its verdicts
     uint32_t n_said;
 };
-
-// --- commits ---------------------------------------------------------------------------------------------
-
-static int by_sha(const void *key, const void *item) {
-    const struct brought *b = item;
-    return str_cmp(*(const struct str *)key, b->sha);
-}
-
-// The rollout that brought a commit, by its sha in hex or bytes; ROLLOUT_NONE.
-static uint32_t brought_by(const struct failure_ask *ask, struct str sha) {
-    char bytes[SHA_BYTES];
-    if (sha.len == 2 * (size_t)SHA_BYTES) {
-        if (!hex_decode(sha, bytes, SHA_BYTES)) return ROLLOUT_NONE;
-        sha = (struct str){ bytes, SHA_BYTES };
-    }
-    if (sha.len != SHA_BYTES || !ask->n_brought) return ROLLOUT_NONE;
-    const struct brought *b = bsearch(&sha, ask->brought, ask->n_brought, sizeof *b, by_sha);
-    return b ? b->rollout : ROLLOUT_NONE;
-}
 
 static bool can_fail(const struct rollout *r) { // it was in production whole
     return r->state == ROLLOUT_SUCCESS;
@@ -125,7 +105,7 @@ static enum err add_remedy(struct finding *f, uint32_t i) {
                    str_fmt(f->a, "rolled back to %.*s", STR_ARG(name_of(r))));
     if (r->kind != ROLLOUT_HOTFIX) return ERR_OK;
     if (!r->lead->fixes.len)
-        return r->before == ROLLOUT_NONE
+        return r->before == ROLLOUT_NONE || r->reverts != ROLLOUT_NONE // which says what it mends
                    ? ERR_OK
                    : add(f, r->before, ROLLOUT_NONE, FAILURE_REMEDY,
                          str_fmt(f->a, "the next rollout, %.*s, is a hotfix", STR_ARG(name_of(r))));
@@ -139,17 +119,12 @@ static enum err add_remedy(struct finding *f, uint32_t i) {
                                              STR_ARG(r->lead->fixes)));
 }
 
-static enum err add_reverts(struct finding *f) {
-    for (uint32_t i = 0; i < f->ask->n_brought; i++) {
-        const struct brought *b = &f->ask->brought[i];
-        if (!b->reverts.len) continue;
-        uint32_t bad = brought_by(f->ask, b->reverts);
-        if (bad == ROLLOUT_NONE || bad >= b->rollout) continue; // never shipped, or shipped together
-        TRY(add(f, bad, ROLLOUT_NONE, FAILURE_REMEDY,
-                str_fmt(f->a, "%.*s reverts a commit of it",
-                        STR_ARG(name_of(&f->ask->rollouts->items[b->rollout])))));
-    }
-    return ERR_OK;
+static enum err add_revert(struct finding *f, uint32_t i) {
+    const struct rollout *all = f->ask->rollouts->items;
+    uint32_t by = all[i].reverted_by;
+    if (by == ROLLOUT_NONE) return ERR_OK;
+    return add(f, i, ROLLOUT_NONE, FAILURE_REMEDY,
+               str_fmt(f->a, "%.*s reverts a commit of it", STR_ARG(name_of(&all[by]))));
 }
 
 // Rule 6: what the traces of a rollout showed.
@@ -203,7 +178,7 @@ static enum err add_named(struct finding *f, uint32_t i) {
     if (k != ROLLOUT_NONE)
         return add(f, k, i, FAILURE_VERSION,
                    str_fmt(f->a, "the incident names %.*s, which this rollout brought", STR_ARG(cause)));
-    k = brought_by(f->ask, cause);
+    k = brought_by(f->ask->brought, f->ask->n_brought, cause);
     return k == ROLLOUT_NONE ? ERR_OK
                              : add(f, k, i, FAILURE_VERSION,
                                    str_fmt(f->a, "the incident names commit %.*s, which this rollout brought",
@@ -467,7 +442,7 @@ static enum err sort_all(struct finding *f) {
 static enum err find_without_incident(struct finding *f) {
     struct failures *out = f->out;
     for (uint32_t i = 0; i < f->ask->rollouts->n; i++) TRY(add_remedy(f, i));
-    TRY(add_reverts(f));
+    for (uint32_t i = 0; i < f->ask->rollouts->n; i++) TRY(add_revert(f, i));
     for (uint32_t k = 0; k < f->ask->n_canaries; k++) TRY(add_canary(f, ROLLOUT_NONE, k));
     TRY(add_impacts(f));
     for (uint32_t i = 0; i < out->n; i++)
@@ -554,6 +529,8 @@ int64_t failure_recovered(const struct failure_ask *ask, const struct failures *
     for (uint32_t i = low; i < f->n_remedies && best == 0; i++) // they are by their ends: the first is it
         if (mends(all, f->remedies[i], rollout))
             take_earlier(&best, all->items[f->remedies[i]].finished, after);
+    if (all->items[rollout].reverted_by != ROLLOUT_NONE)
+        take_earlier(&best, all->items[all->items[rollout].reverted_by].finished, after);
     for (uint32_t i = f->first_of[rollout]; i != ROLLOUT_NONE; i = f->next_of[i])
         take_earlier(&best, ask->incidents[f->links[i].incident].recovered, after);
     return best;

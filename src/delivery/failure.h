@@ -5,6 +5,7 @@
 // one is no candidate. Pure; nothing depends on the order of what is given.
 #pragma once
 
+#include "delivery/revert.h"
 #include "delivery/series.h"
 
 #define FAILURE_WINDOW_NS (24 * 3600 * 1000000000ll) // how long after a rollout an incident may be its doing
@@ -25,11 +26,6 @@ struct verdict {
     bool confirms;
     struct str by;
     bool of_nothing; // it names nothing that is known, of whatever service
-};
-// A commit that a rollout brought, by sha (20 bytes, ascending in the array).
-struct brought {
-    struct str sha, reverts; // reverts: 20 bytes, or empty
-    uint32_t rollout;
 };
 
 // Flags and canaries of the service in the environment.
@@ -70,7 +66,7 @@ struct failures {
     uint32_t n_remedies;
 };
 struct failure_ask {
-    const struct rollouts *rollouts;
+    const struct rollouts *rollouts; // with their reverts
     const struct incident *incidents;
     uint32_t n_incidents;
     const struct verdict *verdicts;
@@ -86,6 +82,6 @@ struct failure_ask {
 };
 NODISCARD enum err failures_of(struct arena *a, const struct failure_ask *ask, struct failures *out);
 
-// When a failed rollout was recovered from: the earliest of its rollback, a fix, the end of an
-// incident that it caused; 0: not yet.
+// When a failed rollout was recovered from: the earliest of its rollback, a fix, a revert of a
+// commit of it, the end of an incident that it caused; 0: not yet.
 int64_t failure_recovered(const struct failure_ask *ask, const struct failures *f, uint32_t rollout);

@@ -158,8 +158,8 @@ static void see_recovery(struct measuring *r, struct measure_row row, const stru
     if (measuring_in_window(r, f->recovered)) measuring_add_time(r, row, f->finished, f->recovered);
 }
 
-// Over counted rollouts and rollbacks: which are `hits`, as bits of kinds.
-static void see_kind(struct measuring *r, struct measure_row row, const struct figure *f, unsigned hits) {
+// Over counted rollouts and rollbacks.
+static void see_share(struct measuring *r, struct measure_row row, const struct figure *f, bool hit) {
     if (!measuring_in_window(r, f->finished)) return;
     const char *why = f->state != ROLLOUT_SUCCESS   ? state_reasons[f->state]
                       : f->kind == ROLLOUT_ROLLBACK ? NULL
@@ -167,7 +167,11 @@ static void see_kind(struct measuring *r, struct measure_row row, const struct f
     if (why)
         measuring_leave_out(r, row, why);
     else
-        measuring_add_case(r, row, hits >> f->kind & 1);
+        measuring_add_case(r, row, hit);
+}
+
+static bool is_rework(const struct figure *f) {
+    return f->kind == ROLLOUT_HOTFIX || f->kind == ROLLOUT_ROLLBACK || f->reverts;
 }
 
 static void see_rollback(struct measuring *r, struct measure_row row, const struct figure *f) {
@@ -223,8 +227,8 @@ static void see_rollout(struct measuring *r, struct measure_row row, const struc
     case MEASURE_LEAD_TIME: see_leads(r, row, f); break;
     case MEASURE_CHANGE_FAILURE_RATE: see_failure(r, row, f); break;
     case MEASURE_FAILED_DEPLOYMENT_RECOVERY: see_recovery(r, row, f); break;
-    case MEASURE_REWORK_RATE: see_kind(r, row, f, 1 << ROLLOUT_HOTFIX | 1 << ROLLOUT_ROLLBACK); break;
-    case MEASURE_ROLLBACK_RATE: see_kind(r, row, f, 1 << ROLLOUT_ROLLBACK); break;
+    case MEASURE_REWORK_RATE: see_share(r, row, f, is_rework(f)); break;
+    case MEASURE_ROLLBACK_RATE: see_share(r, row, f, f->kind == ROLLOUT_ROLLBACK); break;
     case MEASURE_ROLLBACK_TIME: see_rollback(r, row, f); break;
     case MEASURE_DEPLOYMENT_SUCCESS_RATE: see_outcome(r, row, f, false); break;
     case MEASURE_FIRST_TRY_RATE: see_outcome(r, row, f, true); break;

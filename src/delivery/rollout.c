@@ -174,7 +174,12 @@ static enum err add_to(struct grouping *gr, struct group *g, const struct deploy
 static enum err group_new(struct grouping *gr, const struct deploy *d, struct group **out) {
     struct group *g = ARENA_NEW(gr->a, struct group);
     if (!g) return ERR_NOMEM;
-    g->r = (struct rollout){ .lead = d, .started = begun(d), .before = ROLLOUT_NONE, .undoes = ROLLOUT_NONE };
+    g->r = (struct rollout){ .lead = d,
+                             .started = begun(d),
+                             .before = ROLLOUT_NONE,
+                             .undoes = ROLLOUT_NONE,
+                             .reverts = ROLLOUT_NONE,
+                             .reverted_by = ROLLOUT_NONE };
     g->number = gr->all ? gr->all->number + 1 : 0;
     g->next = gr->all;
     gr->all = *out = g;

@@ -61,6 +61,9 @@ struct rollout {
     int64_t finished;      // when the last target was done, well or badly; 0: open
     uint32_t before;       // index of what ran before (the last success), or ROLLOUT_NONE
     uint32_t undoes;       // ROLLBACK: index of the rollout that is taken back; else ROLLOUT_NONE
+    // By what the rollouts brought (revert.h), ROLLOUT_NONE until then.
+    uint32_t reverts;     // index of the last one before it of which it reverts a commit
+    uint32_t reverted_by; // index of the first one that reverts a commit of it
 };
 
 struct rollouts {

@@ -33,7 +33,7 @@ static void put_figure(struct buf *b, const struct figure *f, int64_t base, int6
     int64_t finished = f->finished / unit, at = finished ? finished : base;
     wr_u64le(b, f->id);
     wr_u8(b, (uint8_t)((unsigned)f->state | (unsigned)f->kind << 2 | (unsigned)f->retried << 5 |
-                       (unsigned)f->mixed << 6));
+                       (unsigned)f->mixed << 6 | (unsigned)f->reverts << 7));
     wr_u8(b,
           (uint8_t)((unsigned)f->commits_state | (unsigned)f->failure << 3 | (unsigned)f->automation << 6));
     packed_put_time(b, finished, base);
@@ -81,6 +81,7 @@ static bool take_figure(struct reader *r, struct figure *f, int64_t *base, int64
     f->kind = (enum rollout_kind)(a >> 2 & 7);
     f->retried = a >> 5 & 1;
     f->mixed = a >> 6 & 1;
+    f->reverts = a >> 7;
     f->commits_state = (enum commits_state)(b & 7);
     f->failure = (enum failure_rule)(b >> 3 & 7);
     f->automation = (enum automation)(b >> 6);

@@ -53,6 +53,7 @@ struct figure { // of a rollout
     enum failure_rule failure;
     enum automation automation;
     bool retried, mixed;
+    bool reverts;                             // it is rework by the revert that it brings (revert.h)
     int64_t started, first_success, finished; // as in struct rollout
     int64_t recovered;                        // from its failure; 0: not, or not known
     uint32_t n_changes;                       // pull requests among its commits

@@ -26,6 +26,7 @@ static void random_series(struct arena *a, struct series *s) {
                                 .automation = (enum automation)test_below(4),
                                 .retried = test_below(2),
                                 .mixed = test_below(2),
+                                .reverts = test_below(2),
                                 .started = some_time(whole),
                                 .first_success = some_time(whole),
                                 .finished = some_time(whole),
@@ -45,9 +46,9 @@ static bool same_figure(const struct figure *a, const struct figure *b) {
     return a->id == b->id && a->state == b->state && a->kind == b->kind &&
            a->commits_state == b->commits_state && a->failure == b->failure &&
            a->automation == b->automation && a->retried == b->retried && a->mixed == b->mixed &&
-           a->started == b->started && a->first_success == b->first_success && a->finished == b->finished &&
-           a->recovered == b->recovered && a->n_changes == b->n_changes && a->n_commits == b->n_commits &&
-           a->first_commit == b->first_commit && a->undoes == b->undoes;
+           a->reverts == b->reverts && a->started == b->started && a->first_success == b->first_success &&
+           a->finished == b->finished && a->recovered == b->recovered && a->n_changes == b->n_changes &&
+           a->n_commits == b->n_commits && a->first_commit == b->first_commit && a->undoes == b->undoes;
 }
 
 TEST(series_comes_back_and_a_cut_one_is_refused) {

@@ -1286,6 +1286,38 @@ def a_git_history():
     assert "2026-05-01 00:00" in out, out
 
 
+def a_revert_recovers_what_it_reverts():
+    """c1 ─ c2 ─ c3 ─ revert of c2 ─ c5      tags v1 = c1, v2 = c3 at 3 h, v3 = the revert at 5 h, v4 = c5
+    v2 failed for two hours, until v3, its hotfix: the one rework of 4. Derived anew it is the same."""
+    repo, t = Repository(), 1780000000
+    repo.commit("c1", t)
+    repo.tag("v1", t + HOUR)
+    repo.commit("c2", t + 2 * HOUR)
+    bad = repo.run("rev-parse", "HEAD")
+    repo.commit("c3", t + 2 * HOUR)
+    repo.tag("v2", t + 3 * HOUR)
+    repo.run("revert", "--no-edit", bad, at=t + 4 * HOUR)
+    repo.tag("v3", t + 5 * HOUR)
+    repo.commit("c5", t + 6 * HOUR)
+    repo.tag("v4", t + 7 * HOUR)
+    data = temporary_directory() / "data"
+    code, _, err = takt("import", "git", repo.path, "--service", "shop", "--tags", "^v[0-9]", "--data", data)
+    assert code == 0, err
+    scope = ("--data", data, "--from", t, "--to", t + DAY)
+    told = takt("deploys", *scope, "--json")[1]
+    rollouts = {r["version"]: r for r in json.loads(told)["rollouts"]}
+    assert [rollouts[f"v{n}"]["kind"] for n in range(1, 5)] == ["first", "normal", "hotfix", "normal"], told
+    assert rollouts["v2"]["failure"] == "remedy" and rollouts["v2"]["recovered"] == rollouts["v3"]["finished"], told
+    assert rollouts["v3"]["reverts"] == rollouts["v2"]["id"] and "reverts" not in rollouts["v4"], told
+    found = {m["name"]: m for m in json.loads(takt("dora", *scope, "--json")[1])["measures"]}
+    assert found["failed_deployment_recovery"]["value"] == 2 * HOUR, found["failed_deployment_recovery"]
+    assert (found["rework_rate"]["numerator"], found["rework_rate"]["denominator"]) == (1, 4), found["rework_rate"]
+    assert math.isclose(found["failed_time"]["value"], 2 / 24), found["failed_time"]
+    code, _, err = takt("reprocess", "--data", data)
+    assert code == 0, err
+    assert takt("deploys", *scope, "--json")[1] == told
+
+
 def when_the_impact_began_is_not_when_it_was_noticed():
     """What a pager or an alert tells is when somebody took notice. Without a start that somebody told there is no time to
     detect, and the times to restore and to remediate are one."""
@@ -1501,5 +1533,5 @@ def cases(tap):
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
     tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
-    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, hooks_that_name_no_service_tell_of_their_repository, commits_of_impossible_times_have_no_lead_time, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
+    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, a_revert_recovers_what_it_reverts, hooks_that_name_no_service_tell_of_their_repository, commits_of_impossible_times_have_no_lead_time, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
         tap.case(case.__name__, case)

@@ -50,6 +50,7 @@ export interface Rollout {
   failure?: string;
   before?: string;
   undoes?: string;
+  reverts?: string;
   commits_state: string;
   commits: number;
   changes?: number;

@@ -187,6 +187,7 @@ function Head({ d }: { d: Deploy }): JSX.Element {
         {r.actor && <Fact name="By"><bdi>{visible(r.actor, 60)}</bdi>{r.trigger ? `, ${r.trigger}` : ''}</Fact>}
         {r.sha && <Fact name="Commit"><code>{r.sha.slice(0, 12)}</code><Copy text={r.sha} label="Copy the commit's id" /></Fact>}
         {r.undoes && <Fact name="Takes back"><a href={deployPath(r.undoes)}>the rollout before</a></Fact>}
+        {r.reverts && <Fact name="Reverts"><a href={deployPath(r.reverts)}>a commit of an earlier rollout</a></Fact>}
       </dl>
       <p class="row small">
         {d.previous && <a href={deployPath(d.previous.id)}><Icon name="left" /> before: {nameOf(d.previous)}</a>}
