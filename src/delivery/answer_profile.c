@@ -207,7 +207,8 @@ static enum err need_service(struct db *db, struct str service) {
         db,
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM catalogue WHERE service = ?1) OR EXISTS (SELECT 1 FROM "
         "deploy WHERE service = ?1) OR EXISTS (SELECT 1 FROM incident WHERE service = ?1) OR EXISTS "
-        "(SELECT 1 FROM seen_service WHERE service = ?1)",
+        "(SELECT 1 FROM seen_service WHERE service = ?1) OR EXISTS (SELECT 1 FROM flag_change WHERE "
+        "service = ?1) OR EXISTS (SELECT 1 FROM canary WHERE service = ?1)",
         &r));
     db_bind_text(r, 1, service);
     TRY(db_step(r, &found));
