@@ -42,10 +42,11 @@ struct finding_facts {
     struct finding_share unlinked;      // incidents without a rollout that caused them
     struct finding_share
         unanswered; // incidents that nobody acknowledged and no rollout caused, of ended ones
-    struct finding_share contradicted;    // promoted canaries whose rollout failed, of promoted ones
-    struct finding_share unowned;         // services of the scope without owner or team in the catalogue
-    struct finding_share no_runbook;      // services with incidents, without a runbook
-    struct finding_name failed_time;      // seconds in failed state: the worst service's, of all
+    struct finding_share contradicted; // promoted canaries whose rollout failed, of promoted ones
+    struct finding_name misrouted;   // canaries with far more of the requests than their weight; one of them
+    struct finding_share unowned;    // services of the scope without owner or team in the catalogue
+    struct finding_share no_runbook; // services with incidents, without a runbook
+    struct finding_name failed_time; // seconds in failed state: the worst service's, of all
     struct finding_name worst_service;    // failed rollouts of the service that is worse than all together
     struct finding_share blind;           // verdicts on impact that are "insufficient", of all
     struct finding_share rollback_errors; // rollbacks that did not end well, of all

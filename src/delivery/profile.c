@@ -475,6 +475,22 @@ static struct finding mode_named(const struct finding_case *c, const char *name,
     return f;
 }
 
+static struct finding canary_misrouted(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("canary-misrouted", "Canaries get far more requests than their weight says", NULL);
+    const struct finding_name *n = &c->facts->misrouted;
+    if (n->share.n == 0)
+        cannot_know(
+            c, &f,
+            "no canary that was given up tells its weight and was seen in traces beside the old version");
+    else
+        finding_says(&f, c->arena, when(n->share.k > 0),
+                     "%llu of %llu canaries that were given up had more than twice their weight%s%.*s",
+                     (unsigned long long)n->share.k, (unsigned long long)n->share.n, n->share.k ? ": " : "",
+                     STR_ARG(n->text));
+    return f;
+}
+
 void profile_modes(const struct finding_case *c, struct finding out[static PROFILE_MODES]) {
     const struct finding_facts *k = c->facts;
     out[0] = queue_long(c);
@@ -507,4 +523,5 @@ void profile_modes(const struct finding_case *c, struct finding out[static PROFI
                          "is silent for longer than ever before");
     out[11] = mode_share(c, "blind-after-deploy", "Traffic does not tell whether a deploy did harm", k->blind,
                          0.5, "verdicts from traces that were insufficient");
+    out[12] = canary_misrouted(c);
 }

@@ -75,7 +75,7 @@ static void plant_good(struct plant *p) {
         .runs = 100,
         .services = 4,
     };
-    p->facts.silent.share = p->facts.skewed.share = none;
+    p->facts.silent.share = p->facts.skewed.share = p->facts.misrouted.share = none;
     p->facts.worst_service = (struct finding_name){ STR("cart"), { 1, 25 } };
     p->facts.failed_time = (struct finding_name){ STR("cart"), { 30, 100 } };
 }
@@ -234,6 +234,12 @@ TEST(profile_modes_show_their_sign) {
         n += planted;
     }
     CHECK(n == 3);
+    p.facts.misrouted = (struct finding_name){ STR("shop 2"), { 1, 3 } };
+    profile_modes(&c, m);
+    CHECK(strcmp(m[12].name, "canary-misrouted") == 0 && m[12].answer == FINDING_YES);
+    p.facts.misrouted = (struct finding_name){ 0 };
+    profile_modes(&c, m);
+    CHECK(m[12].answer == FINDING_UNKNOWN);
     plant_fini(&p);
 }
 

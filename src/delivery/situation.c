@@ -137,6 +137,18 @@ static const char canary_share[] =
     "SELECT sum(state = 'promoted' AND EXISTS (SELECT 1 FROM rollout o WHERE o.service = canary.service AND "
     "o.version = canary.version AND o.production AND o.failure IS NOT NULL)), sum(state = "
     "'promoted')" CANARIES;
+// What it got while both versions served, against the most that it was given; the steps up to that may have
+// been lower, so far too little cannot be told. Of a promoted one both serve at any share for a while.
+#define FAR "share > 2 * most_weight AND share > most_weight + 10"
+static const char misrouted[] =
+    "SELECT max(CASE WHEN " FAR " THEN printf('%s %s had %.0f %% of the requests at a weight of %.0f %%', "
+    "service, version, share, most_weight) END), sum(" FAR "), count(*) FROM (SELECT c.service, c.version, "
+    "most_weight, 100.0 * i.new_requests / (i.old_requests + i.new_requests) AS share, max(r.started_at)"
+    " FROM (SELECT key, service, environment, version, most_weight, ended_at" CANARIES
+    " AND ifnull(state, '') <> 'promoted' AND most_weight > 0 AND most_weight < 100) c JOIN rollout r ON "
+    "r.service = c.service AND r.environment = ifnull(c.environment, r.environment) AND r.started_at <= "
+    "c.ended_at JOIN impact i ON i.key = printf('%016x', r.id) WHERE c.version IN (r.version, i.version) AND "
+    "i.phase = 'concurrent' AND i.old_requests + i.new_requests > 0 GROUP BY c.key)";
 static const char verdict_share[] =
     "SELECT sum(verdict = 'insufficient'), count(*) FROM impact WHERE computed_at >= ?1 AND computed_at < ?2"
     " AND (?3 = '' OR environment = ?3) AND " SCOPE_SERVICES;
@@ -144,6 +156,7 @@ static const char verdict_share[] =
 static enum err read_canaries(const struct situation *s, struct finding_facts *f) {
     TRY(count(s, "SELECT count(*)" CANARIES, &f->canaries));
     TRY(shares(s, canary_share, 1, (struct finding_share *[]){ &f->contradicted }));
+    TRY(named(s, misrouted, &f->misrouted));
     return shares(s, verdict_share, 1, (struct finding_share *[]){ &f->blind });
 }
 

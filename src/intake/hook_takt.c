@@ -25,6 +25,9 @@ static enum err read_impact(struct hook_in *in) {
     SAY_PATHS(&s, d, paths);
     say_time(&s, IMPACT_COMPUTED, time);
     say_int(&s, IMPACT_FINAL, doc_bool(d, "final"));
+    int64_t requests;
+    if (doc_i64(d, "arms.old.requests", &requests)) say_int(&s, IMPACT_OLD_REQUESTS, requests);
+    if (doc_i64(d, "arms.new.requests", &requests)) say_int(&s, IMPACT_NEW_REQUESTS, requests);
     return hook_end(in);
 }
 

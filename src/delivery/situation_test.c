@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Canaries against what the traces say that they got.
+#include "delivery/situation.h"
+
+#include "base/test.h"
+#include "delivery/delivery.h"
+#include "intake/intake.h"
+
+#define HOUR (3600 * 1000000000ll)
+#define NOW (1767225600000000000ll + 24 * HOUR) // 2026-01-02
+
+static struct delivery *d;
+static struct arena arena;
+
+static void take(const char *source, const char *type, struct str body) {
+    struct intake in;
+    struct delivery_taken taken;
+    struct err_ctx ctx = { 0 };
+    struct intake_header header = { STR("content-type"), str_of(type) };
+    struct intake_request r = {
+        .source = str_of(source), .headers = &header, .n_headers = 1, .body = body, .received = NOW
+    };
+    if (intake_read(&r, &arena, &in, &ctx) != ERR_OK) test_fail(__FILE__, __LINE__, ctx.text);
+    CHECK_OK(delivery_take(d, &r, &in, &taken));
+    CHECK_U64(taken.unknown + taken.aside, 0);
+}
+static void tell(const char *type, struct str data) {
+    static unsigned serial;
+    take("events", "application/cloudevents+json",
+         str_fmt(&arena,
+                 "{\"specversion\":\"1.0\",\"id\":\"%u\",\"source\":\"t\",\"type\":\"dev.takt.%s\",\"data\":{"
+                 "\"service\":\"shop\",\"environment\":\"production\",%.*s}}",
+                 serial++, type, STR_ARG(data)));
+}
+
+// A rollout of the version at noon, its canary until one, and what traces showed of both versions.
+static void ship(unsigned version, const char *canary, unsigned weight, const char *phase, unsigned old,
+                 unsigned new) {
+    struct db *db;
+    struct db_row *r;
+    bool row;
+    tell("deploy", str_fmt(&arena,
+                           "\"id\":\"d%u\",\"version\":\"v%u\",\"state\":\"success\",\"started_at\":"
+                           "\"2026-01-01T12:00:%02uZ\",\"succeeded_at\":\"2026-01-01T13:00:%02uZ\"",
+                           version, version, version, version));
+    tell("canary", str_fmt(&arena,
+                           "\"id\":\"c%u\",\"version\":\"v%u\",\"state\":\"%s\",\"most_weight\":%u,"
+                           "\"started_at\":\"2026-01-01T12:00:00Z\",\"ended_at\":\"2026-01-01T13:00:00Z\"",
+                           version, version, canary, weight));
+    CHECK_OK(delivery_reader(d, &db));
+    CHECK_OK(db_prepare(db, "SELECT printf('%016x', id) FROM rollout WHERE version = ?", &r));
+    db_bind_text(r, 1, str_fmt(&arena, "v%u", version));
+    CHECK_OK(db_step(r, &row));
+    CHECK(row);
+    struct str id = str_dup(&arena, db_text(r, 0));
+    db_reset(r);
+    delivery_reader_done(d, db);
+    take(
+        "takt", "application/json",
+        str_fmt(
+            &arena,
+            "{\"rollout\":\"%.*s\",\"service\":\"shop\",\"environment\":\"production\",\"verdict\":\"clean\","
+            "\"phase\":\"%s\",\"state\":\"%u\",\"arms\":{\"old\":{\"requests\":%u},\"new\":{\"requests\":%u}}"
+            "}",
+            STR_ARG(id), phase, version, old, new));
+}
+
+static struct finding_name misrouted(void) {
+    struct db *db;
+    struct finding_facts f;
+    struct situation_ask ask = { .from = NOW - 24 * HOUR, .to = NOW, .now = NOW };
+    CHECK_OK(delivery_reader(d, &db));
+    CHECK_OK(situation_read(db, &arena, &ask, &f));
+    delivery_reader_done(d, db);
+    return f.misrouted;
+}
+
+// v2 had 200 of 1000 requests at 20 %, v3 had 300 of 1000 at 10 %: one of two. Of v4, which was promoted, of
+// v5, which was compared before and after, of v6 at 100 % and of v7 without a weight it cannot be told; v8
+// had exactly twice its weight.
+TEST(situation_canaries_that_got_more_than_their_weight) {
+    struct err_ctx ctx = { 0 };
+    arena_init(&arena, SIZE_MAX, NULL);
+    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
+    ship(4, "promoted", 10, "concurrent", 100, 900);
+    ship(5, "failed", 10, "before-after", 100, 900);
+    ship(6, "failed", 100, "concurrent", 100, 900);
+    ship(7, "failed", 0, "concurrent", 100, 900);
+    CHECK_U64(misrouted().share.n, 0);
+    ship(2, "failed", 20, "concurrent", 800, 200);
+    CHECK(misrouted().share.k == 0 && misrouted().share.n == 1);
+    ship(3, "failed", 10, "concurrent", 700, 300);
+    struct finding_name found = misrouted();
+    CHECK(found.share.k == 1 && found.share.n == 2);
+    CHECK_STR(found.text, STR("shop v3 had 30 % of the requests at a weight of 10 %"));
+    ship(8, "failed", 25, "concurrent", 500, 500);
+    CHECK(misrouted().share.k == 1 && misrouted().share.n == 3);
+    delivery_close(d);
+    arena_fini(&arena);
+}
