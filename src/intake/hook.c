@@ -240,17 +240,8 @@ const char *author_kind(struct str login, struct str type) {
     return str_eq_nocase(type, STR("Bot")) || str_ends(login, STR("[bot]")) ? "bot" : "person";
 }
 
-bool hook_listed(struct str s, const struct str *list, unsigned n) {
-    for (unsigned i = 0; i < n; i++)
-        if (str_eq_nocase(s, list[i])) return true;
-    return false;
-}
-
-bool hook_incident_label(const struct hook_in *in, struct str label) {
-    static const struct str usual = { "incident", 8 };
-    const struct intake_rules *rules = in->r->rules;
-    if (!rules || rules->n_incident_labels == 0) return str_eq_nocase(label, usual);
-    return hook_listed(label, rules->incident_labels, rules->n_incident_labels);
+bool hook_incident_label(struct str label) {
+    return str_eq_nocase(label, STR("incident"));
 }
 
 void say_artifact(struct say *s, struct str image_or_purl) {

@@ -111,8 +111,7 @@ const struct word *result_word(struct str s);
 int64_t severity_of(struct str s);
 // A login that ends with [bot], or a type "Bot".
 const char *author_kind(struct str login, struct str type);
-bool hook_listed(struct str s, const struct str *list, unsigned n);
-bool hook_incident_label(const struct hook_in *in, struct str label);
+bool hook_incident_label(struct str label);
 // version, digest and (when nothing better is known) sha of a deploy from an image or a package URL.
 void say_artifact(struct say *s, struct str image_or_purl);
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Alertmanager, and the shape that it shares with Grafana. Each alert of a request is an event of its
 // own, known by (fingerprint, startsAt, status), so that what is sent again every few minutes is one.
-// Each is an alert; an incident too only by rule: label takt_incident="true", or a severity that is
-// configured.
+// Each is an alert; an incident too only by rule: label takt_incident="true".
 #include "intake/hook.h"
 
 static const struct word states[] = {
@@ -10,11 +9,8 @@ static const struct word states[] = {
     { "resolved", "resolved", RANK_DONE },
 };
 
-static bool is_incident(const struct hook_in *in, struct doc labels) {
-    const struct intake_rules *rules = in->r->rules;
-    if (str_eq_nocase(doc_text(labels, "takt_incident"), STR("true"))) return true;
-    return rules &&
-           hook_listed(doc_text(labels, "severity"), rules->alert_severities, rules->n_alert_severities);
+static bool is_incident(struct doc labels) {
+    return str_eq_nocase(doc_text(labels, "takt_incident"), STR("true"));
 }
 
 static struct str first_of(struct doc d, const char *const *names, unsigned n) {
@@ -89,7 +85,7 @@ static void alert_read(struct hook_in *in, struct doc alert, struct str version,
     struct str key = str_fmt(a, "%s:%.*s%s%.*s:%.*s", provider, STR_ARG(org), org.len ? ":" : "",
                              STR_ARG(print), STR_ARG(since));
     say_alert(in, alert, key, state);
-    if (is_incident(in, doc_object(alert, "labels"))) say_incident(in, alert, key, state, provider);
+    if (is_incident(doc_object(alert, "labels"))) say_incident(in, alert, key, state, provider);
 }
 
 enum err alerts_read(struct hook_in *in, const char *provider) {

@@ -103,9 +103,9 @@ void github_release(struct github *g) {
 
 // --- issues as incidents -------------------------------------------------------------------------
 
-static bool is_incident(struct github *g, struct doc issue) {
+static bool is_incident(struct doc issue) {
     for (struct doc l = doc_first(doc_array(issue, "labels")); l.node; l = doc_next(l))
-        if (hook_incident_label(g->in, doc_text(l, "name"))) return true;
+        if (hook_incident_label(doc_text(l, "name"))) return true;
     return str_eq_nocase(doc_text(issue, "type.name"), STR("incident"));
 }
 
@@ -130,7 +130,7 @@ void github_issue(struct github *g) {
     bool closed = str_eq(doc_text(i, "state"), STR("closed"));
     int64_t time = time_or(doc_stamp(i, "updated_at"), doc_stamp(i, closed ? "closed_at" : "created_at"));
     (void)github_event(g, time);
-    if (!is_incident(g, i)) return;
+    if (!is_incident(i)) return;
     struct str key =
         str_fmt(g->in->arena, "%.*s:issue:%.*s", STR_ARG(g->prefix), STR_ARG(doc_need_id(i, "number")));
     struct say s =

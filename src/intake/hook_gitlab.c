@@ -112,7 +112,7 @@ static void note(struct gitlab *g) {
 static bool is_incident(struct gitlab *g) {
     if (str_eq_nocase(attribute(g, "type"), STR("Incident"))) return true;
     for (struct doc l = doc_first(doc_array(g->d, "labels")); l.node; l = doc_next(l))
-        if (hook_incident_label(g->in, doc_text(l, "title"))) return true;
+        if (hook_incident_label(doc_text(l, "title"))) return true;
     return false;
 }
 

@@ -21,13 +21,6 @@ enum {
 struct intake_header {
     struct str name, value; // names in any case
 };
-// What a person decides about a source; NULL: the defaults.
-struct intake_rules {
-    const struct str *alert_severities; // labels `severity` that make an alert an incident; none by default
-    unsigned n_alert_severities;
-    const struct str *incident_labels; // labels that make an issue an incident; "incident" by default
-    unsigned n_incident_labels;
-};
 struct intake_request {
     struct str source; // what follows /hooks/: "github", "devlake/connections/1/deployments"; or "events"
     struct str query;  // of the URL, without '?'
@@ -36,7 +29,6 @@ struct intake_request {
     struct str body;
     int64_t received;              // ns UTC
     struct str kept_id, kept_type; // of an event that is read again, else empty
-    const struct intake_rules *rules;
 };
 struct str intake_header(const struct intake_request *r, struct str name); // empty: not there
 

@@ -75,8 +75,6 @@ static void folder_read(const char *source, struct folder *out) {
 struct request {
     struct intake_request r;
     struct intake_header headers[HEADERS_MAX];
-    struct str severities[1];
-    struct intake_rules rules;
 };
 
 static void header_add(struct request *q, struct str line) {
@@ -85,10 +83,6 @@ static void header_add(struct request *q, struct str line) {
     value = str_trim(value);
     if (str_eq(name, STR("@received"))) {
         CHECK(stamp_read(value, &q->r.received));
-    } else if (str_eq(name, STR("@severity"))) {
-        q->severities[0] = value;
-        q->rules = (struct intake_rules){ .alert_severities = q->severities, .n_alert_severities = 1 };
-        q->r.rules = &q->rules;
     } else {
         q->headers[q->r.n_headers++] = (struct intake_header){ name, value };
     }
@@ -211,7 +205,6 @@ TEST(hook_kept_events_say_the_same_again) {
                 struct intake_request r = { .source = q.r.source,
                                             .body = one.events->body,
                                             .received = q.r.received,
-                                            .rules = q.r.rules,
                                             .kept_id = one.events->id,
                                             .kept_type = one.events->type };
                 CHECK_OK(intake_read(&r, &a, &again, &ctx));
