@@ -44,7 +44,7 @@ void message_double(struct message *m, uint32_t number, double v);
 static inline void message_begin(struct message *m, uint32_t number);
 static inline void message_entry(struct message *m, uint32_t number, struct str key);
 static inline void message_end(struct message *m);
-// The services of a trace (span/services.h, with zeros behind it as in query/find.h), as entries whose values
+// The services of a trace (span/services.h, with SERVICES_PAD behind it), as entries whose values
 // are nothing but their fields 1 and 2, UINT32: spans and errors. err is ERR_CORRUPT where it is no such
 // text.
 void message_services(struct message *m, uint32_t number, struct str services);

@@ -5,7 +5,7 @@
 #include "api/tempo.h"
 #include "base/test.h"
 #include "otlp/json.h"
-#include "query/find.h"
+#include "span/services.h"
 
 static struct str random_text(char room[static 40]) {
     static const char bytes[] = "ab\"\\\n\x01\xc3\xa4 z\xff";
@@ -30,7 +30,7 @@ static void tell_fields(struct message *both[2], const struct otlp_message *type
 
 // As they are given: just so many bytes behind the text, all zero.
 static struct str services_of(const struct buf *text) {
-    char *room = mem_zalloc(text->len + FIND_BEHIND);
+    char *room = mem_zalloc(text->len + SERVICES_PAD);
     if (text->len) memcpy(room, text->ptr, text->len);
     return (struct str){ room, text->len };
 }

@@ -36,9 +36,8 @@ struct trace_summary {
     bool has_root;
     struct str root_service, root_name;
     uint32_t spans;
-    struct str services; // span/services.h; FIND_BEHIND bytes behind it can be read
+    struct str services; // span/services.h, with SERVICES_PAD behind it
 };
-enum { FIND_BEHIND = 16 };
 
 struct find_attr {
     struct str key; // as answers name it: attributes without scope, intrinsics by their own name

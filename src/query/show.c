@@ -2,6 +2,7 @@
 #include "query/show.h"
 
 #include "base/hash.h"
+#include "span/services.h"
 
 // --- what is shown ---------------------------------------------------------------------------------
 
@@ -150,10 +151,10 @@ static enum err show_set(struct showing *s, const struct shown_set *in, struct f
 // --- traces ----------------------------------------------------------------------------------------
 
 static enum err show_services(struct showing *s, struct str text, struct str *out) {
-    char *copy = arena_alloc(s->into->arena, text.len + FIND_BEHIND);
+    char *copy = arena_alloc(s->into->arena, text.len + SERVICES_PAD);
     if (!copy) return ERR_NOMEM;
-    memcpy(copy, text.ptr, text.len);
-    memset(copy + text.len, 0, FIND_BEHIND);
+    if (text.len) memcpy(copy, text.ptr, text.len);
+    memset(copy + text.len, 0, SERVICES_PAD);
     *out = (struct str){ copy, text.len };
     return ERR_OK;
 }

@@ -140,7 +140,7 @@ static bool begin_any(struct services *s) {
 // --- one after the other -----------------------------------------------------------------------------
 
 void services_begin(struct services *s, struct str text) {
-    *s = (struct services){ .text = text, .at = text.ptr + 1 };
+    *s = (struct services){ .text = text, .at = text.len ? text.ptr + 1 : NULL };
     buf_init(&s->name, SIZE_MAX);
     if (text.len < 2 || *text.ptr != '{') begin_any(s);
 }

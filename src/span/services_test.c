@@ -94,6 +94,11 @@ TEST(services_read_what_was_written) {
     }
 }
 
+TEST(services_of_no_text_are_an_error) {
+    uint32_t errors;
+    CHECK(services_errors((struct str){ NULL, 0 }, &errors) == ERR_CORRUPT);
+}
+
 TEST(services_refuse_what_is_no_list) {
     static const char *const bad[] = {
         "",
