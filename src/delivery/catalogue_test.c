@@ -4,7 +4,7 @@
 #include "base/test.h"
 #include "base/yaml.h"
 #include "delivery/derive.h"
-#include "delivery/record.h"
+#include "delivery/fixture_test.h"
 
 static const char sample[] = "# our services\n"
                              "environments:\n"
@@ -34,12 +34,9 @@ static struct err_ctx ctx;
 static struct db *db;
 
 static void begin(void) {
-    bool changed;
     ctx = (struct err_ctx){ 0 };
     arena_init(&arena, SIZE_MAX, NULL);
-    CHECK_OK(db_open(NULL, DB_MEMORY, &db, &ctx));
-    CHECK_OK(db_migrate(db, record_migrations, n_record_migrations, &ctx));
-    CHECK_OK(fact_tables(db, derive_tables, &changed));
+    db = fixture_facts();
 }
 static void end(void) {
     db_close(db);

@@ -5,8 +5,8 @@
 #include <math.h>
 
 #include "base/test.h"
+#include "delivery/fixture_test.h"
 #include "delivery/measure.h"
-#include "delivery/record.h"
 #include "delivery/series.h"
 #include "vcs/sha.h"
 
@@ -17,18 +17,9 @@
 static struct db *db;
 static struct arena arena;
 
-static enum err note(void *ctx, const struct fact_change *c) {
-    (void)ctx;
-    return derive_note(db, c);
-}
-
 static void begin(void) {
-    struct err_ctx ctx = { 0 };
-    bool changed;
     arena_init(&arena, SIZE_MAX, NULL);
-    CHECK_OK(db_open(NULL, DB_MEMORY, &db, &ctx));
-    CHECK_OK(db_migrate(db, record_migrations, n_record_migrations, &ctx));
-    CHECK_OK(fact_tables(db, derive_tables, &changed));
+    db = fixture_facts();
     CHECK_OK(db_run(db, "INSERT INTO git_repo VALUES(1, 'https://example.org/shop', '/shop', 0)"));
 }
 static void end(void) {
@@ -70,7 +61,7 @@ static unsigned n_events;
 static void apply(struct claims *c) {
     struct err_ctx ctx = { 0 };
     CHECK_OK(claims_end(c, &ctx));
-    CHECK_OK(fact_apply(db, &arena, c, ++n_events, note, NULL));
+    CHECK_OK(fact_apply(db, &arena, c, ++n_events, fixture_note, db));
 }
 
 static void deploy_as(const char *version, const char *sha, int64_t at, const char *state, const char *kind) {

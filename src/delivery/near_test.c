@@ -9,7 +9,7 @@
 #include "delivery/catalogue.h"
 #include "delivery/catalogue_store.h"
 #include "delivery/derive.h"
-#include "delivery/record.h"
+#include "delivery/fixture_test.h"
 #include "intake/stamp.h"
 
 #define MINUTE 60000000000ll
@@ -20,18 +20,9 @@ static struct db *db;
 static struct arena arena;
 static unsigned n_events;
 
-static enum err note(void *ctx, const struct fact_change *c) {
-    (void)ctx;
-    return derive_note(db, c);
-}
-
 static void begin(void) {
-    struct err_ctx ctx = { 0 };
-    bool changed;
     arena_init(&arena, SIZE_MAX, NULL);
-    CHECK_OK(db_open(NULL, DB_MEMORY, &db, &ctx));
-    CHECK_OK(db_migrate(db, record_migrations, n_record_migrations, &ctx));
-    CHECK_OK(fact_tables(db, derive_tables, &changed));
+    db = fixture_facts();
 }
 static void end(void) {
     db_close(db);
@@ -41,7 +32,7 @@ static void end(void) {
 static void apply(struct claims *c) {
     struct err_ctx ctx = { 0 };
     CHECK_OK(claims_end(c, &ctx));
-    CHECK_OK(fact_apply(db, &arena, c, ++n_events, note, NULL));
+    CHECK_OK(fact_apply(db, &arena, c, ++n_events, fixture_note, db));
 }
 
 static void deploy_in(const char *environment, const char *service, const char *key, int64_t at,
