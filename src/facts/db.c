@@ -411,13 +411,18 @@ struct checking {
 // column of the key. "NULL value in TABLE.COLUMN" is believed when a row says so.
 static bool is_null_nowhere(struct checking *k, const char *said) {
     static const char begins[] = "NULL value in ";
-    char sql[256];
-    const char *table = said + sizeof begins - 1, *dot = strrchr(said, '.');
-    int64_t nulls = 0;
-    if (strncmp(said, begins, sizeof begins - 1) != 0 || !dot || dot < table) return false;
-    int n = snprintf(sql, sizeof sql, "SELECT count(*) FROM \"%.*s\" WHERE typeof(\"%s\") = 'null'",
-                     (int)(dot - table), table, dot + 1);
-    return n > 0 && (size_t)n < sizeof sql && db_number(k->db, sql, &nulls) == ERR_OK && nulls == 0;
+    char sql[512], table[128];
+    const char *name = said + sizeof begins - 1, *dot = strrchr(said, '.');
+    sqlite3_stmt *s; // not one of db_prepare, which knows texts by where they lie
+    if (strncmp(said, begins, sizeof begins - 1) != 0 || !dot || dot < name) return false;
+    (void)snprintf(table, sizeof table, "%.*s", (int)(dot - name), name); // it is shorter than a line
+    // %w: as an identifier, whatever stands in it.
+    sqlite3_snprintf(sizeof sql, sql, "SELECT count(*) FROM \"%w\" WHERE typeof(\"%w\") = 'null'", table,
+                     dot + 1);
+    if (sqlite3_prepare_v2(k->db->c, sql, -1, &s, NULL) != SQLITE_OK) return false;
+    bool nowhere = sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int64(s, 0) == 0;
+    sqlite3_finalize(s);
+    return nowhere;
 }
 
 static enum err check_line(void *ctx, struct db_row *r) {

@@ -138,6 +138,9 @@ TEST(db_check_believes_no_null_that_is_not_there) {
     (void)snprintf(path, sizeof path, "%s", path_in("null.db"));
     struct db *d = open_in(path, DB_WRITE);
     CHECK_OK(db_run(
+        d, "CREATE TABLE \"q\"\"t\"(a INTEGER NOT NULL, \"n\"\" OR 1\" INTEGER NOT NULL, c TEXT NOT NULL, "
+           "PRIMARY KEY(a, c)) WITHOUT ROWID; INSERT INTO \"q\"\"t\" VALUES(1, 1, 'a')"));
+    CHECK_OK(db_run(
         d, "CREATE TABLE t(a INTEGER NOT NULL, n INTEGER NOT NULL, c TEXT NOT NULL, PRIMARY KEY(a, c)) "
            "WITHOUT ROWID"));
     CHECK_OK(db_run(d, "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 2000) "
