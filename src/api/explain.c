@@ -23,18 +23,12 @@ struct choice {
     uint64_t min_ns, max_ns;   // durations of the selection; max 0 = none
 };
 
-static enum err read_time(struct ask *k, struct str name, uint64_t *out) {
-    struct str s = params_get(&k->params, name);
-    if (s.len == 0 || parse_time(s, out)) return ERR_OK;
-    return err_set(&k->ctx, ERR_INVALID, "%.*s is a unix time", STR_ARG(name));
-}
-
 static enum err read_choice(struct ask *k, struct choice *c) {
     const struct params *p = &k->params;
     *c = (struct choice){ 0 };
     TRY(params_range(p, k->limits->clock, &c->start_ns, &c->end_ns, &k->ctx));
-    TRY(read_time(k, STR("from"), &c->from_ns));
-    TRY(read_time(k, STR("to"), &c->to_ns));
+    TRY(params_time(p, STR("from"), &c->from_ns, &k->ctx));
+    TRY(params_time(p, STR("to"), &c->to_ns, &k->ctx));
     TRY(params_duration(p, STR("min"), &c->min_ns, &k->ctx));
     TRY(params_duration(p, STR("max"), &c->max_ns, &k->ctx));
     if (c->end_ns == INT64_MAX) c->end_ns = clock_unix_ns(k->limits->clock);

@@ -86,21 +86,34 @@ enum err params_duration(const struct params *p, struct str name, uint64_t *out_
                    STR_ARG(name), shown(s), s.ptr);
 }
 
+// Clients write them as their language does: True, t, 1.
+static bool is_one_of(struct str s, const char *word) {
+    return str_eq_nocase(s, str_of(word)) || str_eq_nocase(s, (struct str){ word, 1 });
+}
+
 enum err params_bool(const struct params *p, struct str name, bool *out, struct err_ctx *ctx) {
     struct str s = params_get(p, name);
-    bool yes = str_eq(s, STR("true")) || str_eq(s, STR("1"));
+    bool yes = is_one_of(s, "true") || str_eq(s, STR("1"));
     if (s.len == 0) return ERR_OK;
-    if (!yes && !str_eq(s, STR("false")) && !str_eq(s, STR("0")))
+    if (!yes && !is_one_of(s, "false") && !str_eq(s, STR("0")))
         return err_set(ctx, ERR_INVALID, "%.*s=\"%.*s\" is neither true nor false", STR_ARG(name), shown(s),
                        s.ptr);
     *out = yes;
     return ERR_OK;
 }
 
+enum err params_time(const struct params *p, struct str name, uint64_t *out_ns, struct err_ctx *ctx) {
+    struct str s = params_get(p, name);
+    if (s.len == 0 || parse_time(s, out_ns)) return ERR_OK;
+    return err_set(ctx, ERR_INVALID,
+                   "%.*s=\"%.*s\": times are unix seconds, nanoseconds (18 digits or more) or RFC 3339",
+                   STR_ARG(name), shown(s), s.ptr);
+}
+
 enum err params_range(const struct params *p, struct clock *clock, uint64_t *start_ns, uint64_t *end_ns,
                       struct err_ctx *ctx) {
     struct str start = params_get(p, STR("start")), end = params_get(p, STR("end"));
-    uint64_t since = 0, now = clock_unix_ns(clock), from, to;
+    uint64_t since = 0, now = clock_unix_ns(clock), from = 0, to = 0;
     *start_ns = *end_ns = 0;
     TRY(params_duration(p, STR("since"), &since, ctx));
     if (since) {
@@ -110,8 +123,8 @@ enum err params_range(const struct params *p, struct clock *clock, uint64_t *sta
     }
     if (start.len == 0 && end.len == 0) return ERR_OK;
     if (start.len == 0 || end.len == 0) return err_set(ctx, ERR_INVALID, "start and end go together");
-    if (!parse_time(start, &from) || !parse_time(end, &to))
-        return err_set(ctx, ERR_INVALID, "start and end are unix times in seconds");
+    TRY(params_time(p, STR("start"), &from, ctx));
+    TRY(params_time(p, STR("end"), &to, ctx));
     if (to <= from) return err_set(ctx, ERR_INVALID, "end must be after start");
     *start_ns = from;
     *end_ns = to;
@@ -122,15 +135,35 @@ static bool unit_ns(struct str unit, double *out) {
     static const struct {
         struct str name;
         double ns;
-    } units[] = { { { "ns", 2 }, 1 },     { { "us", 2 }, 1e3 },         { { "\xc2\xb5s", 3 }, 1e3 },
-                  { { "ms", 2 }, 1e6 },   { { "s", 1 }, 1e9 },          { { "m", 1 }, 60e9 },
-                  { { "h", 1 }, 3600e9 }, { { "d", 1 }, 86400.0 * 1e9 } };
+    } units[] = { { { "ns", 2 }, 1 },          { { "us", 2 }, 1e3 },   { { "\xc2\xb5s", 3 }, 1e3 },
+                  { { "\xce\xbcs", 3 }, 1e3 }, { { "ms", 2 }, 1e6 },   { { "s", 1 }, 1e9 },
+                  { { "m", 1 }, 60e9 },        { { "h", 1 }, 3600e9 }, { { "d", 1 }, 86400.0 * 1e9 } };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (!str_eq(unit, units[i].name)) continue;
         *out = units[i].ns;
         return true;
     }
     return false;
+}
+
+bool parse_decimal(struct str s, double *out) {
+    static const uint64_t most = 100000000000000000; // what follows it is too little to count
+    uint64_t digits = 0;
+    double scale = 1;
+    bool any = false, dot = false;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        bool first_dot = c == '.' && !dot, digit = c >= '0' && c <= '9';
+        if (!first_dot && !digit) return false;
+        dot |= first_dot;
+        any |= digit;
+        if (!digit || (digits >= most && dot)) continue;
+        if (digits >= most) return false;
+        digits = digits * 10 + (uint64_t)(c - '0');
+        if (dot) scale *= 10;
+    }
+    *out = (double)digits / scale;
+    return any;
 }
 
 bool parse_duration(struct str s, uint64_t *out_ns) {
@@ -145,9 +178,10 @@ bool parse_duration(struct str s, uint64_t *out_ns) {
         double number, ns;
         while (digits < s.len && ((s.ptr[digits] >= '0' && s.ptr[digits] <= '9') || s.ptr[digits] == '.'))
             digits++;
-        for (letters = digits; letters < s.len && !(s.ptr[letters] >= '0' && s.ptr[letters] <= '9');)
+        for (letters = digits;
+             letters < s.len && s.ptr[letters] != '.' && !(s.ptr[letters] >= '0' && s.ptr[letters] <= '9');)
             letters++;
-        if (!json_f64(str_sub(s, 0, digits), &number)) return false;
+        if (!parse_decimal(str_sub(s, 0, digits), &number)) return false;
         if (!unit_ns(str_sub(s, digits, letters - digits), &ns)) return false;
         total += number * ns;
         s = str_sub(s, letters, s.len);
@@ -211,17 +245,17 @@ static bool parse_rfc3339(struct str s, uint64_t *out_ns) {
 }
 
 bool parse_time(struct str s, uint64_t *out_ns) {
+    enum { SECONDS_DIGITS = 10, NANOSECONDS_DIGITS = 18 }; // from 1973 on; between them: milliseconds
     uint64_t v;
     double seconds;
     if (str_u64(s, &v)) {
-        if (s.len > 10)
-            *out_ns = v;
-        else
-            *out_ns = v * 1000000000;
+        if (s.len > SECONDS_DIGITS && s.len < NANOSECONDS_DIGITS) return false;
+        *out_ns = s.len > SECONDS_DIGITS ? v : v * 1000000000;
         return *out_ns <= INT64_MAX;
     }
     if (s.len > 4 && s.ptr[4] == '-') return parse_rfc3339(s, out_ns);
-    if (!json_f64(s, &seconds) || seconds < 0 || seconds > 9e9) return false;
+    if (!parse_decimal(s, &seconds) && !json_f64(s, &seconds)) return false; // 1.7e9 is one too
+    if (seconds < 0 || seconds > 9e9) return false;
     *out_ns = (uint64_t)(seconds * 1e9);
     return true;
 }

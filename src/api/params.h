@@ -28,12 +28,17 @@ NODISCARD enum err params_number(const struct params *p, struct str name, uint64
 NODISCARD enum err params_duration(const struct params *p, struct str name, uint64_t *out_ns,
                                    struct err_ctx *ctx);
 NODISCARD enum err params_bool(const struct params *p, struct str name, bool *out, struct err_ctx *ctx);
+NODISCARD enum err params_time(const struct params *p, struct str name, uint64_t *out_ns,
+                               struct err_ctx *ctx);
 // start and end together, or since, which wins and ends at INT64_MAX: what is newer than our clock
 // counts too. None of them: both 0, all time.
 NODISCARD enum err params_range(const struct params *p, struct clock *clock, uint64_t *start_ns,
                                 uint64_t *end_ns, struct err_ctx *ctx);
 
-// A Go duration ("1h30m", "500ms", "1.5s") in ns.
+// Digits with at most one dot, a digit at least: "05", ".5" and "5." too, as Go reads them.
+NODISCARD bool parse_decimal(struct str s, double *out);
+// A Go duration ("1h05m", "500ms", ".5s") in ns.
 NODISCARD bool parse_duration(struct str s, uint64_t *out_ns);
-// Whole seconds or fractions of them, nanoseconds (more than 10 digits), or RFC 3339; in ns.
+// Seconds (up to 10 digits) or fractions of them, nanoseconds (18 digits or more), or RFC 3339; in ns.
+// A number of digits between is no time: milliseconds, or nanoseconds of the first years after 1970.
 NODISCARD bool parse_time(struct str s, uint64_t *out_ns);

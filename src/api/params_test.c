@@ -10,7 +10,14 @@ TEST(params_times) {
     } cases[] = {
         { "0", 0 },
         { "1700000000", 1700000000000000000 },
-        { "9999999999", UINT64_MAX }, // past what fits
+        { "9999999999", UINT64_MAX },    // past what fits
+        { "1700000000123", UINT64_MAX }, // milliseconds
+        { "1700000000123456", UINT64_MAX },
+        { "170000000012345678", 170000000012345678 }, // nanoseconds of 1975
+        { "0100.5", 100500000000 },
+        { "1.7e9", 1700000000000000000 },
+        { "1e400", UINT64_MAX },
+        { "NaN", UINT64_MAX },
         { "1700000000123456789", 1700000000123456789 },
         { "1700000000.5", 1700000000500000000 },
         { "2023-11-14T22:13:20Z", 1700000000000000000 },
@@ -40,6 +47,62 @@ TEST(params_times) {
             CHECK(!ok);
         else
             CHECK(ok && ns == cases[i].ns);
+    }
+}
+
+TEST(params_durations_are_those_of_go) {
+    static const struct {
+        const char *text;
+        uint64_t ns; // UINT64_MAX: not a duration
+    } cases[] = {
+        { "0", 0 },
+        { "1h05m", 3900000000000 },
+        { "007s", 7000000000 },
+        { ".5h", 1800000000000 },
+        { "1.s", 1000000000 },
+        { "1h.5m", 3630000000000 },
+        { "100us2\xc2\xb5s3\xce\xbcs", 105000 },
+        { "1d", 86400000000000 },
+        { "0.1234567890123456789s", 123456789 },
+        { "00000000000000000000000000000005s", 5000000000 },
+        { "", UINT64_MAX },
+        { "5", UINT64_MAX },
+        { ".s", UINT64_MAX },
+        { "1.5.5s", UINT64_MAX },
+        { "1h 5m", UINT64_MAX },
+        { "-1h", UINT64_MAX },
+        { "1e3s", UINT64_MAX },
+        { "h", UINT64_MAX },
+        { "99999999999999999999s", UINT64_MAX },
+        { "300000000h", UINT64_MAX },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t ns = UINT64_MAX;
+        bool ok = parse_duration(test_exact(str_of(cases[i].text)), &ns);
+        if (ok != (cases[i].ns != UINT64_MAX)) printf("# %s\n", cases[i].text);
+        CHECK(ok == (cases[i].ns != UINT64_MAX));
+        if (ok) CHECK_U64(ns, cases[i].ns);
+    }
+}
+
+TEST(params_bools_are_written_in_many_ways) {
+    static const char *const yes[] = { "1", "t", "T", "true", "True", "TRUE" },
+                             *const no[] = { "0", "f", "F", "false", "False", "FALSE" },
+                             *const neither[] = { "yes", "tr", "2", "on" };
+    for (size_t i = 0; i < sizeof yes / sizeof *yes + sizeof neither / sizeof *neither; i++) {
+        struct arena a;
+        struct err_ctx ctx = { 0 };
+        bool b = true;
+        bool bad = i >= sizeof yes / sizeof *yes;
+        arena_init(&a, SIZE_MAX, NULL);
+        struct params p = { bad ? str_fmt(&a, "b=%s", neither[i - sizeof yes / sizeof *yes])
+                                : str_fmt(&a, "b=%s&c=%s", no[i], yes[i]),
+                            &a };
+        CHECK(params_bool(&p, STR("b"), &b, &ctx) == (bad ? ERR_INVALID : ERR_OK));
+        CHECK(b == bad);
+        CHECK_OK(params_bool(&p, STR("c"), &b, &ctx));
+        CHECK(b);
+        arena_fini(&a);
     }
 }
 

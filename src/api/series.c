@@ -16,7 +16,7 @@ static enum err read_step(struct ask *k, uint64_t *out_ns) {
     struct str s = params_get(&k->params, STR("step"));
     double seconds;
     if (s.len == 0) return ERR_OK;
-    if (json_f64(s, &seconds)) {
+    if (parse_decimal(s, &seconds) || json_f64(s, &seconds)) {
         if (seconds > 0 && seconds < 9e9) *out_ns = (uint64_t)llround(seconds * 1e9);
     } else if (!parse_duration(s, out_ns)) {
         *out_ns = 0;
@@ -25,13 +25,18 @@ static enum err read_step(struct ask *k, uint64_t *out_ns) {
     return err_set(&k->ctx, ERR_INVALID, "step is a number of seconds or a duration like 15s, and not 0");
 }
 
-enum err series_ask_read(struct ask *k, struct series_ask *s) {
+// What a range and one value are asked with alike.
+static enum err read_common(struct ask *k, struct series_ask *s) {
     const struct params *p = &k->params;
     struct str q = params_get(p, STR("q"));
     *s = (struct series_ask){ .q = q.len ? q : params_get(p, STR("query")) };
     TRY(params_range(p, k->limits->clock, &s->start_ns, &s->end_ns, &k->ctx));
-    TRY(params_number(p, STR("exemplars"), UINT32_MAX, &s->exemplars, &k->ctx));
-    TRY(params_number(p, STR("maxSeries"), UINT32_MAX, &s->max_series, &k->ctx));
+    return params_number(p, STR("maxSeries"), UINT32_MAX, &s->max_series, &k->ctx);
+}
+
+static enum err read_range(struct ask *k, struct series_ask *s) {
+    TRY(read_common(k, s));
+    TRY(params_number(&k->params, STR("exemplars"), UINT32_MAX, &s->exemplars, &k->ctx));
     return read_step(k, &s->step_ns);
 }
 
@@ -212,13 +217,13 @@ enum err series_answer_instant(struct ask *k, struct series_ask *s, struct tempo
 
 enum err series_range(struct ask *k, struct tempo_pieces *out) {
     struct series_ask s;
-    TRY(series_ask_read(k, &s));
+    TRY(read_range(k, &s));
     return series_answer_range(k, &s, out);
 }
 
 enum err series_instant(struct ask *k, struct tempo_pieces *out) {
     struct series_ask s;
-    TRY(series_ask_read(k, &s));
+    TRY(read_common(k, &s));
     return series_answer_instant(k, &s, out);
 }
 

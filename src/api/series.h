@@ -18,14 +18,13 @@ struct series_ask {
     struct query_teller teller;
 };
 
-// Reads k->params. Errors are ERR_INVALID with k->ctx.
-NODISCARD enum err series_ask_read(struct ask *k, struct series_ask *s);
 // The step of a range for which nobody asked for one: some 240 intervals.
 uint64_t series_default_step(uint64_t range_ns);
 
 // Items of a QueryRangeResponse, of a QueryInstantResponse.
 NODISCARD enum err series_answer_range(struct ask *k, struct series_ask *s, struct tempo_pieces *out);
 NODISCARD enum err series_answer_instant(struct ask *k, struct series_ask *s, struct tempo_pieces *out);
-// What /api/metrics/query_range (query) answers to k->params.
+// What /api/metrics/query_range (query) answers to k->params. One value has no step and no exemplars: what
+// is sent of them is not looked at.
 NODISCARD enum err series_range(struct ask *k, struct tempo_pieces *out);
 NODISCARD enum err series_instant(struct ask *k, struct tempo_pieces *out);

@@ -19,32 +19,30 @@ static struct str id_of_path(const struct net_request *rq, struct str prefix, st
     return head;
 }
 
-static bool bool_param(const struct net_request *rq, struct str name, struct str value) {
-    struct str v = param(rq, name);
-    return v.ptr && str_eq(v, value);
+// start, end (0 = none), mode: they narrow where we look.
+static enum err take_limits(const struct params *p, struct trace_limits *out, struct err_ctx *ctx) {
+    struct str mode = params_get(p, STR("mode"));
+    TRY(params_time(p, STR("start"), &out->start_ns, ctx));
+    TRY(params_time(p, STR("end"), &out->end_ns, ctx));
+    if (out->end_ns && out->end_ns <= out->start_ns)
+        return err_set(ctx, ERR_INVALID, "end must be after start");
+    if (out->start_ns && !out->end_ns) out->end_ns = INT64_MAX;
+    out->skip_heads = str_eq(mode, STR("blocks"));
+    out->skip_blocks = str_eq(mode, STR("ingesters"));
+    if (mode.len == 0 || out->skip_heads || out->skip_blocks || str_eq(mode, STR("all")) ||
+        str_eq(mode, STR("external")))
+        return ERR_OK;
+    return err_set(ctx, ERR_INVALID, "mode is one of all, blocks, ingesters, external");
 }
 
-// start, end (0 = none), mode: they narrow where we look. false: answered with 400.
+// false: answered with 400.
 static bool read_limits(struct api *a, struct net_request *rq, struct trace_limits *out) {
-    struct str start = param(rq, STR("start")), end = param(rq, STR("end")), mode = param(rq, STR("mode"));
+    struct params p = params_of(rq);
+    struct err_ctx ctx = { 0 };
     *out = (struct trace_limits){ .bytes_max = a->opts.max_trace_bytes };
-    if ((start.ptr && !parse_time(start, &out->start_ns)) || (end.ptr && !parse_time(end, &out->end_ns))) {
-        reply_error(rq, 400, "start and end are unix times in seconds");
-        return false;
-    }
-    if (out->end_ns && out->end_ns <= out->start_ns) {
-        reply_error(rq, 400, "end must be after start");
-        return false;
-    }
-    if (out->start_ns && !out->end_ns) out->end_ns = INT64_MAX;
-    if (mode.ptr && !str_eq(mode, STR("all")) && !str_eq(mode, STR("blocks")) &&
-        !str_eq(mode, STR("ingesters")) && !str_eq(mode, STR("external")) && mode.len) {
-        reply_error(rq, 400, "mode is one of all, blocks, ingesters, external");
-        return false;
-    }
-    out->skip_heads = bool_param(rq, STR("mode"), STR("blocks"));
-    out->skip_blocks = bool_param(rq, STR("mode"), STR("ingesters"));
-    return true;
+    if (take_limits(&p, out, &ctx) == ERR_OK) return true;
+    reply_error(rq, 400, "%s", ctx.text);
+    return false;
 }
 
 // Loads the trace of the path; false: answered already.
@@ -97,11 +95,19 @@ static enum err encode_json(struct written *w, const struct otlp_message *m, str
     return otlp_encode_json(&t->table, t->rows, t->n, &w->scratch, w->steps, m, OTLP_FLAVOUR_TEMPO, json);
 }
 
+// Tempo's paths end with the id.
+static bool load_whole(struct api *a, struct net_request *rq, struct str prefix, struct trace *out) {
+    struct str tail;
+    (void)id_of_path(rq, prefix, &tail);
+    if (!str_ends(rq->path, STR("/")) && tail.len == 0) return load(a, rq, prefix, &tail, out);
+    reply_error(rq, 404, "no such path");
+    return false;
+}
+
 void trace_v1_handle(struct api *a, struct net_request *rq) {
     struct trace t;
-    struct str tail;
     struct written w;
-    if (!load(a, rq, STR("/api/traces/"), &tail, &t)) return;
+    if (!load_whole(a, rq, STR("/api/traces/"), &t)) return;
     if (t.n == 0 || t.partial) {
         if (t.partial)
             reply_error(rq, 422, "%s", t.why);
@@ -190,9 +196,8 @@ static bool pick_spans(struct api *a, struct net_request *rq, struct trace *t) {
 
 void trace_v2_handle(struct api *a, struct net_request *rq) {
     struct trace t;
-    struct str tail;
     struct written w;
-    if (!load(a, rq, STR("/api/v2/traces/"), &tail, &t)) return;
+    if (!load_whole(a, rq, STR("/api/v2/traces/"), &t)) return;
     if (pick_spans(a, rq, &t)) {
         bool as_pb = wants_protobuf(rq);
         written_init(&w, rq, &t, as_pb);

@@ -97,6 +97,9 @@ def trace_ids(server):
             status, head, body = server.get(path + text)
             assert status == 400 and head["Content-Type"].startswith("text/plain"), (path + text, status, body)
     assert server.get("/api/traces/")[0] in (400, 404)
+    for path in ("/api/traces/", "/api/v2/traces/"):
+        for behind in ("/", "/x", "/x/y"):
+            assert server.get(path + TRACE_ID + behind)[0] == 404, "the path ends with the id"
 
 
 def absent_trace(server):

@@ -180,7 +180,8 @@ def search_range(shop):
         answer, _ = search(shop, "{ }", start=start, end=end, limit=100)
         # (start, end]: of trace 3 only the spans after its root start in it.
         assert shop.numbers(answer) == want, (start, end, shop.numbers(answer))
-    assert shop.numbers(search(shop, "{ }", since="2h", start=1, end=2, limit=100)[0])[0] == shop.N - 1, "since wins"
+    for since in ("2h", "1h59m.5m30s", "02h"):
+        assert shop.numbers(search(shop, "{ }", since=since, start=1, end=2, limit=100)[0])[0] == shop.N - 1, "since wins"
     assert len(search(shop, "{ }")[0]["traces"]) == 20
 
 
@@ -228,6 +229,8 @@ def search_errors(shop):
             (ask("/api/search", q="{}", start=at, end=at), "after"),
             (ask("/api/search", q="{}", start=at, end=at - 1), "after"),
             (ask("/api/search", q="{}", since="yesterday"), "since"),
+            (ask("/api/search", q="{}", start=at * 1000, end=(at + 9) * 1000), "unix seconds, nanoseconds"),
+            (ask("/api/search", q=b"{ .a = \"\xff\" }"), "column 9"),
             (ask("/api/search", q='{ name =~ "(" }'), "^"),
             (ask("/api/search", tags="a=b", minDuration="2s", maxDuration="1s"), "maxDuration"),
             (ask("/api/search", tags="a=b", minDuration="fast"), "minDuration")):
@@ -273,6 +276,8 @@ def metrics_shape(shop):
         assert math.isclose(sum(samples_of(s).values()) * 60, shop.N), s
     both = metrics(shop, "{ } | rate() by (resource.service.name)", start=start * S, end=end * S, step=60.0)["series"]
     assert both == by, "nanoseconds are the same times"
+    for step in ("060", "60.", "0h01m", "6e1"):
+        assert metrics(shop, "{ } | rate() by (resource.service.name)", start=start, end=end, step=step)["series"] == by
     text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start))
     text_end = time.strftime("%Y-%m-%dT%H:%M:%S.000+00:00", time.gmtime(end))
     assert metrics(shop, "{ } | rate() by (resource.service.name)", start=text, end=text_end, step="60s")["series"] == by
@@ -303,6 +308,9 @@ def metrics_instant(shop):
         "api": 29 + (shop.start_ns(29) + MS <= end * S), "db": 29 + (shop.start_ns(29) + 2 * MS <= end * S), "web": 30}
     (rate,) = metrics(shop, '{ resource.service.name = "web" } | rate()', "InstantResponse", start=start, end=end)["series"]
     assert math.isclose(rate["value"], 30 / 300), rate
+    again = metrics(shop, '{ resource.service.name = "web" } | rate()', "InstantResponse", start=start, end=end, step="x",
+                    exemplars="some")["series"]
+    assert again == [rate], "one value has no step and no exemplars"
     assert metrics(shop, '{ name = "x" } | avg_over_time(duration)', "InstantResponse", start=start, end=end)["series"] == []
 
 
@@ -447,6 +455,8 @@ def spans_of_a_trace(shop):
     for q, how, want in (
             ("{ }", {}, [root, call, query]), ('{ name = "select" }', {}, [query]), ('{ name = "nothing" }', {}, []),
             ('{ name = "select" }', {"keep_hierarchy": "true"}, [root, call, query]),
+            ('{ name = "select" }', {"keep_hierarchy": "True"}, [root, call, query]),
+            ('{ name = "select" }', {"keep_hierarchy": "f"}, [query]),
             ('{ name = "select" }', {"keep_hierarchy": "true", "ancestor_depth": 1}, [call, query]),
             ('{ name = "select" }', {"keep_hierarchy": "true", "ancestor_depth": 0}, [query]),
             ('{ name = "select" }', {"ancestor_depth": 1}, [query]), ("{ kind = server }", {"match_depth": 1}, [root, call]),
