@@ -65,5 +65,8 @@ TEST(traceql_errors_are_shown_with_their_line) {
     check_explained("{ .a = \"\xc3\xa4\xc3\xb6\" &&\n\t.b & 1 }",
                     "a single &; probably meant: &&\n"
                     "line 2, column 5:\n   .b & 1 }\n      ^\n");
+    check_explained("{ .a = 1 }\n| { name = \"\xc3\xa4\xff\" }",
+                    "the query is not UTF-8 here\nline 2, column 14:\n"
+                    "  | { name = \"\xc3\xa4 \" }\n               ^\n");
     check_explained("", "the query is empty; { } is every span\nline 1, column 1:\n  \n  ^\n");
 }

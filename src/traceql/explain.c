@@ -5,10 +5,7 @@
 enum err ql_parse_field(struct arena *a, struct str text, struct field *out, struct err_ctx *ctx) {
     struct parser p;
     struct field f;
-    *ctx = (struct err_ctx){ .line = 1, .column = 1 };
-    if (text.len > QL_TEXT_MAX)
-        return err_set(ctx, ERR_LIMIT, "the field has %zu bytes; at most %d are read", text.len, QL_TEXT_MAX);
-    if (!str_is_utf8(text)) return err_set(ctx, ERR_INVALID, "the field is not UTF-8");
+    TRY(parse_check_text(text, "field", ctx));
     text = str_dup(a, text);
     if (!text.ptr) return ERR_NOMEM;
     parser_init(&p, a, text, ctx);

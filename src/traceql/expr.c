@@ -353,6 +353,7 @@ bool parse_filter(struct parser *p, struct ql_place *place, const struct ql_expr
 
 bool parse_field(struct parser *p, struct field *out, const char *whose) {
     enum intrinsic i;
+    struct value v;
     parse_want(p, QL_WANT_FIELD);
     if (!node_count(p)) return false;
     if (p->tok.kind == TOK_FIELD) {
@@ -364,6 +365,10 @@ bool parse_field(struct parser *p, struct field *out, const char *whose) {
                        "parent alone has no value to take; its attributes are parent.span.x and so on");
             return false;
         }
+    } else if (p->tok.kind == TOK_WORD && name_literal(parse_text(p), &v)) {
+        parse_fail(p, p->tok.place, "%.*s is a value; an attribute or an intrinsic is expected in %s",
+                   STR_ARG(parse_text(p)), whose);
+        return false;
     } else if (p->tok.kind == TOK_WORD) {
         unknown_word(p, NULL);
         return false;

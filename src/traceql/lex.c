@@ -45,7 +45,9 @@ static size_t comment_len(struct str s) {
     return s.len;
 }
 
+// A byte order mark may stand before all else.
 static void skip(struct lexer *l, bool comments) {
+    if (l->pos == 0 && str_starts(l->text, STR("\xef\xbb\xbf"))) l->pos = 3;
     for (;;) {
         struct str s = rest_of(l);
         size_t n = lex_space(s);
@@ -300,6 +302,19 @@ static void single_quoted(struct lexer *l, struct str s, struct token *out, stru
     l->pos += out->place.len;
 }
 
+// The number of a character of two or three bytes that no screen shows: soft hyphen, marks of width zero and
+// of direction, byte order mark. 0: it is shown.
+static uint32_t invisible(struct str s) {
+    const unsigned char *c = (const unsigned char *)s.ptr;
+    size_t n = str_utf8_len(s);
+    uint32_t v = n == 2   ? (c[0] & 0x1fu) << 6 | (c[1] & 0x3fu)
+                 : n == 3 ? (c[0] & 0xfu) << 12 | (c[1] & 0x3fu) << 6 | (c[2] & 0x3fu)
+                          : 0;
+    bool yes = v == 0xad || (v >= 0x200b && v <= 0x200f) || (v >= 0x202a && v <= 0x202e) ||
+               (v >= 0x2060 && v <= 0x206f) || v == 0xfeff;
+    return yes ? v : 0;
+}
+
 // Common slips of the pen, and whatever begins no token.
 static void slip(struct lexer *l, struct str s, struct token *out, struct err_ctx *why) {
     size_t n = str_utf8_len(s);
@@ -313,6 +328,8 @@ static void slip(struct lexer *l, struct str s, struct token *out, struct err_ct
         lex_fail(out, l->pos, why, "a single &; probably meant: &&");
     else if (s.ptr[0] == '\0' || (unsigned char)s.ptr[0] < 0x20)
         lex_fail(out, l->pos, why, "a control character that means nothing here");
+    else if (invisible(s))
+        lex_fail(out, l->pos, why, "an invisible character (U+%04X) that means nothing here", invisible(s));
     else
         lex_fail(out, l->pos, why, "the character %.*s means nothing here", (int)(n ? n : 1), s.ptr);
     out->place.len = (uint32_t)(n ? n : 1);

@@ -19,6 +19,18 @@ static void locate(struct str text, uint32_t at, struct err_ctx *ctx) {
     }
 }
 
+enum err parse_check_text(struct str text, const char *what, struct err_ctx *ctx) {
+    size_t at = 0, n;
+    *ctx = (struct err_ctx){ .line = 1, .column = 1 };
+    if (text.len > QL_TEXT_MAX)
+        return err_set(ctx, ERR_LIMIT, "the %s has %zu bytes; at most %d are read", what, text.len,
+                       QL_TEXT_MAX);
+    if (str_is_utf8(text)) return ERR_OK;
+    while ((n = str_utf8_len(str_sub(text, at, text.len))) > 0) at += n;
+    locate(text, (uint32_t)at, ctx);
+    return err_set(ctx, ERR_INVALID, "the %s is not UTF-8 here", what);
+}
+
 static void fail(struct parser *p, enum err e, struct ql_place where, const char *fmt, va_list args) {
     if (p->err != ERR_OK) return;
     p->err = e;

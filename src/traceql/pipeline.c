@@ -325,10 +325,7 @@ void regexes_free(struct ql_regex *list) {
 
 enum err ql_parse(struct arena *a, struct str text, struct ql_query **out, struct err_ctx *ctx) {
     struct parser p;
-    *ctx = (struct err_ctx){ .line = 1, .column = 1 };
-    if (text.len > QL_TEXT_MAX)
-        return err_set(ctx, ERR_LIMIT, "the query has %zu bytes; at most %d are read", text.len, QL_TEXT_MAX);
-    if (!str_is_utf8(text)) return err_set(ctx, ERR_INVALID, "the query is not UTF-8");
+    TRY(parse_check_text(text, "query", ctx));
     text = str_dup(a, text);
     if (!text.ptr) return ERR_NOMEM;
     parser_init(&p, a, text, ctx);

@@ -192,25 +192,27 @@ static void quoted(struct syntax *x) {
 
 // --- classes -------------------------------------------------------------------------------------
 
-// [:alpha:] at i. false: it is something else.
-static bool posix_class(struct syntax *x) {
+// [:alpha:] at i. *is_one stays false where it is something else.
+static enum err posix_class(struct syntax *x, bool *is_one) {
     static const char names[] =
         " alnum alpha ascii blank cntrl digit graph lower print punct space upper word xdigit ";
+    enum { NAME_MAX_BYTES = 6 };
     struct str r = rest(x);
-    if (!str_starts(r, STR("[:"))) return false;
-    for (size_t i = 2; i + 1 < r.len; i++) {
-        if (r.ptr[i] != ':' || r.ptr[i + 1] != ']') continue;
-        struct str name = str_sub(r, 2, i - 2);
-        if (name.len && name.ptr[0] == '^') name = str_sub(name, 1, name.len);
-        char padded[16];
-        if (name.len > 8) return false;
+    size_t end = 2;
+    *is_one = false;
+    if (!str_starts(r, STR("[:"))) return ERR_OK;
+    while (end + 1 < r.len && (r.ptr[end] != ':' || r.ptr[end + 1] != ']')) end++;
+    if (end + 1 >= r.len) return ERR_OK;
+    struct str name = str_sub(r, 2, end - 2);
+    if (name.len && name.ptr[0] == '^') name = str_sub(name, 1, name.len);
+    char padded[NAME_MAX_BYTES + 3] = "";
+    if (name.len && name.len <= NAME_MAX_BYTES)
         (void)snprintf(padded, sizeof padded, " %.*s ", STR_ARG(name));
-        if (!strstr(names, padded)) return false;
-        buf_str(x->out, str_sub(r, 0, i + 2));
-        x->i += i + 2;
-        return true;
-    }
-    return false;
+    if (!padded[0] || !strstr(names, padded)) return wrong(x, x->i, "unknown class of characters [:…:]");
+    buf_str(x->out, str_sub(r, 0, end + 2));
+    x->i += end + 2;
+    *is_one = true;
+    return ERR_OK;
 }
 
 // The number of the single character at i, for the order of ranges; -1: a class.
@@ -253,20 +255,25 @@ static enum err class_range(struct syntax *x) {
 }
 
 // [ … ]
-static enum err class(struct syntax *x) {
-    size_t start = x->i++; buf_char(x->out, '[');
-    if (at(x, 0) == '^' && left(x, 1)){ buf_char(x->out, '^'); x->i++; }
-for (bool first = true;; first = false) {
-    if (!left(x, 1)) return wrong(x, start, "this [ is never closed; a ] is missing");
-    if (at(x, 0) == ']' && !first) break;
-    if (str_starts(rest(x), STR("[:")) && posix_class(x)) continue;
-    TRY(class_range(x));
-}
-buf_char(x->out, ']');
-x->i++;
-x->repeatable = true;
-x->repeated = false;
-return ERR_OK;
+static enum err bracket(struct syntax *x) {
+    size_t start = x->i++;
+    bool named;
+    buf_char(x->out, '[');
+    if (at(x, 0) == '^' && left(x, 1)) {
+        buf_char(x->out, '^');
+        x->i++;
+    }
+    for (bool first = true;; first = false) {
+        if (!left(x, 1)) return wrong(x, start, "this [ is never closed; a ] is missing");
+        if (at(x, 0) == ']' && !first) break;
+        TRY(posix_class(x, &named));
+        if (!named) TRY(class_range(x));
+    }
+    buf_char(x->out, ']');
+    x->i++;
+    x->repeatable = true;
+    x->repeated = false;
+    return ERR_OK;
 }
 
 // --- groups --------------------------------------------------------------------------------------
@@ -431,7 +438,7 @@ static enum err one(struct syntax *x) {
     size_t n = c == '{' ? braces(x, &low, &high) : 0;
     switch (c) {
     case '\\': return escaped(x);
-    case '[': return class(x);
+    case '[': return bracket(x);
     case '(': return group(x);
     case ')': return group_end(x);
     case '*':

@@ -34,6 +34,7 @@ TEST(traceql_prints_what_it_reads) {
         // lexical rules
         { "{}", "{ }" },
         { " { } // behind\n", "{ }" },
+        { "\xef\xbb\xbf{ }", "{ }" }, // behind a byte order mark
         { "{ /* a */ .a /* b\n */ = 1 }", "{ .a = 1 }" },
         { "{ .a-.b }", "{ .a-.b }" },
         { "{ .a - .b > 1 }", NULL },
