@@ -163,7 +163,9 @@ static void end_stream(struct stream *s, const struct ask *k, enum err e) {
         ask_explain(k, e, &text);
     else if (k->partial[0]) // the messages have no field for it
         buf_fmt(&text, "partial: %s", k->partial);
-    struct net_reply end = { .grpc_status = grpc_status(e), .grpc_message = str_trim(buf_view(&text)) };
+    struct str said = buf_view(&text);
+    if (str_ends(said, STR("\n"))) said.len--; // a text of HTTP's ends its last line
+    struct net_reply end = { .grpc_status = grpc_status(e), .grpc_message = said };
     if (s->begun)
         net_reply_end(s->rq, &end, false);
     else

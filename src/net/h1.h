@@ -7,8 +7,8 @@
 #include "net/net.h"
 
 enum {
-    H1_LINE_MAX = 16 << 10, // the request line
-    H1_HEAD_MAX = 64 << 10, // request line and fields
+    H1_LINE_MAX = 400 << 10, // the request line: a query of 128 KiB, each byte of it as %XX, and more
+    H1_HEAD_MAX = 448 << 10, // request line and fields
     H1_FIELDS_MAX = 100,
     H1_METHOD_MAX = 32,
     H1_CHUNK_LINE_MAX = 4 << 10, // size and extensions of a chunk

@@ -31,7 +31,7 @@ enum {
     LISTENERS_MAX = 16,
     LOOPS_MAX = 256,
     EVENTS_MAX = 256,
-    ARENA_MAX = NET_ARENA_BYTES + 2 * H1_HEAD_MAX,
+    ARENA_MAX = NET_ARENA_BYTES + 3 * H1_HEAD_MAX, // a head is copied, and its address decoded twice
 };
 
 struct loop;

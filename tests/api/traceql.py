@@ -237,6 +237,12 @@ def search_errors(shop):
         status, head, body = shop.server.get(path)
         assert status == 400 and head["Content-Type"].startswith("text/plain"), (path, status, body)
         assert words in body.decode(), (path, body.decode())
+    # A text of 128 KiB is read, however it is encoded; of a longer one it is said how long it is.
+    for letter, n_bytes, want in (("a", 128 << 10, 200), ("ä", 128 << 10, 200), ("a", (128 << 10) + 1, 400)):
+        q = '{ .a = "%s" }' % (letter * (n_bytes // len(letter.encode()) - 20))
+        q += " " * (n_bytes - len(q.encode()))
+        status, _, body = shop.server.get(ask("/api/search", q=q))
+        assert status == want and (status == 200 or b"131073 bytes" in body), (n_bytes, status, body[:200])
     _, _, body = shop.server.get(ask("/api/search", q="{ name = \"a\" }\n| count( > 2"))
     lines = body.decode().rstrip("\n").split("\n")
     assert lines[-1].strip() == "^" and lines[-2].strip() == "| count( > 2", lines
@@ -525,7 +531,7 @@ def check_streams(shop, channel):
             ("MetricsQueryRange", "RangeRequest",
              {"query": "{ } | rate()", "start": 1, "end": S * 100000, "step": S}, "10000")):
         code, text = stream(channel, method, message, fields, "SearchResponse")
-        assert code == "INVALID_ARGUMENT" and words in text, (method, fields, code, text)
+        assert code == "INVALID_ARGUMENT" and words in text and text == text.strip(), (method, fields, code, text)
     assert stream(channel, "Nothing", "SearchRequest", {}, "SearchResponse")[0] == "UNIMPLEMENTED"
     call = channel.unary_stream(SERVICE + "Search")(b"\xff\xff", timeout=60)
     try:
