@@ -202,7 +202,8 @@ static const char *const matches[] = { " =~ ", " !~ " };
 static void put_number(struct buf *out, int depth) {
     static const char *const ops[] = { " + ", " - ", " * ", " / ", " % ", " ^ " };
     static const char *const intrinsics[] = { "duration",        "span:childCount", "nestedSetLeft",
-                                              "nestedSetParent", "traceDuration",   "event:timeSinceStart" };
+                                              "nestedSetParent", "traceDuration",   "event:timeSinceStart",
+                                              "nestedSetRight" };
     static const char *const durations[] = { "1ms", "5ms", "1s", "0s" };
     uint64_t what = test_below(depth > 0 ? 10 : 8);
     if (what < 4)
@@ -215,8 +216,10 @@ static void put_number(struct buf *out, int depth) {
         put_number_literal(out);
     else {
         buf_char(out, '(');
-        if (one_in(6)) put(out, "-");
+        bool negated = one_in(6);
+        put(out, negated ? one_in(3) ? "-(-" : "-(" : "");
         put_number(out, depth - 1);
+        put(out, negated ? ")" : "");
         put(out, PICK(ops));
         put_number(out, depth - 1);
         buf_char(out, ')');
@@ -261,8 +264,53 @@ static void put_intrinsic_condition(struct buf *out) {
                                               "parent != nil",
                                               "resource.service.name = \"api\"",
                                               "resource.service.name != \"web\"",
-                                              ".service.name = parent.service.name" };
+                                              ".service.name = parent.service.name",
+                                              "status = .n",
+                                              "span.n != status",
+                                              "status = event.n",
+                                              "status = parent.n + 1",
+                                              "kind = .k",
+                                              ".k != kind",
+                                              "name = .k",
+                                              "event.k >= name",
+                                              "name = rootName",
+                                              "event:name = name",
+                                              "event:name != statusMessage",
+                                              "event:name = event.k",
+                                              "instrumentation:name < name",
+                                              "trace:id = link:traceID",
+                                              "trace:id != link:traceID",
+                                              "trace:id =~ \".*2\"",
+                                              "span:id = link:spanID",
+                                              "span:parentID = link:spanID",
+                                              "span:id =~ \".*[13]\"",
+                                              "span:parentID < span:id",
+                                              "event:timeSinceStart < duration",
+                                              "event:timeSinceStart = parent.n",
+                                              "duration * 2 > traceDuration",
+                                              "nestedSetRight - nestedSetLeft = 1",
+                                              "parent.k = event.k",
+                                              "event.n = link.n" };
     put(out, PICK(conditions));
+}
+
+static void put_condition(struct buf *out, int depth);
+
+// A condition is a value too: true or false.
+static void put_comparison_of_conditions(struct buf *out) {
+    put(out, "(");
+    put_condition(out, 1);
+    put(out, ")");
+    put(out, PICK(equals));
+    if (one_in(3)) {
+        put(out, one_in(2) ? "true" : "false");
+    } else if (one_in(3)) {
+        put_attribute(out);
+    } else {
+        put(out, "(");
+        put_condition(out, 0);
+        put(out, ")");
+    }
 }
 
 static void put_comparison(struct buf *out) {
@@ -290,6 +338,8 @@ static void put_condition(struct buf *out, int depth) {
         put(out, "!(");
         put_condition(out, depth - 1);
         put(out, ")");
+    } else if (what == 7 && one_in(3)) {
+        put_comparison_of_conditions(out);
     } else {
         bool parens = one_in(2);
         put(out, parens ? "(" : "");
@@ -340,17 +390,44 @@ static void put_aggregate(struct buf *out) {
     put(out, ")");
 }
 
+// Of a pipeline of its own, over the whole trace.
+static void put_own_aggregate(struct buf *out) {
+    put(out, "(");
+    put_filter(out);
+    put(out, " | ");
+    put_aggregate(out);
+    put(out, ")");
+}
+
 static void put_scalar_filter(struct buf *out) {
-    static const char *const ops[] = { " + ", " - ", " * ", " / " };
+    static const char *const ops[] = { " + ", " - ", " * ", " / ", " % ", " ^ " };
+    if (one_in(8)) put_own_aggregate(out), put(out, PICK(ops));
     put_aggregate(out);
     if (one_in(4)) put(out, PICK(ops)), put_aggregate(out);
     put(out, PICK(orders));
     if (one_in(4))
         put_aggregate(out);
+    else if (one_in(8))
+        put_own_aggregate(out);
     else if (one_in(3))
         put(out, "2ms");
     else
         put_number_literal(out);
+}
+
+static void put_by(struct buf *out);
+static void put_spanset(struct buf *out, int depth);
+
+// In parentheses a whole pipeline, which leaves one set.
+static void put_operand(struct buf *out, int depth, bool is_wrapped) {
+    put(out, is_wrapped ? "(" : "");
+    put_spanset(out, depth);
+    if (!is_wrapped) return;
+    bool is_split = one_in(3);
+    if (is_split) put(out, " | "), put_by(out);
+    put(out, " | ");
+    put_scalar_filter(out);
+    put(out, is_split ? " | coalesce())" : ")");
 }
 
 static void put_spanset(struct buf *out, int depth) {
@@ -362,13 +439,10 @@ static void put_spanset(struct buf *out, int depth) {
         return;
     }
     if (one_in(4)) {
-        put(out, "(");
-        put_spanset(out, depth - 1);
-        put(out, " | ");
-        put_scalar_filter(out);
-        put(out, ")");
+        bool wraps_right = one_in(2), wraps_left = !wraps_right || one_in(3);
+        put_operand(out, depth - 1, wraps_left);
         put(out, PICK(relations));
-        put_spanset(out, 0);
+        put_operand(out, 0, wraps_right);
         return;
     }
     bool parens = one_in(2);
@@ -405,6 +479,8 @@ void odd_search(struct buf *out) {
 }
 
 static void put_function(struct buf *out) {
+    static const char *const intrinsics[] = { "span:childCount", "nestedSetLeft", "nestedSetParent",
+                                              "traceDuration", "event:timeSinceStart" };
     static const char *const functions[] = { "min_over_time(", "max_over_time(", "avg_over_time(",
                                              "sum_over_time(" };
     if (one_in(3)) {
@@ -413,15 +489,19 @@ static void put_function(struct buf *out) {
     }
     bool quantile = one_in(4), histogram = one_in(5);
     put(out, quantile ? "quantile_over_time(" : histogram ? "histogram_over_time(" : PICK(functions));
-    if (one_in(2))
+    if (one_in(3))
         put(out, "duration");
+    else if (one_in(3))
+        put(out, PICK(intrinsics));
     else
         put_attribute(out);
-    put(out, quantile ? ", 0.5, 0.9)" : ")");
+    put(out, quantile ? one_in(3) ? ", 0, 1)" : ", 0.5, 0.9)" : ")");
 }
 
 static void put_labels(struct buf *out) {
-    static const char *const fields[] = { "name", "status", "kind", "resource.service.name", "rootName" };
+    static const char *const fields[] = { "name",     "status",      "kind",       "resource.service.name",
+                                          "rootName", "duration",    "event:name", "event:timeSinceStart",
+                                          "trace:id", "link:spanID", "span:id",    "span:childCount" };
     uint64_t n = test_below(4);
     if (n == 0) return;
     put(out, " by(");
@@ -436,9 +516,10 @@ static void put_labels(struct buf *out) {
 }
 
 static void put_second(struct buf *out) {
+    static const char *const numbers[] = { "1", "0.05", "1ms", "-1", "0" };
     if (one_in(2)) {
         put(out, PICK(orders));
-        put(out, one_in(2) ? "1" : "0.05");
+        put(out, PICK(numbers));
     } else {
         buf_fmt(out, " | %s(%u)", one_in(2) ? "topk" : "bottomk", 1 + (unsigned)test_below(4));
     }
@@ -456,34 +537,59 @@ static void put_metric(struct buf *out) {
 }
 
 static void put_compare(struct buf *out) {
+    uint64_t from = ODD_BASE_NS + test_below(ODD_RANGE_S) * 1000000000;
     put_spanset(out, 1);
+    if (one_in(3)) put_stage(out);
     put(out, " | compare(");
     put_filter(out);
-    buf_fmt(out, ", %u)", 1 + (unsigned)test_below(6));
+    if (one_in(4)) {
+        put(out, ")");
+        return;
+    }
+    buf_fmt(out, ", %u", 1 + (unsigned)test_below(6));
+    if (one_in(3))
+        buf_fmt(out, ", %llu, %llu", (unsigned long long)from,
+                (unsigned long long)(from + 1 + test_below(ODD_RANGE_S) * 1000000000));
+    put(out, ")");
+}
+
+static void put_seconds(struct buf *out) {
+    for (uint64_t n = one_in(3) ? 1 + test_below(3) : 0; n > 0; n--) put_second(out);
+}
+
+// Metrics joined by arithmetic, in parentheses.
+static void put_arithmetic(struct buf *out, int depth) {
+    static const char *const ops[] = { " + ", " - ", " * ", " / " };
+    bool number_first = one_in(8);
+    for (int side = 0; side < 2; side++) {
+        if (side) put(out, PICK(ops));
+        if (number_first ? side == 0 : side == 1 && one_in(3)) {
+            put(out, one_in(3) ? "0" : "2");
+            continue;
+        }
+        put(out, "(");
+        if (depth > 0 && one_in(3))
+            put_arithmetic(out, depth - 1);
+        else
+            put_metric(out);
+        put_seconds(out);
+        put(out, ")");
+    }
 }
 
 void odd_metrics(struct buf *out) {
-    static const char *const ops[] = { " + ", " - ", " * ", " / " };
-    if (one_in(15)) {
+    if (one_in(8)) {
         put_compare(out);
         return;
     }
     if (one_in(5)) {
         put(out, "(");
-        put_metric(out);
+        put_arithmetic(out, 1);
         put(out, ")");
-        put(out, PICK(ops));
-        if (one_in(3))
-            put(out, "2");
-        else {
-            put(out, "(");
-            put_metric(out);
-            put(out, ")");
-        }
-        return;
+    } else {
+        put_metric(out);
     }
-    put_metric(out);
-    if (one_in(4)) put_second(out);
+    put_seconds(out);
 }
 
 // --- the language's own generator ----------------------------------------------------------------
@@ -506,6 +612,12 @@ static void write_by_language(struct buf *out,
                                           "link:spanID",
                                           "instrumentation:name",
                                           "nestedSetParent",
+                                          "nestedSetLeft",
+                                          "nestedSetRight",
+                                          "trace:id",
+                                          "span:id",
+                                          "link:traceID",
+                                          "instrumentation:version",
                                           "resource.service.name" };
     static const char *const prefixes[] = { "span.", ".",       "resource.",       "event.",
                                             "link.", "parent.", "instrumentation." };

@@ -251,43 +251,12 @@ static bool series_agree_in(struct view *v, const struct series_query *q, const 
     return same;
 }
 
-// A fast answer in the form of a slow one.
-static void as_slow(const struct series_answer *r, uint32_t n_steps, struct plain_metrics *out) {
-    *out = (struct plain_metrics){ .n = r->n, .n_steps = n_steps };
-    arena_init(&out->arena, SIZE_MAX, NULL);
-    out->series = PLAIN_NEW(&out->arena, r->n, struct plain_series);
-    for (uint32_t i = 0; i < r->n; i++)
-        out->series[i] = (struct plain_series){ .labels = (struct metric_label *)r->series[i].labels,
-                                                .n_labels = r->series[i].n_labels,
-                                                .low = r->series[i].samples,
-                                                .high = r->series[i].samples };
-}
-
-// compare(), which the interpreter does not know: the same from every layout.
-static void ask_compare(struct world *w, const struct series_query *sq) {
-    struct series_answer first;
-    struct plain_metrics like;
-    struct err_ctx ctx = { 0 };
-    uint64_t range = sq->bounds.end_ns - sq->bounds.start_ns;
-    CHECK_OK(series_run(w->views[0], sq, &first, &ctx));
-    as_slow(&first, sq->step_ns ? (uint32_t)((range + sq->step_ns - 1) / sq->step_ns) : 1, &like);
-    bool same = true;
-    for (int how = 1; how < LAYOUTS && same; how++) same = series_agree_in(w->views[how], sq, &like);
-    w->n_wrong += !same;
-    plain_metrics_fini(&like);
-    series_fini(&first);
-}
-
 static void ask_metrics(struct world *w, const struct ql_query *q) {
     static const uint64_t steps[] = { 0, 5000000000, 7000000000, 60000000000, 1500000000 };
     struct series_query sq = { .query = q,
                                .bounds = some_range(),
                                .step_ns = steps[test_below(sizeof steps / sizeof *steps)] };
     struct plain_metrics slow;
-    if (q->metric->function == QL_COMPARE && q->metric->kind == QL_METRIC_FUNCTION) {
-        ask_compare(w, &sq);
-        return;
-    }
     plain_series(&w->plain, &sq, &slow);
     w->n_empty += slow.n == 0;
     bool same = true;

@@ -130,7 +130,7 @@ struct plain_metrics {
     uint32_t n, n_steps;
     bool is_rough; // a quantile is among it: low and high differ
 };
-// Of q: query, bounds and step_ns. Not compare().
+// Of q: query, bounds and step_ns.
 void plain_series(const struct plain_data *d, const struct series_query *q, struct plain_metrics *out);
 void plain_metrics_fini(struct plain_metrics *m);
 

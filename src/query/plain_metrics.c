@@ -8,8 +8,10 @@
 enum { NANOSECONDS = 1000000000 };
 
 struct counted { // a span that a function counts
-    struct value by[QL_BY_MAX], of;
+    struct plain_look at;
+    struct value by[QL_BY_MAX], of; // compare(): by one
     uint32_t step;
+    bool is_selected; // compare()
 };
 
 struct work {
@@ -47,7 +49,7 @@ static bool step_of(const struct work *w, uint64_t start_ns, uint32_t *out) {
 // --- counted spans -------------------------------------------------------------------------------
 
 static struct counted count_span(const struct plain_look *at, const struct ql_metric *m, uint32_t step) {
-    struct counted c = { .step = step, .of = VALUE_OF_NIL };
+    struct counted c = { .at = *at, .step = step, .of = VALUE_OF_NIL };
     bool has_of = m->function >= QL_MIN_OVER_TIME && m->function <= QL_HISTOGRAM_OVER_TIME;
     if (has_of) c.of = plain_field(at, &m->of);
     for (uint32_t i = 0; i < m->n_by; i++) c.by[i] = plain_field(at, &m->by[i]);
@@ -222,11 +224,114 @@ static void make_group(struct work *w, const struct ql_metric *m, const struct c
     }
 }
 
+// --- compare() -----------------------------------------------------------------------------------
+
+struct fields {
+    struct field *at;
+    uint32_t n;
+};
+
+static void note_field(struct work *w, struct fields *f, struct field field) {
+    for (uint32_t i = 0; i < f->n; i++)
+        if (field_eq(&f->at[i], &field)) return;
+    struct field *more = PLAIN_NEW(w->arena, f->n + 1, struct field);
+    if (f->n) memcpy(more, f->at, f->n * sizeof *more);
+    more[f->n++] = field;
+    f->at = more;
+}
+
+static void note_keys(struct work *w, struct fields *f, enum field_scope scope,
+                      const struct plain_attrs *attrs) {
+    for (uint32_t i = 0; i < attrs->n; i++)
+        note_field(w, f, (struct field){ .scope = scope, .key = attrs->at[i].key });
+}
+
+// What is compared: words that each span has, and the attributes of the counted ones.
+static struct fields compared_fields(struct work *w, const struct counted *c, uint32_t n) {
+    static const enum intrinsic words[] = { INTRINSIC_NAME,           INTRINSIC_STATUS,
+                                            INTRINSIC_STATUS_MESSAGE, INTRINSIC_KIND,
+                                            INTRINSIC_ROOT_NAME,      INTRINSIC_ROOT_SERVICE,
+                                            INTRINSIC_SCOPE_NAME,     INTRINSIC_SCOPE_VERSION };
+    struct fields f = { .n = 0 };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        note_field(w, &f, (struct field){ .scope = FIELD_SPAN, .intrinsic = words[i] });
+    for (uint32_t i = 0; i < n; i++) {
+        note_keys(w, &f, FIELD_SPAN, &c[i].at.span->attrs);
+        note_keys(w, &f, FIELD_RESOURCE, &c[i].at.span->resource);
+        note_keys(w, &f, FIELD_INSTRUMENTATION, &c[i].at.span->scope);
+    }
+    return f;
+}
+
+static bool is_selected(const struct ql_metric *m, const struct counted *c) {
+    uint64_t start = c->at.span->start_ns;
+    bool in_time = (m->from_ns == 0 && m->to_ns == 0) || (start >= m->from_ns && start < m->to_ns);
+    return in_time && plain_matches(&c->at, m->selection);
+}
+
+// How many of the counted fall into each interval, with what they are of.
+static void add_compared(struct work *w, const struct field *f, const char *side, struct value v,
+                         const struct counted *c, uint32_t n, struct list *out) {
+    struct plain_series s = new_series(w);
+    add_label(&s, STR("__meta_type"), VALUE_OF_STR(str_of(side)));
+    add_label(&s, plain_field_text(w->arena, f), v);
+    for (uint32_t i = 0; i < n; i++) s.low[c[i].step] = s.high[c[i].step] += 1;
+    list_add(w, out, s);
+}
+
+// Of the values, which are sorted, the most frequent ones; of equally frequent ones the first.
+static void add_most_frequent(struct work *w, const struct ql_metric *m, const struct field *f,
+                              const char *side, const struct counted *c, uint32_t n, struct list *out) {
+    bool *is_shown = PLAIN_NEW(w->arena, n, bool); // by the first of a value
+    for (uint32_t shown = 0; shown < m->top; shown++) {
+        uint32_t best = 0, n_best = 0;
+        for (uint32_t i = 0, k; i < n; i = k) {
+            for (k = i + 1; k < n && by_group(&c[i], &c[k]) == 0;) k++;
+            if (is_shown[i] || k - i <= n_best) continue;
+            best = i;
+            n_best = k - i;
+        }
+        if (n_best == 0) return;
+        is_shown[best] = true;
+        add_compared(w, f, side, c[best].by[0], &c[best], n_best, out);
+    }
+}
+
+static void compare_field(struct work *w, const struct ql_metric *m, const struct field *f,
+                          const struct counted *all, uint32_t n_all, struct list *out) {
+    static const char *const sides[] = { "baseline", "selection" }, *const totals[] = { "baseline_total",
+                                                                                        "selection_total" };
+    for (int side = 0; side < 2; side++) {
+        struct counted *c = PLAIN_NEW(w->arena, n_all, struct counted);
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < n_all; i++) {
+            c[n] = all[i];
+            c[n].by[0] = plain_field(&c[n].at, f);
+            n += c[n].by[0].type != VALUE_NIL && c[n].is_selected == (side == 1);
+        }
+        if (n == 0) continue;
+        qsort(c, n, sizeof *c, by_group);
+        add_compared(w, f, totals[side], VALUE_OF_NIL, c, n, out);
+        add_most_frequent(w, m, f, sides[side], c, n, out);
+    }
+}
+
+static struct list run_compare(struct work *w, const struct ql_metric *m, struct counted *all, uint32_t n) {
+    struct list out = { .n = 0 };
+    struct fields f = compared_fields(w, all, n);
+    n_by = 1;
+    for (uint32_t i = 0; i < n; i++) all[i].is_selected = is_selected(m, &all[i]);
+    for (uint32_t i = 0; i < f.n; i++) compare_field(w, m, &f.at[i], all, n, &out);
+    return out;
+}
+
+// --- a function ----------------------------------------------------------------------------------
+
 static struct list run_function(struct work *w, const struct ql_metric *m) {
     struct list out = { .n = 0 };
     uint32_t n;
     struct counted *all = count_spans(w, m, &n);
-    ASSERT(m->function != QL_COMPARE);
+    if (m->function == QL_COMPARE) return run_compare(w, m, all, n);
     n_by = m->n_by;
     if (n > 1) qsort(all, n, sizeof *all, by_group);
     for (uint32_t i = 0, k; i < n; i = k) {
