@@ -79,10 +79,13 @@ export function listPath(a: Ask, at: Stretch | null, cursor: string | null): str
   return `api/takt/${plain ? 'traces' : 'search'}?${p}`;
 }
 
+// Nanoseconds are told from seconds by their digits.
+const inNs = (t: bigint | string): string => String(t).padStart(19, '0');
+
 function setStretch(p: URLSearchParams, at: Stretch | null): void {
   if (!at) return;
-  p.set('start', String(at.start));
-  p.set('end', String(at.end));
+  p.set('start', inNs(at.start));
+  p.set('end', inNs(at.end));
 }
 
 // How many there are at any time, when there are none in the range.
@@ -105,8 +108,8 @@ export function heatPath(a: Ask, at: Stretch, stepMs: number): string | null {
 export function explainPath(a: Ask, at: Stretch, b: Box): string {
   const p = new URLSearchParams({ q: spansOf(a.q) ?? '{}' });
   setStretch(p, at);
-  p.set('from', `${Math.round(b.from)}000000`);
-  p.set('to', `${Math.round(b.to)}000000`);
+  p.set('from', inNs(`${Math.round(b.from)}000000`));
+  p.set('to', inNs(`${Math.round(b.to)}000000`));
   if (b.min >= 1) p.set('min', `${Math.round(b.min) + 1}ns`); // a box is open below, the question is not
   p.set('max', `${Math.round(b.max)}ns`);
   return `api/takt/explain?${p}`;
