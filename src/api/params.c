@@ -135,9 +135,10 @@ static bool unit_ns(struct str unit, double *out) {
     static const struct {
         struct str name;
         double ns;
-    } units[] = { { { "ns", 2 }, 1 },          { { "us", 2 }, 1e3 },   { { "\xc2\xb5s", 3 }, 1e3 },
-                  { { "\xce\xbcs", 3 }, 1e3 }, { { "ms", 2 }, 1e6 },   { { "s", 1 }, 1e9 },
-                  { { "m", 1 }, 60e9 },        { { "h", 1 }, 3600e9 }, { { "d", 1 }, 86400.0 * 1e9 } };
+    } units[] = { { { "ns", 2 }, 1 },          { { "us", 2 }, 1e3 },         { { "\xc2\xb5s", 3 }, 1e3 },
+                  { { "\xce\xbcs", 3 }, 1e3 }, { { "ms", 2 }, 1e6 },         { { "s", 1 }, 1e9 },
+                  { { "m", 1 }, 60e9 },        { { "h", 1 }, 3600e9 },       { { "d", 1 }, 86400e9 },
+                  { { "w", 1 }, 7 * 86400e9 }, { { "y", 1 }, 365 * 86400e9 } };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (!str_eq(unit, units[i].name)) continue;
         *out = units[i].ns;

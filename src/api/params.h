@@ -37,7 +37,7 @@ NODISCARD enum err params_range(const struct params *p, struct clock *clock, uin
 
 // Digits with at most one dot, a digit at least: "05", ".5" and "5." too, as Go reads them.
 NODISCARD bool parse_decimal(struct str s, double *out);
-// A Go duration ("1h05m", "500ms", ".5s") in ns.
+// A Go duration ("1h05m", "500ms", ".5s"), or one with the units of Prometheus ("1w2d"), in ns.
 NODISCARD bool parse_duration(struct str s, uint64_t *out_ns);
 // Seconds (up to 10 digits) or fractions of them, nanoseconds (18 digits or more), or RFC 3339; in ns.
 // A number of digits between is no time: milliseconds, or nanoseconds of the first years after 1970.

@@ -25,12 +25,25 @@ static enum err read_step(struct ask *k, uint64_t *out_ns) {
     return err_set(&k->ctx, ERR_INVALID, "step is a number of seconds or a duration like 15s, and not 0");
 }
 
+// Each may be missing: a range ends now, and begins an hour (or since) before its end, or before now.
+static enum err read_times(struct ask *k, struct series_ask *s) {
+    const struct params *p = &k->params;
+    uint64_t since = 0, now = clock_unix_ns(k->limits->clock);
+    s->end_ns = now;
+    TRY(params_duration(p, STR("since"), &since, &k->ctx));
+    TRY(params_time(p, STR("end"), &s->end_ns, &k->ctx));
+    uint64_t until = s->end_ns < now ? s->end_ns : now;
+    if (since == 0) since = HOUR;
+    s->start_ns = until > since ? until - since : 0;
+    return params_time(p, STR("start"), &s->start_ns, &k->ctx);
+}
+
 // What a range and one value are asked with alike.
 static enum err read_common(struct ask *k, struct series_ask *s) {
     const struct params *p = &k->params;
     struct str q = params_get(p, STR("q"));
     *s = (struct series_ask){ .q = q.len ? q : params_get(p, STR("query")) };
-    TRY(params_range(p, k->limits->clock, &s->start_ns, &s->end_ns, &k->ctx));
+    TRY(read_times(k, s));
     return params_number(p, STR("maxSeries"), UINT32_MAX, &s->max_series, &k->ctx);
 }
 
@@ -53,8 +66,7 @@ static enum err check(struct ask *k, struct series_ask *s) {
     uint64_t now = clock_unix_ns(k->limits->clock);
     if (s->q.len == 0) return err_set(&k->ctx, ERR_INVALID, "the query is missing (q)");
     if (s->start_ns == 0 && s->end_ns == 0) s->start_ns = now > HOUR ? now - HOUR : 0;
-    // A range without an end (since) is one up to now; spans of a clock ahead of ours are out.
-    if (s->end_ns == 0 || s->end_ns == INT64_MAX) s->end_ns = now;
+    if (s->end_ns == 0) s->end_ns = now; // spans of a clock ahead of ours are out
     if (s->end_ns <= s->start_ns) return err_set(&k->ctx, ERR_INVALID, "end must be after start");
     if (s->end_ns > INT64_MAX / 2) return err_set(&k->ctx, ERR_INVALID, "end is too far in the future");
     return ERR_OK;

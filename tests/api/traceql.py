@@ -306,6 +306,21 @@ def metrics_steps(shop):
         assert len(times) <= 10000
 
 
+def metrics_times(shop):
+    """Each end of the range may be missing: it ends now, and begins an hour or `since` before."""
+    def count(**how):
+        answer = metrics(shop, '{ resource.service.name = "web" } | count_over_time()', "InstantResponse", **how)["series"]
+        return answer[0]["value"] if answer else 0
+
+    at = shop.start_s
+    assert count(start=at - 1) == shop.N and count(start=at + 95) == 20
+    assert count(end=at + 95) == 10 and count(end=at + 95, since="45s") == 5 and count(end=at - 1) == 0
+    assert count(start=at + 95, since="1s") == 20, "start wins"
+    assert count(start=at + 95, end=at + 145, since="5h") == 5
+    assert count(end=int(time.time()) + 7200, since="2h") == shop.N, "before now, not before a time to come"
+    assert count(since="1w") == count(since="1y2d") == shop.N
+
+
 def metrics_instant(shop):
     start, end = shop.start_s - 10, shop.start_s + 290
     answer = metrics(shop, "{ } | count_over_time() by (resource.service.name)", "InstantResponse", start=start, end=end)
@@ -341,7 +356,7 @@ def metrics_errors(shop):
     at = shop.start_s
     for path in ("/api/metrics/query_range", "/api/metrics/query"):
         for how, words in (({"q": "{ }"}, "search"), ({"q": ""}, "missing"), ({"q": "{ } | rate("}, "^"),
-                           ({"q": "{ } | rate()", "start": at}, "together"),
+                           ({"q": "{ } | rate()", "start": int(time.time()) + 99}, "after"),
                            ({"q": "{ } | rate()", "start": at, "end": at - 1}, "after"),
                            ({"q": "{ } | rate()", "since": "x"}, "since"),
                            ({"q": "{ } | rate()", "start": "x", "end": "y"}, "times")):
@@ -932,7 +947,7 @@ def cases(tap):
     tap.case("starts", server.start, is_setup=True)
     tap.case("traces_of_a_shop", make_shop, is_setup=True)
     for case in (search_shape, search_protobuf, search_sets, search_pages, search_range, search_tags, search_errors,
-                 metrics_shape, metrics_steps, metrics_instant, metrics_exemplars, metrics_errors, tag_names, tag_values,
+                 metrics_shape, metrics_steps, metrics_times, metrics_instant, metrics_exemplars, metrics_errors, tag_names, tag_values,
                  tag_values_of_matches, spans_of_a_trace, streams, app_search, explanations, planted_causes, analysis,
                  command_line):
         tap.case(case.__name__, lambda c=case: c(state["shop"]))
