@@ -621,7 +621,7 @@ static void write_by_language(struct buf *out,
                                           "resource.service.name" };
     static const char *const prefixes[] = { "span.", ".",       "resource.",       "event.",
                                             "link.", "parent.", "instrumentation." };
-    static const char *const values[] = { "a", "b", "ab", "GET", "" };
+    static const char *const values[] = { "a", "b", "ab", "GET", "", "0000000000000001" };
     enum { OTHERS = sizeof others / sizeof *others, PREFIXES = sizeof prefixes / sizeof *prefixes, KEYS = 3 };
     struct field fields[OTHERS + PREFIXES * KEYS];
     struct value constants[16];

@@ -238,14 +238,19 @@ static struct sum sum_up(const struct value *v, uint32_t n) {
     return s;
 }
 
+// A sum of whole numbers by how many there are: the nearest whole number, halves away from zero.
+static int64_t nearest(__float128 total, uint32_t n) {
+    __int128 whole = (__int128)total, part = whole % n;
+    bool up = (part < 0 ? -part : part) * 2 >= n;
+    return (int64_t)(whole / n + (up ? whole < 0 ? -1 : 1 : 0));
+}
+
 struct value plain_aggregate(enum ql_aggregate how, const struct value *values, uint32_t n) {
     if (how == QL_MIN || how == QL_MAX) return extreme(how, values, n);
     struct sum s = sum_up(values, n);
     if (s.n == 0) return VALUE_OF_NIL;
-    if (how == QL_AVG) {
-        double mean = (double)(s.total / s.n);
-        return s.floats == 0 && s.durations > 0 ? rounded_duration(mean) : VALUE_OF_FLOAT(mean);
-    }
+    if (how == QL_AVG && s.floats == 0 && s.durations > 0) return duration_of(nearest(s.total, s.n));
+    if (how == QL_AVG) return VALUE_OF_FLOAT((double)(s.total / s.n));
     if (s.floats > 0) return VALUE_OF_FLOAT((double)s.total);
     uint64_t wrapped = 0;
     for (uint32_t i = 0; i < n; i++)
