@@ -564,10 +564,10 @@ static void put_arithmetic(struct buf *out, int depth) {
     for (int side = 0; side < 2; side++) {
         if (side) put(out, PICK(ops));
         if (number_first ? side == 0 : side == 1 && one_in(3)) {
-            put(out, one_in(3) ? "0" : "2");
+            put(out, one_in(3) ? "0" : one_in(3) ? "-2" : "2");
             continue;
         }
-        put(out, "(");
+        put(out, one_in(8) ? "-(" : "(");
         if (depth > 0 && one_in(3))
             put_arithmetic(out, depth - 1);
         else

@@ -248,12 +248,24 @@ static bool number(struct parser *p, struct item *out) {
     return s && p->err == ERR_OK;
 }
 
+// -m is -1 * m.
+static bool negate_metric(struct parser *p, struct ql_place at, struct item *m) {
+    struct ql_scalar *minus_one = scalar_const(p, VALUE_OF_INT(-1), at);
+    if (!minus_one) return false;
+    struct item l = { .kind = ITEM_SCALAR, .place = at, .left = minus_one };
+    m->metric = metric_binary(p, QL_MUL, at, &l, m);
+    m->place = around(at, m->place);
+    m->braced = false;
+    return m->metric != NULL;
+}
+
 static bool minus(struct parser *p, struct item *out) {
     struct ql_place at = p->tok.place;
     if (!parse_enter(p)) return false;
     parse_advance(p);
     if (!binary(p, op_level(QL_MUL), NULL, out)) return false;
     parse_leave(p);
+    if (out->kind == ITEM_METRIC) return negate_metric(p, at, out);
     if (out->kind != ITEM_SCALAR) {
         parse_fail(p, at, "%s has no minus", kind_text(out));
         return false;
