@@ -405,6 +405,27 @@ it('a metrics query is a chart with a readout, a table of the same numbers, and 
   await page.locator('.trace[data-ready]').waitFor();
 });
 
+it('a comparison in TraceQL is shown as an explanation, and its buttons write conditions', async (open) => {
+  const page = await open(full);
+  await page.visit(view(`${PAYMENTS} | compare({ duration > 1.5s })`));
+  const slow = spansWhere((s) => isPayments(s) && lengthOf(s) > SLOW_NS).length;
+  await says(page.locator('[data-k=explain]'), new RegExp(`Selection of ${slow} spans against the other ${spansWhere(isPayments).length - slow}`));
+  await says(page.locator('[data-k="explain resource.service.version v142"]'), /\+\d+ %[\s\S]*100 %/);
+  await page.getByRole('button', { name: /^Filter: resource\.service\.version = v142/ }).click();
+  await until('filtered', () => urlQuery(page).get('q') === '{ resource.service.name = "payments" && resource.service.version = "v142" } | compare({ duration > 1.5s })');
+});
+
+it('the picture is of the spans that the search finds, also where groups decide', async (open) => {
+  const page = await open(full);
+  await page.visit(view('{ } | by(name) | count() > 2'));
+  const found = data.shop.reduce((n, t) => {
+    const names = t.spans.reduce((m, s) => m.set(s.span.name, [...(m.get(s.span.name) ?? []), s]), new Map());
+    return n + [...names.values()].filter((g) => g.length > 2).reduce((k, g) => k + g.length, 0);
+  }, 0);
+  assert(found > 0);
+  await says(page.locator('.heat-card h2'), new RegExp(`Durations of ${found} matching spans`.replace(/(\d)(?=(\d{3})+ )/g, '$1,')));
+});
+
 // --- comparing ------------------------------------------------------------------------------------------------
 
 it('two ticked traces are compared by where their time went', async (open) => {
@@ -545,6 +566,7 @@ const views = () => [
   view('{ resource.service.name =~ "web|checkout|payments|catalog" && .a_long_name_of_an_attribute != nil || true } | rate() by (resource.service.name)'),
   view('{ resource.service.name =~ "web|checkout|payments|catalog|pricing" }'),
   view('{} | quantile_over_time(duration, 0.5, 0.95)', '&table=1'),
+  view('{} | compare({ status = error })'),
   view('{ nonsense'),
   view('{ name = "there is none" }'),
   `/compare?a=${data.shop[7].traceId}&b=${data.shop[8].traceId}`,

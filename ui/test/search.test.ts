@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { quote } from '../src/base/format';
 import { readQuery, writeQuery } from '../src/base/query';
-import { plain } from '../src/search/answers';
+import { plain, shown } from '../src/search/answers';
 import { analyzePath, elsewherePath, explainPath, fromOldAddress, heatPath, listPath, pathOf, schema, stretchOf } from '../src/search/ask';
-import { tellingOf } from '../src/search/explain';
+import { explanationOf, tellingOf } from '../src/search/explain';
 import { addCondition, durationLiteral, durationOf, fieldOf, fromWords, isMetrics, literalOf, piecesOf, readFilter, removeCondition, setCondition, spansOf, unquote, valueOf, withFields, writeFilter } from '../src/search/filter';
 import { box, boxOf, cellsBetween, cellsOf, countIn, makeHeat } from '../src/search/heat';
 import { makeLines, nameOf, unitOf } from '../src/search/lines';
@@ -70,10 +70,18 @@ test('values become literals that say the same, or none', () => {
     assert.equal(literalOf(value, type), want, `${value} ${type}`);
   const rand = random(5);
   for (let i = 0; i < 200; i++) {
-    const text = Array.from({ length: rand(12) }, () => 'ab"\\\n\t`{}&| é🧨'[rand(14)]).join('');
+    const text = Array.from({ length: rand(12) }, () => 'ab"\\\n\t`{}&| é🧨\x1b\0\u202e\u0085\ufeff'[rand(20)]).join('');
     assert.equal(unquote(quote(text)), text);
     assert.equal(readFilter(`{ .a = ${quote(text)} && .b = 1 }`)?.conditions.length, 2, text);
   }
+});
+
+test('a text is read back from every way to write it, and written so that it can be seen', () => {
+  for (const [literal, text] of [
+    ['"\\x41\\101\\u00e4\\U0001f600"', 'AAä😀'], ['"\\xc3\\xa4\\303\\244"', 'ää'], ['"\\a\\b\\f\\v\\\\x41"', '\x07\b\f\v\\x41'], ['`\\x41`', '\\x41'], ['"\\U00110000"', '\\U00110000'],
+  ] as const)
+    assert.equal(unquote(literal), text, literal);
+  assert.equal(quote('\x1b[31m\0\u202e'), '"\\x1b[31m\\x00\\u202e"');
 });
 
 test('durations of answers are read', () => {
@@ -86,6 +94,22 @@ test('an explanation shows the most telling value of each attribute', () => {
   assert.deepEqual(shown.map((x) => `${x.field}=${plain(x.value)}`), ['v=new', 'pod=b', 'db=x']);
 });
 
+test('the series of a comparison are an explanation', () => {
+  const series = (side: string, key: string, value: object, ...n: number[]): object => ({
+    labels: [{ key: '__meta_type', value: { stringValue: side } }, { key, value }], samples: n.map((v, i) => ({ timestampMs: String(i), ...(v && { value: v }) })),
+  });
+  const many = series('selection', 'span.id', {}, 0) as { labels: object[] };
+  many.labels.push({ key: '__meta_error', value: { stringValue: '__too_many_values__' } });
+  const got = explanationOf({ series: [
+    series('selection', 'status', { stringValue: 'error' }, 2, 0, 2), series('selection_total', 'status', {}, 2, 1, 2), series('baseline', 'status', { stringValue: 'ok' }, 9), series('baseline_total', 'status', {}, 9),
+    series('selection', 'span.n', { intValue: '7' }, 1), series('selection_total', 'span.n', {}, 1), series('baseline', 'span.l', { arrayValue: { values: [{ intValue: '1' }] } }, 2), series('baseline_total', 'span.l', {}, 2), series('selection', 'span.id', { stringValue: 'x' }, 1), series('selection_total', 'span.id', {}, 50), many,
+  ] } as never);
+  assert.deepEqual([got.selection, got.rest, got.complete], [5, 9, true]);
+  assert.deepEqual(got.attributes.map((d) => [d.field, plain(d.value), d.type, d.selection, d.selectionTotal, d.rest, d.restTotal]), [
+    ['status', 'error', 'keyword', 4, 5, 0, 9], ['status', 'ok', 'keyword', 0, 5, 9, 9], ['span.n', '7', 'int', 1, 1, 0, 0], ['span.l', '[1]', 'any', 0, 0, 2, 2],
+  ]);
+});
+
 test('durations are written exactly', () => {
   for (const [ns, want] of [[0, '0ns'], [7, '7ns'], [1000, '1us'], [134_217_728, '134.217728ms'], [250e6, '250ms'], [2_147_483_648, '2.147483648s'], [90e9, '90s']] as const)
     assert.equal(durationLiteral(ns), want);
@@ -94,9 +118,22 @@ test('durations are written exactly', () => {
 test('columns name the fields that they show', () => {
   for (const [column, field] of [
     ['http.route', '.http.route'], ['status', 'status'], ['by(resource.service.name)', 'resource.service.name'], ['span:childCount', 'span:childCount'],
-    ['a b', '."a b"'], ['count()', ''], ['avg(duration)', ''],
+    ['a b', '."a b"'], ['count()', ''], ['avg(duration)', ''], ['a"\n\\', '."a\\"\n\\\\"'],
   ] as const)
     assert.equal(fieldOf(column), field, column);
+  for (const [column, query, field] of [
+    ['service.name', '{ resource.service.name = "a" && .x = 1 }', 'resource.service.name'], ['a"b c', '{} | select(span."a\\"b c")', 'span."a\\"b c"'],
+    ['status', '{ span.status = 1 }', 'span.status'], ['x', '{ span.x = resource.x }', '.x'], ['x', '{ parent.span.x = 1 }', 'parent.span.x'], ['status', '{ status = error }', 'status'],
+  ] as const)
+    assert.equal(fieldOf(column, query), field, query);
+});
+
+test('values are shown as people read them', () => {
+  for (const [type, value, want] of [
+    ['any', '{"arrayValue":{"values":[{"stringValue":"a"},{"intValue":"2"}]}}', '[a, 2]'], ['any', '{"kvlistValue":{"values":[{"key":"k","value":{"boolValue":true}}]}}', '{k: true}'], ['any', '{"arr', '{"arr'],
+    ['duration', '1500000', '1.50 ms'], ['string', '{"a":1}', '{"a":1}'],
+  ] as const)
+    assert.equal(shown({ key: 'k', type, value }), want, value);
 });
 
 test('a metrics query is told from a search', () => {
@@ -106,7 +143,7 @@ test('a metrics query is told from a search', () => {
 
 test('the spans of a search are what is left without what only shows', () => {
   for (const [q, want] of [
-    ['', '{}'], ['{ .a = 1 }', '{ .a = 1 }'], ['{ .a = 1 } | select(.b, .c)', '{ .a = 1 }'], ['{ .a = 1 } | by(.b) | count() > 2 | select(.x)', '{ .a = 1 } | count() > 2'],
+    ['', '{}'], ['{ .a = 1 }', '{ .a = 1 }'], ['{ .a = 1 } | select(.b, .c)', '{ .a = 1 }'], ['{ .a = 1 } | by(.b) | count() > 2 | select(.x)', '{ .a = 1 } | by(.b) | count() > 2'], ['{ .a = 1 } | by(.b) | coalesce() | select(.x)', '{ .a = 1 }'],
     ['{ .a = "| by(" } | select(.b) with (most_recent=true)', '{ .a = "| by(" }'], ['{ .a = 1 } >> { .b = 2 }', '{ .a = 1 } >> { .b = 2 }'], ['{} | rate()', null],
   ] as const)
     assert.equal(spansOf(q), want, q);
@@ -241,9 +278,11 @@ test('series become lines on one grid, with holes where they have no value', () 
   assert.deepEqual(l.lines.map((x) => x.name), ['web', 'db']);
   assert.deepEqual([...l.lines[0]!.values].map(String), ['2', 'NaN', '0']);
   assert.equal(l.hi, 5);
-  assert.deepEqual([...makeLines(answer as never, '{} | max_over_time(duration)').lines[0]!.values].map(String), ['2', 'NaN', 'NaN']);
+  assert.deepEqual([...makeLines(answer as never, '{} | max_over_time(.n)').lines[0]!.values].map(String), ['2', 'NaN', '0']);
+  assert.deepEqual([...makeLines(answer as never, '{} | quantile_over_time(.n, .5)').lines[0]!.values].map(String), ['2', 'NaN', 'NaN']);
   assert.deepEqual(l.points.map((p) => [p.trace, p.at]), [['abc'.padStart(32, '0'), 900]]);
-  assert.equal(nameOf({ labels: [label('p', '0.95'), label('span.x', '')] } as never, ''), 'p=0.95, span.x=nil');
+  assert.equal(nameOf({ labels: [label('p', '0.95'), label('span.x', ''), { key: 'span.y', value: {} }] } as never, ''), 'p=0.95, (empty), nil');
+  assert.equal(nameOf({ labels: [label('resource.service.name', 'web'), label('name', 'GET /')] } as never, ''), 'web, GET /');
   assert.equal(nameOf({ labels: [label('__name__', 'rate')] } as never, 'x'), 'rate');
   const many = { series: Array.from({ length: 40 }, (_, i) => ({ labels: [label('a', `s${i}`)], samples: [{ timestampMs: '1000', value: i }] })) };
   const shown = makeLines(many as never, '{} | rate()');
@@ -252,6 +291,8 @@ test('series become lines on one grid, with holes where they have no value', () 
   assert.equal(unitOf('{} | rate()'), '/s');
   assert.equal(unitOf('{} | quantile_over_time(duration, .9)'), ' s');
   assert.equal(unitOf('{} | sum_over_time(span.bytes)'), '');
+  assert.equal(unitOf('{ .a - 1 = 2 } | rate ()'), '/s');
+  for (const q of ['({ status = error } | rate()) / ({} | rate())', '({} | rate()) * 100', '(({} | avg_over_time(duration)) / 2) | topk(3)']) assert.equal(unitOf(q), '', q);
 });
 
 // --- the address and the questions ----------------------------------------------------------------------

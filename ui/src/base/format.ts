@@ -18,11 +18,15 @@ export const plural = (n: number, one: string, many = one + 's'): string => `${c
 export function visible(text: string, max = 300): string {
   if (text && !text.trim()) return '␣'.repeat(Math.min(text.length, 8));
   const cut = text.length > max ? text.slice(0, max) + '…' : text;
-  return cut.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (c) =>
+  return cut.replace(UNSEEN, (c) =>
     c === '\n' ? '↵' : c === '\t' ? '→' : c < ' ' ? String.fromCharCode(0x2400 + c.charCodeAt(0)) : '·',
   );
 }
 
-// A text as TraceQL writes it.
-export const quote = (text: string): string =>
-  `"${text.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r').replace(/\t/g, '\\t')}"`;
+// A text as TraceQL writes it. What cannot be seen is written by its number, so that the query shows it.
+export const quote = (text: string): string => `"${text.replace(/[\\"]/g, '\\$&').replace(UNSEEN, escaped)}"`;
+
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const NAMED: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+const hex = (c: string, digits: number): string => c.charCodeAt(0).toString(16).padStart(digits, '0');
+const escaped = (c: string): string => NAMED[c] ?? (c < '\u0080' ? `\\x${hex(c, 2)}` : `\\u${hex(c, 4)}`);

@@ -20,7 +20,7 @@ import { elsewherePath, explainPath, fromOldAddress, heatPath, listPath, pathOf,
 import { draft, run, runs } from '../search/draft';
 import { Editor } from '../search/editor';
 import { Fields } from '../search/fields';
-import { addCondition, durationLiteral, isMetrics, setCondition } from '../search/filter';
+import { addCondition, durationLiteral, isComparison, isMetrics, setCondition } from '../search/filter';
 import { cellsOf, countIn, makeHeat, type Box, type Heat } from '../search/heat';
 import { makeLines, unitOf, type Lines } from '../search/lines';
 import { RangePicker } from '../search/range';
@@ -35,12 +35,19 @@ const EXEMPLARS = 60;
 const ask = computed<Ask>(() => readQuery(schema, place.value.query));
 const metrics = computed(() => isMetrics(ask.value.q));
 
+interface Chart {
+  answer: SeriesAnswer;
+  lines: Lines;
+  from: number;
+  to: number;
+}
+
 const list = resource<Found>();
 const more = resource<Found>();
 const elsewhere = resource<Found>();
 const heat = resource<Heat>();
 const explain = resource<Explanation>();
-const chart = resource<{ lines: Lines; from: number; to: number }>();
+const chart = resource<Chart>();
 const services = resource<Services>();
 const status = resource<Status>();
 
@@ -76,11 +83,11 @@ async function loadHeat(a: Ask, at: Stretch, stop: AbortSignal): Promise<Heat> {
   return makeHeat(await getJson<SeriesAnswer>(heatPath(a, at, step)!, stop), from, to, step);
 }
 
-async function loadChart(a: Ask, at: Stretch, stop: AbortSignal): Promise<{ lines: Lines; from: number; to: number }> {
+async function loadChart(a: Ask, at: Stretch, stop: AbortSignal): Promise<Chart> {
   const [from, to] = [ms(at.start), ms(at.end)];
   const answer = await getJson<SeriesAnswer>(seriesPath(a.q, at, stepFor(to - from, CHART_POINTS), EXEMPLARS), stop);
   const lines = makeLines(answer, a.q);
-  return { lines, from, to: Math.max(to, lines.times[lines.times.length - 1] ?? to) };
+  return { answer, lines, from, to: Math.max(to, lines.times[lines.times.length - 1] ?? to) };
 }
 
 async function loadList(a: Ask, keep: boolean): Promise<void> {
@@ -256,6 +263,15 @@ function Picture({ a }: { a: Ask }): JSX.Element | null {
   );
 }
 
+// compare() has no lines to look at: what it says are differences.
+function Comparison({ data }: { data: SeriesAnswer }): JSX.Element {
+  return (
+    <section class="card" aria-label="Comparison" data-k="comparison">
+      <Lazy load={() => import('../search/explain')}>{({ Explain, explanationOf }) => <Explain data={explanationOf(data)} onCondition={onCondition} />}</Lazy>
+    </section>
+  );
+}
+
 function ChartPart({ a }: { a: Ask }): JSX.Element {
   const { data, error } = chart.state.value;
   const deploys = useDeploys(data?.from ?? 0, data?.to ?? 0);
@@ -263,6 +279,7 @@ function ChartPart({ a }: { a: Ask }): JSX.Element {
   if (error && !data) return <Failed what="The metrics could not be computed" error={error} retry={retry} />;
   if (a.range === 'between' && !stretchOf(a, 0n)) return <Empty title="Choose a time"><p>Metrics need a from and a to.</p></Empty>;
   if (!data) return <Loading what="Computing metrics" />;
+  if (isComparison(a.q)) return <Comparison data={data.answer} />;
   const unit = unitOf(a.q);
   return (
     <section class="card" aria-label="Metrics" data-k="chart">

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the server answers to searches, metrics and explanations. Times in ns are text.
 import type { AnyValue, KeyValue, TraceRow } from '../base/api';
+import { duration } from '../base/time';
+import { durationOf } from './filter';
 
 export interface FoundSpan {
   spanId: string;
@@ -107,4 +109,26 @@ export function plain(value: unknown): string {
   if (v.kvlistValue) return `{${(v.kvlistValue.values ?? []).map((p) => `${p.key}: ${plain(p.value)}`).join(', ')}}`;
   const one = v.stringValue ?? v.boolValue ?? v.intValue ?? v.doubleValue ?? v.bytesValue;
   return one === undefined ? '' : String(one);
+}
+
+export const typeOf = (a: FoundAttribute): string => {
+  if (a.type) return a.type;
+  const v = a.value as Record<string, unknown> | null;
+  return v && typeof v === 'object' ? (Object.keys(v)[0] ?? '').replace('Value', '').replace('double', 'float') : typeof a.value === 'number' ? 'float' : typeof a.value === 'boolean' ? 'bool' : 'string';
+};
+
+// Lists and the like come as the text of their OTLP/JSON.
+function listText(text: string): string {
+  try {
+    return plain(JSON.parse(text));
+  } catch {
+    return text;
+  }
+}
+
+export function shown(a: FoundAttribute): string {
+  const text = plain(a.value);
+  if (typeOf(a) === 'any') return listText(text);
+  const ns = typeOf(a) === 'duration' ? durationOf(text) : null;
+  return ns === null ? text : duration(ns);
 }

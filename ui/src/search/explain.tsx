@@ -6,7 +6,7 @@ import type { JSX } from 'preact';
 import { count, plural, visible } from '../base/format';
 import { Icon, Scroll } from '../base/parts';
 import { duration } from '../base/time';
-import { plain, type Difference, type Explanation } from './answers';
+import { plain, type Difference, type Explanation, type SeriesAnswer } from './answers';
 import { durationOf, literalOf } from './filter';
 
 const SHOWN = 12;
@@ -63,6 +63,42 @@ export function tellingOf(all: readonly Difference[], of: Sides): Difference[] {
     if (by > 1e-9 || (by > -1e-9 && have && diffOf(d, of) > diffOf(have, of))) best.set(d.field, d);
   }
   return [...best.values()].sort((a, b) => Math.abs(diffOf(b, of)) - Math.abs(diffOf(a, of)));
+}
+
+const WORDS = /^(span:)?(status|kind)$/; // fields whose values are words
+const TYPES: Record<string, string> = { '': 'nil', stringValue: 'string', intValue: 'int', doubleValue: 'float', boolValue: 'bool' };
+
+// The series of compare(), each summed over its time. What has too many values to count is left out, as
+// the server leaves it out of an explanation.
+export function explanationOf(answer: SeriesAnswer): Explanation {
+  const found = new Map<string, Difference>();
+  const totals = new Map<string, { selection: number; rest: number }>();
+  const uncounted = new Set<string>();
+  for (const s of answer.series ?? []) {
+    const side = plain(s.labels?.find((l) => l.key === '__meta_type')?.value);
+    const label = s.labels?.find((l) => !l.key.startsWith('__meta_'));
+    if (!label) continue;
+    if (s.labels!.some((l) => l.key === '__meta_error')) uncounted.add(label.key);
+    const n = (s.samples ?? []).reduce((sum, p) => sum + Number(p.value ?? 0), 0);
+    const of = side.startsWith('selection') ? 'selection' : 'rest';
+    if (side.endsWith('_total')) {
+      const total = totals.get(label.key) ?? { selection: 0, rest: 0 };
+      totals.set(label.key, { ...total, [of]: total[of] + n });
+      continue;
+    }
+    const kind = Object.keys(label.value ?? {})[0] ?? '';
+    const type = WORDS.test(label.key) ? 'keyword' : (TYPES[kind] ?? 'any');
+    const key = `${label.key} ${kind} ${plain(label.value)}`;
+    const d = found.get(key) ?? { field: label.key, value: label.value, type, selection: 0, selectionTotal: 0, rest: 0, restTotal: 0, diff: 0 };
+    found.set(key, { ...d, [of]: d[of] + n });
+  }
+  for (const field of uncounted) totals.delete(field);
+  const sides = { selection: Math.max(0, ...[...totals.values()].map((t) => t.selection)), rest: Math.max(0, ...[...totals.values()].map((t) => t.rest)) };
+  const attributes = [...found.values()].flatMap((d) => {
+    const total = totals.get(d.field);
+    return total ? [{ ...d, selectionTotal: total.selection, restTotal: total.rest, diff: diffOf(d, sides) }] : [];
+  });
+  return { ...sides, attributes, complete: answer.status !== 'PARTIAL', why: answer.message || null };
 }
 
 export function Explain({ data, onCondition }: { data: Explanation; onCondition: (text: string) => void }): JSX.Element {

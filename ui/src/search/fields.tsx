@@ -26,11 +26,14 @@ interface FieldProps {
 // A text field that takes effect on Enter, on leaving it, and on choosing from its list.
 function Field({ id, label, value, list, hint, wrong, onSet, onFocus }: FieldProps): JSX.Element {
   const input = useRef<HTMLInputElement>(null);
+  const shown = useRef(''); // a field of one line shows a value of several lines without their ends
   useEffect(() => {
     input.current!.value = value;
+    shown.current = input.current!.value;
     input.current!.setCustomValidity('');
   }, [value]);
   const commit = (): void => {
+    if (input.current!.value === shown.current) return;
     const v = input.current!.value.trim();
     const said = v ? (wrong?.(v) ?? '') : '';
     input.current!.setCustomValidity(said);

@@ -147,10 +147,22 @@ function addStage(query: string, text: string): string {
 
 // --- literals and fields ----------------------------------------------------------------------------
 
+const SIMPLE: Record<string, string> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
+const ESCAPE = /((?:\\x[\da-fA-F]{2}|\\[0-3][0-7]{2})+)|\\u([\da-fA-F]{4})|\\U([\da-fA-F]{8})|\\([^])/g;
+
+// \x.. and octal numbers are bytes of UTF-8, several of which may make a character.
+const bytesOf = (escapes: string): string =>
+  new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(escapes.split('\\').slice(1), (e) => (e[0] === 'x' ? parseInt(e.slice(1), 16) : parseInt(e, 8))));
+
 export function unquote(literal: string): string {
   if (literal.startsWith('`')) return literal.slice(1, -1);
   if (!literal.startsWith('"')) return literal;
-  return literal.slice(1, -1).replace(/\\(.)/g, (_, c: string) => ({ n: '\n', r: '\r', t: '\t' })[c] ?? c);
+  return literal.slice(1, -1).replace(ESCAPE, (all, bytes?: string, short?: string, long?: string, c?: string) => {
+    if (bytes) return bytesOf(bytes);
+    const code = parseInt(short ?? long ?? '', 16);
+    if (!Number.isNaN(code)) return code > 0x10ffff ? all : String.fromCodePoint(code);
+    return SIMPLE[c!] ?? c!;
+  });
 }
 
 // A value of an answer as TraceQL writes it; null when there is no literal for it (a list, bytes).
@@ -188,22 +200,49 @@ export function durationOf(text: string): number | null {
 
 const INTRINSICS = new Set(['status', 'kind', 'name', 'statusMessage', 'duration', 'rootName', 'rootServiceName', 'traceDuration', 'nestedSetParent', 'nestedSetLeft', 'nestedSetRight']);
 
-// The field that a column shows. Columns carry keys without their scope.
-export function fieldOf(column: string): string {
+// Names know two escapes only.
+const quoteName = (name: string): string => `"${name.replace(/[\\"]/g, '\\$&')}"`;
+
+const SCOPE = /^(?:parent\.)?(?:span|resource|event|link|instrumentation)?\./;
+
+// The key of an attribute, as answers name it; '' when it is none.
+function keyOf(field: string): string {
+  const scope = SCOPE.exec(field);
+  return scope ? field.slice(scope[0].length).replace(/"((?:[^"\\]|\\.)*)"/g, (_, part: string) => part.replace(/\\(["\\])/g, '$1')) : '';
+}
+
+// The field that a column of a query shows. Columns carry keys without their scope: it is the one that
+// the query reads, where only one has that key.
+export function fieldOf(column: string, query = ''): string {
   const by = /^by\((.*)\)$/.exec(column);
   if (by) return by[1]!;
+  const read = new Set(piecesOf(query).flatMap((p) => (p.kind === 'word' && keyOf(p.text) === column ? [p.text] : [])));
+  if (read.size === 1) return [...read][0]!;
   if (INTRINSICS.has(column) || /^(span|trace|event|link|instrumentation|resource):\w+$/.test(column)) return column;
   if (/^[a-z]+\(.*\)$/i.test(column)) return ''; // an aggregate
-  return /^[\w.\-/:@]+$/.test(column) ? `.${column}` : `.${quote(column)}`;
+  return /^[\w.\-/:@]+$/.test(column) ? `.${column}` : `.${quoteName(column)}`;
 }
 
 // --- what kind of query, and parts of it --------------------------------------------------------------
 
 const METRICS = /^(rate|count_over_time|min_over_time|max_over_time|avg_over_time|sum_over_time|quantile_over_time|histogram_over_time|compare)$/;
 
-export function isMetrics(query: string): boolean {
+const functionsOf = (query: string): string[] => {
   const p = piecesOf(query);
-  return p.some((x, i) => x.kind === 'word' && METRICS.test(x.text) && p[i - 1]?.text === '|' && p[i + 1]?.text === '(');
+  return p.flatMap((x, i) => (x.kind === 'word' && METRICS.test(x.text) && p[i - 1]?.text === '|' && p[i + 1]?.text === '(' ? [x.text] : []));
+};
+
+export const isMetrics = (query: string): boolean => functionsOf(query).length > 0;
+export const isComparison = (query: string): boolean => functionsOf(query)[0] === 'compare';
+
+// Is the metric made of others, or of one and a number? Then its unit is another, or none.
+export function isCalculated(query: string): boolean {
+  let depth = 0; // of braces: arithmetic in a filter is of spans
+  return functionsOf(query).length > 1 || piecesOf(query).some((p) => {
+    if (p.kind !== 'op') return false;
+    depth += p.text === '{' ? 1 : p.text === '}' ? -1 : 0;
+    return depth === 0 && /^[-+*/]$/.test(p.text);
+  });
 }
 
 // The spans that a search is about, without what only shows or groups them; for counting them in
@@ -215,7 +254,8 @@ export function spansOf(query: string): string | null {
   const hint = pieces.findIndex((p, i) => p.text === 'with' && p.kind === 'word' && pieces[i + 1]?.text === '(');
   const stages = split(hint < 0 ? pieces : pieces.slice(0, hint), '|')
     .map((run) => textOf(query, run))
-    .filter((s) => s && !/^(select|by|coalesce)\s*\(/.test(s));
+    .filter((s) => s && !/^select\s*\(/.test(s));
+  while (/^(by|coalesce)\s*\(/.test(stages[stages.length - 1] ?? '')) stages.pop(); // in front of others they decide what is found
   return stages.join(' | ') || '{}';
 }
 

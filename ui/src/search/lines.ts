@@ -2,6 +2,8 @@
 // Series of a metrics answer as lines: names, points on one time grid, marks of single traces.
 import type { SeriesAnswer, Series } from './answers';
 import { plain } from './answers';
+import type { KeyValue } from '../base/api';
+import { isCalculated } from './filter';
 
 export interface Line {
   name: string;
@@ -24,8 +26,8 @@ export interface Lines {
   partial: string;
 }
 
-// Of these the answer has no value where there was no span; of others that is 0.
-const NO_ZERO = /\b(min|max|avg|quantile)_over_time\(/;
+// An answer leaves a value of 0 out. Of quantiles it has one also where there was no span.
+const NO_ZERO = /\bquantile_over_time\s*\(/;
 
 export const LINES_MAX = 24;
 export const SECONDS = ' s'; // the unit of lines that are durations
@@ -35,8 +37,11 @@ const HIDDEN = new Set(['__name__', '__meta_type', '__meta_error']);
 export function nameOf(s: Series, fallback: string): string {
   const labels = (s.labels ?? []).filter((l) => !HIDDEN.has(l.key));
   if (!labels.length) return plain(s.labels?.find((l) => l.key === '__name__')?.value) || fallback;
-  return labels.map((l) => (labels.length === 1 && l.key !== 'p' && l.key !== '__bucket' ? plain(l.value) || 'nil' : `${l.key.replace(/^__/, '')}=${plain(l.value) || 'nil'}`)).join(', ');
+  return labels.map((l) => (l.key === 'p' || l.key === '__bucket' ? `${l.key.replace(/^__/, '')}=` : '') + valueOf(l)).join(', ');
 }
+
+// Told apart by what is different of them: keys are in the query, and would hide the values.
+const valueOf = (l: KeyValue): string => (l.value && Object.keys(l.value).length ? plain(l.value) || '(empty)' : 'nil');
 
 // The largest lines first when there are too many, else in the server's order.
 export function makeLines(answer: SeriesAnswer, query: string): Lines {
@@ -72,6 +77,7 @@ export function makeLines(answer: SeriesAnswer, query: string): Lines {
 
 // What the values of a query are counted in.
 export function unitOf(query: string): string {
-  if (/\b(min|max|avg|sum|quantile)_over_time\(\s*((span|trace):)?(duration|traceDuration|event:timeSinceStart)\b/.test(query)) return SECONDS;
-  return /\|\s*rate\(/.test(query) ? '/s' : '';
+  if (isCalculated(query)) return '';
+  if (/\b(min|max|avg|sum|quantile)_over_time\s*\(\s*((span|trace):)?(duration|traceDuration|event:timeSinceStart)\b/.test(query)) return SECONDS;
+  return /\|\s*rate\s*\(/.test(query) ? '/s' : '';
 }

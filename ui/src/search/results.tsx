@@ -9,9 +9,9 @@ import { bytes, count, plural, visible } from '../base/format';
 import { Icon, Service } from '../base/parts';
 import { zone } from '../base/prefs';
 import { dateOf, duration, timeOfDay, zoneName } from '../base/time';
-import { plain, type Found, type FoundAttribute, type FoundSpan, type FoundTrace } from './answers';
+import { plain, shown, typeOf, type Found, type FoundAttribute, type FoundSpan, type FoundTrace } from './answers';
 import type { Ask } from './ask';
-import { durationOf, fieldOf, literalOf, piecesOf } from './filter';
+import { fieldOf, literalOf, piecesOf } from './filter';
 
 const SERVICES_SHOWN = 3;
 const SERVICES_BESIDE_COLUMNS = 2;
@@ -55,23 +55,11 @@ export function Counts({ ask, found, busy }: { ask: Ask; found: Found; busy: boo
 
 // --- attribute cells ----------------------------------------------------------------------------------
 
-const typeOf = (a: FoundAttribute): string => {
-  if (a.type) return a.type;
-  const v = a.value as Record<string, unknown> | null;
-  return v && typeof v === 'object' ? (Object.keys(v)[0] ?? '').replace('Value', '').replace('double', 'float') : typeof a.value === 'number' ? 'float' : typeof a.value === 'boolean' ? 'bool' : 'string';
-};
-
-const shown = (a: FoundAttribute): string => {
-  const text = plain(a.value);
-  const ns = typeOf(a) === 'duration' ? durationOf(text) : null;
-  return ns === null ? text : duration(ns);
-};
-
 // A value, and on a click the two conditions that can be made of it.
-function Value({ a, onCondition }: { a: FoundAttribute; onCondition: Actions['onCondition'] }): JSX.Element {
+function Value({ a, query, onCondition }: { a: FoundAttribute; query: string; onCondition: Actions['onCondition'] }): JSX.Element {
   const menu = useRef<HTMLDivElement>(null);
   const open = useSignal(false);
-  const field = fieldOf(a.key);
+  const field = fieldOf(a.key, query);
   const literal = literalOf(plain(a.value), typeOf(a));
   const text = visible(shown(a), 80) || '(empty)';
   const bad = a.key === 'status' && text === 'error';
@@ -103,11 +91,11 @@ function Value({ a, onCondition }: { a: FoundAttribute; onCondition: Actions['on
   );
 }
 
-function Cell({ list, onCondition }: { list: readonly FoundAttribute[]; onCondition: Actions['onCondition'] }): JSX.Element {
+function Cell({ list, query, onCondition }: { list: readonly FoundAttribute[]; query: string; onCondition: Actions['onCondition'] }): JSX.Element {
   const each = list.filter((a, i) => list.findIndex((b) => shown(b) === shown(a)) === i);
   return (
     <td class="attr"><div>
-      {each.slice(0, VALUES_SHOWN).map((a) => <Value key={shown(a)} a={a} onCondition={onCondition} />)}
+      {each.slice(0, VALUES_SHOWN).map((a) => <Value key={shown(a)} a={a} query={query} onCondition={onCondition} />)}
       {each.length > VALUES_SHOWN && <span class="muted">+{each.length - VALUES_SHOWN}</span>}
       {!each.length && <span class="muted">–</span>}
     </div></td>
@@ -128,6 +116,7 @@ const SERVICE_KEY = 'service.name'; // always asked for when rows are spans, a c
 interface RowProps extends Actions {
   at: number;
   longest: number;
+  query: string;
   columns: readonly string[];
   colours: Map<string, number>;
   ticked: boolean;
@@ -150,7 +139,7 @@ function Tick({ trace, name, ticked, onTick }: { trace: string; name: string; ti
   return <td class="pick"><label><input type="checkbox" checked={ticked} aria-label={`Compare ${visible(name, 60)}`} onChange={() => onTick(trace)} /></label></td>;
 }
 
-function TraceRow({ t, at, longest, columns, colours, ticked, onTick, onCondition }: RowProps & { t: FoundTrace }): JSX.Element {
+function TraceRow({ t, at, longest, query, columns, colours, ticked, onTick, onCondition }: RowProps & { t: FoundTrace }): JSX.Element {
   const attributes = (t.sets ?? []).flatMap((s) => [...s.attributes, ...s.spans.flatMap((x) => x.attributes)]);
   const most = columns.length ? SERVICES_BESIDE_COLUMNS : SERVICES_SHOWN;
   const matched = (t.sets ?? []).reduce((n, s) => n + s.matched, 0);
@@ -166,7 +155,7 @@ function TraceRow({ t, at, longest, columns, colours, ticked, onTick, onConditio
       <Length ns={Number(t.durationNano)} longest={longest} />
       <td class="n spans nowrap">{t.sets ? <><b>{count(matched)}</b> <span class="muted">of {count(t.spans)}</span></> : count(t.spans)}</td>
       <td class={`n errors ${t.errors ? 'bad' : 'muted'}`}>{count(t.errors)}</td>
-      {columns.map((c) => <Cell key={c} list={attributes.filter((a) => a.key === c)} onCondition={onCondition} />)}
+      {columns.map((c) => <Cell key={c} list={attributes.filter((a) => a.key === c)} query={query} onCondition={onCondition} />)}
       {columns.length <= COLUMNS_BESIDE_SERVICES && (
         <td class="services">
           {t.services.slice(0, most).map((s) => <Service key={s.name} name={s.name} colour={colours.get(s.name) ?? 0} />)}
@@ -177,7 +166,7 @@ function TraceRow({ t, at, longest, columns, colours, ticked, onTick, onConditio
   );
 }
 
-function SpanTableRow({ row: { trace: t, span, of }, at, longest, columns, colours, ticked, onTick, onCondition }: RowProps & { row: SpanRow }): JSX.Element {
+function SpanTableRow({ row: { trace: t, span, of }, at, longest, query, columns, colours, ticked, onTick, onCondition }: RowProps & { row: SpanRow }): JSX.Element {
   const service = plain(span.attributes.find((a) => a.key === SERVICE_KEY)?.value);
   return (
     <tr class={at === picked.value ? 'picked' : ''} data-k={`${t.traceId} ${span.spanId}`}>
@@ -190,7 +179,7 @@ function SpanTableRow({ row: { trace: t, span, of }, at, longest, columns, colou
         <span class="muted">in <bdi>{rootOf(t)}</bdi></span>
       </div></td>
       <Length ns={Number(span.durationNano)} longest={longest} />
-      {columns.map((c) => <Cell key={c} list={[...of, ...span.attributes].filter((a) => a.key === c)} onCondition={onCondition} />)}
+      {columns.map((c) => <Cell key={c} list={[...of, ...span.attributes].filter((a) => a.key === c)} query={query} onCondition={onCondition} />)}
     </tr>
   );
 }
@@ -201,7 +190,7 @@ export function Table({ ask, found, onTick, onCondition }: { ask: Ask; found: Fo
   const longest = Math.max(1, ...(spans ? rows.map((r) => Number(r.span.durationNano)) : found.traces.map((t) => Number(t.durationNano))));
   const colours = coloursOf(found.traces.flatMap((t) => [t.rootService ?? '', ...t.services.map((s) => s.name)]));
   const columns = columnsOf(found).filter((c) => !spans || c !== SERVICE_KEY || piecesOf(ask.q).some((p) => p.text.endsWith('.' + SERVICE_KEY)));
-  const shared = { longest, columns, colours, onTick, onCondition };
+  const shared = { longest, query: ask.q, columns, colours, onTick, onCondition };
   return (
     <div class="scroll-x" role="region" aria-label="Results" tabIndex={0}>
       <table class={`grid traces ${columns.length ? 'with-attrs' : ''}`}>
