@@ -43,17 +43,34 @@ static struct str printed_field(struct ask *k, const struct field *f) {
 
 // --- fields ------------------------------------------------------------------------------------------------
 
-static void add_intrinsics(const struct ql_wanted *w, struct completion *c) {
+// Can a value of this type be compared with the other side? Of attributes nobody knows before.
+static bool compares(const struct ql_wanted *w, enum value_type t) {
+    enum value_type other = w->has_field ? field_type(&w->field) : VALUE_NIL;
+    return other == VALUE_NIL || t == VALUE_NIL || other == t ||
+           (value_is_number(other) && value_is_number(t));
+}
+
+static void add_intrinsic(struct ask *k, const struct ql_wanted *w, struct str name, struct completion *c) {
+    struct str scope, rest;
+    struct field f;
+    struct err_ctx ctx;
+    bool scoped = str_cut(name, ':', &scope, &rest), at_start;
+    if (w->is_intrinsic && (!scoped || !str_eq(scope, w->intrinsic_scope))) return;
+    if (!contains_nocase(w->is_intrinsic ? rest : name, w->prefix, &at_start)) return;
+    if (ql_parse_field(&k->arena, name, &f, &ctx) == ERR_OK && compares(w, field_type(&f)))
+        add(c, name, "intrinsic", STR(""));
+}
+
+static void add_intrinsics(struct ask *k, const struct ql_wanted *w, struct completion *c) {
+    static const struct str more[] = {
+        // which lists of tags do not have
+        { "span:childCount", 15 }, { "span:traceState", 15 }, { "nestedSetParent", 15 },
+        { "nestedSetLeft", 13 },   { "nestedSetRight", 14 },
+    };
     uint32_t n;
     const struct str *all = tags_intrinsics(&n);
-    bool at_start;
-    for (uint32_t i = 0; i < n; i++) {
-        struct str scope, name;
-        bool scoped = str_cut(all[i], ':', &scope, &name);
-        if (w->is_intrinsic && (!scoped || !str_eq(scope, w->intrinsic_scope))) continue;
-        if (contains_nocase(w->is_intrinsic ? name : all[i], w->prefix, &at_start))
-            add(c, all[i], "intrinsic", STR(""));
-    }
+    for (uint32_t i = 0; i < n; i++) add_intrinsic(k, w, all[i], c);
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) add_intrinsic(k, w, more[i], c);
 }
 
 static void add_scopes(const struct ql_wanted *w, struct completion *c) {
@@ -98,7 +115,7 @@ static enum err add_attributes(struct ask *k, const struct ql_wanted *w, uint64_
 
 static enum err add_fields(struct ask *k, const struct ql_wanted *w, uint64_t start_ns, uint64_t end_ns,
                            struct completion *c) {
-    if (!w->has_scope) add_intrinsics(w, c);
+    if (!w->has_scope) add_intrinsics(k, w, c);
     if (w->is_intrinsic) return ERR_OK;
     if (!w->has_scope) add_scopes(w, c);
     return add_attributes(k, w, start_ns, end_ns, c);
@@ -113,8 +130,21 @@ static void add_keywords(const struct ql_wanted *w, const char *const *words, ui
             add(c, str_of(words[i]), "value", STR("keyword"));
 }
 
-static void add_literal(struct ask *k, const struct value *v, struct completion *c) {
+// The regular expression that matches this text only.
+static struct str pattern_of(struct ask *k, struct str text) {
+    char *out = ARENA_ARRAY(&k->arena, 2 * text.len + 1, char);
+    size_t n = 0;
+    for (size_t i = 0; out && i < text.len; i++) {
+        if (text.ptr[i] && strchr("\\.+*?()|[]{}^$", text.ptr[i])) out[n++] = '\\';
+        out[n++] = text.ptr[i];
+    }
+    return (struct str){ out, out ? n : 0 };
+}
+
+static void add_literal(struct ask *k, const struct value *v, bool is_pattern, struct completion *c) {
     struct ql_expr e = { .kind = QL_CONST, .type = (int)v->type, .value = *v };
+    if (is_pattern && v->type != VALUE_STRING) return;
+    if (is_pattern) e.value.s = pattern_of(k, v->s);
     struct buf b;
     buf_init(&b, 64 << 10);
     ql_print_expr(&e, &b);
@@ -132,7 +162,7 @@ static void add_found(struct ask *k, const struct ql_wanted *w, const struct tag
         buf_reset(&text);
         value_text(&values->values[i], &text);
         if (!text.failed && contains_nocase(buf_view(&text), w->prefix, &starts) && starts == at_start)
-            add_literal(k, &values->values[i], c);
+            add_literal(k, &values->values[i], w->is_pattern, c);
     }
     buf_fini(&text);
 }
@@ -162,8 +192,7 @@ static enum err add_values(struct ask *k, const struct ql_wanted *w, uint64_t st
     return ERR_OK;
 }
 
-// --- words of the language
-// -----------------------------------------------------------------------------------
+// --- words of the language ---------------------------------------------------------------------------------
 
 static const struct word {
     uint32_t what;
@@ -237,10 +266,17 @@ static const struct word {
     { QL_WANT_OP_ASSIGN, "=", "operator", "" },
 };
 
+// true, false and nil, only where they can be.
+static bool is_out_of_place(const struct ql_wanted *w, const struct word *word) {
+    enum value_type other = w->has_field ? field_type(&w->field) : VALUE_NIL;
+    return word->what == QL_WANT_VALUE && (w->is_pattern || (other != VALUE_NIL && other != VALUE_BOOL));
+}
+
 static void add_words(const struct ql_wanted *w, struct completion *c) {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         struct str text = str_of(words[i].text);
-        if (!(w->what & words[i].what) || !str_eq_nocase(str_sub(text, 0, w->prefix.len), w->prefix))
+        if (!(w->what & words[i].what) || !str_eq_nocase(str_sub(text, 0, w->prefix.len), w->prefix) ||
+            is_out_of_place(w, &words[i]))
             continue;
         bool twice = false;
         for (uint32_t k = 0; k < c->n; k++) twice |= str_eq(c->items[k].text, text);

@@ -145,6 +145,19 @@ static void typed_field(struct arena *a, struct str typed, struct ql_wanted *w) 
     w->prefix = (struct str){ plain, plain ? n : 0 };
 }
 
+// A text as far as it is typed, without the escapes of quotes and backslashes; others stay.
+static struct str unescaped(struct arena *a, struct str typed) {
+    char *plain = ARENA_ARRAY(a, typed.len + 1, char);
+    size_t n = 0;
+    for (size_t i = 0; plain && i < typed.len; i++) {
+        bool escape = typed.ptr[i] == '\\' && i + 1 < typed.len;
+        char next = escape ? typed.ptr[i + 1] : 0;
+        if (next == '"' || next == '\\') i++;
+        plain[n++] = typed.ptr[i];
+    }
+    return (struct str){ plain, plain ? n : 0 };
+}
+
 // The text that is typed, from the start of its token to the cursor.
 static void typed_text(struct analysis *x, const struct token *t, uint32_t cursor, struct ql_wanted *w) {
     struct str typed = str_sub(x->text, t->place.from, cursor - t->place.from);
@@ -156,6 +169,8 @@ static void typed_text(struct analysis *x, const struct token *t, uint32_t curso
         bool closed = t->kind == TOK_STRING;
         w->in_quotes = true;
         w->prefix = str_sub(typed, 1, typed.len);
+        if (typed.ptr[0] == '"') w->prefix = unescaped(x->arena, w->prefix);
+        x->no_memory = x->no_memory || x->arena->failed;
         w->place.from++;
         w->place.len -= closed ? 2u : 1u;
         return;
@@ -335,7 +350,6 @@ enum err ql_analyze(struct arena *a, struct str text, uint32_t cursor, struct ql
     } while (t.kind != TOK_END && !x.no_memory);
     if (!silent && !x.no_memory) what_may_come(&x, &wanted);
     diagnose_query(&x);
-    *out = (struct ql_analysis){ x.marks, x.n_marks, x.diagnostics, x.n_diagnostics, wanted, NULL, 0 };
-    if (!candidates_of(a, &wanted, &out->candidates, &out->n_candidates)) return ERR_NOMEM;
+    *out = (struct ql_analysis){ x.marks, x.n_marks, x.diagnostics, x.n_diagnostics, wanted };
     return x.no_memory ? ERR_NOMEM : ERR_OK;
 }

@@ -63,9 +63,10 @@ struct ql_wanted {
     uint32_t what;
     bool has_field;     // VALUE: the other side is this field
     struct field field; //
+    bool is_pattern;    // VALUE: as a regular expression
     // The text that is typed already and would be replaced; empty at the cursor where there is none.
     struct ql_place place;
-    struct str prefix; // of it, up to the cursor: without scope and quotes
+    struct str prefix; // of it, up to the cursor: without scope, quotes and their escapes
     bool has_scope;    // FIELD: `span.` or `.` is typed: attributes of `scope`, or …
     bool is_intrinsic; // … `span:` is typed: intrinsics only, of `intrinsic_scope` ("span", "trace" …)
     enum field_scope scope;
@@ -74,20 +75,12 @@ struct ql_wanted {
     bool in_quotes; // the cursor is inside of quotes (a string's or a name's)
 };
 
-// A word of the language that may come. Names and values from data are for the caller to add.
-struct ql_candidate {
-    struct str text; // as it is written: `span.`, `duration`, `&&`, `count()`, `error`
-    enum ql_class kind;
-};
-
 struct ql_analysis {
     const struct ql_mark *marks; // in the order of the text, not overlapping
     uint32_t n_marks;
     const struct ql_diagnostic *diagnostics; // an error first
     uint32_t n_diagnostics;
     struct ql_wanted wanted;
-    const struct ql_candidate *candidates; // that begin with the prefix
-    uint32_t n_candidates;
 };
 
 // Everything of the analysis lives in the arena. A cursor past the end is at the end. Text past

@@ -106,6 +106,7 @@ static void check_wanted(const char *text, const char *want) {
         ql_print_field(&w->field, &out);
         buf_char(&out, ' ');
     }
+    if (w->is_pattern) buf_str(&out, STR("pattern-value "));
     if (w->has_scope)
         buf_fmt(&out, "%s%.*s. ", w->of_parent ? "parent." : "", STR_ARG(field_scope_name(w->scope)));
     if (w->is_intrinsic) buf_fmt(&out, "%.*s: ", STR_ARG(w->intrinsic_scope));
@@ -137,7 +138,9 @@ TEST(analyze_knows_what_may_come) {
     check_wanted("{ status = ^ }", "field value ( of:status <>[]");
     check_wanted("{ status = er^ }", "field value ( of:status <er>[er]");
     check_wanted("{ span.a = \"x^y\" && .b }", "value of:span.a quotes <x>[xy]");
-    check_wanted("{ span.a =~ \"x^ }", "value of:span.a quotes <x>[x]");
+    check_wanted("{ span.a =~ \"x^ }", "value of:span.a pattern-value quotes <x>[x]");
+    check_wanted("{ span.a !~ ^ && .b }", "value of:span.a pattern-value <>[]");
+    check_wanted("{ .a = \"x\\\"y\\\\z\\n^ }", "value of:.a quotes <x\"y\\z\\n>[x\\\"y\\\\z\\n]");
     check_wanted("{ .a = 1 && ^ }", "field value ( <>[]");
     check_wanted("{ .a = 1 ^ }", "} logic equality order arithmetic <>[]");
     check_wanted("{ (.a = 1 ^", ") logic equality order arithmetic <>[]");
@@ -162,35 +165,6 @@ TEST(analyze_knows_what_may_come) {
     check_wanted("{ .a = 1 // ^", "<>[]");
     check_wanted("{ /* ^ */ .a = 1 }", "<>[]");
     check_wanted("{ foo bar ^", "<>[]");
-}
-
-static void check_candidates(const char *text, const char *want) {
-    struct view v;
-    struct buf out;
-    buf_init(&out, 1 << 16);
-    view_open(&v, text);
-    for (uint32_t i = 0; i < v.x.n_candidates; i++)
-        buf_fmt(&out, "%s%.*s", i ? " " : "", STR_ARG(v.x.candidates[i].text));
-    CHECK_STR(buf_view(&out), str_of(want));
-    buf_fini(&out);
-    arena_fini(&v.a);
-}
-
-TEST(analyze_offers_the_words_of_the_language) {
-    check_candidates("{ status = ^ }",
-                     "error ok unset . span. resource. event. link. instrumentation. parent. duration "
-                     "name status kind statusMessage rootName rootServiceName traceDuration span:id "
-                     "span:parentID span:childCount span:traceState trace:id event:name event:timeSinceStart "
-                     "link:traceID link:spanID instrumentation:name instrumentation:version "
-                     "nestedSetLeft nestedSetRight nestedSetParent");
-    check_candidates("{ kind = se^", "server");
-    check_candidates("{ .a = tr^", "true traceDuration trace:id");
-    check_candidates("{ span:par^", "parentID");
-    check_candidates("{ span.x^", "");
-    check_candidates("{ .a = \"^", "");
-    check_candidates("{ duration ^", "} = != > >= < <= + - * / % ^");
-    check_candidates("{ } | co^", "count() coalesce() count_over_time() compare(");
-    check_candidates("{ } | rate() | ^", "topk( bottomk(");
 }
 
 TEST(analyze_takes_any_cursor) {

@@ -282,10 +282,13 @@ static struct ql_expr *parenthesised(struct parser *p) {
 
 static struct ql_expr *operand(struct parser *p) {
     const struct field *comparing = p->comparing;
+    bool matching = p->matching;
     struct token t = p->tok;
     p->comparing = NULL;
+    p->matching = false;
     if (p->tok.kind == TOK_END && p->wanted) {
-        parse_want(p, QL_WANT_FIELD | QL_WANT_VALUE | QL_WANT_OPEN);
+        parse_want(p, matching ? QL_WANT_VALUE : QL_WANT_FIELD | QL_WANT_VALUE | QL_WANT_OPEN);
+        p->wanted->is_pattern = matching;
         p->wanted->has_field = comparing != NULL;
         if (comparing) p->wanted->field = *comparing;
     }
@@ -314,6 +317,7 @@ static struct ql_expr *binary(struct parser *p, int min_level) {
         struct ql_place at = p->tok.place;
         parse_advance(p);
         if (op_compares(op) && left->kind == QL_FIELD) p->comparing = &left->field;
+        p->matching = op == QL_MATCH || op == QL_NO_MATCH;
         bool right_first = op == QL_POW;
         if (right_first && !parse_enter(p)) return NULL;
         struct ql_expr *right = binary(p, right_first ? level : level + 1);

@@ -20,6 +20,7 @@ struct parser {
     struct ql_regex *regexes;
     struct ql_wanted *wanted;      // when not NULL: gets what may come at the end of the text
     const struct field *comparing; // the field that a value is about to be compared with
+    bool matching;                 // … by a regular expression
 };
 
 // Reads the first token. The caller frees p->regexes.
@@ -148,10 +149,6 @@ const struct ql_metric *metric_keep(struct parser *p, const struct ql_metric *m,
                                     struct ql_place at, const struct ql_scalar *than);
 const struct ql_metric *metric_seconds(struct parser *p, const struct ql_metric *m);
 bool parse_hints(struct parser *p, struct ql_query *q);
-
-// The words of the language that fit (candidates.c). false: no memory.
-bool candidates_of(struct arena *a, const struct ql_wanted *w, const struct ql_candidate **out,
-                   uint32_t *out_n);
 
 enum ql_op op_of(enum tok t); // of a binary operator, or NO_OP
 static inline bool op_compares(enum ql_op op) {

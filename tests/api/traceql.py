@@ -865,8 +865,38 @@ def analysis(shop):
     assert '"api"' in texts("{ resource.service.name = "), texts("{ resource.service.name = ")
     assert "error" in texts("{ status = "), texts("{ status = ")
     assert "rate()" in texts("{ } | "), texts("{ } | ")
+    assert {"span:childCount", "span:traceState", "nestedSetParent"} <= set(texts("{ ")), texts("{ ")
+    assert texts("{ span:ch") == ["span:childCount"], texts("{ span:ch")
     assert "span.route" not in texts("{ span.", start=1, end=2)
     assert texts("") and analyzed("")["kind"] == "invalid"
+
+
+def completions_fit(_):
+    """What is offered behind an operator can stand there, and finds the span whose value it is."""
+    odd = ['a.b(c)[d]{e}', 'x+y*z?', '^|$', 'q"q', "b\\s", "ключ 名前", " ", "\x1b[0m"]
+    with Server() as server:
+        spans = [span(new_id(16), name=v, status={"code": 2, "message": v}, attributes=attributes(v=v, n=i))
+                 for i, v in enumerate(odd)]
+        assert server.post_traces(otlp.encode(request(*spans)))[0] == 200
+
+        def items(q):
+            return server.get_json(ask("/api/takt/traceql/analyze", q=q,
+                                       cursor=len(q.encode("utf-16-le")) // 2))["completion"]["items"]
+
+        def found(q):
+            return server.get_json(ask("/api/search", q=q))["traces"]
+
+        for field in ("name", "statusMessage", ".v"):
+            for op in ("=", "=~"):
+                values = [i["text"] for i in items(f"{{ {field} {op} ") if i["kind"] == "value"]
+                assert len(values) == len(odd), (field, op, values)
+                for v in values:
+                    assert len(found(f"{{ {field} {op} {v} }}")) == 1, (field, op, v)
+        assert [i["text"] for i in items('{ .v = "q\\"')] == ['"q\\"q"'], items('{ .v = "q\\"')
+        for q in ("{ name = ", "{ kind = ", "{ duration > ", "{ status != ", "{ .v =~ ", "{ .n !~ ", "{ trace:id = "):
+            for item in items(q):
+                if item["text"] != "(" and item["kind"] != "scope":
+                    assert server.get(ask("/api/search", q=f"{q}{item['text']} }}"))[0] == 200, (q, item)
 
 
 # --- limits ----------------------------------------------------------------------------------------------------
@@ -948,7 +978,7 @@ def cases(tap):
     tap.case("traces_of_a_shop", make_shop, is_setup=True)
     for case in (search_shape, search_protobuf, search_sets, search_pages, search_range, search_tags, search_errors,
                  metrics_shape, metrics_steps, metrics_times, metrics_instant, metrics_exemplars, metrics_errors, tag_names, tag_values,
-                 tag_values_of_matches, spans_of_a_trace, streams, app_search, explanations, planted_causes, analysis,
+                 tag_values_of_matches, spans_of_a_trace, streams, app_search, explanations, planted_causes, analysis, completions_fit,
                  command_line):
         tap.case(case.__name__, lambda c=case: c(state["shop"]))
     tap.case("streams_over_tls", streams_over_tls)
