@@ -30,6 +30,7 @@ bool command_asks(const struct command *c); // a server
 // "takt serve: …" and how to get help; returns EXIT_USAGE.
 int usage_error(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int failed(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3); // EXIT_FAILED
+int failed_with(const char *command, struct str why); // the same, of a text with or without its line end
 
 // Flags of a command line. A flag that takes a value may be given as "--x V" or "--x=V".
 struct args {

@@ -37,6 +37,11 @@ int failed(const char *command, const char *fmt, ...) {
     return EXIT_FAILED;
 }
 
+int failed_with(const char *command, struct str why) {
+    while (str_ends(why, STR("\n"))) why.len--;
+    return failed(command, "%.*s", STR_ARG(why));
+}
+
 const char *args_flag(struct args *a) {
     static char name[64]; // of --name=value
     if (a->at >= a->argc || strncmp(a->argv[a->at], "--", 2) != 0) return NULL;

@@ -48,9 +48,7 @@ void plot_duration(struct buf *out, uint64_t ns) {
 void plot_text(struct buf *out, struct str s) {
     while (s.len) {
         size_t n = str_utf8_len(s);
-        unsigned char c = (unsigned char)*s.ptr;
-        bool c1 = n == 2 && c == 0xc2 && (unsigned char)s.ptr[1] < 0xa0; // controls again
-        if (n == 0 || c < 0x20 || c == 0x7f || c1)
+        if (n == 0 || str_is_unseen(str_sub(s, 0, n)))
             buf_char(out, '?');
         else
             buf_add(out, s.ptr, n);
@@ -183,26 +181,21 @@ void plot_draw(const struct plot *p, struct buf *out) {
 
 // --- tables ----------------------------------------------------------------------------------------------
 
-static uint32_t width_of(struct str s) {
-    uint32_t n = 0;
-    for (size_t i = 0; i < s.len; i++) n += ((unsigned char)s.ptr[i] & 0xc0) != 0x80;
-    return n;
-}
-
 void table_print(const struct table *t, struct buf *out) {
+    size_t widest[TABLE_COLUMNS_MAX] = { 0 };
+    ASSERT(t->n_columns <= TABLE_COLUMNS_MAX);
+    for (size_t i = 0; i < (size_t)t->n_rows * t->n_columns; i++) {
+        size_t w = str_columns(t->cells[i]), *most = &widest[i % t->n_columns];
+        if (w > *most) *most = w;
+    }
     for (uint32_t row = 0; row < t->n_rows; row++) {
-        uint32_t gap = 0; // owed in front of the next cell, so that lines end without spaces
+        size_t gap = 0; // owed in front of the next cell, so that lines end without spaces
         for (uint32_t c = 0; c < t->n_columns; c++) {
             struct str cell = t->cells[(size_t)row * t->n_columns + c];
-            uint32_t widest = 0;
-            for (uint32_t r = 0; r < t->n_rows; r++) {
-                uint32_t w = width_of(t->cells[(size_t)r * t->n_columns + c]);
-                if (w > widest) widest = w;
-            }
             if (cell.len)
                 for (; gap; gap--) buf_char(out, ' ');
             buf_str(out, cell);
-            gap += widest - width_of(cell) + 2;
+            gap += widest[c] - str_columns(cell) + 2;
         }
         buf_char(out, '\n');
     }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text for terminals: tables whose columns line up, and small plots of series. What senders wrote
-// is printed without control characters: a terminal must not obey them. thread: any.
+// is printed without control characters and those that turn text around: a terminal must not obey
+// them. thread: any.
 #pragma once
 
 #include "base/str.h"
 
-enum { PLOT_WIDTH_MAX = 400, PLOT_HEIGHT_MAX = 40 };
+enum { PLOT_WIDTH_MAX = 400, PLOT_HEIGHT_MAX = 40, TABLE_COLUMNS_MAX = 80 };
 
 struct plot {
     const double *values; // NaN = none
@@ -27,7 +28,7 @@ bool plot_unicode(void);                       // does the environment ask for U
 uint32_t plot_columns(void);                   // of the terminal; 100 when it is none
 
 struct table {
-    const struct str *cells; // n_rows × n_columns, the first row are the heads
-    uint32_t n_rows, n_columns;
+    const struct str *cells;    // n_rows × n_columns, the first row are the heads
+    uint32_t n_rows, n_columns; // at most TABLE_COLUMNS_MAX
 };
 void table_print(const struct table *t, struct buf *out);

@@ -74,18 +74,18 @@ TEST(plot_words) {
 TEST(plot_a_terminal_is_told_nothing_by_senders) {
     struct buf b;
     buf_init(&b, 100);
-    plot_text(&b, STR("a\x1b[2J\n\xc2\x9b\xff\x7f é€"));
-    CHECK_STR(buf_view(&b), STR("a?[2J???? é€"));
+    plot_text(&b, STR("a\x1b[2J\n\xc2\x9b\xff\x7f é€ \u202egnp.exe\u2069\u200b"));
+    CHECK_STR(buf_view(&b), STR("a?[2J???? é€ ?gnp.exe??"));
     buf_fini(&b);
 }
 
 TEST(plot_tables) {
-    struct str cells[] = { STR("A"), STR("B"), STR("C"),  STR("long"), STR(""),
-                           STR("x"), STR("é"), STR("bb"), STR("") };
+    struct str cells[] = { STR("A"), STR("B"),   STR("C"),  STR("long"), STR(""),
+                           STR("x"), STR("日é"), STR("bb"), STR("") };
     struct table t = { cells, 3, 3 };
     struct buf b;
     buf_init(&b, 1000);
     table_print(&t, &b);
-    CHECK_STR(buf_view(&b), STR("A     B   C\nlong      x\né     bb\n"));
+    CHECK_STR(buf_view(&b), STR("A     B   C\nlong      x\n日é   bb\n"));
     buf_fini(&b);
 }

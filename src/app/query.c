@@ -133,7 +133,7 @@ static int ask_directory(const char *dir, struct str params, bool is_metrics, st
         struct buf text;
         buf_init(&text, SIZE_MAX);
         ask_explain(&k, e, &text);
-        (void)fwrite(text.ptr, 1, text.len, stderr);
+        (void)failed_with("query", buf_view(&text));
         buf_fini(&text);
     }
     ask_fini(&k);
@@ -185,32 +185,69 @@ static struct str cell_of(struct arena *a, const struct buf *b) {
     return n < s.len ? str_fmt(a, "%.*s...", (int)n, s.ptr) : str_dup(a, s);
 }
 
-static bool add_value(struct buf *out, struct str *seen, uint32_t *n_seen, uint32_t most, struct str v) {
-    for (uint32_t i = 0; i < *n_seen; i++)
-        if (str_eq(seen[i], v)) return true;
-    if (*n_seen == most) return false;
-    seen[(*n_seen)++] = v;
-    if (out->len) buf_str(out, STR(", "));
-    plot_text(out, v);
-    return true;
+// A value as OTLP/JSON has it.
+static void put_any(struct buf *out, const struct doc_node *value) {
+    const struct doc_node *v = first_of(value), *items = v ? node_at(v, "values") : NULL;
+    bool is_list = v && str_eq(v->key, STR("arrayValue")), is_map = v && str_eq(v->key, STR("kvlistValue"));
+    if (!v) {
+        buf_str(out, STR("nil"));
+    } else if (is_list || is_map) {
+        buf_char(out, is_list ? '[' : '{');
+        for (const struct doc_node *x = first_of(items); x; x = x->next) {
+            if (x != items->first) buf_str(out, STR(", "));
+            if (is_map) plot_text(out, node_text(x, "key"));
+            if (is_map) buf_char(out, '=');
+            put_any(out, is_map ? node_at(x, "value") : x);
+        }
+        buf_char(out, is_list ? ']' : '}');
+    } else {
+        plot_text(out, v->text);
+    }
+}
+
+enum { VALUES_MAX = 8 }; // in a cell
+
+struct cell {
+    struct arena *arena;
+    struct buf text;
+    struct str seen[VALUES_MAX];
+    uint32_t n;
+    bool has_more;
+};
+
+// Lists and the like are the text of their OTLP/JSON.
+static void add_value(struct cell *c, const struct doc_node *attribute) {
+    struct str v = node_text(attribute, "value");
+    const struct doc_node *any;
+    bool is_any = str_eq(node_text(attribute, "type"), STR("any"));
+    for (uint32_t i = 0; i < c->n; i++)
+        if (str_eq(c->seen[i], v)) return;
+    c->has_more = c->n == VALUES_MAX;
+    if (c->has_more) return;
+    c->seen[c->n++] = v;
+    if (c->n > 1) buf_str(&c->text, STR(", "));
+    if (is_any && node_parse(c->arena, v, &any) == ERR_OK)
+        put_any(&c->text, any);
+    else
+        plot_text(&c->text, v);
+}
+
+static void add_values(struct cell *c, const struct doc_node *attributes, struct str key) {
+    for (const struct doc_node *x = first_of(attributes); x; x = x->next)
+        if (str_eq(node_text(x, "key"), key)) add_value(c, x);
 }
 
 // The values of a column in the shown spans of a set, each once, and of the set itself.
 static struct str column_cell(struct sheet *s, const struct doc_node *set, struct str key) {
-    struct str seen[8];
-    uint32_t n = 0;
-    struct buf out;
-    buf_init(&out, 64 << 10);
-    const struct doc_node *own = node_at(set, "attributes"), *spans = node_at(set, "spans");
-    for (const struct doc_node *x = first_of(own); x; x = x->next)
-        if (str_eq(node_text(x, "key"), key)) (void)add_value(&out, seen, &n, 8, node_text(x, "value"));
-    for (const struct doc_node *span = first_of(spans); span; span = span->next) {
-        const struct doc_node *attrs = node_at(span, "attributes");
-        for (const struct doc_node *x = first_of(attrs); x; x = x->next)
-            if (str_eq(node_text(x, "key"), key)) (void)add_value(&out, seen, &n, 8, node_text(x, "value"));
-    }
-    struct str cell = cell_of(s->arena, &out);
-    buf_fini(&out);
+    struct cell c = { .arena = s->arena };
+    buf_init(&c.text, 64 << 10);
+    add_values(&c, node_at(set, "attributes"), key);
+    const struct doc_node *spans = node_at(set, "spans");
+    for (const struct doc_node *span = first_of(spans); span; span = span->next)
+        add_values(&c, node_at(span, "attributes"), key);
+    if (c.has_more) buf_str(&c.text, STR(", ..."));
+    struct str cell = cell_of(s->arena, &c.text);
+    buf_fini(&c.text);
     return cell;
 }
 
@@ -332,32 +369,23 @@ static struct grid find_grid(const struct doc_node *series) {
     return g;
 }
 
-static void put_any_text(struct buf *out, const struct doc_node *value) {
-    const struct doc_node *v = first_of(value);
-    if (!v)
-        buf_str(out, STR("nil"));
-    else if (v->kind == JSON_TRUE || v->kind == JSON_FALSE)
-        buf_str(out, v->kind == JSON_TRUE ? STR("true") : STR("false"));
-    else
-        plot_text(out, v->text);
-}
-
 static void put_labels(struct buf *out, const struct doc_node *series) {
     const struct doc_node *labels = node_at(series, "labels");
     for (const struct doc_node *l = first_of(labels); l; l = l->next) {
         if (l != labels->first) buf_str(out, STR(", "));
         plot_text(out, node_text(l, "key"));
         buf_char(out, '=');
-        put_any_text(out, node_at(l, "value"));
+        put_any(out, node_at(l, "value"));
     }
 }
 
-static void fill(const struct doc_node *series, const struct grid *g, double *values) {
+// An answer leaves a value of 0 out. Of quantiles it has one also where there was no span.
+static void fill(const struct doc_node *series, const struct grid *g, bool is_quantile, double *values) {
     const struct doc_node *samples = node_at(series, "samples");
     for (uint32_t i = 0; i < g->n; i++) values[i] = NAN;
     for (const struct doc_node *x = first_of(samples); x; x = x->next) {
         uint64_t at = (node_u64(x, "timestampMs") - g->first_ms) / g->step_ms;
-        if (at < g->n) values[at] = node_f64(x, "value");
+        if (at < g->n && !(is_quantile && !node_at(x, "value"))) values[at] = node_f64(x, "value");
     }
 }
 
@@ -379,7 +407,8 @@ static void put_figures(struct buf *out, const double *values, uint32_t n) {
     plot_number(out, most);
 }
 
-static enum err print_metrics(struct arena *a, const struct doc_node *answer, struct buf *out) {
+static enum err print_metrics(struct arena *a, const struct doc_node *answer, bool is_quantile,
+                              struct buf *out) {
     const struct doc_node *series = node_at(answer, "series");
     struct grid g = find_grid(series);
     double *values = ARENA_ARRAY(a, g.n + 1ull, double);
@@ -396,7 +425,7 @@ static enum err print_metrics(struct arena *a, const struct doc_node *answer, st
                       .start_ns = (g.first_ms > g.step_ms ? g.first_ms - g.step_ms : 0) * 1000000,
                       .end_ns = g.last_ms * 1000000 };
     for (const struct doc_node *s = first_of(series); s; s = s->next) {
-        fill(s, &g, values);
+        fill(s, &g, is_quantile, values);
         put_labels(out, s);
         buf_str(out, STR("   "));
         put_figures(out, values, g.n);
@@ -415,8 +444,12 @@ static enum err print_metrics(struct arena *a, const struct doc_node *answer, st
 
 // --- the command -----------------------------------------------------------------------------------------
 
+struct kind {
+    bool is_metrics, is_quantile;
+};
+
 // Does it parse, and what is it? A message was printed when it does not.
-static bool check_query(const char *text, bool *is_metrics) {
+static bool check_query(const char *text, struct kind *out) {
     struct err_ctx ctx = { 0 };
     struct ql_query *q;
     struct arena a;
@@ -424,26 +457,28 @@ static bool check_query(const char *text, bool *is_metrics) {
     arena_init(&a, SIZE_MAX, NULL);
     enum err e = ql_parse(&a, str_of(text), &q, &ctx);
     if (e == ERR_OK) {
-        *is_metrics = q->is_metrics;
+        *out = (struct kind){ q->is_metrics, q->metric && q->metric->kind == QL_METRIC_FUNCTION &&
+                                                 q->metric->function == QL_QUANTILE_OVER_TIME };
         ql_free(q);
     } else {
         buf_init(&why, 1 << 20);
         ql_explain(str_of(text), &ctx, &why);
-        (void)fprintf(stderr, "takt query: %.*s\n", (int)why.len, why.ptr);
+        (void)failed_with("query", buf_view(&why));
         buf_fini(&why);
     }
     arena_fini(&a);
     return e == ERR_OK;
 }
 
-static int print_answer(struct str json, bool is_metrics) {
+static int print_answer(struct str json, struct kind kind) {
     const struct doc_node *root;
     struct arena a;
     struct buf out;
     arena_init(&a, SIZE_MAX, NULL);
     buf_init(&out, SIZE_MAX);
     enum err e = node_parse(&a, json, &root);
-    if (e == ERR_OK) e = is_metrics ? print_metrics(&a, root, &out) : print_search(&a, root, &out);
+    if (e == ERR_OK)
+        e = kind.is_metrics ? print_metrics(&a, root, kind.is_quantile, &out) : print_search(&a, root, &out);
     (void)fwrite(out.ptr, 1, out.len, stdout);
     buf_fini(&out);
     arena_fini(&a);
@@ -454,16 +489,16 @@ int run_query(int argc, char **argv) {
     struct args a = { "query", argc, argv, 0, NULL };
     struct asked q = { .server = default_server() };
     struct buf json;
-    bool is_metrics;
+    struct kind kind;
     int bad = read_flags(&q, &a);
     if (bad) return bad;
-    if (!check_query(q.text, &is_metrics)) return EXIT_FAILED;
-    int result = ask_anyone(&q, is_metrics, &json);
+    if (!check_query(q.text, &kind)) return EXIT_FAILED;
+    int result = ask_anyone(&q, kind.is_metrics, &json);
     if (result == EXIT_DONE && q.json) {
         (void)fwrite(json.ptr, 1, json.len, stdout);
         (void)fputc('\n', stdout);
     } else if (result == EXIT_DONE) {
-        result = print_answer(buf_view(&json), is_metrics);
+        result = print_answer(buf_view(&json), kind);
     }
     buf_fini(&json);
     return result;

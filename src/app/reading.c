@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/reading.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,9 +18,19 @@ enum err reading_open(struct reading *r, const char *dir, struct err_ctx *ctx) {
     struct ingest_replay replay;
     struct disk_stat st;
     struct disk *d = disk_real();
+    static const char *const own[] = { "wal", "blocks", "catalog", "facts.db" };
+    bool is_ours = false;
+    char path[PATH_MAX];
     *r = (struct reading){ .store = NULL };
     if (d->ops->stat(d, dir, &st) != ERR_OK || !st.is_dir)
         return err_set(ctx, ERR_NOT_FOUND, "there is no directory %s", dir);
+    for (size_t i = 0; i < sizeof own / sizeof *own && !is_ours; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", dir, own[i]);
+        is_ours = d->ops->stat(d, path, &st) == ERR_OK;
+    }
+    if (!is_ours)
+        return err_set(ctx, ERR_NOT_FOUND,
+                       "%s is no data directory of takt: it holds neither a log nor blocks", dir);
     TRY(object_file_open(d, dir, &r->store));
     (void)snprintf(r->wal_dir, sizeof r->wal_dir, "%s/wal", dir);
     struct ingest_opts o = { .disk = d,
@@ -78,8 +89,7 @@ static int talk(const char *command, const char *server, const char *path, struc
                       ctx.text);
     *body = answer.body;
     if (answer.status >= 200 && answer.status < 300) return EXIT_DONE;
-    (void)fwrite(body->ptr, 1, body->len, stderr);
-    return EXIT_FAILED;
+    return failed_with(command, buf_view(body));
 }
 
 int ask_server(const char *command, const char *server, const char *path, struct buf *body) {

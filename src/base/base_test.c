@@ -266,6 +266,33 @@ TEST(str_numbers_stop_at_their_edges) {
     }
 }
 
+TEST(str_columns_are_those_of_a_terminal) {
+    static const struct {
+        const char *text;
+        size_t columns;
+    } cases[] = {
+        { "", 0 },
+        { "abc", 3 },
+        { "gr\u00fc\u00df", 4 },
+        { "e\u0301", 1 },
+        { "\u65e5\u672c go", 7 },
+        { "\uac00", 2 },
+        { "\uff21", 2 },
+        { "\U0001f600!", 3 },
+        { "\xff\xfe", 2 },
+        { "\u4e00\u9fff\ua4cf", 6 },
+        { "\u0e01\u0e34", 1 },
+        { "\u2500", 1 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        CHECK(str_columns(test_exact(str_of(cases[i].text))) == cases[i].columns);
+    static const char *const unseen[] = { "\x1b",   "\x7f",   "\xc2\x85", "\u200b",
+                                          "\u202e", "\u2066", "\ufeff",   "\U000e0041" };
+    static const char *const seen[] = { " ", "a", "\u00a0", "\u2010", "\u2070", "\U0001f600" };
+    for (size_t i = 0; i < sizeof unseen / sizeof *unseen; i++) CHECK(str_is_unseen(str_of(unseen[i])));
+    for (size_t i = 0; i < sizeof seen / sizeof *seen; i++) CHECK(!str_is_unseen(str_of(seen[i])));
+}
+
 TEST(str_utf8_is_what_unicode_says) {
     CHECK(str_is_utf8(test_exact(STR("plain ascii text, longer than eight bytes"))));
     CHECK(str_is_utf8(test_exact(STR("gr\xc3\xbc\xc3\x9f\xe2\x82\xac\xf0\x9f\x98\x80"))));

@@ -95,6 +95,73 @@ bool str_is_utf8(struct str s) {
     return true;
 }
 
+// --- characters on a terminal ------------------------------------------------------------------------------
+
+static uint32_t code_point(struct str s, size_t n) {
+    static const unsigned char first[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+    uint32_t c = (unsigned char)s.ptr[0] & first[n];
+    for (size_t i = 1; i < n; i++) c = c << 6 | ((unsigned char)s.ptr[i] & 0x3f);
+    return c;
+}
+
+struct range {
+    uint32_t first, last;
+};
+
+static bool is_in(const struct range *ranges, size_t n, uint32_t c) {
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (c > ranges[mid].last)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < n && c >= ranges[low].first;
+}
+#define IS_IN(ranges, c) is_in(ranges, sizeof(ranges) / sizeof *(ranges), c)
+
+bool str_is_unseen(struct str character) {
+    static const struct range unseen[] = { { 0, 0x1f },        { 0x7f, 0x9f },     { 0x61c, 0x61c },
+                                           { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x2069 },
+                                           { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f } };
+    return IS_IN(unseen, code_point(character, character.len));
+}
+
+// Unicode 15, EastAsianWidth W and F, and what stands in general categories Mn and Me of the scripts in use.
+static const struct range wide[] = {
+    { 0x1100, 0x115f },   { 0x231a, 0x231b },   { 0x23e9, 0x23ec },   { 0x25fd, 0x25fe },
+    { 0x2614, 0x2615 },   { 0x2648, 0x2653 },   { 0x26a1, 0x26a1 },   { 0x26bd, 0x26be },
+    { 0x26c4, 0x26c5 },   { 0x26ce, 0x26ce },   { 0x26d4, 0x26d4 },   { 0x26ea, 0x26ea },
+    { 0x26f2, 0x26f5 },   { 0x26fa, 0x26fd },   { 0x2705, 0x2705 },   { 0x270a, 0x270b },
+    { 0x2728, 0x2728 },   { 0x274c, 0x274e },   { 0x2753, 0x2757 },   { 0x2795, 0x2797 },
+    { 0x2b1b, 0x2b1c },   { 0x2b50, 0x2b55 },   { 0x2e80, 0x303e },   { 0x3041, 0x4dbf },
+    { 0x4e00, 0xa4cf },   { 0xa960, 0xa97c },   { 0xac00, 0xd7a3 },   { 0xf900, 0xfaff },
+    { 0xfe10, 0xfe19 },   { 0xfe30, 0xfe6b },   { 0xff01, 0xff60 },   { 0xffe0, 0xffe6 },
+    { 0x16fe0, 0x18cff }, { 0x1aff0, 0x1b2fb }, { 0x1f18e, 0x1f19a }, { 0x1f200, 0x1f320 },
+    { 0x1f32d, 0x1f64f }, { 0x1f680, 0x1f6ff }, { 0x1f7e0, 0x1f7f0 }, { 0x1f90c, 0x1f9ff },
+    { 0x1fa70, 0x1faff }, { 0x20000, 0x3fffd },
+};
+static const struct range lying_on[] = {
+    { 0x300, 0x36f },   { 0x483, 0x489 },   { 0x591, 0x5bd },   { 0x610, 0x61a },     { 0x64b, 0x65f },
+    { 0x93c, 0x93c },   { 0x941, 0x948 },   { 0x94d, 0x94d },   { 0xe31, 0xe31 },     { 0xe34, 0xe3a },
+    { 0xe47, 0xe4e },   { 0x1ab0, 0x1aff }, { 0x1dc0, 0x1dff }, { 0x20d0, 0x20f0 },   { 0x302a, 0x302d },
+    { 0x3099, 0x309a }, { 0xfe00, 0xfe0f }, { 0xfe20, 0xfe2f }, { 0xe0100, 0xe01ef },
+};
+
+size_t str_columns(struct str s) {
+    size_t columns = 0;
+    if (str_is_ascii(s)) return s.len;
+    for (size_t i = 0, n; i < s.len; i += n) {
+        struct str rest = str_sub(s, i, s.len);
+        n = str_utf8_len(rest);
+        uint32_t c = n ? code_point(rest, n) : 0;
+        columns += IS_IN(lying_on, c) ? 0 : IS_IN(wide, c) ? 2 : 1;
+        if (n == 0) n = 1;
+    }
+    return columns;
+}
+
 bool str_u64(struct str s, uint64_t *out) {
     uint64_t v = 0;
     if (s.len == 0) return false;

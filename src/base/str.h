@@ -80,6 +80,12 @@ static inline bool str_is_ascii(struct str s) {
 }
 // Length of the well-formed UTF-8 sequence at the start of s (not empty), or 0 when there is none.
 size_t str_utf8_len(struct str s);
+// How many columns a terminal takes for s: two for wide characters (East Asian, emoji), none for marks that
+// lie on the one before, one for all else, and for each byte that is no UTF-8.
+size_t str_columns(struct str s);
+// Shows nothing, or turns the direction of what follows: for people a control character. One sequence of
+// UTF-8.
+bool str_is_unseen(struct str character);
 // Decimal digits only, no sign, no overflow.
 NODISCARD bool str_u64(struct str s, uint64_t *out);
 NODISCARD bool str_i64(struct str s, int64_t *out); // with an optional '-'

@@ -68,5 +68,9 @@ TEST(traceql_errors_are_shown_with_their_line) {
     check_explained("{ .a = 1 }\n| { name = \"\xc3\xa4\xff\" }",
                     "the query is not UTF-8 here\nline 2, column 14:\n"
                     "  | { name = \"\xc3\xa4 \" }\n               ^\n");
+    check_explained("{ name = \"\u65e5e\u0301\u202e\" && }",
+                    "expected an attribute, an intrinsic or a value, found }\n"
+                    "line 1, column 20:\n  { name = \"\u65e5e\u0301 \" && }\n"
+                    "                     ^\n");
     check_explained("", "the query is empty; { } is every span\nline 1, column 1:\n  \n  ^\n");
 }

@@ -27,15 +27,17 @@ void ql_explain(struct str text, const struct err_ctx *ctx, struct buf *out) {
     buf_str(out, str_of(ctx->text));
     if (ctx->line == 0) return;
     uint32_t first = ctx->column > SHOWN ? ctx->column - SHOWN / 2 : 1, column = 0;
+    size_t before = 0; // columns of a terminal in front of the caret
     buf_fmt(out, "\nline %u, column %u:\n  ", ctx->line, ctx->column);
     for (size_t i = 0, n; i < line.len && column < first + SHOWN; i += n) {
         n = str_utf8_len(str_sub(line, i, line.len));
-        bool plain = n > 1 || (n == 1 && (unsigned char)line.ptr[i] >= ' ' && line.ptr[i] != 0x7f);
-        if (++column >= first)
-            buf_str(out, plain ? str_sub(line, i, n) : STR(" ")); // tabs would move the caret
+        struct str c = str_sub(line, i, n);
+        if (n == 0 || str_is_unseen(c)) c = STR(" "); // tabs would move the caret
+        if (++column >= first) buf_str(out, c);
+        if (column >= first && column < ctx->column) before += str_columns(c);
         if (n == 0) n = 1;
     }
     buf_str(out, STR("\n  "));
-    for (uint32_t i = first; i < ctx->column; i++) buf_char(out, ' ');
+    for (size_t i = 0; i < before; i++) buf_char(out, ' ');
     buf_str(out, STR("^\n"));
 }

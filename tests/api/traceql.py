@@ -968,6 +968,38 @@ def command_line(shop):
         assert code == 2 and not out and "--help" in err, (words, code, err)
 
 
+def a_terminal_shows():
+    """Columns line up by what a terminal shows, nothing that a sender wrote commands it, lists read as lists, and
+    what is nothing is no 0."""
+    def list_of(v):
+        return {"key": "list", "value": {"arrayValue": {"values": [{"stringValue": "a"}, {"stringValue": v}]}}}
+
+    now = time.time_ns()
+    texts = ["plain", "日本語", "e\u0301te\u0301", "\x1b[2J", "\u202egnp.exe", "a\nb\tc", "x" * 5000]
+    with Server() as server:
+        spans = [span(new_id(16), name=v, startTimeUnixNano=now - i * S, endTimeUnixNano=now,
+                      attributes=[*attributes(v=v, n=i % 2), list_of(v)]) for i, v in enumerate(texts)]
+        assert server.post_traces(otlp.encode(request(*spans, service="名前")))[0] == 200
+        where = ("--server", f"http://127.0.0.1:{server.port()}")
+        code, out, err = takt("query", "{ } | select(.v, .list, .n)", *where, LANG="C.UTF-8")
+        assert code == 0 and not err, (code, err)
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e]", out), out
+        assert "[a, 日本語]" in out and "[a, ?[2J]" in out and "a?b?c" in out and "?gnp.exe" in out, out
+        wide = {"日": 2, "本": 2, "語": 2, "名": 2, "前": 2, "\u0301": 0}
+        ends = {sum(wide.get(c, 1) for c in line[:line.index("[a, ")]) for line in out.splitlines() if "[a, " in line}
+        assert len(ends) == 1 and max(map(len, out.splitlines())) < 300, (ends, out)
+        code, out, err = takt("query", '{ name = "日本" && }', *where)
+        assert code == 1 and err.endswith('  { name = "日本" && }\n' + " " * 21 + "^\n"), err
+        code, out, _ = takt("query", "{ } | quantile_over_time(.n, 1)", *where, LANG="C.UTF-8")
+        assert code == 0 and "min 1 " in out, out
+        code, out, err = takt("query", "{ }", "--limit", "999999", *where)
+        assert code == 1 and not out and err.startswith("takt query: limit=") and err.count("\n") == 1, err
+        other = server.directory / "photos"
+        other.mkdir()
+        code, out, err = takt("query", "{ }", "--data", other)
+        assert code == 1 and not out and "is no data directory" in err and not list(other.iterdir()), err
+
+
 def cases(tap):
     server, state = Server(), {}
 
@@ -983,6 +1015,7 @@ def cases(tap):
         tap.case(case.__name__, lambda c=case: c(state["shop"]))
     tap.case("streams_over_tls", streams_over_tls)
     tap.case("large_streams", large_streams)
+    tap.case("a_terminal_shows", a_terminal_shows)
     tap.case("progress_of_streams", progress_of_streams)
     tap.case("kept_answers", kept_answers)
     tap.case("long_json", long_json)
