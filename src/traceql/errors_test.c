@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cases of tests/cases/traceql/errors.case: what is refused, with which words and where.
+// The cases of tests/cases/traceql/errors.case: what is refused, with which words and where; and that every
+// row of the language has cases.
 #include "base/test.h"
 #include "traceql/traceql.h"
 
 static char file[1 << 20];
 
-static struct str read_cases(void) {
-    FILE *f = fopen("tests/cases/traceql/errors.case", "rb"); // from the root of the repository
+// Behind what is there already.
+static size_t read_file(const char *name, size_t at) {
+    char path[100];
+    (void)snprintf(path, sizeof path, "tests/cases/traceql/%s.case", name); // from the root of the repository
+    FILE *f = fopen(path, "rb");
     CHECK(f);
-    size_t n = fread(file, 1, sizeof file, f);
-    CHECK(n > 0 && n < sizeof file);
+    size_t n = fread(file + at, 1, sizeof file - at, f);
+    CHECK(n > 0 && n < sizeof file - at);
     (void)fclose(f);
-    return (struct str){ file, n };
+    return at + n;
+}
+
+static struct str read_cases(void) {
+    return (struct str){ file, read_file("errors", 0) };
 }
 
 static void check_refused(struct str query, struct str want) {
@@ -43,6 +51,66 @@ TEST(traceql_errors_say_what_is_wrong_and_where) {
         n++;
     }
     CHECK(!start && n >= 150);
+}
+
+static bool is_of_a_word(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
+           c == ':' || c == '.';
+}
+
+// The row stands in the line by itself: a word not within another, an operator between spaces.
+static bool has_row(struct str line, struct str row) {
+    bool is_word = is_of_a_word(row.ptr[0]), is_open = row.ptr[row.len - 1] == '.'; // `span.`
+    for (size_t i = 0; i + row.len <= line.len; i++) {
+        char before = i ? line.ptr[i - 1] : ' ', after = i + row.len < line.len ? line.ptr[i + row.len] : ' ';
+        if (!str_eq(str_sub(line, i, row.len), row)) continue;
+        if (is_word ? !is_of_a_word(before) && (is_open || !is_of_a_word(after))
+                    : before == ' ' && after == ' ')
+            return true;
+    }
+    return false;
+}
+
+static uint32_t count_rows(struct str text, struct str row, const char *skipped) {
+    struct str line;
+    uint32_t n = 0;
+    while (text.len) {
+        (void)str_cut(text, '\n', &line, &text);
+        n += line.len && !strchr(skipped, line.ptr[0]) && has_row(line, row);
+    }
+    return n;
+}
+
+// Of each row of the language there is a query wrong in type, one wrong in syntax, and one with its answer.
+TEST(traceql_cases_have_every_row) {
+    static const char rows[] =
+        "span. resource. event. link. instrumentation. parent. parent.span. parent.resource. parent "
+        "duration name status statusMessage kind rootName rootServiceName traceDuration nestedSetLeft "
+        "nestedSetRight nestedSetParent nil minInt maxInt unspecified internal server client producer "
+        "consumer "
+        "ok error unset true false && || = != < <= > >= =~ !~ + - * / % ^ >> << ~ !>> !> !<< !< &>> &> &<< "
+        "&< "
+        "&~ by coalesce select count min max avg sum rate count_over_time min_over_time max_over_time "
+        "avg_over_time sum_over_time quantile_over_time histogram_over_time topk bottomk with";
+    static const char *const names[] = { "answers",   "events", "fields", "found", "metrics",
+                                         "pipelines", "tour",   "tree",   "values" };
+    static char all_rows[4000];
+    struct str rest, row, refused = read_cases();
+    size_t end = refused.len;
+    int used = snprintf(all_rows, sizeof all_rows, "%s", rows);
+    for (int i = INTRINSIC_NONE + 1; i < INTRINSIC_COUNT; i++)
+        used += snprintf(all_rows + used, sizeof all_rows - (size_t)used, " %.*s",
+                         STR_ARG(intrinsic_name((enum intrinsic)i)));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) end = read_file(names[i], end);
+    struct str answered = { file + refused.len, end - refused.len };
+    uint32_t poor = 0;
+    for (rest = str_of(all_rows); rest.len;) {
+        (void)str_cut(rest, ' ', &row, &rest);
+        uint32_t wrong = count_rows(refused, row, "#!"), right = count_rows(answered, row, "#=!@*>d");
+        if (wrong < 2 || right < 1) printf("# %.*s: %u refused, %u answered\n", STR_ARG(row), wrong, right);
+        poor += wrong < 2 || right < 1;
+    }
+    CHECK(poor == 0);
 }
 
 static void check_explained(const char *text, const char *want) {

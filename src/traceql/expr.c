@@ -250,6 +250,9 @@ static void foreign_operator(struct parser *p) {
         if (str_eq_nocase(w, str_of(words[i].word)))
             parse_fail(p, p->tok.place, "%.*s is no operator; probably meant: %s", STR_ARG(w),
                        words[i].meant);
+    if (p->tok.kind == TOK_SIBLING)
+        parse_fail(p, p->tok.place,
+                   "~ relates sets of spans: { … } ~ { … }; a regular expression is written =~");
     if (p->tok.kind >= TOK_DESCENDANT && p->tok.kind < TOK_COUNT)
         parse_fail(p, p->tok.place, "%s relates sets of spans: { … } %s { … }; it does not compare values",
                    token_text(p, found), found);

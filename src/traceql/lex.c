@@ -45,13 +45,17 @@ static size_t comment_len(struct str s) {
     return s.len;
 }
 
+static bool is_open_comment(struct str s) {
+    return str_starts(s, STR("/*")) && comment_len(s) == s.len && !(s.len >= 4 && str_ends(s, STR("*/")));
+}
+
 // A byte order mark may stand before all else.
 static void skip(struct lexer *l, bool comments) {
     if (l->pos == 0 && str_starts(l->text, STR("\xef\xbb\xbf"))) l->pos = 3;
     for (;;) {
         struct str s = rest_of(l);
         size_t n = lex_space(s);
-        if (n == 0 && comments) n = comment_len(s);
+        if (n == 0 && comments && !is_open_comment(s)) n = comment_len(s);
         if (n == 0) return;
         l->pos += (uint32_t)n;
     }
@@ -369,6 +373,9 @@ bool lex_next(struct lexer *l, struct token *out, struct err_ctx *why) {
     if (comment) {
         out->kind = TOK_COMMENT;
         l->pos += (uint32_t)comment;
+    } else if (is_open_comment(s)) {
+        lex_fail(out, l->pos, why, "this comment has no end; a */ is missing");
+        l->pos = (uint32_t)l->text.len;
     } else if (digit) {
         ok = lex_number(l, out, why);
     } else if (c == '.') {
