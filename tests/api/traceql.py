@@ -809,6 +809,72 @@ def explanations(shop):
         assert shop.server.get(ask("/api/takt/explain", **bad))[0] == 400, bad
 
 
+def comparisons():
+    """compare() counts what is there: each value of each field on both sides, of all times and of one, the most
+    frequent ones where there are more than asked for."""
+    dice, now_s = random.Random(11), int(time.time()) - 700
+    spans, truth = [], []
+    for i in range(400):
+        values = {"colour": dice.choice(("red", "green", "blue")), "size": dice.randrange(4), "hot": dice.random() < 0.3,
+                  "share": dice.randrange(3) / 4, "id": f"id{int(dice.random() ** 3 * 40)}"}
+        values = {k: v for k, v in values.items() if dice.random() < 0.8}
+        at, length = now_s * S + dice.randrange(1, 600 * S), dice.randrange(1, 100) * MS
+        status, kind, name = dice.randrange(3), dice.randrange(1, 6), f"op{dice.randrange(3)}"
+        spans.append(span(new_id(16), name=name, kind=kind, status={"code": status}, startTimeUnixNano=at,
+                          endTimeUnixNano=at + length, attributes=attributes(**values)))
+        truth.append((at, length, {
+            "name": name, "kind": ("internal", "server", "client", "producer", "consumer")[kind - 1],
+            "status": ("unset", "ok", "error")[status], "rootName": name, "resource.service.name": "svc",
+            **{f"span.{k}": v for k, v in values.items()}}))
+    with Server() as server:
+        assert server.post_traces(otlp.encode(request(*spans, service="svc")))[0] == 200
+
+        def asked(selection, more=""):
+            answer = strict(server, "InstantResponse", ask("/api/metrics/query", q=f'{{ name != "op2" }} | compare('
+                                                           f'{selection}{more})', start=now_s, end=now_s + 600))[0]
+            out = {}
+            for s in answer["series"]:
+                (label,) = [x for x in s["labels"] if not x["key"].startswith("__meta_")]
+                value = next(iter(label["value"].values()))
+                value = {"intValue": int, "doubleValue": float}.get(next(iter(label["value"])), str)(value)
+                out[label["key"], str(value), label_of(s, "__meta_type")] = s.get("value", 0)
+            return out
+
+        def counted(is_selected, top=1000):
+            out = {}
+            for at, length, fields in truth:
+                side = "selection" if is_selected(at, length, fields) else "baseline"
+                for k, v in fields.items() if fields["name"] != "op2" else ():
+                    for key in ((k, str(v), side), (k, "nil", side + "_total")):
+                        out[key] = out.get(key, 0) + 1
+            most = {}
+            for k, _, side in out:
+                most[k, side] = sorted((n for (k2, _, s2), n in out.items() if (k2, s2) == (k, side)), reverse=True)[:top]
+            return out, most
+
+        fields = {k for _, _, f in truth for k in f}
+        window = (now_s + 100) * S, (now_s + 400) * S
+        for selection, more, test in (
+                ("{ status = error }", ", 1000", lambda at, n, f: f["status"] == "error"),
+                ('{ duration > 50ms && span.colour != "red" }', ", 1000",
+                 lambda at, n, f: n > 50 * MS and f.get("span.colour", "red") != "red"),
+                ("{ span.hot }", f", 1000, {window[0]}, {window[1]}",
+                 lambda at, n, f: f.get("span.hot") is True and window[0] < at <= window[1])):
+            got, (want, _) = asked(selection, more), counted(test)
+            known = {k: v for k, v in got.items() if k[0] in fields}
+            assert known == want, (selection, known.items() - want.items(), want.items() - known.items())
+            assert not [k for k in got if k[0] in ("duration", "trace:id", "span:parentID", "nestedSetParent")], got
+        # Of more values than asked for those that are most frequent, and the totals of all.
+        for more, top in (("", 10), (", 2", 2)):
+            got = asked("{ status = error }", more)
+            want, most = counted(lambda at, n, f: f["status"] == "error", top)
+            assert got.items() >= {k: v for k, v in want.items() if k[2].endswith("_total")}.items(), got
+            for (k, side), counts in most.items():
+                shown = [n for (k2, v, s2), n in got.items() if (k2, s2) == (k, side)]
+                assert sorted(shown, reverse=True) == counts, (k, side, shown, counts)
+            assert all(want[k] == n for k, n in got.items() if k[0] in fields), got
+
+
 def planted_causes(shop):
     """What makes spans slow comes first, for nine seeds of ten at least."""
     first = []
@@ -1015,6 +1081,7 @@ def cases(tap):
         tap.case(case.__name__, lambda c=case: c(state["shop"]))
     tap.case("streams_over_tls", streams_over_tls)
     tap.case("large_streams", large_streams)
+    tap.case("comparisons", comparisons)
     tap.case("a_terminal_shows", a_terminal_shows)
     tap.case("progress_of_streams", progress_of_streams)
     tap.case("kept_answers", kept_answers)

@@ -102,11 +102,12 @@ test('the series of a comparison are an explanation', () => {
   many.labels.push({ key: '__meta_error', value: { stringValue: '__too_many_values__' } });
   const got = explanationOf({ series: [
     series('selection', 'status', { stringValue: 'error' }, 2, 0, 2), series('selection_total', 'status', {}, 2, 1, 2), series('baseline', 'status', { stringValue: 'ok' }, 9), series('baseline_total', 'status', {}, 9),
+    ...['a', 'b', 'c'].map((v) => series('baseline', 'span.m', { stringValue: v }, 3)), series('selection', 'span.m', { stringValue: 'd' }, 1), series('selection', 'span.m', { stringValue: 'a' }, 1), series('selection_total', 'span.m', {}, 2), series('baseline_total', 'span.m', {}, 9),
     series('selection', 'span.n', { intValue: '7' }, 1), series('selection_total', 'span.n', {}, 1), series('baseline', 'span.l', { arrayValue: { values: [{ intValue: '1' }] } }, 2), series('baseline_total', 'span.l', {}, 2), series('selection', 'span.id', { stringValue: 'x' }, 1), series('selection_total', 'span.id', {}, 50), many,
-  ] } as never);
+  ] } as never, '{ } | compare({ status = error }, 3)'); // d may be in the rest, which gives its three
   assert.deepEqual([got.selection, got.rest, got.complete], [5, 9, true]);
   assert.deepEqual(got.attributes.map((d) => [d.field, plain(d.value), d.type, d.selection, d.selectionTotal, d.rest, d.restTotal]), [
-    ['status', 'error', 'keyword', 4, 5, 0, 9], ['status', 'ok', 'keyword', 0, 5, 9, 9], ['span.n', '7', 'int', 1, 1, 0, 0], ['span.l', '[1]', 'any', 0, 0, 2, 2],
+    ['status', 'error', 'keyword', 4, 5, 0, 9], ['status', 'ok', 'keyword', 0, 5, 9, 9], ...['a', 'b', 'c'].map((v) => ['span.m', v, 'string', v === 'a' ? 1 : 0, 2, 3, 9]), ['span.n', '7', 'int', 1, 1, 0, 0], ['span.l', '[1]', 'any', 0, 0, 2, 2],
   ]);
 });
 

@@ -264,10 +264,10 @@ function Picture({ a }: { a: Ask }): JSX.Element | null {
 }
 
 // compare() has no lines to look at: what it says are differences.
-function Comparison({ data }: { data: SeriesAnswer }): JSX.Element {
+function Comparison({ data, query }: { data: SeriesAnswer; query: string }): JSX.Element {
   return (
     <section class="card" aria-label="Comparison" data-k="comparison">
-      <Lazy load={() => import('../search/explain')}>{({ Explain, explanationOf }) => <Explain data={explanationOf(data)} onCondition={onCondition} />}</Lazy>
+      <Lazy load={() => import('../search/explain')}>{({ Explain, explanationOf }) => <Explain data={explanationOf(data, query)} onCondition={onCondition} />}</Lazy>
     </section>
   );
 }
@@ -279,7 +279,7 @@ function ChartPart({ a }: { a: Ask }): JSX.Element {
   if (error && !data) return <Failed what="The metrics could not be computed" error={error} retry={retry} />;
   if (a.range === 'between' && !stretchOf(a, 0n)) return <Empty title="Choose a time"><p>Metrics need a from and a to.</p></Empty>;
   if (!data) return <Loading what="Computing metrics" />;
-  if (isComparison(a.q)) return <Comparison data={data.answer} />;
+  if (isComparison(a.q)) return <Comparison data={data.answer} query={a.q} />;
   const unit = unitOf(a.q);
   return (
     <section class="card" aria-label="Metrics" data-k="chart">

@@ -68,9 +68,14 @@ export function tellingOf(all: readonly Difference[], of: Sides): Difference[] {
 const WORDS = /^(span:)?(status|kind)$/; // fields whose values are words
 const TYPES: Record<string, string> = { '': 'nil', stringValue: 'string', intValue: 'int', doubleValue: 'float', boolValue: 'bool' };
 
-// The series of compare(), each summed over its time. What has too many values to count is left out, as
-// the server leaves it out of an explanation.
-export function explanationOf(answer: SeriesAnswer): Explanation {
+const TOP = 10; // values of an attribute that compare() gives of each side, unless it says how many
+
+// How many values compare() gives of each side.
+const topOf = (query: string): number => Number(/\}\s*,\s*(\d+)/.exec(query)?.[1] ?? TOP);
+
+// The series of compare(), each summed over its time. What cannot be told is left out: attributes with too
+// many values to count, and a value that only one side gives while the other gave as many as it may.
+export function explanationOf(answer: SeriesAnswer, query: string): Explanation {
   const found = new Map<string, Difference>();
   const totals = new Map<string, { selection: number; rest: number }>();
   const uncounted = new Set<string>();
@@ -93,10 +98,14 @@ export function explanationOf(answer: SeriesAnswer): Explanation {
     found.set(key, { ...d, [of]: d[of] + n });
   }
   for (const field of uncounted) totals.delete(field);
+  const given = new Map<string, number>(); // values, by attribute and side
+  const sidesOf = (d: Difference): string[] => [d.selection > 0 ? 'selection' : '', d.rest > 0 ? 'rest' : ''].filter(Boolean);
+  for (const d of found.values()) for (const side of sidesOf(d)) given.set(`${d.field} ${side}`, (given.get(`${d.field} ${side}`) ?? 0) + 1);
+  const isKnown = (d: Difference): boolean => (['selection', 'rest'] as const).every((side) => d[side] > 0 || (given.get(`${d.field} ${side}`) ?? 0) < topOf(query));
   const sides = { selection: Math.max(0, ...[...totals.values()].map((t) => t.selection)), rest: Math.max(0, ...[...totals.values()].map((t) => t.rest)) };
   const attributes = [...found.values()].flatMap((d) => {
     const total = totals.get(d.field);
-    return total ? [{ ...d, selectionTotal: total.selection, restTotal: total.rest, diff: diffOf(d, sides) }] : [];
+    return total && isKnown(d) ? [{ ...d, selectionTotal: total.selection, restTotal: total.rest, diff: diffOf(d, sides) }] : [];
   });
   return { ...sides, attributes, complete: answer.status !== 'PARTIAL', why: answer.message || null };
 }
