@@ -370,6 +370,9 @@ it('deploys stand on the time axes of traces and metrics, and open by keyboard',
   assert.match(label, /^Deploy of payments v142, failed, \d{4}-/);
   const [at, box] = [await mark.boundingBox(), await page.locator('.heat').boundingBox()];
   assert(at.x >= box.x && at.x + at.width <= box.x + box.width, 'it lies above the picture');
+  await page.visit(`/traces?q=${encodeURIComponent('{ resource.service.name = "payments" } | compare({ duration > 1.5s })')}`);
+  await page.getByRole('link', { name: 'Deploy of payments v142' }).click();
+  await page.getByRole('heading', { name: /payments\s*v142/ }).waitFor();
   await page.visit(`/traces?q=${encodeURIComponent('{ } | rate()')}`);
   await mark.focus();
   await page.keyboard.press('Enter');

@@ -5,7 +5,7 @@ import { quote } from '../src/base/format';
 import { readQuery, writeQuery } from '../src/base/query';
 import { plain, shown } from '../src/search/answers';
 import { analyzePath, elsewherePath, explainPath, fromOldAddress, heatPath, listPath, pathOf, schema, stretchOf } from '../src/search/ask';
-import { explanationOf, tellingOf } from '../src/search/explain';
+import { deployOf, explanationOf, tellingOf } from '../src/search/differences';
 import { addCondition, durationLiteral, durationOf, fieldOf, fromWords, isMetrics, literalOf, piecesOf, readFilter, removeCondition, setCondition, spansOf, unquote, valueOf, withFields, writeFilter } from '../src/search/filter';
 import { box, boxOf, cellsBetween, cellsOf, countIn, makeHeat } from '../src/search/heat';
 import { makeLines, nameOf, unitOf } from '../src/search/lines';
@@ -92,6 +92,12 @@ test('an explanation shows the most telling value of each attribute', () => {
   const d = (field: string, value: string, selection: number, rest: number): never => ({ field, value, type: 'string', selection, selectionTotal: 10, rest, restTotal: 10, diff: 0 }) as never;
   const shown = tellingOf([d('v', 'old', 1, 9), d('v', 'new', 9, 1), d('pod', 'a', 5, 4), d('pod', 'b', 1, 4), { ...(d('db', 'x', 0, 3) as object), selectionTotal: 0, restTotal: 3 } as never], { selection: 10, rest: 10 });
   assert.deepEqual(shown.map((x) => `${x.field}=${plain(x.value)}`), ['v=new', 'pod=b', 'db=x']);
+});
+
+test('a version leads to its newest rollout, where one service has it', () => {
+  const rollouts = [['9', 'pay', 'v2'], ['8', 'pay', 'v2'], ['7', 'web', 'v1'], ['6', 'pay', 'v1']].map(([id, service, version]) => ({ id, service, version })) as never;
+  const of = (field: string, value: string): string | undefined => deployOf({ field, value } as never, rollouts)?.id;
+  assert.deepEqual([of('resource.service.version', 'v2'), of('resource.service.version', 'v1'), of('resource.service.version', 'v3'), of('span.version', 'v2')], ['9', undefined, undefined, undefined]);
 });
 
 test('the series of a comparison are an explanation', () => {

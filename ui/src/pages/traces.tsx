@@ -5,6 +5,7 @@ import { computed, signal, useSignal } from '@preact/signals';
 import type { ComponentChildren, ComponentType, JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { getJson, type ApiError, type Services, type Status } from '../base/api';
+import type { Rollout } from '../base/delivery';
 import { count, plural, visible } from '../base/format';
 import { addShortcuts } from '../base/keys';
 import { useDeploys } from '../base/markers';
@@ -232,13 +233,13 @@ function Selection({ a, h }: { a: Ask; h: Heat }): JSX.Element | null {
   );
 }
 
-function ExplainPart({ a }: { a: Ask }): JSX.Element | null {
+function ExplainPart({ a, deploys }: { a: Ask; deploys: readonly Rollout[] }): JSX.Element | null {
   if (!a.box || !a.explain) return null;
   const { data, error } = explain.state.value;
   const extent = extentOf(a);
   if (error) return <Failed what="The selection could not be explained" error={error} retry={() => extent && loadExplain(a, extent)} />;
   if (!data) return <Loading what="Comparing the selection with the rest" />;
-  return <Lazy load={() => import('../search/explain')}>{({ Explain }) => <Explain data={data} onCondition={onCondition} />}</Lazy>;
+  return <Lazy load={() => import('../search/explain')}>{({ Explain }) => <Explain data={data} deploys={deploys} onCondition={onCondition} />}</Lazy>;
 }
 
 function Picture({ a }: { a: Ask }): JSX.Element | null {
@@ -258,16 +259,16 @@ function Picture({ a }: { a: Ask }): JSX.Element | null {
       <Lazy load={() => import('../search/heatmap')}>{({ Heatmap, HeatTable }) =>
         a.table ? <HeatTable heat={h} /> : <Heatmap heat={h} selected={a.box} onSelect={select} deploys={deploys} />}</Lazy>
       <Selection a={a} h={h} />
-      <ExplainPart a={a} />
+      <ExplainPart a={a} deploys={deploys} />
     </section>
   );
 }
 
 // compare() has no lines to look at: what it says are differences.
-function Comparison({ data, query }: { data: SeriesAnswer; query: string }): JSX.Element {
+function Comparison({ data, query, deploys }: { data: SeriesAnswer; query: string; deploys: readonly Rollout[] }): JSX.Element {
   return (
     <section class="card" aria-label="Comparison" data-k="comparison">
-      <Lazy load={() => import('../search/explain')}>{({ Explain, explanationOf }) => <Explain data={explanationOf(data, query)} onCondition={onCondition} />}</Lazy>
+      <Lazy load={() => Promise.all([import('../search/explain'), import('../search/differences')])}>{([{ Explain }, { explanationOf }]) => <Explain data={explanationOf(data, query)} deploys={deploys} onCondition={onCondition} />}</Lazy>
     </section>
   );
 }
@@ -279,7 +280,7 @@ function ChartPart({ a }: { a: Ask }): JSX.Element {
   if (error && !data) return <Failed what="The metrics could not be computed" error={error} retry={retry} />;
   if (a.range === 'between' && !stretchOf(a, 0n)) return <Empty title="Choose a time"><p>Metrics need a from and a to.</p></Empty>;
   if (!data) return <Loading what="Computing metrics" />;
-  if (isComparison(a.q)) return <Comparison data={data.answer} query={a.q} />;
+  if (isComparison(a.q)) return <Comparison data={data.answer} query={a.q} deploys={deploys} />;
   const unit = unitOf(a.q);
   return (
     <section class="card" aria-label="Metrics" data-k="chart">
