@@ -139,7 +139,7 @@ static void write_store(struct api *a, struct buf *b) {
               "Monthly cost of storage per million traces, at the price of storage.price.",
               (double)s.block_bytes / 1e9 * a->opts.price_per_gb_month / traces * 1e6);
     if (s.oldest_start_ns)
-        gauge(b, "takt_retention_days", "Age of the oldest span in blocks.",
+        gauge(b, "takt_retention_days", "Age of the oldest span.",
               (double)(clock_unix_ns(a->opts.clock) - s.oldest_start_ns) / 86400e9);
 }
 

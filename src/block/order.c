@@ -116,7 +116,7 @@ enum err order_make(const struct span_table *t, uint32_t n, uint64_t (*received_
     if (!outlier) return ERR_NOMEM;
     for (uint32_t row = 0; row < n; row++) {
         uint64_t start = SEG_AT(&t->start_ns, row, uint64_t), at = received_ns(ctx, row);
-        outlier[row] = start > at + OUTLIER_AHEAD_NS || start + OUTLIER_BEHIND_NS < at;
+        outlier[row] = is_outlier(start, at);
     }
     return order_sort(t, n, outlier, a, out);
 }

@@ -10,6 +10,10 @@ enum { BLOCK_GROUP_ROWS = 131072 };
 #define OUTLIER_AHEAD_NS (10ull * 60 * 1000000000)
 #define OUTLIER_BEHIND_NS (7ull * 86400 * 1000000000)
 
+static inline bool is_outlier(uint64_t start_ns, uint64_t received_ns) {
+    return start_ns > received_ns + OUTLIER_AHEAD_NS || start_ns + OUTLIER_BEHIND_NS < received_ns;
+}
+
 struct order_run {  // a trace within a row group
     uint32_t trace; // of the table
     uint32_t first; // position in `rows`

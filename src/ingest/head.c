@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/head.h"
 
+#include "block/order.h"
 #include "ingest/head_index.h"
 
 enum err head_new(size_t limit_bytes, struct mem_budget *budget, uint64_t now_ns, struct head **out) {
@@ -8,7 +9,7 @@ enum err head_new(size_t limit_bytes, struct mem_budget *budget, uint64_t now_ns
     if (!h) return ERR_NOMEM;
     span_table_init(&h->table, limit_bytes, budget);
     h->opened_ns = now_ns;
-    h->received_min_ns = UINT64_MAX;
+    h->received_min_ns = h->start_min_ns = UINT64_MAX;
     h->refs = 1;
     head_knowledge_init(&h->knowledge);
     enum err e = otlp_decoder_new(&h->table, &h->decoder);
@@ -42,10 +43,23 @@ static enum err note_batch(struct head *h, uint32_t first_row, uint64_t received
     return ERR_OK;
 }
 
+static void note_starts(struct head *h, uint32_t from, uint64_t received_ns) {
+    uint64_t min = h->start_min_ns, max = h->start_max_ns;
+    for (uint32_t row = from; row < h->table.n; row++) {
+        uint64_t start = SEG_AT(&h->table.start_ns, row, uint64_t);
+        if (is_outlier(start, received_ns)) continue;
+        if (start < min) min = start;
+        if (start > max) max = start;
+    }
+    h->start_min_ns = min;
+    h->start_max_ns = max;
+}
+
 enum err head_apply(struct head *h, struct str protobuf, const uint32_t *refused, uint32_t n_refused,
                     uint64_t seq, uint64_t received_ns, uint32_t *out_added) {
     ASSERT(!h->failed && seq > h->last_seq);
-    enum err e = note_batch(h, h->table.n, received_ns);
+    uint32_t first_row = h->table.n;
+    enum err e = note_batch(h, first_row, received_ns);
     if (e == ERR_OK) e = otlp_decode(h->decoder, protobuf, refused, n_refused, out_added);
     if (e != ERR_OK) {
         h->failed = true;
@@ -55,6 +69,7 @@ enum err head_apply(struct head *h, struct str protobuf, const uint32_t *refused
     h->last_seq = seq;
     if (received_ns < h->received_min_ns) h->received_min_ns = received_ns;
     if (received_ns > h->received_max_ns) h->received_max_ns = received_ns;
+    note_starts(h, first_row, received_ns);
     span_table_publish(&h->table);
     return ERR_OK;
 }

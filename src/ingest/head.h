@@ -17,6 +17,8 @@ struct head {
     bool failed;                       // a request broke off half-way: nothing may be added any more
     struct segvec batch_row, batch_ns; // first row of a request (u32), when it came (u64)
     uint32_t n_batches;
+    // When its spans begin, but for outliers, as far as they are published; min > max = none. Read by any.
+    _Atomic uint64_t start_min_ns, start_max_ns;
     _Atomic uint32_t refs;
     struct head_knowledge knowledge; // for queries, under its own lock
 };

@@ -360,17 +360,30 @@ void ingest_delete_everything(struct ingest *in, struct ingest_request *rq) {
     enqueue_delete(in, rq, true);
 }
 
-// --- figures
-// -------------------------------------------------------------------------------------------------
+// --- figures ---------------------------------------------------------------------------------------------
 
 static void add_block(struct ingest_stats *s, const struct block_meta *m) {
     s->blocks++;
     s->block_spans += m->n_spans;
     s->block_traces += m->n_traces;
     s->block_bytes += m->bytes;
-    if (m->main.min_ns > m->main.max_ns) return;
-    if (s->oldest_start_ns == 0 || m->main.min_ns < s->oldest_start_ns) s->oldest_start_ns = m->main.min_ns;
-    if (m->main.max_ns > s->newest_start_ns) s->newest_start_ns = m->main.max_ns;
+}
+
+// Spans of odd times would make all time very long; where there are no others they are all there is.
+static void set_starts(const struct ingest *in, struct ingest_stats *s) {
+    struct time_range main = TIME_RANGE_NONE, outliers = TIME_RANGE_NONE;
+    for (uint32_t i = 0; i < in->n_blocks; i++) {
+        time_range_join(&main, block_meta(in->blocks[i])->main);
+        time_range_join(&outliers, block_meta(in->blocks[i])->outliers);
+    }
+    for (uint32_t i = 0; i <= in->n_frozen; i++) {
+        const struct head *h = i < in->n_frozen ? in->frozen[i].head : in->active;
+        time_range_join(&main, (struct time_range){ h->start_min_ns, h->start_max_ns });
+    }
+    if (main.min_ns > main.max_ns) main = outliers;
+    if (main.min_ns > main.max_ns) return;
+    s->oldest_start_ns = main.min_ns;
+    s->newest_start_ns = main.max_ns;
 }
 
 // The first one came first; what asks for a flush has no time.
@@ -412,6 +425,7 @@ void ingest_stats(struct ingest *in, struct ingest_stats *out) {
     out->busy = out->queued_requests || in->applier_busy || in->n_frozen || in->deletes.n ||
                 in->keeper_busy || in->want_keeper;
     for (uint32_t i = 0; i < in->n_blocks; i++) add_block(out, block_meta(in->blocks[i]));
+    set_starts(in, out);
     mutex_unlock(&in->lock);
     out->disk_bytes = out->block_bytes + out->wal.bytes + out->beside_bytes;
 }

@@ -113,7 +113,8 @@ struct ingest_stats {
     uint64_t oldest_request_ns, oldest_head_ns; // unix time: when what waits for its answer, or for a block,
                                                 // came (a head's first spans); 0 = nothing waits
     uint64_t snapshot;
-    uint64_t oldest_start_ns, newest_start_ns;            // of spans in blocks; 0 = none
+    // When spans begin, but for outliers where there are others; 0 = none.
+    uint64_t oldest_start_ns, newest_start_ns;
     uint64_t disk_bytes, beside_bytes, disk_budget_bytes; // all that is compared with the budget; 0 = none
     bool disk_full, busy;                                 // busy: something is queued, frozen or being merged
     struct wal_stats wal;

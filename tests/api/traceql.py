@@ -1034,6 +1034,34 @@ def command_line(shop):
         assert code == 2 and not out and "--help" in err, (words, code, err)
 
 
+def all_time():
+    """What is stored begins and ends where its spans do, from the first one on, in memory as in blocks; one of an odd
+    time does not make it a century."""
+    now = time.time_ns()
+    with Server() as server:
+        def stored():
+            store = server.get_json("/api/takt/status")["store"]
+            return store["oldest_unix_ns"], store["newest_unix_ns"]
+
+        def send_at(*starts):
+            spans = [span(new_id(16), name=f"s{t}", startTimeUnixNano=t, endTimeUnixNano=t + 1) for t in starts]
+            assert server.post_traces(otlp.encode(request(*spans)))[0] == 200
+
+        assert stored() == (None, None)
+        send_at(now - 3000 * S, now - 5 * S)
+        assert stored() == (str(now - 3000 * S), str(now - 5 * S))
+        send_at(now - 40 * 86400 * S, now + 86400 * S, 0)
+        assert stored() == (str(now - 3000 * S), str(now - 5 * S))
+        server.flush()
+        assert stored() == (str(now - 3000 * S), str(now - 5 * S))
+        send_at(now - 4000 * S, now - S)
+        assert stored() == (str(now - 4000 * S), str(now - S))
+    with Server() as server:
+        send_at(now - 50 * 86400 * S, now - 40 * 86400 * S)
+        server.flush()
+        assert stored() == (str(now - 50 * 86400 * S), str(now - 40 * 86400 * S)), "old ones are all there are"
+
+
 def a_terminal_shows():
     """Columns line up by what a terminal shows, nothing that a sender wrote commands it, lists read as lists, and
     what is nothing is no 0."""
@@ -1082,6 +1110,7 @@ def cases(tap):
     tap.case("streams_over_tls", streams_over_tls)
     tap.case("large_streams", large_streams)
     tap.case("comparisons", comparisons)
+    tap.case("all_time", all_time)
     tap.case("a_terminal_shows", a_terminal_shows)
     tap.case("progress_of_streams", progress_of_streams)
     tap.case("kept_answers", kept_answers)

@@ -405,6 +405,16 @@ it('a metrics query is a chart with a readout, a table of the same numbers, and 
   await page.locator('.trace[data-ready]').waitFor();
 });
 
+it('all time is a time for pictures, too; a metric of nothing says so', async (open) => {
+  const page = await open(full);
+  await page.visit(`/traces?range=all&q=${q('{ resource.service.name = "payments" } | count_over_time()')}`);
+  await page.locator('.chart').waitFor();
+  await page.visit(`/traces?range=all&q=${q(PAYMENTS)}`);
+  await says(page.locator('.heat-card h2'), new RegExp(`Durations of ${spansWhere(isPayments).length} matching spans`));
+  await page.visit(view(`${PAYMENTS} | sum_over_time(span.nothing)`));
+  await page.getByRole('heading', { name: 'No samples' }).waitFor();
+});
+
 it('a comparison in TraceQL is shown as an explanation, and its buttons write conditions', async (open) => {
   const page = await open(full);
   await page.visit(view(`${PAYMENTS} | compare({ duration > 1.5s })`));

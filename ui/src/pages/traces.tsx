@@ -61,8 +61,12 @@ const asked = signal<Stretch | null>(null);
 let clockOffset = 0n;
 const now = (): bigint => BigInt(Date.now()) * 1_000_000n + clockOffset;
 
+// One question at a time: another would end the one that somebody waits for.
+let statusComing: Promise<void> | null = null;
+
 async function loadStatus(): Promise<void> {
-  await status.load((signal) => getJson<Status>('api/takt/status', signal));
+  statusComing ??= status.load((signal) => getJson<Status>('api/takt/status', signal)).finally(() => (statusComing = null));
+  await statusComing;
   const s = status.state.peek().data;
   if (s) clockOffset = BigInt(s.now_unix_ns) - BigInt(Date.now()) * 1_000_000n;
 }
@@ -72,7 +76,7 @@ function extentOf(a: Ask): Stretch | null {
   const at = stretchOf(a, now());
   if (at || a.range !== 'all') return at;
   const store = status.state.peek().data?.store;
-  if (!store?.oldest_unix_ns || !store.newest_unix_ns) return null;
+  if (!store?.oldest_unix_ns || !store.newest_unix_ns) return { start: 0n, end: now() };
   return { start: BigInt(store.oldest_unix_ns) - 1n, end: BigInt(store.newest_unix_ns) };
 }
 
@@ -101,7 +105,7 @@ async function loadList(a: Ask, keep: boolean): Promise<void> {
 async function askPictures(keep: boolean): Promise<void> {
   const a = ask.peek();
   asked.value = stretchOf(a, now());
-  if (a.range === 'all' && !status.state.peek().data) await loadStatus();
+  if (a.range === 'all') await loadStatus();
   const extent = extentOf(a);
   if (!extent) return;
   if (metrics.peek()) await chart.load((stop) => loadChart(a, extent, stop), keep);
@@ -328,7 +332,8 @@ function NoRows({ a, found }: { a: Ask; found: Found | null }): JSX.Element {
   const newest = other?.traces[0];
   const stored = s?.store.newest_unix_ns;
   return (
-    <Empty title={newest ? 'No trace matches in this time' : 'No trace matches'}>
+    <Empty title={newest ? 'No trace matches in this time' : found ? 'No trace matches' : 'No samples'}>
+      {!found && <p>No span matches in this time, or none of them has the field that is measured.</p>}
       {newest ? (
         <p>{other.total ? `${other.exact === false ? 'At least ' : ''}${plural(other.total, 'trace matches', 'traces match')}` : 'Traces match'} at other times; the newest began {dateTime(BigInt(newest.startUnixNano), zone.value, 0)} {zoneName(zone.value)}.</p>
       ) : stored && s ? <p>The newest span began {ago(BigInt(stored), BigInt(s.now_unix_ns))}.</p> : null}
