@@ -63,7 +63,8 @@ const struct command commands[] = {
       "  --json               the answer as it comes\n"
       "  --server URL         of a server ($TAKT_SERVER, else http://127.0.0.1:3200)\n"
       "  --data DIR           straight from a data directory; takes no lock, writes nothing\n"
-      "A search prints a line per set of spans; metrics a plot per series. Times are UTC.\n",
+      "A search prints a line per set of spans; metrics a plot per series, compare() a table. Times are\n"
+      "UTC.\n",
       run_query },
     { "event", "KIND --FIELD VALUE …", "Sends an event of delivery: a deploy, an incident, …",
       "  KIND                 deploy, incident, change, review, run, task, test_run, artifact, canary,\n"

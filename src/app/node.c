@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/node.h"
 
+#include "app/plot.h"
+
 enum { DEPTH_MAX = 64 };
 
 enum err node_parse(struct arena *a, struct str text, const struct doc_node **out) {
@@ -43,4 +45,23 @@ double node_f64(const struct doc_node *n, const char *path) {
 bool node_true(const struct doc_node *n, const char *path) {
     const struct doc_node *v = node_at(n, path);
     return v && v->kind == JSON_TRUE;
+}
+
+void node_print_any(const struct doc_node *value, struct buf *out) {
+    const struct doc_node *v = value ? value->first : NULL, *items = v ? node_at(v, "values") : NULL;
+    bool is_list = v && str_eq(v->key, STR("arrayValue")), is_map = v && str_eq(v->key, STR("kvlistValue"));
+    if (!v) {
+        buf_str(out, STR("nil"));
+    } else if (is_list || is_map) {
+        buf_char(out, is_list ? '[' : '{');
+        for (const struct doc_node *x = items ? items->first : NULL; x; x = x->next) {
+            if (x != items->first) buf_str(out, STR(", "));
+            if (is_map) plot_text(out, node_text(x, "key"));
+            if (is_map) buf_char(out, '=');
+            node_print_any(is_map ? node_at(x, "value") : x, out);
+        }
+        buf_char(out, is_list ? ']' : '}');
+    } else {
+        plot_text(out, v->text);
+    }
 }

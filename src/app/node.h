@@ -12,4 +12,6 @@ struct str node_text(const struct doc_node *n, const char *path); // "" when it 
 // Numbers, also those that are written as strings.
 uint64_t node_u64(const struct doc_node *n, const char *path);
 double node_f64(const struct doc_node *n, const char *path);
+// A value as OTLP/JSON has it, as people read it; without control characters.
+void node_print_any(const struct doc_node *value, struct buf *out);
 bool node_true(const struct doc_node *n, const char *path);

@@ -56,6 +56,18 @@ void plot_text(struct buf *out, struct str s) {
     }
 }
 
+struct str plot_cell(struct arena *a, struct str s) {
+    struct buf b;
+    size_t n = 0;
+    buf_init(&b, 64 << 10);
+    plot_text(&b, s);
+    s = buf_view(&b);
+    for (uint32_t i = 0; i < CELL_MAX && n < s.len; i++) n += str_utf8_len(str_sub(s, n, s.len));
+    s = n < s.len ? str_fmt(a, "%.*s...", (int)n, s.ptr) : str_dup(a, s);
+    buf_fini(&b);
+    return s;
+}
+
 bool plot_unicode(void) {
     static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
     for (size_t i = 0; i < 3; i++) {

@@ -6,7 +6,7 @@
 
 #include "base/str.h"
 
-enum { PLOT_WIDTH_MAX = 400, PLOT_HEIGHT_MAX = 40, TABLE_COLUMNS_MAX = 80 };
+enum { PLOT_WIDTH_MAX = 400, PLOT_HEIGHT_MAX = 40, TABLE_COLUMNS_MAX = 80, CELL_MAX = 60 };
 
 struct plot {
     const double *values; // NaN = none
@@ -23,9 +23,10 @@ void plot_number(struct buf *out, double v);
 // "2026-01-31 12:00:00.123", UTC.
 void plot_time(struct buf *out, uint64_t unix_ns);
 void plot_duration(struct buf *out, uint64_t ns);
-void plot_text(struct buf *out, struct str s); // without control characters
-bool plot_unicode(void);                       // does the environment ask for UTF-8?
-uint32_t plot_columns(void);                   // of the terminal; 100 when it is none
+void plot_text(struct buf *out, struct str s);       // without control characters
+struct str plot_cell(struct arena *a, struct str s); // the same, cut after CELL_MAX characters
+bool plot_unicode(void);                             // does the environment ask for UTF-8?
+uint32_t plot_columns(void);                         // of the terminal; 100 when it is none
 
 struct table {
     const struct str *cells;    // n_rows × n_columns, the first row are the heads

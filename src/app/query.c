@@ -7,6 +7,7 @@
 
 #include "api/page.h"
 #include "api/series.h"
+#include "app/comparison.h"
 #include "app/node.h"
 #include "app/plot.h"
 #include "app/reading.h"
@@ -15,7 +16,6 @@
 enum {
     PLOT_ROWS = 6,
     PLOTTED_MAX = 8, // series in full; more of them get a line each
-    CELL_MAX = 60,   // characters of a column's value
     MARGIN = 14,     // beside a plot
 };
 
@@ -23,6 +23,11 @@ struct asked {
     const char *text, *server, *dir;
     struct str since, from, to, limit, step;
     bool json;
+};
+
+struct kind {
+    bool is_metrics, is_quantile;
+    uint32_t compares; // compare(): how many values of a field; 0: something else
 };
 
 // --- what is asked ---------------------------------------------------------------------------------------
@@ -178,33 +183,6 @@ struct sheet {
 };
 enum { FIXED = 5 }; // trace, start, duration, root, matched
 
-static struct str cell_of(struct arena *a, const struct buf *b) {
-    struct str s = buf_view(b);
-    size_t n = 0;
-    for (uint32_t chars = 0; n < s.len && chars < CELL_MAX; chars++) n += str_utf8_len(str_sub(s, n, s.len));
-    return n < s.len ? str_fmt(a, "%.*s...", (int)n, s.ptr) : str_dup(a, s);
-}
-
-// A value as OTLP/JSON has it.
-static void put_any(struct buf *out, const struct doc_node *value) {
-    const struct doc_node *v = first_of(value), *items = v ? node_at(v, "values") : NULL;
-    bool is_list = v && str_eq(v->key, STR("arrayValue")), is_map = v && str_eq(v->key, STR("kvlistValue"));
-    if (!v) {
-        buf_str(out, STR("nil"));
-    } else if (is_list || is_map) {
-        buf_char(out, is_list ? '[' : '{');
-        for (const struct doc_node *x = first_of(items); x; x = x->next) {
-            if (x != items->first) buf_str(out, STR(", "));
-            if (is_map) plot_text(out, node_text(x, "key"));
-            if (is_map) buf_char(out, '=');
-            put_any(out, is_map ? node_at(x, "value") : x);
-        }
-        buf_char(out, is_list ? ']' : '}');
-    } else {
-        plot_text(out, v->text);
-    }
-}
-
 enum { VALUES_MAX = 8 }; // in a cell
 
 struct cell {
@@ -227,7 +205,7 @@ static void add_value(struct cell *c, const struct doc_node *attribute) {
     c->seen[c->n++] = v;
     if (c->n > 1) buf_str(&c->text, STR(", "));
     if (is_any && node_parse(c->arena, v, &any) == ERR_OK)
-        put_any(&c->text, any);
+        node_print_any(any, &c->text);
     else
         plot_text(&c->text, v);
 }
@@ -246,7 +224,7 @@ static struct str column_cell(struct sheet *s, const struct doc_node *set, struc
     for (const struct doc_node *span = first_of(spans); span; span = span->next)
         add_values(&c, node_at(span, "attributes"), key);
     if (c.has_more) buf_str(&c.text, STR(", ..."));
-    struct str cell = cell_of(s->arena, &c.text);
+    struct str cell = plot_cell(s->arena, buf_view(&c.text));
     buf_fini(&c.text);
     return cell;
 }
@@ -284,7 +262,7 @@ static struct str root_cell(struct sheet *s, const struct doc_node *trace) {
     if (name.len) buf_str(&b, STR(": "));
     plot_text(&b, name);
     if (b.len == 0) buf_str(&b, STR("(no root)"));
-    struct str cell = cell_of(s->arena, &b);
+    struct str cell = plot_cell(s->arena, buf_view(&b));
     buf_fini(&b);
     return cell;
 }
@@ -325,13 +303,7 @@ static enum err print_search(struct arena *a, const struct doc_node *answer, str
     s.cells = ARENA_ARRAY(a, rows * (FIXED + s.n_columns), struct str);
     if (!s.cells) return ERR_NOMEM;
     for (uint32_t i = 0; i < FIXED; i++) s.cells[i] = str_of(heads[i]);
-    for (uint32_t i = 0; i < s.n_columns; i++) {
-        struct buf b;
-        buf_init(&b, 64 << 10);
-        plot_text(&b, s.columns[i]);
-        s.cells[FIXED + i] = cell_of(a, &b);
-        buf_fini(&b);
-    }
+    for (uint32_t i = 0; i < s.n_columns; i++) s.cells[FIXED + i] = plot_cell(a, s.columns[i]);
     s.n_rows = 1;
     for (const struct doc_node *t = first_of(traces); t; t = t->next)
         for (const struct doc_node *set = first_of(node_at(t, "sets")); set; set = set->next)
@@ -375,7 +347,7 @@ static void put_labels(struct buf *out, const struct doc_node *series) {
         if (l != labels->first) buf_str(out, STR(", "));
         plot_text(out, node_text(l, "key"));
         buf_char(out, '=');
-        put_any(out, node_at(l, "value"));
+        node_print_any(node_at(l, "value"), out);
     }
 }
 
@@ -407,9 +379,8 @@ static void put_figures(struct buf *out, const double *values, uint32_t n) {
     plot_number(out, most);
 }
 
-static enum err print_metrics(struct arena *a, const struct doc_node *answer, bool is_quantile,
+static enum err print_metrics(struct arena *a, const struct doc_node *series, bool is_quantile,
                               struct buf *out) {
-    const struct doc_node *series = node_at(answer, "series");
     struct grid g = find_grid(series);
     double *values = ARENA_ARRAY(a, g.n + 1ull, double);
     bool small = series && series->n > PLOTTED_MAX;
@@ -434,6 +405,14 @@ static enum err print_metrics(struct arena *a, const struct doc_node *answer, bo
         buf_char(out, '\n');
     }
     buf_fmt(out, "%u series", series ? series->n : 0);
+    return ERR_OK;
+}
+
+static enum err print_series(struct arena *a, const struct doc_node *answer, struct kind kind,
+                             struct buf *out) {
+    const struct doc_node *series = node_at(answer, "series");
+    TRY(kind.compares ? comparison_print(a, series, kind.compares, out)
+                      : print_metrics(a, series, kind.is_quantile, out));
     if (node_at(answer, "status")) {
         buf_str(out, STR("; incomplete: "));
         plot_text(out, node_text(answer, "message"));
@@ -444,10 +423,6 @@ static enum err print_metrics(struct arena *a, const struct doc_node *answer, bo
 
 // --- the command -----------------------------------------------------------------------------------------
 
-struct kind {
-    bool is_metrics, is_quantile;
-};
-
 // Does it parse, and what is it? A message was printed when it does not.
 static bool check_query(const char *text, struct kind *out) {
     struct err_ctx ctx = { 0 };
@@ -457,8 +432,11 @@ static bool check_query(const char *text, struct kind *out) {
     arena_init(&a, SIZE_MAX, NULL);
     enum err e = ql_parse(&a, str_of(text), &q, &ctx);
     if (e == ERR_OK) {
-        *out = (struct kind){ q->is_metrics, q->metric && q->metric->kind == QL_METRIC_FUNCTION &&
-                                                 q->metric->function == QL_QUANTILE_OVER_TIME };
+        const struct ql_metric *m = q->metric;
+        bool is_function = m && m->kind == QL_METRIC_FUNCTION;
+        *out = (struct kind){ .is_metrics = q->is_metrics,
+                              .is_quantile = is_function && m->function == QL_QUANTILE_OVER_TIME,
+                              .compares = is_function && m->function == QL_COMPARE ? m->top : 0 };
         ql_free(q);
     } else {
         buf_init(&why, 1 << 20);
@@ -477,8 +455,7 @@ static int print_answer(struct str json, struct kind kind) {
     arena_init(&a, SIZE_MAX, NULL);
     buf_init(&out, SIZE_MAX);
     enum err e = node_parse(&a, json, &root);
-    if (e == ERR_OK)
-        e = kind.is_metrics ? print_metrics(&a, root, kind.is_quantile, &out) : print_search(&a, root, &out);
+    if (e == ERR_OK) e = kind.is_metrics ? print_series(&a, root, kind, &out) : print_search(&a, root, &out);
     (void)fwrite(out.ptr, 1, out.len, stdout);
     buf_fini(&out);
     arena_fini(&a);

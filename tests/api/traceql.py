@@ -873,6 +873,26 @@ def comparisons():
                 shown = [n for (k2, v, s2), n in got.items() if (k2, s2) == (k, side)]
                 assert sorted(shown, reverse=True) == counts, (k, side, shown, counts)
             assert all(want[k] == n for k, n in got.items() if k[0] in fields), got
+        # The same for people: shares, what differs most on top; of values that only one side gives nothing is claimed.
+        want, _ = counted(lambda at, n, f: f["status"] == "error")
+        spans = [want["name", "nil", side] for side in ("selection_total", "baseline_total")]
+        for more in ("", ", 2"):
+            code, out, err = takt("query", f'{{ name != "op2" }} | compare({{ status = error }}{more})', "--server",
+                                  f"http://127.0.0.1:{server.port()}")
+            head, first, *rows, last = out.splitlines()
+            assert code == 0 and head.split() == ["FIELD", "VALUE", "DIFFERENCE", "SELECTION", "REST"], (code, out, err)
+            assert more or first.split() == ["status", "error", "+100", "%", "100", "%", "0", "%"], out
+            assert last.startswith(f"selection of {spans[0]} spans against the other {spans[1]};"), last
+            differences = [int(re.search(r"([+-]\d+) %", row)[1]) for row in (first, *rows)]
+            assert [abs(d) for d in differences] == sorted((abs(d) for d in differences), reverse=True), out
+            for row in rows:
+                field, value, *_ = row.split()
+                if field in fields and field != "span.hot":
+                    value = repr(float(value)) if field == "span.share" else value
+                    shares = [round(100 * want.get((field, value, side), 0) / n)
+                              for side, n in zip(("selection", "baseline"), spans)]
+                    told = [int(x) for x in re.findall(r"(\d+) %", row)[1:]]
+                    assert all(abs(a - b) <= 1 for a, b in zip(told, shares)), (row, shares)
 
 
 def planted_causes(shop):
