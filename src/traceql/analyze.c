@@ -220,10 +220,11 @@ static void hint_comparison(struct analysis *x, const struct ql_expr *e) {
     bool negative = e->op == QL_NE || e->op == QL_NO_MATCH;
     const struct ql_expr *field = may_lack(e->left) ? e->left : e->right;
     if (negative && may_lack(field) && !is_nil(e->left) && !is_nil(e->right)) {
-        struct str f = place_of(x, field);
+        struct str f = place_of(x, field), whole = place_text(x->text, e->place), shown = quote_cut(whole);
         diagnose(x, e->place, true,
-                 str_fmt(x->arena, "spans without %.*s are left out too; to have them add: || %.*s = nil",
-                         STR_ARG(f), STR_ARG(f)));
+                 str_fmt(x->arena,
+                         "spans without %.*s are left out too; to have them write (%.*s || %.*s = nil)",
+                         STR_ARG(f), STR_ARG(shown.len < whole.len ? STR("…") : whole), STR_ARG(f)));
     }
     const struct ql_regex *r = e->regex;
     bool plain = r && r->form == REGEX_WORDS && r->n_words == 1 && str_eq(r->words[0], r->pattern);

@@ -73,10 +73,18 @@ TEST(analyze_tells_errors_and_hints) {
     check_diagnostics("{ .a = 1 }", "");
     check_diagnostics("{ .a = 'x' }", "['x'] text is not written in single quotes; probably meant: \"x\"\n");
     check_diagnostics("{ .a = foo }", "[foo] unknown word foo; text is written in quotes: \"foo\"\n");
-    check_diagnostics("{ .a != 1 }",
-                      "hint [.a != 1] spans without .a are left out too; to have them add: || .a = nil\n");
-    check_diagnostics("{ 1 != .a } | rate()",
-                      "hint [1 != .a] spans without .a are left out too; to have them add: || .a = nil\n");
+    check_diagnostics(
+        "{ .a != 1 }",
+        "hint [.a != 1] spans without .a are left out too; to have them write (.a != 1 || .a = nil)\n");
+    check_diagnostics(
+        "{ 1 != .a } | rate()",
+        "hint [1 != .a] spans without .a are left out too; to have them write (1 != .a || .a = nil)\n");
+    check_diagnostics(
+        "{ .a !~ \"0123456789012345678901234567890123456789\" && .b = 1 }",
+        "hint [.a !~ \"0123456789012345678901234567890123456789\"] spans without .a are left out "
+        "too; to have them write (… || .a = nil)\n"
+        "hint [\"0123456789012345678901234567890123456789\"] !~ matches the whole value, so this is "
+        "the same as !=; for a part of it write .*0123456789012345678901234567890123456789.*\n");
     check_diagnostics("{ .a != nil && name != \"x\" }", "");
     check_diagnostics("{ name =~ \"GET\" }",
                       "hint [\"GET\"] =~ matches the whole value, so this is the same as =; for "

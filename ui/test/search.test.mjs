@@ -263,6 +263,7 @@ it('rows of spans open the span', async (open) => {
   await page.visit(view('{ resource.service.name = "payments" && status = error }', '&rows=spans'));
   const want = spansWhere((s) => isPayments(s) && isFailed(s)).length;
   await says(counts(page), new RegExp(`^${want} of ${want} spans in`));
+  await page.getByLabel('Sort', { exact: true }).getByRole('option', { name: 'traces: slowest first' }).waitFor({ state: 'attached' });
   assert.equal(await rows(page).count(), want);
   await page.keyboard.press('j');
   await page.keyboard.press('j');

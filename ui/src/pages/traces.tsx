@@ -272,6 +272,7 @@ function Picture({ a }: { a: Ask }): JSX.Element | null {
 function Comparison({ data, query, deploys }: { data: SeriesAnswer; query: string; deploys: readonly Rollout[] }): JSX.Element {
   return (
     <section class="card" aria-label="Comparison" data-k="comparison">
+      <header class="card-head"><h2>What sets the selection apart</h2></header>
       <Lazy load={() => Promise.all([import('../search/explain'), import('../search/differences')])}>{([{ Explain }, { explanationOf }]) => <Explain data={explanationOf(data, query)} deploys={deploys} onCondition={onCondition} />}</Lazy>
     </section>
   );
@@ -350,6 +351,9 @@ function NoRows({ a, found }: { a: Ask; found: Found | null }): JSX.Element {
 const HALF_HOUR = 1_800_000_000_000n;
 const around = (ns: bigint): Partial<Ask> => ({ range: 'between', start: String(ns - HALF_HOUR), end: String(ns + HALF_HOUR), at: '', live: false });
 
+// Of traces, also where rows are spans.
+const sorts: readonly [Ask['sort'], string][] = [['newest', 'newest first'], ['slowest', 'slowest first'], ['spans', 'most spans first']];
+
 function Tools({ a }: { a: Ask }): JSX.Element {
   const two = a.tick.length === 2;
   return (
@@ -359,7 +363,7 @@ function Tools({ a }: { a: Ask }): JSX.Element {
       </div>
       <label class="row sort">Sort
         <select aria-label="Sort" value={a.sort} onChange={(e) => set({ sort: e.currentTarget.value as Ask['sort'] })}>
-          <option value="newest">newest first</option><option value="slowest">slowest first</option><option value="spans">most spans first</option>
+          {sorts.map(([value, what]) => <option key={value} value={value}>{a.rows === 'spans' ? `traces: ${what}` : what}</option>)}
         </select>
       </label>
       {a.tick.length > 0 && (
