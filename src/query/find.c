@@ -34,12 +34,15 @@ static enum err show_hits(struct finding *r, struct find_worker *w, struct batch
     return show_traces(&r->show, b, rows, t, n, &w->results);
 }
 
-enum err find_show_found(struct looking *l) {
-    const struct page *p = &l->found->page;
-    const struct page_hit **all = ARENA_ARRAY(l->batch->arena, p->n + 1ull, const struct page_hit *);
-    if (!all) return ERR_NOMEM;
-    for (uint32_t i = 0; i < p->n; i++) all[i] = &p->at[i];
-    return p->n ? show_hits(l->run, l->worker, l->batch, l->rows, all, p->n) : ERR_OK;
+enum err find_show_found(struct looking *l, bool all) {
+    const struct found *f = l->found;
+    uint32_t n_hits = all ? f->page.n : 0, n = 0;
+    const struct page_hit **hits =
+        ARENA_ARRAY(l->batch->arena, n_hits + f->n_parts + 1ull, const struct page_hit *);
+    if (!hits) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n_hits; i++) hits[n++] = &f->page.at[i];
+    for (uint32_t i = 0; i < f->n_parts; i++) hits[n++] = &f->parts[i].hit;
+    return n ? show_hits(l->run, l->worker, l->batch, l->rows, hits, n) : ERR_OK;
 }
 
 // --- one source ------------------------------------------------------------------------------------
@@ -47,6 +50,7 @@ enum err find_show_found(struct looking *l) {
 enum err find_add(struct finding *r, const struct found *f) {
     mutex_lock(&r->lock);
     enum err e = page_add_all(&r->page, f->page.at, f->page.n);
+    if (e == ERR_OK) e = find_note_parts(r, f);
     r->out->total += f->total;
     r->out->matched_spans += f->matched_spans;
     r->out->stats.traces += f->traces;
@@ -102,7 +106,7 @@ static enum err look_at_source(struct finding *r, struct find_worker *w, uint32_
     if (e == ERR_OK && any)
         e = columns_first ? source_open_columns(s, &w->batch, &l.batch) : source_open(s, &w->batch, &l.batch);
     if (e == ERR_OK && any) e = columns_first ? find_look_columns(&l, &any, &all) : find_look(&l);
-    if (e == ERR_OK && l.rows && show_now(r, &f)) e = find_show_found(&l);
+    if (e == ERR_OK && l.rows) e = find_show_found(&l, show_now(r, &f));
     if (e == ERR_OK) e = find_add(r, &f);
     // What was not read for its traces may hold parts of split ones.
     if (e == ERR_OK && any) e = split_places_add(&r->places, source, f.places, f.n_places, all);
@@ -300,6 +304,7 @@ enum err find_run(struct view *v, const struct find *f, struct find_result *out,
     split_places_fini(&r.places);
     buf_fini(&r.question);
     page_fini(&r.page);
+    mem_free(r.parts);
     mutex_fini(&r.lock);
     arena_fini(&r.arena);
     for (uint32_t i = 0; i < out->n_arenas; i++) out->arenas[i].budget = NULL; // it ends here

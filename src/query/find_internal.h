@@ -19,6 +19,13 @@ struct find_kept {
     struct shown_set one; // of a plan that is one filter
 };
 
+// A part of a split trace that was judged where it lies: `row` of the hit is its trace there.
+struct find_part {
+    struct page_hit hit;
+    uint32_t split, matched; // spans
+    const struct whole *whole;
+};
+
 struct find_worker {
     bool is_ready;
     bool is_busy;        // with `source`; under the lock of the run
@@ -46,6 +53,8 @@ struct finding {
     struct mutex lock; // of all below
     struct page page;
     uint32_t next_source;
+    struct find_part *parts;
+    uint32_t n_parts, cap_parts;
     bool has_skipped; // a source was left before its traces were read
     enum err error;   // of any worker; ends the search
     struct err_ctx *ctx;
@@ -58,6 +67,8 @@ struct found {
     bool is_contested; // the page of all was full when it began
     struct split_place *places;
     uint32_t n_places, cap_places;
+    struct find_part *parts;
+    uint32_t n_parts, cap_parts;
     uint64_t traces, spans, total, matched_spans;
 };
 
@@ -82,11 +93,29 @@ NODISCARD enum err find_look(struct looking *l);
 // every trace was looked at.
 NODISCARD enum err find_look_columns(struct looking *l, bool *any, bool *all);
 
+// By a plan that is one filter: how many rows of a trace match; and them as the set of what is kept.
+uint32_t find_simple_count(const struct looking *l, const struct batch_trace *t);
+NODISCARD enum err find_keep_simple(const struct looking *l, const struct batch_trace *t, uint32_t matched,
+                                    struct find_kept *out);
+// Could a trace get on the page now?
+bool find_page_wants(const struct looking *l, uint64_t start_ns, const uint8_t id[16]);
+
+// find_parts.c: judges parts of split traces where they lie, if each span tells alone whether it matches
+// and the whole is known. *told: it is; nothing is left to do for this part.
+NODISCARD enum err find_judge_part(struct looking *l, uint32_t trace, uint32_t split, bool *told);
+// Under the lock of the run: keeps what a source found of them, until all were looked at.
+NODISCARD enum err find_note_parts(struct finding *r, const struct found *f);
+// Puts them on the page as traces, but for those that are joined (bitmap by split).
+NODISCARD enum err find_add_parts(struct finding *r, const uint64_t *joined);
+// Keeps what the joined traces of a batch are as wholes, for later questions.
+NODISCARD enum err find_keep_wholes(const struct finding *r, struct batch *b, const bool *doubled);
+
 // find_splits.c: judges split traces whole, when all sources were looked at.
 NODISCARD enum err find_splits(struct finding *r);
 
-// Shows all that was found in the batch that is open; adds it to what the others found.
-NODISCARD enum err find_show_found(struct looking *l);
+// Shows what was found in the batch that is open: parts of split traces, and all: the others. Adds it to what
+// the others found.
+NODISCARD enum err find_show_found(struct looking *l, bool all);
 NODISCARD enum err find_add(struct finding *r, const struct found *f);
 // By the thread of the query, or when no other works any more:
 NODISCARD enum err find_worker_ready(struct finding *r, uint32_t number);

@@ -16,15 +16,16 @@ static enum err look_at_joined(void *ctx, struct batch *b, const bool *doubled) 
                          .doubled = doubled };
     found_init(&f, r, w);
     enum err e = find_look(&l);
-    if (e == ERR_OK && l.rows) e = find_show_found(&l);
+    if (e == ERR_OK && l.rows) e = find_show_found(&l, true);
+    if (e == ERR_OK) e = find_keep_wholes(r, b, doubled);
     if (e == ERR_OK) e = find_add(r, &f);
     found_fini(&f);
     return e;
 }
 
 // Split traces that may match by what was seen of their parts. Where sources were left out, what was
-// not seen may match too.
-static enum err choose_split(struct finding *r, uint32_t **out, uint32_t *out_n) {
+// not seen may match too. joined: the ones of which not every part that was seen is told.
+static enum err choose_split(struct finding *r, uint64_t *joined, uint32_t **out, uint32_t *out_n) {
     const struct split_places *p = &r->places;
     uint32_t n = r->sources.split.n;
     uint64_t *hits = arena_zalloc(&r->arena, (n + 1ull) * sizeof *hits);
@@ -36,11 +37,12 @@ static enum err choose_split(struct finding *r, uint32_t **out, uint32_t *out_n)
     for (uint32_t i = 0; i < p->n; i++) {
         hits[p->at[i].split] |= p->at[i].hits;
         in_range[p->at[i].split] |= p->at[i].in_range;
+        if (!p->at[i].is_told) bit_set(joined, p->at[i].split);
         if (p->at[i].start_ns < starts[p->at[i].split]) starts[p->at[i].split] = p->at[i].start_ns;
     }
     *out_n = 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (starts[i] == UINT64_MAX || (!in_range[i] && !r->has_skipped)) continue;
+        if (!bit_get(joined, i) || (!in_range[i] && !r->has_skipped)) continue;
         if (r->sources.n_left_out == 0 && !plan_may_match(r->plan, hits[i])) continue;
         if (!r->find->count && !page_takes_as_old_as(&r->page, starts[i])) continue;
         ids[(*out_n)++] = i;
@@ -51,7 +53,10 @@ static enum err choose_split(struct finding *r, uint32_t **out, uint32_t *out_n)
 
 enum err find_splits(struct finding *r) {
     uint32_t *ids, n;
-    TRY(choose_split(r, &ids, &n));
+    uint64_t *joined = arena_zalloc(&r->arena, (bits_words(r->sources.split.n) + 1) * 8);
+    if (!joined) return ERR_NOMEM;
+    TRY(choose_split(r, joined, &ids, &n));
+    TRY(find_add_parts(r, joined));
     if (n == 0) return ERR_OK;
     TRY(find_worker_ready(r, 0));
     struct block_wanted wanted = { r->plan->fields, r->plan->n_fields };

@@ -21,6 +21,7 @@ void found_init(struct found *f, struct finding *r, struct find_worker *w) {
 
 void found_fini(struct found *f) {
     page_fini(&f->page);
+    mem_free(f->parts);
     mem_free(f->places);
 }
 
@@ -63,9 +64,12 @@ static uint32_t simple_rows(const struct looking *l, const struct batch_trace *t
     return n;
 }
 
-// The same rows, as the set of what is kept. matched: how many there are.
-static enum err keep_simple(const struct looking *l, const struct batch_trace *t, uint32_t matched,
-                            struct find_kept *out) {
+uint32_t find_simple_count(const struct looking *l, const struct batch_trace *t) {
+    return simple_rows(l, t, 0, NULL);
+}
+
+enum err find_keep_simple(const struct looking *l, const struct batch_trace *t, uint32_t matched,
+                          struct find_kept *out) {
     uint32_t n = matched < l->run->find->spans_per_set ? matched : l->run->find->spans_per_set;
     uint32_t *rows = ARENA_ARRAY(l->worker->results.arena, n + 1ull, uint32_t);
     if (!rows) return ERR_NOMEM;
@@ -86,12 +90,12 @@ static enum err starts_in_range(struct looking *l, const struct batch_trace *t, 
     return ERR_OK;
 }
 
-static bool page_wants(const struct looking *l, const struct batch_trace *t) {
+bool find_page_wants(const struct looking *l, uint64_t start_ns, const uint8_t id[16]) {
     struct finding *r = l->run;
-    if (!page_takes(&l->found->page, t->start_ns, t->id)) return false;
+    if (!page_takes(&l->found->page, start_ns, id)) return false;
     if (!l->found->is_contested) return true;
     mutex_lock(&r->lock);
-    bool wants = page_takes(&r->page, t->start_ns, t->id);
+    bool wants = page_takes(&r->page, start_ns, id);
     mutex_unlock(&r->lock);
     return wants;
 }
@@ -109,10 +113,10 @@ static enum err judge(struct looking *l, uint32_t trace) {
     struct match_set simple = { .n = 0 };
     const struct match_set *sets = &simple;
     uint32_t n;
-    bool in = true, wanted = page_wants(l, t);
+    bool in = true, wanted = find_page_wants(l, t->start_ns, t->id);
     if (!wanted && !r->find->count) return ERR_OK;
     if (r->plan->is_simple) {
-        simple.n = simple_rows(l, t, 0, NULL);
+        simple.n = find_simple_count(l, t);
         n = simple.n > 0;
     } else {
         arena_reset(&l->worker->scratch);
@@ -128,7 +132,7 @@ static enum err judge(struct looking *l, uint32_t trace) {
     struct find_kept *kept = ARENA_NEW(l->worker->results.arena, struct find_kept);
     if (!kept) return ERR_NOMEM;
     if (r->plan->is_simple)
-        TRY(keep_simple(l, t, simple.n, kept));
+        TRY(find_keep_simple(l, t, simple.n, kept));
     else
         TRY(keep_sets(r, l->worker->results.arena, sets, n, kept));
     return put_on_page(l, trace, kept);
@@ -154,9 +158,12 @@ static bool may_match(const struct looking *l, const struct batch_trace *t) {
     return p->is_simple || p->every_trace || plan_may_match(p, hits_of(l, t));
 }
 
-// A part of a split trace is judged when all sources were looked at.
-static enum err note_split(struct looking *l, const struct batch_trace *t, uint32_t split, bool in_range) {
+// A part of a split trace that does not tell alone is judged when all sources were looked at.
+static enum err note_split(struct looking *l, uint32_t trace, uint32_t split, bool in_range) {
+    const struct batch_trace *t = &l->batch->traces[trace];
     struct found *f = l->found;
+    bool told = false;
+    if (in_range) TRY(find_judge_part(l, trace, split, &told));
     if (f->n_places == f->cap_places) {
         uint32_t cap = f->cap_places ? f->cap_places * 2 : 64;
         struct split_place *more = mem_realloc(f->places, cap * sizeof *more);
@@ -171,8 +178,9 @@ static enum err note_split(struct looking *l, const struct batch_trace *t, uint3
                                .n = t->n,
                                .start_ns = t->start_ns,
                                .in_range = in_range,
-                               .hits = in_range ? 0 : UINT64_MAX };
-    if (in_range) p->hits = hits_of(l, t);
+                               .hits = in_range ? 0 : UINT64_MAX,
+                               .is_told = told };
+    if (in_range && !told) p->hits = hits_of(l, t);
     return ERR_OK;
 }
 
@@ -198,7 +206,7 @@ static enum err judge_all(struct looking *l, const bool *in) {
         uint32_t at = l->is_joined || split->n == 0 ? MAP_NONE : split_find(split, t->id);
         bool is_in = !in || in[i];
         if (at != MAP_NONE)
-            TRY(note_split(l, t, at, is_in));
+            TRY(note_split(l, i, at, is_in));
         else if (is_in && has_rows(l, t, &last) && !(l->doubled && l->doubled[i]) && may_match(l, t))
             TRY(judge(l, i));
     }
@@ -246,7 +254,7 @@ static enum err judge_few(struct looking *l, uint64_t n_rows) {
         if (n >= FETCH_AHEAD) __builtin_prefetch(&l->batch->traces[traces[n - FETCH_AHEAD]]);
         uint32_t at = split->n == 0 ? MAP_NONE : split_find(split, t->id);
         if (at != MAP_NONE)
-            TRY(note_split(l, t, at, true));
+            TRY(note_split(l, traces[n], at, true));
         else if (may_match(l, t))
             TRY(judge(l, traces[n]));
     }

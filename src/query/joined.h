@@ -14,6 +14,7 @@ struct split_place { // a part of a split trace
     uint64_t start_ns; // of the part
     bool in_range;     // a span of it may start in the range; else the filters were not tried
     uint64_t hits;     // bit f: filter f matches a span of it (filters past 63: bit 63), or may
+    bool is_told;      // what it adds to the answer is found out already
 };
 
 struct split_places {

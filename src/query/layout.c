@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "query/answers.h"
+#include "span/services.h"
 
 enum { LAYOUT_BYTES_MAX = 32 << 20 }; // of all views: of half a million split traces
 
@@ -40,7 +41,8 @@ static enum err collect_split(struct layout *l, struct view *v, const struct que
     uint64_t map_bytes = l->split.map.n_slots * (uint64_t)sizeof *l->split.map.slots;
     if (!mem_budget_take(l->budget, map_bytes)) return ERR_NOMEM;
     l->map_bytes = map_bytes;
-    return ERR_OK;
+    l->wholes = arena_zalloc(&l->arena, (l->split.n + 1ull) * sizeof *l->wholes);
+    return l->wholes ? ERR_OK : ERR_NOMEM;
 }
 
 static struct placed *add_groups(struct placed *at, struct block *b, uint32_t number) {
@@ -75,8 +77,66 @@ static enum err collect_groups(struct layout *l, struct view *v) {
     return made ? ERR_OK : ERR_NOMEM;
 }
 
+// --- wholes ----------------------------------------------------------------------------------------
+
+// A whole and its texts are one piece of memory.
+static size_t whole_bytes(const struct whole *w) {
+    const struct trace_summary *s = &w->summary;
+    return sizeof *w + s->root_service.len + s->root_name.len + s->services.len + SERVICES_PAD;
+}
+
+static struct str move_text(char **to, struct str text) {
+    char *at = *to;
+    if (text.len) memcpy(at, text.ptr, text.len);
+    *to += text.len;
+    return (struct str){ at, text.len };
+}
+
+static struct whole *whole_copy(const struct whole *w) {
+    struct whole *copy = mem_alloc(whole_bytes(w));
+    if (!copy) return NULL;
+    *copy = *w;
+    char *to = (char *)(copy + 1);
+    copy->summary.root_service = move_text(&to, w->summary.root_service);
+    copy->summary.root_name = move_text(&to, w->summary.root_name);
+    copy->summary.services = move_text(&to, w->summary.services);
+    memset(to, 0, SERVICES_PAD);
+    return copy;
+}
+
+static void forget_wholes(struct layout *l) {
+    for (uint32_t i = 0; l->wholes && i < l->split.n; i++) {
+        const struct whole *w = atomic_load_explicit(&l->wholes[i], memory_order_relaxed);
+        if (!w) continue;
+        mem_budget_give(l->budget, whole_bytes(w));
+        mem_free((void *)(uintptr_t)w);
+    }
+}
+
+const struct whole *layout_whole(const struct layout *l, uint32_t split) {
+    if (!l->wholes || split >= l->split.n) return NULL;
+    return atomic_load_explicit(&l->wholes[split], memory_order_acquire);
+}
+
+bool layout_keeps_wholes(const struct layout *l) {
+    return l->wholes && l->budget->used + sizeof(struct whole) <= l->budget->limit;
+}
+
+void layout_keep_whole(const struct layout *l, uint32_t split, const struct whole *w) {
+    const struct whole *none = NULL;
+    uint64_t bytes = whole_bytes(w);
+    if (layout_whole(l, split) || !mem_budget_take(l->budget, bytes)) return;
+    struct whole *copy = whole_copy(w);
+    if (copy && atomic_compare_exchange_strong(&l->wholes[split], &none, copy)) return;
+    mem_free(copy);
+    mem_budget_give(l->budget, bytes);
+}
+
+// --- making and freeing ----------------------------------------------------------------------------
+
 static void layout_free(struct view_kept *k) {
     struct layout *l = (struct layout *)k;
+    forget_wholes(l);
     if (l->budget) mem_budget_give(l->budget, l->map_bytes);
     split_set_fini(&l->split);
     arena_fini(&l->arena);

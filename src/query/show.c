@@ -150,8 +150,8 @@ static enum err show_set(struct showing *s, const struct shown_set *in, struct f
 
 // --- traces ----------------------------------------------------------------------------------------
 
-static enum err show_services(struct showing *s, struct str text, struct str *out) {
-    char *copy = arena_alloc(s->into->arena, text.len + SERVICES_PAD);
+enum err show_services(struct arena *a, struct str text, struct str *out) {
+    char *copy = arena_alloc(a, text.len + SERVICES_PAD);
     if (!copy) return ERR_NOMEM;
     if (text.len) memcpy(copy, text.ptr, text.len);
     memset(copy + text.len, 0, SERVICES_PAD);
@@ -159,17 +159,22 @@ static enum err show_services(struct showing *s, struct str text, struct str *ou
     return ERR_OK;
 }
 
-static enum err show_summary(struct showing *s, uint32_t trace, struct trace_summary *out) {
-    const struct batch_trace *t = &s->batch->traces[trace];
-    const struct batch_summary *x = &s->summaries[trace];
+void show_summary(const struct batch_trace *t, const struct batch_summary *s, struct trace_summary *out) {
     *out = (struct trace_summary){ .start_ns = t->start_ns,
                                    .duration_ns = t->end_ns - t->start_ns,
-                                   .has_root = x->has_root,
-                                   .root_service = keep_text(s, x->root_service),
-                                   .root_name = keep_text(s, x->root_name),
-                                   .spans = t->n };
+                                   .has_root = s->has_root,
+                                   .root_service = s->root_service,
+                                   .root_name = s->root_name,
+                                   .spans = t->n,
+                                   .services = s->services };
     memcpy(out->id, t->id, 16);
-    return show_services(s, x->services, &out->services);
+}
+
+static enum err keep_summary(struct showing *s, uint32_t trace, struct trace_summary *out) {
+    show_summary(&s->batch->traces[trace], &s->summaries[trace], out);
+    out->root_service = keep_text(s, out->root_service);
+    out->root_name = keep_text(s, out->root_name);
+    return show_services(s->into->arena, out->services, &out->services);
 }
 
 // Texts of traces here and there are seldom in the CPU's cache.
@@ -183,7 +188,7 @@ static void fetch(const struct showing *s, uint32_t trace) {
 static enum err show_trace(struct showing *s, const struct shown_trace *t) {
     struct find_set *sets = ARENA_ARRAY(s->into->arena, t->n_sets + 1ull, struct find_set);
     if (!sets) return ERR_NOMEM;
-    TRY(show_summary(s, t->trace, &t->out->summary));
+    TRY(keep_summary(s, t->trace, &t->out->summary));
     for (uint32_t i = 0; i < t->n_sets; i++) TRY(show_set(s, &t->sets[i], &sets[i]));
     if (s->into->arena->failed) return ERR_NOMEM; // a text of it
     t->out->sets = sets;

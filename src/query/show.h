@@ -39,5 +39,8 @@ void show_into_init(struct show_into *x, struct arena *a);
 // Fills all of them.
 NODISCARD enum err show_traces(const struct show *s, struct batch *b, struct rows *rows,
                                const struct shown_trace *traces, uint32_t n, struct show_into *into);
-// A copy whose bytes are the arena's.
+// What is known of a trace, with texts that are the batch's.
+void show_summary(const struct batch_trace *t, const struct batch_summary *s, struct trace_summary *out);
+// Copies whose bytes are the arena's; of services with their pad.
+NODISCARD enum err show_services(struct arena *a, struct str text, struct str *out);
 struct value show_value(struct arena *a, const struct value *v);
