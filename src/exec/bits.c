@@ -46,9 +46,13 @@ bool bits_any_range(const uint64_t *bits, uint32_t from, uint32_t to) {
     return false;
 }
 
+// Bitmaps of a row group are thousands of words.
+#define UNROLLED _Pragma("GCC unroll 8")
+
 uint64_t bits_count(const uint64_t *bits, uint32_t n) {
     uint64_t sum = 0;
     size_t words = bits_words(n);
+    UNROLLED
     for (size_t i = 0; i < words; i++) sum += (uint64_t)__builtin_popcountll(bits[i]);
     return sum;
 }
@@ -62,6 +66,7 @@ uint64_t bits_count_range(const uint64_t *bits, uint32_t from, uint32_t to) {
 
 void bits_and(uint64_t *a, const uint64_t *b, uint32_t n) {
     size_t words = bits_words(n);
+    UNROLLED
     for (size_t i = 0; i < words; i++) a[i] &= b[i];
 }
 
@@ -172,21 +177,31 @@ void bits_codes_equal(uint64_t *bits, const uint64_t *mask, uint32_t at, const u
 
 // Where few rows are asked for, each costs a look at memory that is not in the CPU's cache: those further on
 // are fetched meanwhile.
-enum { SPARSE = 32, FETCH_WORDS = 64 };
+enum { SPARSE = 32, FETCH_AHEAD = 16, AT_ONCE = 1024 };
 
 static bool is_sparse(const uint64_t *mask, uint32_t at, uint32_t n) {
     return mask && at % 64 == 0 && bits_count(mask + at / 64, n) * SPARSE < n;
 }
 
+// The rows that are asked for from *from on, at most AT_ONCE and those of a word; returns how many.
+static uint32_t take_rows(const uint64_t *mask, uint32_t *from, uint32_t n, uint32_t *rows) {
+    uint32_t k = 0, i = *from;
+    for (; i < n && k < AT_ONCE; i += 64)
+        for (uint64_t left = mask[i / 64]; left; left &= left - 1)
+            rows[k++] = i + (uint32_t)__builtin_ctzll(left);
+    while (k && rows[k - 1] >= n) k--;
+    *from = i;
+    return k;
+}
+
 static void codes_pass_sparse(uint64_t *bits, const uint64_t *mask, uint32_t at, const uint32_t *codes,
                               uint32_t n, const uint8_t *pass) {
-    for (uint32_t i = 0; i < n; i += 64) {
-        uint32_t ahead = i + 64 * FETCH_WORDS;
-        uint64_t left = mask_word(mask, at + i, n - i), next = ahead < n ? mask[(at + ahead) / 64] : 0;
-        if (next) __builtin_prefetch(codes + ahead + __builtin_ctzll(next));
-        for (; left; left &= left - 1) {
-            uint32_t k = i + (uint32_t)__builtin_ctzll(left);
-            if (pass[codes[k]]) bit_set(bits, at + k);
+    uint32_t rows[AT_ONCE + 64];
+    for (uint32_t from = 0; from < n;) {
+        uint32_t k = take_rows(mask + at / 64, &from, n, rows);
+        for (uint32_t i = 0; i < k; i++) {
+            if (i + FETCH_AHEAD < k) __builtin_prefetch(codes + rows[i + FETCH_AHEAD]);
+            if (pass[codes[rows[i]]]) bit_set(bits, at + rows[i]);
         }
     }
 }
