@@ -29,7 +29,7 @@ uint32_t map_get(const struct map *m, uint64_t hash, map_eq *eq, const void *ctx
 // The two halves of a look-up that waits for memory: ask for the slot, and later see which index a key
 // with this hash mostly has (it is still to be compared), or MAP_NONE.
 static inline void map_prefetch(const struct map *m, uint64_t hash) {
-    if (m->n_slots) __builtin_prefetch(&m->slots[(uint32_t)hash & (m->n_slots - 1)]);
+    if (m->n_slots) mem_fetch(&m->slots[(uint32_t)hash & (m->n_slots - 1)]);
 }
 static inline uint32_t map_likely(const struct map *m, uint64_t hash) {
     if (m->n_slots == 0) return MAP_NONE;

@@ -7,6 +7,7 @@
 struct text_walk {
     struct pq_vector v;
     uint32_t from, at; // the trace of its first row; the value to look at next
+    bool stays;        // the texts are those of a column that is kept
 };
 
 // Of a column that is kept whole nothing is cut out.
@@ -23,6 +24,7 @@ static enum err walk_open(struct block_batch *b, enum trace_column c, uint32_t f
     } else {
         TRY(batch_chunk_read(b, &chunk, from, to, &w->v));
     }
+    w->stays = whole && w->v.repr == PQ_STRS;
     return w->v.n_values == 0 || w->v.repr == PQ_STRS || w->v.repr == PQ_CODES ? ERR_OK : ERR_CORRUPT;
 }
 
@@ -56,7 +58,7 @@ enum { FETCH_AHEAD = 12 };
 
 static void walk_fetch(const struct text_walk *w, const uint32_t *traces, uint32_t n) {
     if (w->v.rows || w->v.n_values == 0 || w->v.repr != PQ_STRS || n <= FETCH_AHEAD) return;
-    __builtin_prefetch(&w->v.strs[traces[FETCH_AHEAD] - w->from]);
+    mem_fetch(&w->v.strs[traces[FETCH_AHEAD] - w->from]);
 }
 
 static enum err read_services(struct text_walk *w, const uint32_t *traces, uint32_t n,
@@ -66,6 +68,7 @@ static enum err read_services(struct text_walk *w, const uint32_t *traces, uint3
         const struct str *text = walk_text(w, traces[i]);
         if (!text) return ERR_CORRUPT; // every trace has one
         out[traces[i]].services = *text;
+        out[traces[i]].services_stay = w->stays;
     }
     return ERR_OK;
 }

@@ -36,6 +36,15 @@ NODISCARD enum err block_scan_init(struct block_scan *s, struct mem_budget *budg
 void block_scan_reset(struct block_scan *s); // nothing that was read into the arena is used any more
 void block_scan_fini(struct block_scan *s);
 
+// Kept columns that an answer points into: they stay until the answer is written.
+struct block_pins {
+    struct cached_column **at;
+    uint32_t n, cap;
+};
+// Takes over all that the scan was given. ERR_NOMEM: nothing was taken.
+NODISCARD enum err block_pins_take(struct block_pins *p, struct block_scan *from);
+void block_pins_release(struct block_pins *p); // {0} is fine
+
 // A trace's rows within a row group.
 struct block_run {
     uint32_t group, first, n;

@@ -5,6 +5,7 @@
 #include "block/cache.h"
 
 #include "os/thread.h"
+#include "span/services.h"
 
 enum {
     MUCH_OF = 4,      // a fourth of a column's rows asked for: it is read whole
@@ -105,13 +106,37 @@ static bool pin(struct block_scan *s, struct cached_column *x) {
     return true;
 }
 
-void cache_release(struct block_scan *s) {
-    if (s->n_pins == 0) return;
+static void release(struct cached_column *const *at, uint32_t n) {
+    if (n == 0) return;
     pthread_mutex_lock(&cache.lock);
-    for (uint32_t i = 0; i < s->n_pins; i++)
-        if (--s->pins[i]->pins == 0 && !s->pins[i]->place) free_column(s->pins[i]);
+    for (uint32_t i = 0; i < n; i++)
+        if (--at[i]->pins == 0 && !at[i]->place) free_column(at[i]);
     pthread_mutex_unlock(&cache.lock);
+}
+
+void cache_release(struct block_scan *s) {
+    release(s->pins, s->n_pins);
     s->n_pins = 0;
+}
+
+enum err block_pins_take(struct block_pins *p, struct block_scan *from) {
+    if (p->n + from->n_pins > p->cap) {
+        uint32_t cap = (p->n + from->n_pins) * 2;
+        struct cached_column **more = mem_realloc(p->at, cap * sizeof(struct cached_column *));
+        if (!more) return ERR_NOMEM;
+        p->at = more;
+        p->cap = cap;
+    }
+    if (from->n_pins) memcpy(p->at + p->n, from->pins, from->n_pins * sizeof *p->at);
+    p->n += from->n_pins;
+    from->n_pins = 0;
+    return ERR_OK;
+}
+
+void block_pins_release(struct block_pins *p) {
+    release(p->at, p->n);
+    mem_free(p->at);
+    *p = (struct block_pins){ .n = 0 };
 }
 
 void cache_drop(struct in_file *f) {
@@ -160,9 +185,10 @@ static size_t size_of(const struct pq_column *c, enum pq_repr repr) {
     }
 }
 
+// A NUL stands behind each text, and behind the last what may be read beyond it.
 static uint64_t text_bytes(const struct str *strs, uint32_t n) {
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < n; i++) bytes += strs[i].len;
+    uint64_t bytes = SERVICES_PAD;
+    for (uint32_t i = 0; i < n; i++) bytes += strs[i].len + 1;
     return bytes;
 }
 
@@ -199,7 +225,9 @@ static const struct str *carve_texts(char **at, const struct str *strs, uint32_t
         out[i] = (struct str){ bytes, strs[i].len };
         if (strs[i].len) memcpy(bytes, strs[i].ptr, strs[i].len);
         bytes += strs[i].len;
+        *bytes++ = '\0';
     }
+    memset(bytes, 0, SERVICES_PAD);
     return out;
 }
 

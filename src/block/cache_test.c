@@ -137,6 +137,35 @@ TEST(cache_keeps_what_is_in_use) {
     world_close(&w);
 }
 
+// What pins took over from a scan stays though the scan goes on, the block goes, and room is wanted.
+TEST(cache_keeps_what_is_pinned) {
+    struct world w;
+    struct pq_vector v, again;
+    struct block_pins pins = { 0 };
+    struct block_cache_stats s;
+    world_open(&w, 64 << 20);
+    struct in_file *f = &w.block->traces;
+    uint32_t n = f->pq->groups[0].n_rows;
+    CHECK_OK(scan_read(f, &w.plain, 0, TC_SERVICES, 0, n, &again));
+    CHECK_OK(scan_read(f, &w.cached, 0, TC_SERVICES, 0, n, &v));
+    CHECK_OK(block_pins_take(&pins, &w.cached));
+    block_scan_reset(&w.cached);
+    CHECK_OK(scan_read(&w.block->spans, &w.cached, 0, SC_START, 0, 1, &(struct pq_vector){ 0 }));
+    mem_fail_at(1, true);
+    CHECK(block_pins_take(&pins, &w.cached) == (w.cached.n_pins ? ERR_NOMEM : ERR_OK));
+    mem_fail_at(0, false);
+    block_scan_reset(&w.cached);
+    block_unref(TAKE(w.block));
+    for (uint32_t i = 0; i < n; i++) {
+        CHECK_STR(v.strs[i], again.strs[i]);
+        CHECK(v.strs[i].ptr[v.strs[i].len] == '\0');
+    }
+    block_cache_stats(&s);
+    CHECK(s.bytes > 0);
+    block_pins_release(&pins);
+    world_close(&w);
+}
+
 // A question that has little memory left reads no more than it asks for, and none is missing where there
 // is none for a copy.
 TEST(cache_does_without_memory) {

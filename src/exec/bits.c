@@ -4,6 +4,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 static int plain_forced; // tests only
 
 void bits_force_plain(bool plain) {
@@ -200,7 +202,7 @@ static void codes_pass_sparse(uint64_t *bits, const uint64_t *mask, uint32_t at,
     for (uint32_t from = 0; from < n;) {
         uint32_t k = take_rows(mask + at / 64, &from, n, rows);
         for (uint32_t i = 0; i < k; i++) {
-            if (i + FETCH_AHEAD < k) __builtin_prefetch(codes + rows[i + FETCH_AHEAD]);
+            if (i + FETCH_AHEAD < k) mem_fetch(codes + rows[i + FETCH_AHEAD]);
             if (pass[codes[rows[i]]]) bit_set(bits, at + rows[i]);
         }
     }

@@ -237,7 +237,7 @@ static enum err entity(struct otlp_decoder *d, bool is_resource, struct str raw,
 // line that it steps on: so they are all asked for beforehand.
 static void prefetch(struct str msg) {
     size_t n = msg.len < PREFETCH_MAX ? msg.len : PREFETCH_MAX;
-    for (size_t i = 0; i < n; i += LINE_BYTES) __builtin_prefetch(msg.ptr + i);
+    for (size_t i = 0; i < n; i += LINE_BYTES) mem_fetch(msg.ptr + i);
 }
 
 static enum err decode_scope_spans(struct otlp_decoder *d, struct str msg, uint32_t resource) {

@@ -26,12 +26,15 @@ static enum err show_hits(struct finding *r, struct find_worker *w, struct batch
     struct shown_trace *t = ARENA_ARRAY(b->arena, n + 1ull, struct shown_trace);
     if (!t) return ERR_NOMEM;
     for (uint32_t i = 0; i < n; i++) {
-        struct find_kept *k = hits[i]->more;
-        k->shown = ARENA_NEW(w->results.arena, struct find_trace);
-        if (!k->shown) return ERR_NOMEM;
-        t[i] = (struct shown_trace){ hits[i]->row, k->sets, k->n_sets, k->shown };
+        const struct find_kept *k = hits[i]->more;
+        t[i] = (struct shown_trace){ hits[i]->row, k->sets, k->n_sets, NULL };
     }
-    return show_traces(&r->show, b, rows, t, n, &w->results);
+    w->results.needs_pins = false;
+    TRY(show_traces(&r->show, b, rows, t, n, &w->results));
+    if (w->results.needs_pins)
+        TRY(block_pins_take(&r->out->pins[w->results.arena - r->out->arenas], &w->batch.scan));
+    for (uint32_t i = 0; i < n; i++) ((struct find_kept *)hits[i]->more)->shown = t[i].out;
+    return ERR_OK;
 }
 
 enum err find_show_found(struct looking *l, bool all) {
@@ -257,7 +260,8 @@ static enum err run_all(struct finding *r) {
     r->out->n_columns = r->show.n_fields;
     r->workers = arena_zalloc(&r->arena, n_workers * sizeof *r->workers);
     r->out->arenas = mem_zalloc(n_workers * sizeof *r->out->arenas);
-    if (!r->workers || !r->out->arenas) return ERR_NOMEM;
+    r->out->pins = mem_zalloc(n_workers * sizeof *r->out->pins);
+    if (!r->workers || !r->out->arenas || !r->out->pins) return ERR_NOMEM;
     r->out->n_arenas = n_workers;
     for (uint32_t i = 0; i < n_workers; i++) {
         arena_init(&r->out->arenas[i], SIZE_MAX, &r->budget);
@@ -316,8 +320,12 @@ enum err find_run(struct view *v, const struct find *f, struct find_result *out,
 }
 
 void find_fini(struct find_result *r) {
-    for (uint32_t i = 0; i < r->n_arenas; i++) arena_fini(&r->arenas[i]);
+    for (uint32_t i = 0; i < r->n_arenas; i++) {
+        arena_fini(&r->arenas[i]);
+        block_pins_release(&r->pins[i]);
+    }
     mem_free(r->arenas);
+    mem_free(r->pins);
     arena_fini(&r->arena);
     *r = (struct find_result){ .n = 0 };
 }

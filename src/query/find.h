@@ -36,7 +36,7 @@ struct trace_summary {
     bool has_root;
     struct str root_service, root_name;
     uint32_t spans;
-    struct str services; // span/services.h, with SERVICES_PAD behind it
+    struct str services; // span/services.h, with its pad
 };
 
 struct find_attr {
@@ -64,8 +64,9 @@ struct find_trace {
     uint32_t n_sets;
 };
 struct find_result {
-    struct arena arena;   // of the list
-    struct arena *arenas; // of what is in it
+    struct arena arena;      // of the list
+    struct arena *arenas;    // of what is in it
+    struct block_pins *pins; // per arena: columns that it points into
     uint32_t n_arenas;
     struct find_trace *traces;
     uint32_t n;

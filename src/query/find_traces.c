@@ -71,7 +71,7 @@ uint32_t find_simple_count(const struct looking *l, const struct batch_trace *t)
 enum err find_keep_simple(const struct looking *l, const struct batch_trace *t, uint32_t matched,
                           struct find_kept *out) {
     uint32_t n = matched < l->run->find->spans_per_set ? matched : l->run->find->spans_per_set;
-    uint32_t *rows = ARENA_ARRAY(l->worker->results.arena, n + 1ull, uint32_t);
+    uint32_t *rows = ARENA_ARRAY(l->worker->results.arena, n, uint32_t);
     if (!rows) return ERR_NOMEM;
     if (n) n = simple_rows(l, t, n, rows);
     out->one = (struct shown_set){ .matched = matched, .rows = rows, .n_rows = n };
@@ -251,7 +251,7 @@ static enum err judge_few(struct looking *l, uint64_t n_rows) {
     }
     while (n-- > 0) {
         const struct batch_trace *t = &l->batch->traces[traces[n]];
-        if (n >= FETCH_AHEAD) __builtin_prefetch(&l->batch->traces[traces[n - FETCH_AHEAD]]);
+        if (n >= FETCH_AHEAD) mem_fetch(&l->batch->traces[traces[n - FETCH_AHEAD]]);
         uint32_t at = split->n == 0 ? MAP_NONE : split_find(split, t->id);
         if (at != MAP_NONE)
             TRY(note_split(l, traces[n], at, true));

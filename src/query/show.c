@@ -136,7 +136,7 @@ static enum err show_span(struct showing *s, uint32_t row, struct find_span *out
 
 static enum err show_set(struct showing *s, const struct shown_set *in, struct find_set *out) {
     struct find_attr *attrs = NULL;
-    struct find_span *spans = ARENA_ARRAY(s->into->arena, in->n_rows + 1ull, struct find_span);
+    struct find_span *spans = ARENA_ARRAY(s->into->arena, in->n_rows, struct find_span);
     uint32_t n = 0;
     if (in->n_attrs) attrs = ARENA_ARRAY(s->into->arena, in->n_attrs, struct find_attr);
     if (!spans || (in->n_attrs && !attrs)) return ERR_NOMEM;
@@ -174,7 +174,10 @@ static enum err keep_summary(struct showing *s, uint32_t trace, struct trace_sum
     show_summary(&s->batch->traces[trace], &s->summaries[trace], out);
     out->root_service = keep_text(s, out->root_service);
     out->root_name = keep_text(s, out->root_name);
-    return show_services(s->into->arena, out->services, &out->services);
+    if (!s->summaries[trace].services_stay)
+        return show_services(s->into->arena, out->services, &out->services);
+    s->into->needs_pins = true;
+    return ERR_OK;
 }
 
 // Texts of traces here and there are seldom in the CPU's cache.
@@ -182,12 +185,14 @@ enum { FETCH_AHEAD = 8, LINE = 64, LINES_MAX = 5 };
 
 static void fetch(const struct showing *s, uint32_t trace) {
     struct str text = s->summaries[trace].services;
-    for (size_t i = 0; i < text.len && i < LINE * LINES_MAX; i += LINE) __builtin_prefetch(text.ptr + i);
+    if (s->summaries[trace].services_stay) return; // it is not looked at
+    for (size_t i = 0; i < text.len && i < LINE * LINES_MAX; i += LINE) mem_fetch(text.ptr + i);
 }
 
-static enum err show_trace(struct showing *s, const struct shown_trace *t) {
-    struct find_set *sets = ARENA_ARRAY(s->into->arena, t->n_sets + 1ull, struct find_set);
-    if (!sets) return ERR_NOMEM;
+static enum err show_trace(struct showing *s, struct shown_trace *t) {
+    t->out = ARENA_NEW(s->into->arena, struct find_trace);
+    struct find_set *sets = ARENA_ARRAY(s->into->arena, t->n_sets, struct find_set);
+    if (!t->out || !sets) return ERR_NOMEM;
     TRY(keep_summary(s, t->trace, &t->out->summary));
     for (uint32_t i = 0; i < t->n_sets; i++) TRY(show_set(s, &t->sets[i], &sets[i]));
     if (s->into->arena->failed) return ERR_NOMEM; // a text of it
@@ -235,8 +240,8 @@ static enum err want_numbers(struct showing *s) {
     return ERR_OK;
 }
 
-enum err show_traces(const struct show *show, struct batch *b, struct rows *rows,
-                     const struct shown_trace *traces, uint32_t n, struct show_into *into) {
+enum err show_traces(const struct show *show, struct batch *b, struct rows *rows, struct shown_trace *traces,
+                     uint32_t n, struct show_into *into) {
     struct showing s = { .show = show, .batch = b, .rows = rows, .into = into };
     uint64_t *wanted = arena_zalloc(b->arena, (bits_words(b->n_rows) + 1) * 8);
     uint64_t *of_traces = arena_zalloc(b->arena, (bits_words(b->n_traces) + 1) * 8);

@@ -27,18 +27,20 @@ struct shown_trace {
     uint32_t trace;
     const struct shown_set *sets;
     uint32_t n_sets;
-    struct find_trace *out; // to be filled
+    struct find_trace *out; // made
 };
-// Where what is shown is copied to, and texts that are there already.
+// Where what is shown is copied to, and texts that are there already. Long texts of kept columns are not
+// copied: whoever shows takes the pins of the scan then.
 enum { SHOW_TEXTS = 512 };
 struct show_into {
     struct arena *arena;
+    bool needs_pins;              // of a batch that was shown
     struct str texts[SHOW_TEXTS]; // by a hash
 };
 void show_into_init(struct show_into *x, struct arena *a);
-// Fills all of them.
+// Makes what each of them shows.
 NODISCARD enum err show_traces(const struct show *s, struct batch *b, struct rows *rows,
-                               const struct shown_trace *traces, uint32_t n, struct show_into *into);
+                               struct shown_trace *traces, uint32_t n, struct show_into *into);
 // What is known of a trace, with texts that are the batch's.
 void show_summary(const struct batch_trace *t, const struct batch_summary *s, struct trace_summary *out);
 // Copies whose bytes are the arena's; of services with their pad.

@@ -111,6 +111,7 @@ struct batch_summary { // per trace
     bool has_root;
     struct str root_service, root_name;
     struct str services; // services.h; of one that was read from a block not yet known to be such a list
+    bool services_stay;  // in a column with their pad, for as long as the scan holds what it was given
 };
 
 struct batch {

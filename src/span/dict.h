@@ -39,10 +39,10 @@ static inline void dict_seek(const struct dict *d, struct str s, struct dict_see
 static inline void dict_seek_entry(const struct dict *d, struct dict_seek *s) {
     if (d->appending) return;
     s->likely = map_likely(&d->map, s->hash);
-    if (s->likely != MAP_NONE) __builtin_prefetch(&SEG_AT(&d->strs, s->likely, struct str));
+    if (s->likely != MAP_NONE) mem_fetch(&SEG_AT(&d->strs, s->likely, struct str));
 }
 static inline void dict_seek_bytes(const struct dict *d, const struct dict_seek *s) {
-    if (s->likely != MAP_NONE) __builtin_prefetch(SEG_AT(&d->strs, s->likely, struct str).ptr);
+    if (s->likely != MAP_NONE) mem_fetch(SEG_AT(&d->strs, s->likely, struct str).ptr);
 }
 NODISCARD enum err dict_put_sought(struct dict *d, struct str s, const struct dict_seek *seek,
                                    uint32_t *out_id);

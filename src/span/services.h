@@ -23,7 +23,7 @@ NODISCARD enum err services_tally_init(struct services_tally *y, struct arena *a
 // Appends the text of a trace that has these spans.
 void services_write(struct services_tally *y, const uint32_t *rows, uint32_t n, struct buf *out);
 
-// Where a text is carried to be written out fast, so many zeros stand behind it.
+// Where a text is carried to be written out fast, a NUL stands behind it, and so many bytes can be read.
 enum { SERVICES_PAD = 16 };
 
 // One after the other. Names lie in the text, or in the reader until the next one.

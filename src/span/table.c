@@ -92,7 +92,7 @@ static uint32_t index_find(const struct span_table *t, const struct span_index *
 
 // Asks for the slot of an id, so that it is there when the trace is put.
 static void index_prefetch(const struct span_index *x, uint64_t hash) {
-    if (x) __builtin_prefetch((const void *)&x->slots[(uint32_t)hash & x->mask]);
+    if (x) mem_fetch((const void *)&x->slots[(uint32_t)hash & x->mask]);
 }
 
 static void index_place(struct span_index *x, const uint8_t id[16], uint32_t trace) {
