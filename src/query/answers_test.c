@@ -221,7 +221,8 @@ static void write_set(const struct find_set *s, struct buf *out) {
 }
 
 static void write_found(const struct find_result *r, struct buf *out) {
-    buf_fmt(out, "%llu, %d %d %d\n", (unsigned long long)r->total, r->is_exact, r->has_more, r->partial);
+    unsigned long long total = r->is_exact ? r->total : 0; // else it says how far was looked
+    buf_fmt(out, "%llu, %d %d %d\n", total, r->is_exact, r->has_more, r->partial);
     for (uint32_t i = 0; i < r->n; i++) {
         const struct find_trace *t = &r->traces[i];
         buf_fmt(out, "%u %llu %llu %u %.*s\n", t->summary.id[15], (unsigned long long)t->summary.start_ns,

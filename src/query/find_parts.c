@@ -113,6 +113,7 @@ static enum err put_on_page(struct finding *r, const struct find_part *parts, ui
     struct find_trace *t = kept->shown;
     struct page_hit hit = { .start_ns = w->summary.start_ns, .source = UINT32_MAX, .more = kept };
     memcpy(hit.id, w->summary.id, sizeof hit.id);
+    if (!r->find->count && !page_takes(&r->page, hit.start_ns, hit.id)) return ERR_OK; // as in judging
     r->out->total++;
     for (uint32_t i = 0; i < n; i++) r->out->matched_spans += parts[i].matched;
     if (n > 1 && t->n_sets) {
