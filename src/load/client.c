@@ -154,7 +154,9 @@ void client_read_response(struct str message, struct client_answer *out) {
 
 static bool begin(struct client *c, struct client_answer *out) {
     *out = (struct client_answer){ .result = CLIENT_LOST, .retry_after_ms = CLIENT_RETRY_MS };
-    if (client_connect(c) == ERR_OK) return true;
+    enum err e = client_connect(c);
+    if (e == ERR_OK) return true;
+    out->is_closed = e == ERR_UNAVAILABLE;
     client_text(out, "cannot connect to %s", c->to.authority);
     return false;
 }

@@ -19,6 +19,7 @@ struct client_answer {
     enum client_result result;
     uint64_t rejected_spans; // of an acknowledged request
     uint32_t retry_after_ms;
+    bool is_closed; // LOST: nobody listens there
     char text[200]; // why not, for a person
 };
 

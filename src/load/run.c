@@ -19,6 +19,7 @@ struct run {
     struct buf body;
     struct load_stats stats;
     uint64_t began_ns, reported_ns, answered_ns;
+    bool has_answered; // ever
     char last_text[200];
 };
 
@@ -62,7 +63,9 @@ static bool deliver(struct run *r, size_t n_spans) {
         struct client_answer a;
         client_send(r->client, buf_view(&r->body), &a);
         if (a.result != CLIENT_LOST) r->answered_ns = elapsed(r);
+        r->has_answered |= a.result != CLIENT_LOST;
         if (a.text[0]) memcpy(r->last_text, a.text, sizeof a.text);
+        if (a.is_closed && !r->has_answered) return false; // mistyped, or not started: no use in waiting
         report(r);
         switch (a.result) {
         case CLIENT_ACKED:

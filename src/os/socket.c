@@ -19,6 +19,7 @@ static enum err err_of_errno(void) {
     case ENFILE:
     case ENOBUFS:
     case ENOMEM: return ERR_LIMIT;
+    case ECONNREFUSED: return ERR_UNAVAILABLE;
     default: return ERR_IO;
     }
 }

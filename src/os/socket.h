@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TCP sockets and epoll. All sockets are non-blocking and close on exec. ERR_AGAIN = would block,
-// ERR_IO = the connection is broken, ERR_LIMIT = no descriptors or memory in the kernel.
+// ERR_IO = the connection is broken, ERR_UNAVAILABLE = nobody listens there, ERR_LIMIT = no descriptors or
+// memory in the kernel.
 // thread: any.
 #pragma once
 
