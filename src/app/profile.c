@@ -50,8 +50,24 @@ static void put_headline(struct buf *out, const struct doc_node *answer) {
     buf_char(out, '\n');
 }
 
-static enum err print_profile(struct arena *a, const struct doc_node *answer, struct buf *out) {
+// "deploy     1  automated, weekly"; what cannot be known says so, and why.
+static void put_level(struct buf *out, const struct doc_node *d) {
     static const char *const levels[] = { "manual, monthly", "automated, weekly", "progressive, daily" };
+    bool known = node_at(d, "level") != NULL;
+    uint64_t level = node_u64(d, known ? "level" : "at_least"),
+             most = node_u64(d, known ? "level" : "at_most");
+    buf_fmt(out, "  %-10.*s ", STR_ARG(node_text(d, "name")));
+    if (known)
+        buf_fmt(out, "%llu  %s\n", (unsigned long long)level, levels[level < 3 ? level : 2]);
+    else {
+        buf_fmt(out, "?  cannot know which of %llu to %llu: ", (unsigned long long)level,
+                (unsigned long long)most);
+        put_text_of(out, d, "why");
+        buf_char(out, '\n');
+    }
+}
+
+static enum err print_profile(struct arena *a, const struct doc_node *answer, struct buf *out) {
     const struct doc_node *dimensions = node_at(answer, "dimensions");
     (void)a;
     put_span_of_time(out, answer);
@@ -59,9 +75,7 @@ static enum err print_profile(struct arena *a, const struct doc_node *answer, st
     put_headline(out, answer);
     buf_str(out, STR("\nMaturity\n"));
     for (const struct doc_node *d = dimensions ? dimensions->first : NULL; d; d = d->next) {
-        uint64_t level = node_u64(d, "level");
-        buf_fmt(out, "  %-10.*s %llu  %s\n", STR_ARG(node_text(d, "name")), (unsigned long long)level,
-                levels[level < 3 ? level : 2]);
+        put_level(out, d);
         const struct doc_node *steps = node_at(d, "steps");
         for (const struct doc_node *s = steps ? steps->first : NULL; s; s = s->next) {
             buf_str(out, STR("  "));

@@ -110,25 +110,15 @@ enum err answer_target(struct db *db, struct arena *a, const struct scope *s, en
     return catalogue_target_of(db, a, s->service, s->team, m, &out->value, &out->whose);
 }
 
-// met, missed, or not to be known: no value, too few rows, or an interval that holds the target.
-static const char *verdict(double target, const struct measure_result *r) {
-    bool at_least = target < 0;
-    if (at_least) target = -target;
-    if (target == 0) return NULL;
-    const struct estimate *v = &r->value;
-    if (!v->defined || r->small || (v->bounded && v->lo < target && target < v->hi)) return "cannot know";
-    return (at_least ? v->value >= target : v->value <= target) ? "met" : "missed";
-}
-
 static void put_target(struct json_writer *w, const struct measure_target *t,
                        const struct measure_result *r) {
-    const char *said = verdict(t->value, r);
-    if (!said) return;
+    static const char *const verdicts[] = { "cannot know", "met", "missed" };
+    if (t->value == 0) return;
     jw_key(w, STR("target"));
     jw_object(w);
     put_f64(w, t->value < 0 ? "at_least" : "at_most", t->value < 0 ? -t->value : t->value);
     put_text(w, "of", t->whose);
-    put_text(w, "verdict", str_of(said));
+    put_text(w, "verdict", str_of(verdicts[measure_judge(&r->value, r->small, t->value)]));
     jw_object_end(w);
 }
 

@@ -14,6 +14,8 @@ struct judging {
     int64_t as_of;
     uint32_t n_series;
     struct measure_result now[MEASURE_COUNT], before[MEASURE_COUNT];
+    struct measure_target targets[MEASURE_COUNT];
+    double aims[MEASURE_COUNT]; // the values of these
     struct finding_facts facts;
 };
 
@@ -24,6 +26,13 @@ static struct answer_ask window_before(const struct answer_ask *ask) {
     return b;
 }
 
+static enum err read_targets(struct judging *j) {
+    for (unsigned m = 0; m < MEASURE_COUNT; m++) {
+        TRY(answer_target(j->db, &j->arena, &j->ask->scope, (enum measure)m, &j->targets[m]));
+        j->aims[m] = j->targets[m].value;
+    }
+    return ERR_OK;
+}
 static enum err judging_read(struct judging *j) {
     struct answer_ask before = window_before(j->ask);
     uint32_t n_before;
@@ -31,6 +40,7 @@ static enum err judging_read(struct judging *j) {
     TRY(db_number(j->db, "SELECT max(id) FROM event", &j->as_of));
     TRY(answer_results(j->db, &j->arena, j->ask, j->now, &j->n_series));
     TRY(answer_results(j->db, &j->arena, &before, j->before, &n_before));
+    TRY(read_targets(j));
     return situation_read(j->db, &j->arena, &s, &j->facts);
 }
 
@@ -79,7 +89,7 @@ struct judged {
 };
 
 static enum err judge(struct judging *j, struct judged *out) {
-    struct finding_case c = { &j->arena, j->now, j->before, &j->facts };
+    struct finding_case c = { &j->arena, j->now, j->before, &j->facts, j->aims };
     profile_rules(&c, out->rules);
     profile_ladder(&c, out->dimensions);
     profile_modes(&c, out->modes);
@@ -89,7 +99,13 @@ static enum err judge(struct judging *j, struct judged *out) {
 static void put_dimension(struct json_writer *w, const struct judging *j, const struct profile_dimension *d) {
     jw_object(w);
     put_text(w, "name", str_of(d->name));
-    put_u64(w, "level", d->level);
+    if (d->level == d->most) {
+        put_u64(w, "level", d->level);
+    } else {
+        put_u64(w, "at_least", d->level);
+        put_u64(w, "at_most", d->most);
+        put_text(w, "why", d->steps[d->level].evidence);
+    }
     put_findings(w, "steps", j, d->steps, PROFILE_STEPS);
     jw_object_end(w);
 }
@@ -114,15 +130,12 @@ static enum err put_profile(struct judging *j, struct json_writer *w) {
 
 // --- the report --------------------------------------------------------------------------------------------
 
-static enum err put_measure(struct judging *j, enum measure m, struct json_writer *w) {
+static void put_measure(struct judging *j, enum measure m, struct json_writer *w) {
     struct figure_id f = answer_figure(j->ask, m, j->as_of);
-    struct measure_target target;
-    TRY(answer_target(j->db, &j->arena, &j->ask->scope, m, &target));
     jw_object(w);
-    put_result(w, &f, &j->now[m], &target, j->ask->year);
+    put_result(w, &f, &j->now[m], &j->targets[m], j->ask->year);
     if (j->before[m].value.defined) put_f64(w, "before", j->before[m].value.value);
     jw_object_end(w);
-    return ERR_OK;
 }
 
 enum { REPORT_FAILED_MAX = 20 };
@@ -155,7 +168,7 @@ static enum err put_report(struct judging *j, struct json_writer *w) {
     put_finding(w, j, &t->rules[profile_headline(t->rules)]);
     jw_key(w, STR("measures"));
     jw_array(w);
-    for (unsigned m = 0; m < MEASURE_COUNT; m++) TRY(put_measure(j, (enum measure)m, w));
+    for (unsigned m = 0; m < MEASURE_COUNT; m++) put_measure(j, (enum measure)m, w);
     jw_array_end(w);
     TRY(put_failed(j, w));
     jw_object_end(w);

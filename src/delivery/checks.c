@@ -77,10 +77,15 @@ static const char on_call[] =
 static void check_rate(struct checking *k, struct finding *f, enum measure m, double most) {
     const struct measure_result *r = k->world->measures ? &k->world->measures[m] : NULL;
     finding_uses(f, m);
+    enum measure_verdict v = r ? measure_judge(&r->value, r->small, most) : MEASURE_UNKNOWN;
     if (!r || !r->value.defined || r->small)
         finding_says(f, k->arena, FINDING_UNKNOWN, "%s: too few rows to tell", measure_info(m)->title);
+    else if (v == MEASURE_UNKNOWN)
+        finding_says(f, k->arena, FINDING_UNKNOWN, "%s %.3g %%, may be %.3g to %.3g %% (at most %.3g %%)",
+                     measure_info(m)->title, 100 * r->value.value, 100 * r->value.lo, 100 * r->value.hi,
+                     100 * most);
     else
-        finding_says(f, k->arena, when(r->value.value <= most), "%s %.3g %% (at most %.3g %%)",
+        finding_says(f, k->arena, when(v == MEASURE_MET), "%s %.3g %% (at most %.3g %%)",
                      measure_info(m)->title, 100 * r->value.value, 100 * most);
 }
 static void check_flags(struct checking *k, struct finding *f) {

@@ -59,6 +59,7 @@ struct finding_case {
     const struct measure_result *now;    // [MEASURE_COUNT], of the window
     const struct measure_result *before; // the same of the window before it
     const struct finding_facts *facts;
+    const double *targets; // [MEASURE_COUNT], of the scope, as measure_info has them; NULL: those
 };
 
 // A finding on its way. The evidence is formatted into the arena; when that is full, it is empty.

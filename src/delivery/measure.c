@@ -362,6 +362,12 @@ static void conclude(struct measuring *r) {
     }
 }
 
+enum measure_verdict measure_judge(const struct estimate *v, bool small, double target) {
+    double bound = target < 0 ? -target : target;
+    if (!v->defined || small || (v->bounded && v->lo < bound && bound < v->hi)) return MEASURE_UNKNOWN;
+    return (target < 0 ? v->value >= bound : v->value <= bound) ? MEASURE_MET : MEASURE_MISSED;
+}
+
 void measure_begin(struct measuring *m, struct arena *a, const struct measure_ask *ask, measure_watch *watch,
                    void *ctx) {
     *m = (struct measuring){ .arena = a, .ask = *ask, .watch = watch, .ctx = ctx };

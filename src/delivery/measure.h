@@ -89,6 +89,12 @@ struct measure_result {
     unsigned n_left_out;
 };
 
+// A value against a target, as everything that is said of it goes by: not to be known where there is no
+// value, where it is of too few rows, or where its interval holds the target.
+enum measure_verdict { MEASURE_UNKNOWN, MEASURE_MET, MEASURE_MISSED };
+// target: negative is at least its absolute value.
+enum measure_verdict measure_judge(const struct estimate *v, bool small, double target);
+
 // A row that was looked at: a rollout, a commit of it, an incident, or what an input holds.
 struct measure_row {
     const struct series *series;

@@ -23,16 +23,77 @@ static double hours(double seconds) {
 static double percent(double share) {
     return share * 100;
 }
-static enum finding_answer when(bool holds) {
-    return holds ? FINDING_YES : FINDING_NO;
+static enum finding_answer when(bool it_does) {
+    return it_does ? FINDING_YES : FINDING_NO;
+}
+// Of what is said to be too much, or too little.
+static enum finding_answer holds(enum measure_verdict v) {
+    return v == MEASURE_UNKNOWN ? FINDING_UNKNOWN : when(v == MEASURE_MISSED);
 }
 
-// A share against the most that it may be.
+struct amount {
+    char z[32];
+};
+
+// A value of a measure as people say it.
+static struct amount amount_of(enum measure m, double v) {
+    static const struct {
+        double seconds;
+        const char *unit;
+    } units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+    struct amount a;
+    enum measure_kind kind = measure_info(m)->kind;
+    unsigned u = 0;
+    while (u < 3 && v < units[u].seconds) u++;
+    if (kind == MEASURE_TIME)
+        (void)snprintf(a.z, sizeof a.z, "%.3g %s", v / units[u].seconds, units[u].unit);
+    else
+        (void)snprintf(a.z, sizeof a.z, "%.3g%s", kind == MEASURE_RATE ? percent(v) : v,
+                       kind == MEASURE_RATE        ? " %"
+                       : kind == MEASURE_FREQUENCY ? " a day"
+                                                   : "");
+    return a;
+}
+// "Change failure rate 20 % (1 of 5, may be 3.62 % to 62.5 %; at most 15 %)" as one more clause of a text of
+// len bytes, which has room for size; returns its length then.
+static size_t say_measure(char *text, size_t size, size_t len, enum measure m, const struct measure_result *r,
+                          double target) {
+    const struct estimate *v = &r->value;
+    const char *title = measure_info(m)->title;
+    char rows[64], likely[80] = "";
+    if (measure_info(m)->kind == MEASURE_RATE)
+        (void)snprintf(rows, sizeof rows, "%llu of %llu", (unsigned long long)r->numerator,
+                       (unsigned long long)r->denominator);
+    else
+        (void)snprintf(rows, sizeof rows, "%llu rows", (unsigned long long)r->n);
+    if (r->small)
+        (void)snprintf(likely, sizeof likely, ", too few to tell");
+    else if (measure_judge(v, r->small, target) == MEASURE_UNKNOWN)
+        (void)snprintf(likely, sizeof likely, ", may be %s to %s", amount_of(m, v->lo).z,
+                       amount_of(m, v->hi).z);
+    int more = v->defined
+                   ? snprintf(text + len, size - len, "%s%s %s (%s%s; %s %s)", len ? "; " : "", title,
+                              amount_of(m, v->value).z, rows, likely, target < 0 ? "at least" : "at most",
+                              amount_of(m, target < 0 ? -target : target).z)
+                   : snprintf(text + len, size - len, "%s%s unknown", len ? "; " : "", title);
+    return more < 0 ? len : len + (size_t)more < size ? len + (size_t)more : size - 1;
+}
+
+// What the scope's own target is, else this one.
+static double target_or(const struct finding_case *c, enum measure m, double target) {
+    return c->targets && c->targets[m] != 0 ? c->targets[m] : target;
+}
+static double target_of(const struct finding_case *c, enum measure m) {
+    return target_or(c, m, measure_info(m)->target);
+}
+
+// A share of what is there against the most that it may be. One is enough where there may be none.
 static void judge_share(const struct finding_case *c, struct finding *f, struct finding_share s, double most,
                         const char *what) {
+    bool is_certain = most == 0 && s.k > 0;
     if (s.n == 0)
         finding_says(f, c->arena, FINDING_UNKNOWN, "no data (%s)", what);
-    else if (!finding_share_known(s))
+    else if (!finding_share_known(s) && !is_certain)
         finding_says(f, c->arena, FINDING_UNKNOWN, "%llu of %llu %s: too few to tell",
                      (unsigned long long)s.k, (unsigned long long)s.n, what);
     else
@@ -41,32 +102,13 @@ static void judge_share(const struct finding_case *c, struct finding *f, struct 
                      (unsigned long long)s.n, what, percent(finding_share_of(s)), percent(most));
 }
 
-// A measure against the most (of a share, or seconds) that it may be.
-static void judge_rate(const struct finding_case *c, struct finding *f, enum measure m, double most) {
+// A measure against its target: yes, where it is missed.
+static void judge(const struct finding_case *c, struct finding *f, enum measure m, double target) {
     const struct measure_result *r = now(c, m);
+    char text[256];
     finding_uses(f, m);
-    if (!tells(r))
-        finding_says(f, c->arena, FINDING_UNKNOWN, "%s: %llu rows, too few to tell", measure_info(m)->title,
-                     (unsigned long long)r->n);
-    else
-        finding_says(f, c->arena, when(r->value.value > most), "%s %.3g %% (%llu of %llu; at most %.3g %%)",
-                     measure_info(m)->title, percent(r->value.value), (unsigned long long)r->numerator,
-                     (unsigned long long)r->denominator, percent(most));
-}
-static void judge_time(const struct finding_case *c, struct finding *f, enum measure m, double most) {
-    const struct measure_result *r = now(c, m);
-    finding_uses(f, m);
-    if (!tells(r))
-        finding_says(f, c->arena, FINDING_UNKNOWN, "%s: %llu rows, too few to tell", measure_info(m)->title,
-                     (unsigned long long)r->n);
-    else
-        finding_says(f, c->arena, when(r->value.value > most),
-                     "%s %.3g h in the middle (%llu rows; at most %.3g h)", measure_info(m)->title,
-                     hours(r->value.value), (unsigned long long)r->n, hours(most));
-}
-static double target_of(enum measure m) {
-    double t = measure_info(m)->target;
-    return t < 0 ? -t : t;
+    size_t len = say_measure(text, sizeof text, 0, m, r, target);
+    finding_says(f, c->arena, holds(measure_judge(&r->value, r->small, target)), "%.*s", (int)len, text);
 }
 static void cannot_know(const struct finding_case *c, struct finding *f, const char *why) {
     finding_says(f, c->arena, FINDING_UNKNOWN, "%s", why);
@@ -98,7 +140,7 @@ static struct finding data_gaps(const struct finding_case *c) {
 static struct finding flaky_runs(const struct finding_case *c) {
     struct finding f =
         finding_begin("flaky-runs", "Pipelines are flaky", "Mend the pipeline before its speed");
-    judge_rate(c, &f, MEASURE_WASTED_RUN_RATE, FLAKY_MOST);
+    judge(c, &f, MEASURE_WASTED_RUN_RATE, target_or(c, MEASURE_WASTED_RUN_RATE, FLAKY_MOST));
     return f;
 }
 static struct finding budget_spent(const struct finding_case *c) {
@@ -146,55 +188,48 @@ static struct finding queue_long(const struct finding_case *c) {
     struct finding f = finding_begin("queue-long", "Runs wait longer than they run",
                                      "More runners, parallel stages, a cache");
     const struct measure_result *r = now(c, MEASURE_QUEUE_RATIO);
-    finding_uses(&f, MEASURE_QUEUE_RATIO);
-    if (!tells(r))
-        cannot_know(c, &f, "too few runs tell when they were queued");
-    else
-        finding_says(&f, c->arena, when(r->value.value > 1),
-                     "queue over run time %.3g in the middle, p90 %.3g (at most 1)", r->value.value,
-                     r->p90.value);
+    judge(c, &f, MEASURE_QUEUE_RATIO, target_or(c, MEASURE_QUEUE_RATIO, 1));
+    if (r->p90.defined)
+        finding_says(&f, c->arena, f.answer, "%.*s; p90 %.3g", STR_ARG(f.evidence), r->p90.value);
     return f;
 }
 static struct finding detection_slow(const struct finding_case *c) {
     struct finding f = finding_begin("detection-slow", "Failures are detected late, or by people",
                                      "Instrument the routes that people report");
-    const struct measure_result *r = now(c, MEASURE_DETECT_TIME);
-    finding_uses(&f, MEASURE_DETECT_TIME);
-    if (tells(r) && r->value.value > target_of(MEASURE_DETECT_TIME))
-        finding_says(&f, c->arena, FINDING_YES,
-                     "%.3g min from impact to detection in the middle (at most %.3g)", r->value.value / 60,
-                     target_of(MEASURE_DETECT_TIME) / 60);
-    else
-        judge_share(c, &f, c->facts->by_person, 0.5, "incidents that a person detected");
+    judge(c, &f, MEASURE_DETECT_TIME, target_of(c, MEASURE_DETECT_TIME));
+    struct finding late = f;
+    judge_share(c, &f, c->facts->by_person, 0.5, "incidents that a person detected");
+    enum finding_answer both = late.answer == FINDING_YES || f.answer == FINDING_YES ? FINDING_YES
+                               : late.answer == FINDING_NO                           ? f.answer
+                                                                                     : FINDING_UNKNOWN;
+    finding_says(&f, c->arena, both, "%.*s; %.*s", STR_ARG(late.evidence), STR_ARG(f.evidence));
     return f;
 }
 static struct finding no_canary(const struct finding_case *c) {
     struct finding f = finding_begin(
         "no-canary", "Changes fail too often, and none goes to a few users first", "Roll out progressively");
-    const struct measure_result *r = now(c, MEASURE_CHANGE_FAILURE_RATE);
-    double most = target_of(MEASURE_CHANGE_FAILURE_RATE);
-    finding_uses(&f, MEASURE_CHANGE_FAILURE_RATE);
+    uint64_t n = c->facts->canaries;
+    judge(c, &f, MEASURE_CHANGE_FAILURE_RATE, target_of(c, MEASURE_CHANGE_FAILURE_RATE));
     finding_uses(&f, MEASURE_CANARY_FAILURE_RATE);
-    if (!tells(r))
-        cannot_know(c, &f, "too few rollouts to tell how many fail");
-    else
-        finding_says(&f, c->arena, when(c->facts->canaries == 0 && r->value.value > most),
-                     "%.3g %% of rollouts failed (at most %.3g %%), %llu canaries", percent(r->value.value),
-                     percent(most), (unsigned long long)c->facts->canaries);
+    finding_says(&f, c->arena, n ? FINDING_NO : f.answer, "%.*s; %llu canaries", STR_ARG(f.evidence),
+                 (unsigned long long)n);
     return f;
 }
 static struct finding rollback_slow(const struct finding_case *c) {
     struct finding f =
         finding_begin("rollback-slow", "Rollbacks are slow", "Let a trigger roll back by itself");
-    judge_time(c, &f, MEASURE_ROLLBACK_TIME, target_of(MEASURE_ROLLBACK_TIME));
+    judge(c, &f, MEASURE_ROLLBACK_TIME, target_of(c, MEASURE_ROLLBACK_TIME));
     return f;
 }
 static struct finding restore_slow(const struct finding_case *c) {
     struct finding f = finding_begin("restore-slow", "Restoring is slow, and no runbook tells how",
                                      "Write the runbook and put it into the catalogue");
-    judge_time(c, &f, MEASURE_RESTORE_TIME, target_of(MEASURE_RESTORE_TIME));
+    struct finding_share s = c->facts->no_runbook;
+    judge(c, &f, MEASURE_RESTORE_TIME, target_of(c, MEASURE_RESTORE_TIME));
     if (f.answer == FINDING_YES)
-        judge_share(c, &f, c->facts->no_runbook, 0, "services with incidents that have no runbook");
+        finding_says(&f, c->arena, when(s.k > 0),
+                     "%.*s; %llu of %llu services with incidents have no runbook", STR_ARG(f.evidence),
+                     (unsigned long long)s.k, (unsigned long long)s.n);
     return f;
 }
 static struct finding incidents_repeat(const struct finding_case *c) {
@@ -343,59 +378,24 @@ unsigned profile_headline(const struct finding all[static PROFILE_RULES]) {
 
 struct test {
     enum measure measure;
-    double bound; // negative: at least its absolute value
+    double target; // negative: at least its absolute value
 };
-
-struct amount {
-    char z[32];
-};
-
-// A value of a measure as people say it.
-static struct amount amount_of(enum measure m, double v) {
-    static const struct {
-        double seconds;
-        const char *unit;
-    } units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
-    struct amount a;
-    enum measure_kind kind = measure_info(m)->kind;
-    unsigned u = 0;
-    while (u < 3 && v < units[u].seconds) u++;
-    if (kind == MEASURE_TIME)
-        (void)snprintf(a.z, sizeof a.z, "%.3g %s", v / units[u].seconds, units[u].unit);
-    else
-        (void)snprintf(a.z, sizeof a.z, "%.3g%s", kind == MEASURE_RATE ? percent(v) : v,
-                       kind == MEASURE_RATE        ? " %"
-                       : kind == MEASURE_FREQUENCY ? " a day"
-                                                   : "");
-    return a;
-}
 
 // Yes when all tests pass, no when one fails, else cannot know.
 static struct finding step_of(const struct finding_case *c, const char *name, const char *text,
                               const struct test *tests, unsigned n) {
     struct finding f = finding_begin(name, text, NULL);
     enum finding_answer answer = FINDING_YES;
-    char said[400];
+    char said[500];
     size_t len = 0;
     for (unsigned i = 0; i < n; i++) {
-        const struct measure_result *r = now(c, tests[i].measure);
-        bool at_least = tests[i].bound < 0;
-        double bound = at_least ? -tests[i].bound : tests[i].bound;
-        bool good = r->value.defined && (at_least ? r->value.value >= bound : r->value.value <= bound);
-        finding_uses(&f, tests[i].measure);
-        if (!tells(r)) {
-            if (answer == FINDING_YES) answer = FINDING_UNKNOWN;
-        } else if (!good)
-            answer = FINDING_NO;
-        int more =
-            r->value.defined
-                ? snprintf(said + len, sizeof said - len, "%s%s %s (%s %s)%s", len ? "; " : "",
-                           measure_info(tests[i].measure)->title,
-                           amount_of(tests[i].measure, r->value.value).z, at_least ? "at least" : "at most",
-                           amount_of(tests[i].measure, bound).z, r->small ? ", too few rows" : "")
-                : snprintf(said + len, sizeof said - len, "%s%s unknown", len ? "; " : "",
-                           measure_info(tests[i].measure)->title);
-        if (more > 0) len = len + (size_t)more < sizeof said ? len + (size_t)more : sizeof said - 1;
+        enum measure m = tests[i].measure;
+        const struct measure_result *r = now(c, m);
+        enum measure_verdict v = measure_judge(&r->value, r->small, tests[i].target);
+        finding_uses(&f, m);
+        if (v == MEASURE_MISSED) answer = FINDING_NO;
+        if (v == MEASURE_UNKNOWN && answer == FINDING_YES) answer = FINDING_UNKNOWN;
+        len = say_measure(said, sizeof said, len, m, r, tests[i].target);
     }
     finding_says(&f, c->arena, answer, "%.*s", (int)len, said);
     return f;
@@ -412,6 +412,7 @@ void profile_ladder(const struct finding_case *c, struct profile_dimension out[s
         { STEP("pipelines", "Builds are automatic", { MEASURE_PIPELINE_SUCCESS_RATE, -0.5 }),
           STEP("trusted", "Builds are fast and can be trusted", { MEASURE_PIPELINE_SUCCESS_RATE, -0.98 },
                { MEASURE_WASTED_RUN_RATE, FLAKY_MOST }, { MEASURE_CI_TIME, 1800 }) },
+        0,
         0
     };
     out[1] = (struct profile_dimension){
@@ -419,6 +420,7 @@ void profile_ladder(const struct finding_case *c, struct profile_dimension out[s
         { STEP("reviewed", "Most changes are reviewed", { MEASURE_UNREVIEWED_RATE, 0.5 }),
           STEP("soon", "All changes are reviewed within a day", { MEASURE_UNREVIEWED_RATE, 0.05 },
                { MEASURE_REVIEW_TIME, DAY }) },
+        0,
         0
     };
     out[2] = (struct profile_dimension){
@@ -427,6 +429,7 @@ void profile_ladder(const struct finding_case *c, struct profile_dimension out[s
                { MEASURE_AUTOMATED_RATE, -0.5 }),
           STEP("daily", "Deploys are automatic and daily", { MEASURE_DEPLOYMENT_FREQUENCY, -1.0 },
                { MEASURE_AUTOMATED_RATE, -0.8 }, { MEASURE_LEAD_TIME, DAY }) },
+        0,
         0
     };
     out[3] = (struct profile_dimension){
@@ -435,12 +438,14 @@ void profile_ladder(const struct finding_case *c, struct profile_dimension out[s
           STEP("progressive", "Releases are progressive, rollbacks automatic",
                { MEASURE_CANARY_FAILURE_RATE, 1 }, { MEASURE_AUTOMATIC_ROLLBACK_RATE, -0.5 },
                { MEASURE_CHANGE_FAILURE_RATE, 0.15 }) },
+        0,
         0
     };
     out[4] = (struct profile_dimension){
         "detect",
         { STEP("alerts", "Detection is measured", { MEASURE_DETECT_TIME, DAY }),
           STEP("minutes", "Failures are detected within minutes", { MEASURE_DETECT_TIME, 300 }) },
+        0,
         0
     };
     out[5] = (struct profile_dimension){
@@ -448,11 +453,14 @@ void profile_ladder(const struct finding_case *c, struct profile_dimension out[s
         { STEP("day", "Service is restored within a day", { MEASURE_RESTORE_TIME, DAY }),
           STEP("hour", "Service is restored within an hour", { MEASURE_RESTORE_TIME, 3600 },
                { MEASURE_FAILED_DEPLOYMENT_RECOVERY, 3600 }) },
+        0,
         0
     };
-    for (unsigned d = 0; d < PROFILE_DIMENSIONS; d++)
-        while (out[d].level < PROFILE_STEPS && out[d].steps[out[d].level].answer == FINDING_YES)
-            out[d].level++;
+    for (unsigned d = 0; d < PROFILE_DIMENSIONS; d++) {
+        struct profile_dimension *o = &out[d];
+        while (o->level < PROFILE_STEPS && o->steps[o->level].answer == FINDING_YES) o->level++;
+        while (o->most < PROFILE_STEPS && o->steps[o->most].answer != FINDING_NO) o->most++;
+    }
 }
 
 // --- failure modes -----------------------------------------------------------------------------------------
@@ -497,7 +505,7 @@ void profile_modes(const struct finding_case *c, struct finding out[static PROFI
     out[0].name = "pipeline-bottleneck";
     out[1] = flaky_runs(c);
     out[1].name = "flaky-tests";
-    judge_rate(c, &out[1], MEASURE_FLAKY_TEST_RATE, FLAKY_MOST);
+    judge(c, &out[1], MEASURE_FLAKY_TEST_RATE, target_or(c, MEASURE_FLAKY_TEST_RATE, FLAKY_MOST));
     out[2] = mode_share(c, "rollback-failed", "Rollbacks fail or stay partial", k->rollback_errors, 0,
                         "rollbacks that did not end well");
     out[3] = flags_stale(c);

@@ -15,11 +15,12 @@ void profile_rules(const struct finding_case *c, struct finding out[static PROFI
 unsigned profile_headline(const struct finding rules[static PROFILE_RULES]);
 
 // A dimension stands on the last step up to which all are answered yes: 0 manual and monthly, 1
-// automated and weekly, 2 progressive and daily.
+// automated and weekly, 2 progressive and daily. Where the next step cannot be known, it may stand as high
+// as the last one before a no.
 struct profile_dimension {
     const char *name;
     struct finding steps[PROFILE_STEPS];
-    unsigned level;
+    unsigned level, most;
 };
 void profile_ladder(const struct finding_case *c, struct profile_dimension out[static PROFILE_DIMENSIONS]);
 

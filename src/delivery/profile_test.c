@@ -83,7 +83,7 @@ static void plant_fini(struct plant *p) {
     arena_fini(&p->arena);
 }
 static struct finding_case case_of(struct plant *p) {
-    return (struct finding_case){ &p->arena, p->now, p->before, &p->facts };
+    return (struct finding_case){ &p->arena, p->now, p->before, &p->facts, NULL };
 }
 static const struct finding *rule(struct plant *p, const char *name) {
     struct finding_case c = case_of(p);
@@ -122,7 +122,7 @@ TEST(profile_without_data_is_not_praised) {
     struct profile_dimension d[PROFILE_DIMENSIONS];
     profile_ladder(&c, d);
     for (unsigned i = 0; i < PROFILE_DIMENSIONS; i++)
-        CHECK(d[i].level == 0 && d[i].steps[0].answer == FINDING_UNKNOWN);
+        CHECK(d[i].level == 0 && d[i].most == PROFILE_STEPS && d[i].steps[0].answer == FINDING_UNKNOWN);
     plant_fini(&p);
 }
 
@@ -191,6 +191,65 @@ TEST(profile_too_few_rows_do_not_decide) {
     p.facts.repeated = (struct finding_share){ 3, MEASURE_SMALL - 1 };
     CHECK(rule(&p, "flaky-runs")->answer == FINDING_UNKNOWN);
     CHECK(rule(&p, "incidents-repeat")->answer == FINDING_UNKNOWN);
+    p.now[MEASURE_DETECT_TIME] = value_of(60, MEASURE_SMALL - 1);
+    CHECK(rule(&p, "detection-slow")->answer == FINDING_UNKNOWN); // whoever detected the others
+    plant_fini(&p);
+}
+
+// A rule, a step and the target's own line go by one verdict.
+TEST(profile_an_interval_that_holds_the_target_does_not_decide) {
+    struct plant p;
+    plant_good(&p);
+    p.facts.canaries = 0;
+    struct measure_result *r = &p.now[MEASURE_CHANGE_FAILURE_RATE];
+    *r = value_of(0.2, 5);
+    r->value.bounded = true;
+    r->value.lo = 0.0362;
+    r->value.hi = 0.6245;
+    const struct finding *f = rule(&p, "no-canary");
+    CHECK(f->answer == FINDING_UNKNOWN);
+    CHECK(
+        str_eq(f->evidence, STR("Change failure rate 20 % (1 of 5, may be 3.62 % to 62.5 %; at most 15 %); 0 "
+                                "canaries")));
+    struct finding_case c = case_of(&p);
+    struct profile_dimension d[PROFILE_DIMENSIONS];
+    profile_ladder(&c, d);
+    CHECK(d[3].steps[1].answer == FINDING_UNKNOWN);
+    r->value.lo = 0.16;
+    CHECK(rule(&p, "no-canary")->answer == FINDING_YES);
+    plant_fini(&p);
+}
+
+TEST(profile_rules_go_by_the_targets_of_the_scope) {
+    struct plant p;
+    double targets[MEASURE_COUNT] = { [MEASURE_ROLLBACK_TIME] = 120, [MEASURE_WASTED_RUN_RATE] = 0.005 };
+    plant_good(&p);
+    struct finding_case c = case_of(&p);
+    c.targets = targets;
+    profile_rules(&c, p.rules);
+    CHECK(strcmp(p.rules[1].name, "flaky-runs") == 0 && p.rules[1].answer == FINDING_YES);
+    CHECK(strcmp(p.rules[8].name, "rollback-slow") == 0 && p.rules[8].answer == FINDING_YES);
+    CHECK(p.rules[7].answer == FINDING_NO); // without one of its own, Takt's
+    plant_fini(&p);
+}
+
+// One is enough where there may be none, however few there are.
+TEST(profile_one_of_few_is_seen_where_none_may_be) {
+    struct plant p;
+    struct finding m[PROFILE_MODES];
+    plant_good(&p);
+    p.facts.mixed = (struct finding_share){ 1, 3 };
+    p.now[MEASURE_RESTORE_TIME] = value_of(4000, 100);
+    p.facts.no_runbook = (struct finding_share){ 1, 1 };
+    struct finding_case c = case_of(&p);
+    profile_modes(&c, m);
+    CHECK(strcmp(m[9].name, "partial-rollout") == 0 && m[9].answer == FINDING_YES);
+    CHECK(rule(&p, "restore-slow")->answer == FINDING_YES);
+    p.facts.mixed.k = 0;
+    profile_modes(&c, m);
+    CHECK(m[9].answer == FINDING_UNKNOWN);
+    p.facts.no_runbook.k = 0;
+    CHECK(rule(&p, "restore-slow")->answer == FINDING_NO);
     plant_fini(&p);
 }
 
@@ -205,9 +264,11 @@ TEST(profile_steps_stand_on_each_other) {
     p.now[MEASURE_CI_TIME] = value_of(600, 2);                // too few to tell
     profile_ladder(&c, d);
     CHECK(d[2].level == 1 && d[2].steps[1].answer == FINDING_NO);
-    CHECK(str_starts(d[2].steps[1].evidence, STR("Deployment frequency 0.3 a day (at least 1 a day); ")));
-    CHECK(str_starts(d[4].steps[1].evidence, STR("Time to detect 1 min (at most 5 min)")));
-    CHECK(d[0].level == 1 && d[0].steps[1].answer == FINDING_UNKNOWN);
+    CHECK(str_starts(d[2].steps[1].evidence,
+                     STR("Deployment frequency 0.3 a day (100 rows; at least 1 a day); ")));
+    CHECK(str_starts(d[4].steps[1].evidence, STR("Time to detect 1 min (100 rows; at most 5 min)")));
+    CHECK(d[0].level == 1 && d[0].most == 2 && d[0].steps[1].answer == FINDING_UNKNOWN);
+    CHECK(d[2].most == 1 && d[4].most == d[4].level);
     p.now[MEASURE_AUTOMATED_RATE] = value_of(0.2, 100);
     profile_ladder(&c, d);
     CHECK(d[2].level == 0);

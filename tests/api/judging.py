@@ -51,6 +51,9 @@ def profile_and_report():
         empty = ask(server, "profile", "Profile")
         assert empty["headline"]["name"] == "data-gaps", empty["headline"]
         send(server, list(history(now)))
+        cfr = next(m for m in ask(server, "measures", "Measures", window="1d")["measures"] if m["name"] == "change_failure_rate")
+        rules = answers(ask(server, "profile", "Profile", window="1d")["rules"])
+        assert cfr["value"] == 1 and cfr["target"]["verdict"] == rules["no-canary"] == "cannot know", (cfr, rules)
         profile = ask(server, "profile", "Profile", window="30d")
         rules = answers(profile["rules"])
         assert rules["data-gaps"] == "yes", profile["headline"]  # no history was imported: no commits are known
@@ -60,8 +63,11 @@ def profile_and_report():
         for f in profile["rules"]:
             for figure in f["figures"]:  # each opens to its rows
                 assert server.get_json(BASE + "why?" + urllib.parse.urlencode({"figure": figure}))["figure"] == figure
-        levels = {d["name"]: d["level"] for d in profile["dimensions"]}
-        assert levels["build"] == 1 and levels["review"] == 0, levels
+        build, review = ({d["name"]: d for d in profile["dimensions"]}[name] for name in ("build", "review"))
+        assert build["level"] == 1 and "why" not in build, build
+        assert "level" not in review and (review["at_least"], review["at_most"]) == (0, 2), review
+        assert review["why"] == review["steps"][0]["evidence"] == "Merged without a review unknown", review
+        assert "review     ?  cannot know which of 0 to 2: Merged without a review unknown" in takt("profile", *data)[1]
         server.request("PUT", BASE + "catalogue/shop", json.dumps({"owner": "ann"}).encode())
         assert answers(ask(server, "profile", "Profile", window="30d")["rules"])["no-owner"] == "no"
         report = ask(server, "report", "Report", window="7d")
