@@ -20,6 +20,7 @@
     X(CONTENT_TYPE, "content_type") \
     X(METHOD, "method") \
     X(PATH, "path") \
+    X(ORIGIN, "origin") \
     X(SIGNAL, "signal") \
     X(TIMEOUT, "timeout") \
     X(CONNECTIONS, "too_many_connections") \

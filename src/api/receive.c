@@ -43,16 +43,22 @@ static void put_header(struct headers *h, struct str name, struct str value) {
     h->list[h->n++] = (struct net_header){ name, value };
 }
 
-// Every answer has them, errors too: a page cannot read an answer without.
-static void put_cors(const struct api *a, const struct net_request *rq, struct headers *h) {
+// "*", or the origin, where pages of it may send; ptr NULL: they may not, or it is no page.
+static struct str allowed_origin(const struct api *a, const struct net_request *rq) {
     struct str origin = net_request_header(rq, STR("origin"));
     for (uint32_t i = 0; origin.ptr && i < a->opts.n_cors_origins; i++) {
         bool any = str_eq(a->opts.cors_origins[i], STR("*"));
-        if (!any && !str_eq(a->opts.cors_origins[i], origin)) continue;
-        put_header(h, STR("access-control-allow-origin"), any ? STR("*") : origin);
-        put_header(h, STR("vary"), STR("origin"));
-        return;
+        if (any || str_eq(a->opts.cors_origins[i], origin)) return any ? STR("*") : origin;
     }
+    return (struct str){ NULL, 0 };
+}
+
+// Every answer has them, errors too: a page cannot read an answer without.
+static void put_cors(const struct api *a, const struct net_request *rq, struct headers *h) {
+    struct str allowed = allowed_origin(a, rq);
+    if (!allowed.ptr) return;
+    put_header(h, STR("access-control-allow-origin"), allowed);
+    put_header(h, STR("vary"), STR("origin"));
 }
 
 static struct str type_of(enum body_format format) {
@@ -385,6 +391,11 @@ void otlp_handle(struct api *a, struct net_request *rq) {
         handle_grpc(a, rq);
     else if (str_eq(rq->method, STR("OPTIONS")) && str_starts(rq->path, STR("/v1/")))
         preflight(a, rq);
+    else if (is_page(rq) &&
+             !allowed_origin(a, rq).ptr) // a browser asks first, but not where names were moved
+        refuse_plain(
+            a, rq, REFUSE_ORIGIN, 403,
+            "pages of this origin may not send; the setting otlp.http.cors_origins lists those that may");
     else if (!str_eq(rq->path, STR("/v1/traces")))
         refuse_path(a, rq);
     else if (!str_eq(rq->method, STR("POST")))

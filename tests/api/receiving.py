@@ -96,6 +96,14 @@ def cors_only_for_named_origins():
         for origin, want in (("https://shop.test", "https://shop.test"), ("https://other.test", None)):
             _, head, _ = server.post_traces(b"", headers={"Origin": origin})
             assert head["Access-Control-Allow-Origin"] == want, (origin, head.items())
+        spans = otlp.encode(some())
+        # A page whose name was made to lead here is of one origin with us: its browser does not ask first.
+        moved = {"Origin": "http://evil.example:4318", "Host": "evil.example:4318"}
+        for headers, want in ((moved, 403), ({"Origin": "null"}, 403), ({"Origin": "https://shop.test"}, 200),
+                              ({"Host": "collector.example:4318"}, 200)):
+            status, _, body = server.post_traces(spans, headers=headers)
+            assert status == want, (headers, status, body)
+        assert server.metrics()["takt_spans_received_total"] == 2 * len(some()["resourceSpans"][0]["scopeSpans"][0]["spans"])
 
 
 def other_signals(server):
