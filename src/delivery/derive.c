@@ -14,6 +14,7 @@
 #include "delivery/pause.h"
 #include "delivery/pushes.h"
 #include "delivery/revert.h"
+#include "delivery/scoped.h"
 #include "delivery/words.h"
 
 // Of a deploy: a job's span told it, as hook_otlp.c names it.
@@ -359,14 +360,7 @@ static enum err clear_scope(struct deriving *s) {
         "DELETE FROM series WHERE service = ? AND environment = ?",
         "DELETE FROM stale WHERE service = ? AND environment = ?",
     };
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        struct db_row *r;
-        TRY(db_prepare(s->db, texts[i], &r));
-        db_bind_text(r, 1, s->service);
-        db_bind_text(r, 2, s->environment);
-        TRY(db_done(r));
-    }
-    return ERR_OK;
+    return scoped_run(s->db, texts, sizeof texts / sizeof *texts, s->service, s->environment);
 }
 
 static void bind_text_or_null(struct db_row *r, int at, struct str v) {

@@ -2,6 +2,7 @@
 #include "delivery/flows.h"
 
 #include "delivery/part.h"
+#include "delivery/scoped.h"
 
 #define FLOW_MEMORY_MAX (1ull << 30) // of one part of a repository
 
@@ -101,32 +102,25 @@ enum err flows_note_all(struct db *d) {
     " UNION SELECT m.sha, r.finished_at FROM rollout r JOIN rollout_merge m ON m.rollout = r.id WHERE " \
     "r.service = ?1 AND r.environment = ?2"
 
-static enum err run_in_scope(struct db *d, const char *sql, struct str service, struct str environment) {
-    struct db_row *r;
-    TRY(db_prepare(d, sql, &r));
-    db_bind_text(r, 1, service);
-    db_bind_text(r, 2, environment);
-    return db_done(r);
-}
-
 enum err flows_before(struct db *d, struct str service, struct str environment) {
-    TRY(db_run(d, "DELETE FROM delivered_before"));
-    TRY(run_in_scope(d, "INSERT OR IGNORE INTO delivered_before " DELIVERED, service, environment));
-    return run_in_scope(d,
-                        "DELETE FROM rollout_merge WHERE rollout IN (SELECT id FROM rollout WHERE service = "
-                        "?1 AND environment = ?2)",
-                        service, environment);
+    static const char *const texts[] = {
+        "DELETE FROM delivered_before",
+        "INSERT OR IGNORE INTO delivered_before " DELIVERED,
+        "DELETE FROM rollout_merge WHERE rollout IN (SELECT id FROM rollout WHERE service = ?1 AND "
+        "environment = ?2)",
+    };
+    return scoped_run(d, texts, sizeof texts / sizeof *texts, service, environment);
 }
 
 // What is in one of both and not in the other.
 enum err flows_after(struct db *d, struct str service, struct str environment) {
-    static const char sql[] =
+    static const char *const text =
         "WITH now AS (" DELIVERED "), moved AS (SELECT * FROM (SELECT * FROM now EXCEPT SELECT * FROM "
         "delivered_before)"
         " UNION SELECT * FROM (SELECT * FROM delivered_before EXCEPT SELECT * FROM now))"
         " INSERT OR IGNORE INTO stale_flow SELECT 0, ifnull(repo, ''), " PART_OF_CHANGE
         " FROM change WHERE merge_sha IN (SELECT lower(hex(sha)) FROM moved)";
-    return run_in_scope(d, sql, service, environment);
+    return scoped_run(d, &text, 1, service, environment);
 }
 
 // --- parts ------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 #include "delivery/near.h"
 
 #include "delivery/failure.h"
+#include "delivery/scoped.h"
 #include "delivery/words.h"
 #include "intake/stamp.h"
 
@@ -58,20 +59,6 @@ enum err near_forget_all(struct db *d) {
 
 // --- a scope derived anew ----------------------------------------------------------------------------------
 
-static enum err run_in_scope(struct db *d, const char *const *texts, size_t n, struct str service,
-                             struct str environment) {
-    for (size_t i = 0; i < n; i++) {
-        struct db_row *r;
-        TRY(db_prepare(d, texts[i], &r));
-        int values = db_values(r);
-        if (values >= 1) db_bind_text(r, 1, service);
-        if (values >= 2) db_bind_text(r, 2, environment);
-        if (values >= 3) db_bind_i64(r, 3, FAILURE_WINDOW_NS);
-        TRY(db_done(r));
-    }
-    return ERR_OK;
-}
-
 // What may be chosen, and which incidents have a cause that is no such choice.
 #define ROLLOUTS \
     "SELECT id, finished_at, production, deploy FROM rollout WHERE service = ?1 AND environment = ?2 AND " \
@@ -92,7 +79,7 @@ enum err near_before(struct db *d, struct str service, struct str environment, b
     int64_t any;
     TRY(db_number(d, "SELECT " ANY_NEIGHBOURS " OR EXISTS (SELECT 1 FROM verdict)", &any));
     *out_any = any != 0;
-    return any ? run_in_scope(d, texts, sizeof texts / sizeof *texts, service, environment) : ERR_OK;
+    return any ? scoped_run(d, texts, sizeof texts / sizeof *texts, service, environment) : ERR_OK;
 }
 
 enum err near_after(struct db *d, struct str service, struct str environment) {
@@ -109,7 +96,7 @@ enum err near_after(struct db *d, struct str service, struct str environment) {
         "INSERT OR IGNORE INTO near_stale SELECT * FROM (" DECIDED
         ") WHERE incident IN (SELECT incident FROM near)",
     };
-    return run_in_scope(d, texts, sizeof texts / sizeof *texts, service, environment);
+    return scoped_run(d, texts, sizeof texts / sizeof *texts, service, environment);
 }
 
 // --- choosing ----------------------------------------------------------------------------------------------
