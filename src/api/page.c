@@ -15,9 +15,12 @@ enum { SORTED_MAX = 5000 };
 
 enum sort { SORT_NEWEST, SORT_SLOWEST, SORT_SPANS };
 
+// The services, and behind them how many spans of all are in error.
 static enum err write_services(struct json_writer *w, struct str text) {
     struct services s;
     struct service_count c;
+    uint64_t errors = 0;
+    jw_key(w, STR("services"));
     jw_array(w);
     services_begin(&s, text);
     while (services_next(&s, &c)) {
@@ -29,8 +32,11 @@ static enum err write_services(struct json_writer *w, struct str text) {
         jw_key(w, STR("errors"));
         jw_u64(w, c.errors);
         jw_object_end(w);
+        errors += c.errors;
     }
     jw_array_end(w);
+    jw_key(w, STR("errors"));
+    jw_u64(w, errors);
     return services_end(&s);
 }
 
@@ -56,11 +62,6 @@ static enum err write_summary(struct json_writer *w, const struct trace_summary 
     jw_u64_str(w, t->duration_ns);
     jw_key(w, STR("spans"));
     jw_u64(w, t->spans);
-    jw_key(w, STR("errors"));
-    uint32_t errors;
-    TRY(services_errors(t->services, &errors));
-    jw_u64(w, errors);
-    jw_key(w, STR("services"));
     return write_services(w, t->services);
 }
 

@@ -20,13 +20,13 @@ struct command {
     const char *about;                 // one line
     const char *help;                  // the rest of --help
     int (*run)(int argc, char **argv); // argv[0] is the first word after the name
+    bool asks;                         // a server: it takes --server, and --ca for its certificate
 };
 extern const struct command commands[];
 extern const unsigned n_commands;
 
 // The command's own help, as --help prints it.
 void print_help(const struct command *c);
-bool command_asks(const struct command *c); // a server
 // "takt serve: …" and how to get help; returns EXIT_USAGE.
 int usage_error(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int failed(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3); // EXIT_FAILED

@@ -3,14 +3,10 @@
 
 #include "app/app.h"
 
-bool command_asks(const struct command *c) {
-    return strstr(c->help, "--server URL") != NULL;
-}
-
 void print_help(const struct command *c) {
     printf("usage: takt %s%s%s\n\n%s\n", c->name, c->usage[0] ? " " : "", c->usage, c->about);
     if (c->help[0]) printf("\n%s", c->help);
-    if (command_asks(c))
+    if (c->asks)
         puts("For a server whose certificate a private authority signed: --ca FILE (PEM), or $TAKT_CA.");
 }
 

@@ -14,7 +14,7 @@
     "An address is HOST:PORT; port 0 takes a free one, \"off\" switches the listener off.\n"
 
 const struct command commands[] = {
-    { "serve", "[flags]", "Runs the server.", CONFIG_FLAGS_HELP, run_serve },
+    { "serve", "[flags]", "Runs the server.", CONFIG_FLAGS_HELP, run_serve, false },
     { "demo", "[flags]", "Runs the server with a live, made-up shop, in a directory that is gone afterwards.",
       "The shop ships, and its tools tell of it as real ones do (webhooks of GitHub, Argo Rollouts, "
       "PagerDuty\n"
@@ -32,7 +32,7 @@ const struct command commands[] = {
       "  --seed N             the same seed makes the same shop and the same story (1)\n"
       "  --no-ships           only traces: every service in three versions, no "
       "deliveries\n" CONFIG_FLAGS_HELP,
-      run_demo },
+      run_demo, false },
     { "load", "[flags]", "Sends made-up traces to any OTLP receiver.",
       "  --target URL         http://HOST:4318 (the default: on this machine) or grpc://HOST:4317\n"
       "  --rate N             spans per second (1000); 0 = as fast as they are taken\n"
@@ -43,18 +43,18 @@ const struct command commands[] = {
       "  --ships URL          the open shop ships too, as in the demo but without git histories, and tells "
       "the\n"
       "                       Takt at URL of it (http://127.0.0.1:3200)\n",
-      run_load },
+      run_load, false },
     { "trace", "ID [flags]", "Prints one trace.",
       "  --json               as OTLP/JSON\n"
       "  --server URL         of a server ($TAKT_SERVER, else http://127.0.0.1:3200)\n"
       "  --data DIR           straight from a data directory; takes no lock, writes nothing\n",
-      run_trace },
+      run_trace, true },
     { "delete", "ID… | --everything [flags]", "Deletes traces for good.",
       "  --everything         all traces that there are\n"
       "  --server URL         of a server ($TAKT_SERVER, else http://127.0.0.1:3200)\n"
       "Returns when no question shows them any more and no restart brings them back. What a sender sends\n"
       "of them later is kept.\n",
-      run_delete },
+      run_delete, true },
     { "query", "'TRACEQL' [flags]", "Searches traces, or draws metrics over them.",
       "  --since D            how far back: 15m, 1h (the default), 7d\n"
       "  --from T --to T      instead: from when to when, 2026-01-31T12:00:00Z or unix seconds\n"
@@ -65,7 +65,7 @@ const struct command commands[] = {
       "  --data DIR           straight from a data directory; takes no lock, writes nothing\n"
       "A search prints a line per set of spans; metrics a plot per series, compare() a table. Times are\n"
       "UTC.\n",
-      run_query },
+      run_query, true },
     { "event", "KIND --FIELD VALUE …", "Sends an event of delivery: a deploy, an incident, …",
       "  KIND                 deploy, incident, change, review, run, task, test_run, artifact, canary,\n"
       "                       flag_change, verdict, alert\n"
@@ -78,7 +78,7 @@ const struct command commands[] = {
       "A deployment that just ended well:\n"
       "  takt event deploy --service shop --environment production --version v42 --commit SHA --state "
       "success\n",
-      run_event },
+      run_event, true },
     { "import git", "PATH [flags]", "Takes a repository's history, and its tags as deployments.",
       "  --service S          whose deployments the tags are\n"
       "  --env E              where (production)\n"
@@ -88,7 +88,7 @@ const struct command commands[] = {
       "  --data DIR           into which data directory (./takt-data)\n"
       "  --server URL         to a server that runs, instead; with $TAKT_TOKEN where /events has a secret\n"
       "Without --tags it lists the patterns that tags follow. A second run takes only what is new.\n",
-      run_import_git },
+      run_import_git, true },
 #define SCOPE_HELP SCOPE_HELP_OF("30d, 90d (the default), 365d")
 #define SCOPE_HELP_OF(windows) \
     "  --service S          one service; all without it\n" \
@@ -112,33 +112,33 @@ const struct command commands[] = {
       "  --change K           another kind of change: config, schema, infrastructure, edge\n"
       "  --flag-age D         how long a flag may stay unchanged: 30d (as the server has it, else 90d)\n"
       "  --with-rollbacks, --with-redeploys   count these as deployments too\n" WHERE_HELP,
-      run_dora },
+      run_dora, true },
     { "deploys", "[flags]", "Rollouts, the newest first.",
       SCOPE_HELP
       "  --limit N            rows\n" WHERE_HELP
       "With --service also: versions in traffic that nobody reported, rollouts that never served.\n",
-      run_deploys },
+      run_deploys, true },
     { "why", "FIGURE [flags]", "A number of `takt dora`, its definition and every row behind it.",
       "  --then               as it was when the figure was printed: of the events that were there by then\n"
       "  --limit N            rows\n" WHERE_HELP,
-      run_why },
+      run_why, true },
     { "profile", "[flags]",
       "What holds the tempo back most, how mature each dimension is, which failure modes show.",
-      SCOPE_HELP WHERE_HELP, run_profile },
+      SCOPE_HELP WHERE_HELP, run_profile, true },
     { "report", "[flags]", "A week at a glance: each measure beside the week before, and what failed.",
       SCOPE_HELP_OF("7d (the default), 30d, 90d") "  --html               as a page of its own\n" WHERE_HELP,
-      run_report },
+      run_report, true },
     { "ready", "SERVICE [flags]", "Is a service ready for production? Answered from data.", WHERE_HELP,
-      run_ready },
+      run_ready, true },
     { "incident", "ID [flags]", "What is known of an incident, and what to look at.",
-      "  ID                   its key, or the end of it\n" WHERE_HELP, run_incident },
+      "  ID                   its key, or the end of it\n" WHERE_HELP, run_incident, true },
     { "impact", "ROLLOUT [flags]",
       "What a rollout, or a change of a flag, did to errors and latency, from its traces, and the verdict.",
       "  ROLLOUT              its id, as `takt deploys --json` shows it, or the key of a deploy; of a flag "
       "the\n"
       "                       key of a change, or its name, whose last change is meant\n"
       "  --fresh              computed now, not what was recorded\n" WHERE_HELP,
-      run_impact },
+      run_impact, true },
     { "compare", "--service S --baseline V --candidate V --fail-if C [flags]",
       "Compares two versions from their traces, for a pipeline.",
       "  --fail-if C          'errors > +0.5 points', 'errors > +50 %', 'errors > 2 %', 'p99 > +10 %',\n"
@@ -149,23 +149,23 @@ const struct command commands[] = {
       "Exits with 0 when every condition holds, 2 when one is broken, 4 when too little is known to say, 1 "
       "after\n"
       "an error.\n",
-      run_compare },
+      run_compare, true },
     { "catalogue check", "FILE", "Says whether a catalogue of services is valid, and where it is not.", "",
-      run_catalogue_check },
+      run_catalogue_check, false },
     { "catalogue", "[flags]", "Services, their teams, environments and repositories.", WHERE_HELP,
-      run_catalogue },
+      run_catalogue, true },
     { "reprocess", "[flags]", "Makes all facts of delivery again from the events.",
       "  --server URL         of a server ($TAKT_SERVER, else http://127.0.0.1:3200)\n"
       "  --data DIR           in a data directory that no server uses\n",
-      run_reprocess },
+      run_reprocess, true },
     { "backup", "FILE [--data DIR]",
-      "Copies the facts of delivery into a new file, also while a server runs.", "", run_backup },
+      "Copies the facts of delivery into a new file, also while a server runs.", "", run_backup, false },
     { "config check", "[FILE] [flags]", "Says whether a configuration is valid, and where it is not.",
-      CONFIG_FLAGS_HELP, run_config_check },
+      CONFIG_FLAGS_HELP, run_config_check, false },
     { "config print", "[FILE] [flags]", "Prints every setting with its meaning and value.",
-      "  --markdown           the reference in docs/config.md\n" CONFIG_FLAGS_HELP, run_config_print },
+      "  --markdown           the reference in docs/config.md\n" CONFIG_FLAGS_HELP, run_config_print, false },
     { "block stat", "[DIR] [--json]", "Bytes of every column of all blocks in a data directory.", "",
-      run_block_stat },
+      run_block_stat, false },
 };
 const unsigned n_commands = sizeof commands / sizeof *commands;
 
@@ -256,7 +256,7 @@ static int run(int argc, char **argv) {
         return EXIT_DONE;
     }
     int n = argc - 1 - words;
-    if (command_asks(c) && !take_ca(c, &n, argv + 1 + words)) return EXIT_USAGE;
+    if (c->asks && !take_ca(c, &n, argv + 1 + words)) return EXIT_USAGE;
     return c->run(n, argv + 1 + words);
 }
 

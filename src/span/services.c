@@ -162,12 +162,3 @@ enum err services_end(struct services *s) {
     buf_fini(&s->name);
     return s->err;
 }
-
-enum err services_errors(struct str text, uint32_t *out) {
-    struct services s;
-    struct service_count c;
-    *out = 0;
-    services_begin(&s, text);
-    while (services_next(&s, &c)) *out += c.errors;
-    return services_end(&s);
-}

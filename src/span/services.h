@@ -60,6 +60,3 @@ static inline struct services_rest services_counts(const char *at, const char *e
     if ((seen & mask) != want || spans > 9 || errors > 9) return services_counts_(at, end);
     return (struct services_rest){ at + 7 < end ? at + 7 : NULL, spans, errors };
 }
-
-// How many spans are in error.
-NODISCARD enum err services_errors(struct str text, uint32_t *out);

@@ -35,6 +35,7 @@ def help_of_every_command():
     for name in names:
         code, out, err = takt(*name.split(), "--help")
         assert code == 0 and out.startswith(f"usage: takt {name}") and not err, (name, code, out, err)
+        assert ("--server URL" in out) == ("--ca FILE" in out), (name, out)
     for group in {name.split()[0] for name in names if " " in name and name.split()[0] not in names}:
         code, out, err = takt(group, "--help")
         members = [name for name in names if name.startswith(group + " ")]
