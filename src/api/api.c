@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include "api/guard.h"
+#include "api/known.h"
 #include "api/print.h"
 
 enum api_where { ON_LOOP, ON_WORKER };
@@ -182,7 +183,10 @@ static void run_timed(struct api *a, struct net_request *rq) {
 static void dispatch(struct api *a, struct net_request *rq, const struct route *r) {
     struct params p = params_of(rq);
     struct err_ctx why = { 0 };
+    struct str own = STR("/api/takt/");
     enum err e = rq->is_grpc ? ERR_OK : params_check(&p, &why);
+    if (e == ERR_OK && str_starts(rq->path, own))
+        e = known_check(str_sub(rq->path, own.len, rq->path.len), &p, &why);
     if (e != ERR_OK) {
         reply_error(rq, status_of(e), "%s", why.text[0] ? why.text : err_text(e));
         return;

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "api/params.h"
+#include "api/known.h"
 #include "app/app.h"
 #include "app/reading.h"
 
@@ -61,7 +61,12 @@ static int read_flags(struct question *q, int argc, char **argv) {
 static int ask_directory(const struct question *q, struct buf *json) {
     struct err_ctx ctx = { 0 };
     struct json_writer w = json_writer_on(json);
-    enum err e = q->of_dir(q, &w, &ctx);
+    struct arena a;
+    arena_init(&a, SIZE_MAX, NULL);
+    struct params p = { buf_view(&q->params), &a };
+    enum err e = known_check(str_of(q->path), &p, &ctx);
+    if (e == ERR_OK) e = q->of_dir(q, &w, &ctx);
+    arena_fini(&a);
     return e == ERR_OK ? EXIT_DONE : failed(q->command, "%s", ctx.text[0] ? ctx.text : err_text(e));
 }
 

@@ -634,6 +634,31 @@ CATALOGUE = json.dumps({
     "environments": {"green": "testing"}})
 
 
+def unknown_parameters_are_refused():
+    """A misspelt filter would change a figure: what a path does not know, or is told twice, is an error that lists
+    what there is, which is what openapi.json has."""
+    with Server() as server:
+        send(server, [event("deploy", 1795953600, id="d", service="shop", environment="production", version="1", state="success",
+                            succeeded_at=1795953600)])
+        for path, methods in OPENAPI["paths"].items():
+            for method, about in methods.items():
+                if method not in ("get", "post") or path == "/events" or "{" in path:
+                    continue
+                names = {p["name"] for m in methods.values() for p in m.get("parameters", [])}
+                status, _, body = server.request(method.upper(), path + "?servce=shop")
+                assert status == 400 and b'"servce"' in body, (path, status, body)
+                assert set(body.decode().split("there are: ")[1].split()) == (names or {"none"}), (path, body, names)
+                for name in sorted(names - {"failIf"}):
+                    status, _, body = server.request(method.upper(), f"{path}?{name}=a&{name}=a")
+                    assert status == 400 and body == f"{name}: given twice\n".encode(), (path, name, status, body)
+        server.stop()
+        where = ["--data", server.data]
+        code, out, err = takt("deploys", "--set", "fourkeys", *where)
+        assert code == 1 and not out and 'there is no parameter "set" here' in err, (code, out, err)
+        code, out, err = takt("dora", "--service", "shop", "--service", "cart", *where)
+        assert code == 1 and not out and "service: given twice" in err, (code, out, err)
+
+
 def openapi_says_what_is_answered(seed):
     plan = Plan(seed, 1795953600)
     with Server() as server:
@@ -1533,5 +1558,6 @@ def cases(tap):
     tap.case("paths_of_a_monorepo", paths_of_a_monorepo)
     tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
+    tap.case("unknown_parameters_are_refused", unknown_parameters_are_refused)
     for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, a_revert_recovers_what_it_reverts, hooks_that_name_no_service_tell_of_their_repository, commits_of_impossible_times_have_no_lead_time, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
         tap.case(case.__name__, case)
