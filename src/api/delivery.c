@@ -10,6 +10,11 @@
 #define DAY_NS (24 * 3600 * 1000000000ull)
 #define WINDOW_DEFAULT_NS (90 * DAY_NS)
 
+int64_t delivery_now(struct clock *clock) {
+    int64_t now = (int64_t)clock_unix_ns(clock);
+    return now - now % 1000000000 + 1000000000;
+}
+
 // "2026-01-31": the first moment of that day in the zone.
 static bool take_date(struct str v, const struct zone *z, int64_t *out) {
     uint64_t year, month, day;
@@ -60,7 +65,7 @@ static enum err take_window(const struct params *p, struct answer_ask *ask, stru
     TRY(params_duration(p, STR("window"), &window, ctx));
     TRY(zone_load(disk_real(), params_get(p, STR("zone")), p->arena, &ask->zone, ctx));
     TRY(take_period(p, "calendar", &ask->period, ctx));
-    ask->to = ask->now + 1000000000;
+    ask->to = ask->now;
     TRY(take_time(p, "to", &ask->zone, &ask->to, ctx));
     if (window > (uint64_t)ask->to) window = (uint64_t)ask->to;
     ask->from = ask->to - (int64_t)window;
@@ -108,13 +113,12 @@ static enum err take_flag_age(const struct params *p, struct delivery *d, struct
 static enum err take_ask(const struct params *p, struct clock *clock, struct answer_ask *ask,
                          struct err_ctx *ctx) {
     uint64_t tier = 0;
-    int64_t now = (int64_t)clock_unix_ns(clock);
     *ask = (struct answer_ask){ .scope = { .service = params_get(p, STR("service")),
                                            .environment = params_get(p, STR("environment")),
                                            .change_kind = params_get(p, STR("change")),
                                            .team = params_get(p, STR("team")),
                                            .product = params_get(p, STR("product")) },
-                                .now = now - now % 1000000000 }; // as the id of a figure says it
+                                .now = delivery_now(clock) };
     TRY(params_number(p, STR("tier"), CATALOGUE_TIER_MAX, &tier, ctx));
     ask->scope.tier = (uint32_t)tier;
     TRY(take_window(p, ask, ctx));
@@ -199,7 +203,7 @@ static enum err ask_trend(struct delivery *d, struct answer_ask *ask, const stru
 static enum err ask_why(struct delivery *d, struct clock *clock, const struct params *p,
                         struct json_writer *w, struct err_ctx *ctx) {
     struct figure_id f;
-    struct answer_why_ask ask = { .figure = &f, .now = (int64_t)clock_unix_ns(clock) };
+    struct answer_why_ask ask = { .figure = &f, .now = delivery_now(clock) };
     TRY(params_number(p, STR("limit"), ANSWER_ROWS_MAX, &ask.limit, ctx));
     TRY(params_bool(p, STR("then"), &ask.then, ctx));
     TRY(figure_parse(p->arena, params_get(p, STR("figure")), &f, ctx));

@@ -36,6 +36,10 @@ enum delivery_question {
     ASK_ALERTS
 };
 
+// The end of the second that has begun, ns: ids of figures tell whole seconds, and what is asked again by one
+// of them must be of the same time.
+int64_t delivery_now(struct clock *clock);
+
 // ERR_INVALID: ctx names the parameter.
 NODISCARD enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_question what,
                                 const struct params *p, struct json_writer *w, struct err_ctx *ctx);

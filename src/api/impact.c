@@ -2,6 +2,7 @@
 #include "api/impact.h"
 
 #include "api/api_internal.h"
+#include "api/delivery.h"
 #include "delivery/answer_profile.h"
 #include "impact/compare.h"
 #include "impact/record.h"
@@ -164,14 +165,14 @@ static enum err answer_checks_of_service(struct ask *k, struct arena *a, struct 
     struct check_world world = world_of(k);
     if (!service.len) return err_set(&k->ctx, ERR_INVALID, "service: which one");
     TRY(find_trace(k, a, service, &world));
-    return answer_ready(d, service, (int64_t)clock_unix_ns(k->limits->clock), &world, w, &k->ctx);
+    return answer_ready(d, service, delivery_now(k->limits->clock), &world, w, &k->ctx);
 }
 
 static enum err answer_checks_of_incident(struct ask *k, struct delivery *d, struct json_writer *w) {
     struct str id = params_get(&k->params, STR("id"));
     struct check_world world = world_of(k);
     if (!id.len) return err_set(&k->ctx, ERR_INVALID, "id: of an incident");
-    return answer_incident(d, id, (int64_t)clock_unix_ns(k->limits->clock), &world, w, &k->ctx);
+    return answer_incident(d, id, delivery_now(k->limits->clock), &world, w, &k->ctx);
 }
 
 enum err impact_answer(struct ask *k, struct delivery *d, enum impact_question what, struct json_writer *w) {

@@ -59,6 +59,12 @@ static struct str cell(struct arena *a, struct buf *b) {
     return s;
 }
 
+static void put_both(struct buf *out, struct str unit, const struct doc_node *interval) {
+    put_value(out, unit, node_f64(interval->first, ""));
+    buf_str(out, STR(" to "));
+    put_value(out, unit, node_f64(interval->first->next, ""));
+}
+
 void put_day(struct buf *b, uint64_t ns) {
     size_t before = b->len;
     plot_time(b, ns);
@@ -85,11 +91,7 @@ static void dora_row(struct arena *a, struct buf *b, const struct doc_node *m, s
     if (known) put_value(b, unit, node_f64(m, "value"));
     if (str_eq(unit, STR("per day")) && known) buf_str(b, STR(" / day"));
     row[1] = known ? cell(a, b) : STR("no data");
-    if (interval) {
-        put_value(b, unit, node_f64(interval->first, ""));
-        buf_str(b, STR(" to "));
-        put_value(b, unit, node_f64(interval->first->next, ""));
-    }
+    if (interval) put_both(b, unit, interval);
     row[2] = cell(a, b);
     if (node_at(m, "p90")) {
         put_value(b, unit, node_f64(m, "p90"));
@@ -108,16 +110,30 @@ static void dora_row(struct arena *a, struct buf *b, const struct doc_node *m, s
     row[6] = level_of(a, m);
 }
 
+// "3 rollback, 1 did not end well"
+static void put_left_out(struct buf *out, const struct doc_node *m) {
+    const struct doc_node *reasons = node_at(m, "left_out");
+    for (const struct doc_node *r = reasons ? reasons->first : NULL; r; r = r->next)
+        buf_fmt(out, "%s%llu %.*s", r == reasons->first ? "" : ", ", (unsigned long long)node_u64(r, "n"),
+                STR_ARG(node_text(r, "why")));
+}
+static bool has_left_out(const struct doc_node *m) {
+    const struct doc_node *reasons = node_at(m, "left_out");
+    return reasons && reasons->n;
+}
+
 static void print_left_out(const struct doc_node *measures, struct buf *out) {
     for (const struct doc_node *m = measures ? measures->first : NULL; m; m = m->next) {
-        const struct doc_node *reasons = node_at(m, "left_out");
-        if (!reasons || !reasons->n) continue;
-        buf_fmt(out, "  %.*s left out:", STR_ARG(node_text(m, "title")));
-        for (const struct doc_node *r = reasons->first; r; r = r->next)
-            buf_fmt(out, "%s %llu %.*s", r == reasons->first ? "" : ",", (unsigned long long)node_u64(r, "n"),
-                    STR_ARG(node_text(r, "why")));
+        if (!has_left_out(m)) continue;
+        buf_fmt(out, "  %.*s left out: ", STR_ARG(node_text(m, "title")));
+        put_left_out(out, m);
         buf_char(out, '\n');
     }
+}
+
+void put_figures(struct buf *out, const struct doc_node *measures, const char *key, const char *shown) {
+    for (const struct doc_node *m = measures ? measures->first : NULL; m; m = m->next)
+        if (node_at(m, shown)) buf_fmt(out, "  %.*s\n", STR_ARG(node_text(m, key)));
 }
 
 static enum err print_dora(struct arena *a, const struct doc_node *answer, struct buf *out) {
@@ -152,12 +168,8 @@ static enum err print_dora(struct arena *a, const struct doc_node *answer, struc
     table_print(&(struct table){ cells, n + 1, DORA_COLUMNS }, out);
     buf_char(out, '\n');
     print_left_out(measures, out);
-    buf_str(out, STR("\nThe rows behind a number: takt why FIGURE, for example\n"));
-    for (const struct doc_node *m = n ? measures->first : NULL; m; m = m->next)
-        if (node_u64(m, "n")) {
-            buf_fmt(out, "  takt why %.*s\n", STR_ARG(node_text(m, "figure")));
-            break;
-        }
+    buf_str(out, STR("\nThe rows behind a number: takt why FIGURE\n"));
+    put_figures(out, measures, "figure", "n");
     return a->failed ? ERR_NOMEM : ERR_OK;
 }
 
@@ -266,6 +278,33 @@ static void why_row(struct arena *a, struct buf *b, const struct doc_node *r, st
     row[4] = cell(a, b);
 }
 
+// "22.1 % (29 of 131, 95 %: 15.9 % to 30.0 %), 2026-09-01 08:30 to 2026-11-30 08:30 UTC", what was left out.
+static void put_figure_line(struct buf *out, const struct doc_node *answer, struct str unit) {
+    const struct doc_node *interval = node_at(answer, "interval");
+    if (node_at(answer, "value"))
+        put_value(out, unit, node_f64(answer, "value"));
+    else
+        buf_str(out, STR("no data"));
+    if (node_at(answer, "denominator"))
+        buf_fmt(out, " (%llu of %llu", (unsigned long long)node_u64(answer, "numerator"),
+                (unsigned long long)node_u64(answer, "denominator"));
+    else
+        buf_fmt(out, " (n = %llu", (unsigned long long)node_u64(answer, "n"));
+    if (interval) {
+        buf_str(out, STR(", 95 %: "));
+        put_both(out, unit, interval);
+    }
+    buf_str(out, STR("), "));
+    put_day(out, node_u64(answer, "from"));
+    buf_str(out, STR(" to "));
+    put_day(out, node_u64(answer, "to"));
+    buf_str(out, STR(" UTC\n"));
+    if (!has_left_out(answer)) return;
+    buf_str(out, STR("Left out: "));
+    put_left_out(out, answer);
+    buf_char(out, '\n');
+}
+
 static enum err print_why(struct arena *a, const struct doc_node *answer, struct buf *out) {
     static const char *const heads[WHY_COLUMNS] = { "COUNTED", "VALUE", "OF", "ROLLOUT", "WHAT" };
     const struct doc_node *rows = node_at(answer, "rows");
@@ -279,10 +318,9 @@ static enum err print_why(struct arena *a, const struct doc_node *answer, struct
     for (const struct doc_node *r = n ? rows->first : NULL; r; r = r->next)
         why_row(a, &b, r, unit, cells + WHY_COLUMNS * at++);
     buf_fmt(out, "%.*s: ", STR_ARG(node_text(answer, "title")));
-    if (node_at(answer, "value")) put_value(&b, unit, node_f64(answer, "value"));
-    buf_fmt(out, "%.*s\n%.*s\n\n", STR_ARG(node_at(answer, "value") ? buf_view(&b) : STR("no data")),
-            STR_ARG(node_text(answer, "definition")));
     buf_fini(&b);
+    put_figure_line(out, answer, unit);
+    buf_fmt(out, "%.*s\n\n", STR_ARG(node_text(answer, "definition")));
     if (n) table_print(&(struct table){ cells, n + 1, WHY_COLUMNS }, out);
     uint64_t all = node_u64(answer, "rows_in_all"), since = node_u64(answer, "events_since");
     buf_fmt(out, "%u row%s", n, n == 1 ? "" : "s");
@@ -348,6 +386,6 @@ int run_why(int argc, char **argv) {
     struct question q = delivery_question("why", "delivery/why", ASK_WHY, print_why);
     q.flags = flags;
     q.word = "figure";
-    q.missing = "a figure is missing; `takt dora` prints one beside each number";
+    q.missing = "a figure is missing; `takt dora` prints those of its numbers";
     return question_run(q, argc, argv);
 }

@@ -5,6 +5,9 @@
 #include "api/delivery.h"
 #include "app/question.h"
 
+// The ids of figures, each on a line, for takt why: the members called key of those that have a member called
+// shown.
+void put_figures(struct buf *out, const struct doc_node *measures, const char *key, const char *shown);
 // With the flags of a scope and window; path: below /api/takt/.
 struct question delivery_question(const char *command, const char *path, enum delivery_question what,
                                   question_print *people);

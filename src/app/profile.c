@@ -50,6 +50,39 @@ static void put_headline(struct buf *out, const struct doc_node *answer) {
     buf_char(out, '\n');
 }
 
+// The figures of findings, each once.
+struct looked_at {
+    struct arena *arena;
+    struct str *ids;
+    uint32_t n, cap;
+};
+static void look_at(struct looked_at *l, const struct doc_node *findings) {
+    for (const struct doc_node *f = findings ? findings->first : NULL; f; f = f->next) {
+        const struct doc_node *figures = node_at(f, "figures");
+        for (const struct doc_node *id = figures ? figures->first : NULL; id; id = id->next) {
+            uint32_t i = 0;
+            struct str *more;
+            while (i < l->n && !str_eq(l->ids[i], node_text(id, ""))) i++;
+            if (i < l->n) continue;
+            more = arena_grow(l->arena, l->ids, l->n, &l->cap, sizeof *more);
+            if (!more) return;
+            l->ids = more;
+            l->ids[l->n++] = node_text(id, "");
+        }
+    }
+}
+static enum err put_looked_at(struct arena *a, const struct doc_node *answer, struct buf *out) {
+    struct looked_at l = { .arena = a };
+    const struct doc_node *dimensions = node_at(answer, "dimensions");
+    for (const struct doc_node *d = dimensions ? dimensions->first : NULL; d; d = d->next)
+        look_at(&l, node_at(d, "steps"));
+    look_at(&l, node_at(answer, "rules"));
+    look_at(&l, node_at(answer, "modes"));
+    buf_str(out, STR("\nThe figures behind it: takt why FIGURE\n"));
+    for (uint32_t i = 0; i < l.n; i++) buf_fmt(out, "  %.*s\n", STR_ARG(l.ids[i]));
+    return a->failed ? ERR_NOMEM : ERR_OK;
+}
+
 // "deploy     1  automated, weekly"; what cannot be known says so, and why.
 static void put_level(struct buf *out, const struct doc_node *d) {
     static const char *const levels[] = { "manual, monthly", "automated, weekly", "progressive, daily" };
@@ -69,7 +102,6 @@ static void put_level(struct buf *out, const struct doc_node *d) {
 
 static enum err print_profile(struct arena *a, const struct doc_node *answer, struct buf *out) {
     const struct doc_node *dimensions = node_at(answer, "dimensions");
-    (void)a;
     put_span_of_time(out, answer);
     buf_char(out, '\n');
     put_headline(out, answer);
@@ -84,7 +116,7 @@ static enum err print_profile(struct arena *a, const struct doc_node *answer, st
     }
     finding_lines(out, "Rules, in order (yes: it holds)", node_at(answer, "rules"), "yes");
     finding_lines(out, "Failure modes (yes: it shows)", node_at(answer, "modes"), "none");
-    return ERR_OK;
+    return put_looked_at(a, answer, out);
 }
 
 // --- checks ------------------------------------------------------------------------------------------------
@@ -177,6 +209,12 @@ static void put_failed_rollout(struct buf *out, const struct doc_node *r) {
             node_at(r, "recovered") ? "" : ", not recovered yet");
 }
 
+// Of this window, then of the one before.
+static void put_report_figures(struct buf *out, const struct doc_node *answer) {
+    put_figures(out, node_at(answer, "measures"), "figure", "value");
+    put_figures(out, node_at(answer, "measures"), "before_figure", "before");
+}
+
 static enum err print_report(struct arena *a, const struct doc_node *answer, struct buf *out) {
     const struct doc_node *failed = node_at(answer, "failed");
     struct str *cells;
@@ -188,13 +226,14 @@ static enum err print_report(struct arena *a, const struct doc_node *answer, str
     put_headline(out, answer);
     buf_char(out, '\n');
     if (n > 1) table_print(&(struct table){ cells, n, REPORT_COLUMNS }, out);
-    if (!failed || !failed->n) return ERR_OK;
-    buf_str(out, STR("\nFailed\n"));
-    for (const struct doc_node *r = failed->first; r; r = r->next) {
+    if (failed && failed->n) buf_str(out, STR("\nFailed\n"));
+    for (const struct doc_node *r = failed ? failed->first : NULL; r; r = r->next) {
         buf_str(out, STR("  "));
         put_failed_rollout(out, r);
         buf_char(out, '\n');
     }
+    buf_str(out, STR("\nThe rows behind a number: takt why FIGURE\n"));
+    put_report_figures(out, answer);
     return ERR_OK;
 }
 
@@ -223,7 +262,7 @@ static const char html_head[] =
     "1rem;color:#1a1a1a;background:#fff}table{border-collapse:collapse;width:100%}th,td{text-align:left;"
     "padding:.3rem .6rem;border-bottom:1px solid "
     "#ccc}@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}"
-    "th,td{border-color:#444}}</style><h1>Delivery report</h1>";
+    "th,td{border-color:#444}}pre{overflow:auto}</style><h1>Delivery report</h1>";
 
 static void html_table(struct buf *out, const struct str *cells, uint32_t n) {
     buf_str(out, STR("<table>"));
@@ -262,6 +301,9 @@ static enum err print_page(struct arena *a, const struct doc_node *answer, struc
         }
         buf_str(out, STR("</ul>"));
     }
+    put_report_figures(&text, answer);
+    html_part(out, "<details><summary>The rows behind a number: takt why FIGURE</summary><pre>", &text,
+              "</pre></details>");
     buf_str(out, STR("</html>\n"));
     buf_fini(&text);
     return out->failed ? ERR_NOMEM : ERR_OK;

@@ -5,12 +5,9 @@
 
 static void put_compat(struct json_writer *w, const struct figure_id *f, const struct compat_result *r) {
     const struct compat_info *c = compat_info(f->compat);
-    struct buf id;
-    buf_init(&id, FIGURE_ID_MAX * 4);
-    figure_print(f, &id);
     put_text(w, "name", str_of(c->name));
     put_text(w, "title", str_of(c->title));
-    put_text(w, "figure", buf_view(&id));
+    put_figure(w, "figure", f);
     put_text(w, "unit", str_of(c->unit));
     if (r->defined) put_f64(w, "value", r->value);
     put_u64(w, "n", r->n);
@@ -35,7 +32,6 @@ static void put_compat(struct json_writer *w, const struct figure_id *f, const s
         jw_object_end(w);
     }
     jw_array_end(w);
-    buf_fini(&id);
 }
 
 struct compat_list {

@@ -64,6 +64,14 @@ void put_window(struct json_writer *w, const struct figure_id *f, int64_t now) {
     put_bool(w, "partial", f->to > now);
 }
 
+void put_figure(struct json_writer *w, const char *key, const struct figure_id *f) {
+    struct buf id;
+    buf_init(&id, FIGURE_ID_MAX * 4);
+    figure_print(f, &id);
+    put_text(w, key, buf_view(&id));
+    buf_fini(&id);
+}
+
 enum err failed_read(struct db *db, enum err e, struct err_ctx *ctx) {
     return e == ERR_OK || ctx->text[0]
                ? e
@@ -160,12 +168,9 @@ static void put_values(struct json_writer *w, const struct measure_result *r) {
 void put_result(struct json_writer *w, const struct figure_id *f, const struct measure_result *r,
                 const struct measure_target *target, unsigned year) {
     const struct measure_info *m = measure_info(f->measure);
-    struct buf id;
-    buf_init(&id, FIGURE_ID_MAX * 4);
-    figure_print(f, &id);
     put_text(w, "name", str_of(m->name));
     put_text(w, "title", str_of(m->title));
-    put_text(w, "figure", buf_view(&id));
+    put_figure(w, "figure", f);
     put_text(w, "unit", str_of(units[m->kind]));
     put_values(w, r);
     put_u64(w, "n", r->n);
@@ -187,5 +192,4 @@ void put_result(struct json_writer *w, const struct figure_id *f, const struct m
         jw_object_end(w);
     }
     jw_array_end(w);
-    buf_fini(&id);
 }

@@ -19,10 +19,13 @@ struct judging {
     struct finding_facts facts;
 };
 
+// As long, or of as many periods.
 static struct answer_ask window_before(const struct answer_ask *ask) {
     struct answer_ask b = *ask;
-    b.from = ask->from - (ask->to - ask->from);
-    b.to = b.now = ask->from;
+    b.from = b.to = ask->from;
+    if (!ask->period) b.from -= ask->to - ask->from;
+    for (int64_t at = ask->from; ask->period && at < ask->to; at = period_next(&ask->zone, ask->period, at))
+        b.from = period_start(&ask->zone, ask->period, b.from - 1);
     return b;
 }
 
@@ -134,7 +137,12 @@ static void put_measure(struct judging *j, enum measure m, struct json_writer *w
     struct figure_id f = answer_figure(j->ask, m, j->as_of);
     jw_object(w);
     put_result(w, &f, &j->now[m], &j->targets[m], j->ask->year);
-    if (j->before[m].value.defined) put_f64(w, "before", j->before[m].value.value);
+    if (j->before[m].value.defined) {
+        struct answer_ask before = window_before(j->ask);
+        struct figure_id was = answer_figure(&before, m, j->as_of);
+        put_f64(w, "before", j->before[m].value.value);
+        put_figure(w, "before_figure", &was);
+    }
     jw_object_end(w);
 }
 
@@ -281,7 +289,7 @@ static enum err checked_answer(struct delivery *d, struct str about, int64_t now
     c->world = *world;
     c->ask = (struct answer_ask){ .scope = { .service = about },
                                   .from = now - CHECK_WINDOW_NS,
-                                  .to = now + 1000000000,
+                                  .to = now,
                                   .now = now,
                                   .flag_days = delivery_flag_days(d) };
     c->judging.ask = &c->ask;

@@ -264,6 +264,7 @@ static void see_failed_time(struct measuring *r, const struct series *s) {
         int64_t to = f->recovered && f->recovered < until ? f->recovered : until;
         if (!f->failure || f->finished >= until || to <= r->ask.from) continue;
         all[n++] = (struct stretch){ f->finished, to };
+        r->result.n++;
         measuring_see(r, (struct measure_row){ .series = s,
                                                .rollout = i,
                                                .commit = ROLLOUT_NONE,
@@ -282,7 +283,6 @@ static void see_failed_time(struct measuring *r, const struct series *s) {
 
 static void conclude_failed_time(struct measuring *r) {
     int64_t until = r->ask.to < r->ask.now ? r->ask.to : r->ask.now;
-    r->result.n = r->n_series;
     if (r->n_series && until > r->ask.from)
         r->result.value =
             (struct estimate){ .defined = true,
@@ -410,7 +410,8 @@ enum err measure_end(struct measuring *m, struct measure_result *out) {
         conclude_failed_time(m);
     else
         conclude(m);
-    m->result.small = m->result.n < MEASURE_SMALL;
+    // Time in failed state is the whole window's, no sample of it.
+    m->result.small = m->result.n < MEASURE_SMALL && m->ask.measure != MEASURE_FAILED_TIME;
     *out = m->result;
     return ERR_OK;
 }

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judgements from the outside: the tempo profile, the report, the checks of a service and of an incident, on
 events whose meaning is plain."""
+import datetime
 import html.parser
 import json
+import re
 import time
 import urllib.parse
 
@@ -88,6 +90,37 @@ def profile_and_report():
         html.parser.HTMLParser().feed(out)
 
 
+def every_printed_figure_opens():
+    """Each id that is printed, as text, JSON or a page, opens at takt why to the value that stood there; also while the
+    window ends now and something is still failing, and of the window before."""
+    now = int(time.time())
+    with Server() as server:
+        data = ["--server", f"http://127.0.0.1:{server.port()}"]
+        send(server, list(history(now)))
+        for words in (["dora"], ["dora", "--service", "shop", "--clock", "committer", "--with-rollbacks", "--flag-age", "30d"],
+                      ["dora", "--set", "fourkeys"], ["report"], ["report", "--window", "20d"], ["profile", "--window", "30d"],
+                      ["report", "--calendar", "week", "--zone", "Asia/Tokyo"], ["report", "--html"]):
+            ids = set(re.findall(r"(?:[a-z0-9-]+\.)?[a-z_]+@\d+,\S+", takt(*words, *data)[1].replace("</pre>", "\n")))
+            assert len(ids) > 3, (words, ids)
+            for figure in ids:
+                found = server.get_json(BASE + "why?" + urllib.parse.urlencode({"figure": figure}))
+                assert found["figure"] == figure, (words, figure)
+        for path, ask_for in (("measures", {}), ("measures", {"window": "20d"}), ("measures", {"service": "shop", "calendar": "month"}),
+                              ("report", {"window": "20d"}), ("report", {"calendar": "week", "zone": "America/New_York"})):
+            for m in server.get_json(BASE + path + "?" + urllib.parse.urlencode(ask_for))["measures"]:
+                for figure, value in ((m["figure"], m.get("value")), (m.get("before_figure"), m.get("before"))):
+                    if figure:
+                        found = server.get_json(BASE + "why?" + urllib.parse.urlencode({"figure": figure}))
+                        assert found.get("value") == value, (path, ask_for, figure, found.get("value"), value)
+        month = ask(server, "report", "Report", calendar="month")  # the one before has as many days as it has
+        begin = datetime.datetime.fromtimestamp(int(month["from"]) // 10**9, datetime.timezone.utc)
+        before = (begin - datetime.timedelta(days=1)).replace(day=1)
+        last = {m["name"]: m for m in ask(server, "measures", "Measures", calendar="month", **{
+            "from": before.date().isoformat(), "to": begin.date().isoformat()})["measures"]}
+        for m in month["measures"]:
+            assert m.get("before") == last[m["name"]].get("value"), (m["name"], m.get("before"), last[m["name"]])
+
+
 def readiness():
     now = int(time.time())
     with Server() as server:
@@ -141,5 +174,5 @@ def incidents():
 
 
 def cases(tap):
-    for case in (profile_and_report, readiness, incidents):
+    for case in (profile_and_report, every_printed_figure_opens, readiness, incidents):
         tap.case(case.__name__, case)
