@@ -22,7 +22,8 @@ static bool take_date(struct str v, const struct zone *z, int64_t *out) {
     if (!str_u64(str_sub(v, 0, 4), &year) || !str_u64(str_sub(v, 5, 2), &month) ||
         !str_u64(str_sub(v, 8, 2), &day))
         return false;
-    if (year < 1970 || year > 2200 || month < 1 || month > 12 || day < 1 || day > 31) return false;
+    if (year < 1970 || year > 2200 || !date_exists((uint32_t)year, (uint32_t)month, (uint32_t)day))
+        return false;
     *out = zone_day(z, (int)year, (int)month, (int)day);
     return true;
 }
@@ -120,6 +121,8 @@ static enum err take_ask(const struct params *p, struct clock *clock, struct ans
                                            .product = params_get(p, STR("product")) },
                                 .now = delivery_now(clock) };
     TRY(params_number(p, STR("tier"), CATALOGUE_TIER_MAX, &tier, ctx));
+    if (params_get(p, STR("tier")).len && !tier)
+        return err_set(ctx, ERR_INVALID, "tier: from 1, the most important, to %d", CATALOGUE_TIER_MAX);
     ask->scope.tier = (uint32_t)tier;
     TRY(take_window(p, ask, ctx));
     TRY(take_clock(p, ask, ctx));

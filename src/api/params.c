@@ -215,6 +215,12 @@ static int64_t days_of(uint32_t year, uint32_t month, uint32_t day) {
     return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
 }
 
+bool date_exists(uint32_t year, uint32_t month, uint32_t day) {
+    bool is_last = month == 12;
+    return month - 1 < 12 && day >= 1 &&
+           days_of(year, month, day) < days_of(year + is_last, is_last ? 1 : month + 1, 1);
+}
+
 static bool parse_zone(struct str s, int64_t *out_s) {
     uint32_t hours, minutes;
     *out_s = 0;
@@ -235,7 +241,7 @@ static bool parse_rfc3339(struct str s, uint64_t *out_ns) {
         !digits(&s, 2, &day) || !skip(&s, 'T') || !digits(&s, 2, &hour) || !skip(&s, ':') ||
         !digits(&s, 2, &minute) || !skip(&s, ':') || !digits(&s, 2, &second))
         return false;
-    if (month - 1 > 11 || day - 1 > 30 || hour > 23 || minute > 59 || second > 60) return false;
+    if (!date_exists(year, month, day) || hour > 23 || minute > 59 || second > 60) return false;
     if (skip(&s, '.'))
         for (uint32_t d; digits(&s, 1, &d); unit /= 10) nanos += d * unit;
     if (!parse_zone(s, &zone)) return false;

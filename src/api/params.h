@@ -39,6 +39,7 @@ NODISCARD enum err params_range(const struct params *p, struct clock *clock, uin
 NODISCARD bool parse_decimal(struct str s, double *out);
 // A Go duration ("1h05m", "500ms", ".5s"), or one with the units of Prometheus ("1w2d"), in ns.
 NODISCARD bool parse_duration(struct str s, uint64_t *out_ns);
+bool date_exists(uint32_t year, uint32_t month, uint32_t day); // in the Gregorian calendar
 // Seconds (up to 10 digits) or fractions of them, nanoseconds (18 digits or more), or RFC 3339; in ns.
 // A number of digits between is no time: milliseconds, or nanoseconds of the first years after 1970.
 NODISCARD bool parse_time(struct str s, uint64_t *out_ns);

@@ -151,10 +151,11 @@ static enum err print_dora(struct arena *a, const struct doc_node *answer, struc
     buf_str(&b, STR(" to "));
     put_day(&b, node_u64(answer, "to"));
     if (node_at(answer, "calendar"))
-        buf_fmt(&b, " UTC, by the %.*s in %.*s%s", STR_ARG(node_text(answer, "calendar")),
-                STR_ARG(node_text(answer, "zone")), node_true(answer, "partial") ? ", not over yet" : "");
+        buf_fmt(&b, " UTC, by the %.*s in %.*s", STR_ARG(node_text(answer, "calendar")),
+                STR_ARG(node_text(answer, "zone")));
     else
         buf_str(&b, STR(" UTC"));
+    if (node_true(answer, "partial")) buf_str(&b, STR(", not over yet"));
     if (node_at(answer, "set"))
         buf_fmt(out, "%.*s, as %.*s has it\n\n", STR_ARG(buf_view(&b)), STR_ARG(node_text(answer, "set")));
     else

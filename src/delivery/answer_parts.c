@@ -58,10 +58,10 @@ void put_scope(struct json_writer *w, const struct scope *s) {
 void put_window(struct json_writer *w, const struct figure_id *f, int64_t now) {
     put_time(w, "from", f->from);
     put_time(w, "to", f->to);
+    put_bool(w, "partial", f->to > now);
     if (!f->period) return;
     put_text(w, "calendar", str_of(period_text(f->period)));
     put_text(w, "zone", f->zone.len ? f->zone : STR("UTC"));
-    put_bool(w, "partial", f->to > now);
 }
 
 void put_figure(struct json_writer *w, const char *key, const struct figure_id *f) {

@@ -14,7 +14,7 @@ void put_id(struct json_writer *w, const char *key, uint64_t id);
 void put_rank(struct json_writer *w, struct str rule);
 void put_figure(struct json_writer *w, const char *key, const struct figure_id *f); // its id
 void put_scope(struct json_writer *w, const struct scope *s);
-// from, to, and of a calendar's window which and where. partial: it is not over yet.
+// from, to, partial: it is not over yet; of a calendar's window which and where.
 void put_window(struct json_writer *w, const struct figure_id *f, int64_t now);
 
 struct measure_target {

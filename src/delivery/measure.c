@@ -339,13 +339,14 @@ static void conclude_values(struct measuring *r) {
             o->most = (struct estimate){ .defined = true, .value = r->values[i] };
 }
 
-// No rollout at all is a frequency of 0; no service at all is none.
+// No rollout at all is a frequency of 0; no service at all is none, nor is a window that has not begun.
 static void conclude_frequency(struct measuring *r) {
     struct measure_result *o = &r->result;
     double days = (double)(r->ask.to - r->ask.from) / (double)DAY_NS;
     o->n = o->numerator;
     o->numerator = o->denominator = 0;
-    if (r->n_series || r->n_flags) o->value = rate_poisson(o->n, days, CONFIDENCE);
+    if ((r->n_series || r->n_flags) && r->ask.from < r->ask.now)
+        o->value = rate_poisson(o->n, days, CONFIDENCE);
 }
 
 static void conclude(struct measuring *r) {

@@ -167,6 +167,23 @@ TEST(measure_failures_and_their_recovery) {
     CHECK(near(r.value.value, 1.5 / 240));
 }
 
+TEST(measure_of_a_window_that_has_not_begun_is_nothing) {
+    struct measuring m;
+    struct measure_result r;
+    struct measure_ask ask = {
+        .measure = MEASURE_DEPLOYMENT_FREQUENCY, .from = T0, .to = T0 + DAY, .now = T0
+    };
+    struct arena a;
+    arena_init(&a, 1 << 20, NULL);
+    for (int i = 0; i < 2; i++, ask.now++) {
+        measure_begin(&m, &a, &ask, NULL, NULL);
+        measure_series(&m, &(struct series){ .production = true });
+        CHECK_OK(measure_end(&m, &r));
+        CHECK(r.value.defined == (i == 1) && r.value.value == 0); // none yet is not 0 a day
+    }
+    arena_fini(&a);
+}
+
 TEST(measure_failed_time_counts_each_moment_once) {
     begin();
     for (int i = 0; i < 3; i++) {

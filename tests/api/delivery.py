@@ -658,6 +658,23 @@ def unknown_parameters_are_refused():
         assert code == 1 and not out and "service: given twice" in err, (code, out, err)
 
 
+def windows_that_are_none():
+    """A day that no calendar has and a tier that nobody can have are errors; a window that has not begun knows nothing."""
+    end = int(time.time()) // DAY * DAY
+    with Server() as server:
+        send(server, [event("deploy", end, id="d", service="shop", environment="production", version="1", state="success",
+                            succeeded_at=end)])
+        for wrong in ("from=2026-02-30", "from=2026-02-29", "to=2026-02-30T00:00:00Z", "from=2026-13-01", "tier=0", "window=0"):
+            status, _, body = server.get("/api/takt/delivery/measures?" + wrong)
+            assert status == 400 and body.decode().startswith(("from: ", "to: ", "tier: ")), (wrong, status, body)
+        assert server.get("/api/takt/delivery/measures?from=2024-02-29")[0] == 200
+        ahead = server.get_json(f"/api/takt/delivery/measures?from={end + 5 * DAY}&to={end + 6 * DAY}")
+        assert ahead["partial"] and not [m["name"] for m in ahead["measures"] if "value" in m], ahead
+        begun = server.get_json(f"/api/takt/delivery/measures?from={end - DAY}&to={end + 6 * DAY}")
+        assert begun["partial"] and "partial" not in server.get_json("/api/takt/delivery/measures?window=7d")
+        assert "not over yet" in takt("dora", "--from", end - DAY, "--to", end + 6 * DAY, "--data", server.data)[1]
+
+
 def openapi_says_what_is_answered(seed):
     plan = Plan(seed, 1795953600)
     with Server() as server:
@@ -1558,5 +1575,6 @@ def cases(tap):
     tap.case("figures_to_scrape", figures_to_scrape, tap.seed)
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
     tap.case("unknown_parameters_are_refused", unknown_parameters_are_refused)
+    tap.case("windows_that_are_none", windows_that_are_none)
     for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, a_revert_recovers_what_it_reverts, hooks_that_name_no_service_tell_of_their_repository, commits_of_impossible_times_have_no_lead_time, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
         tap.case(case.__name__, case)
