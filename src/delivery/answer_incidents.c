@@ -28,12 +28,11 @@ struct incidents {
     uint64_t limit, all, open, duplicates;
 };
 
+#define TIER_OF_T SCOPE_TIER("t")
 // What began before the end of the window and was not over before its start.
 static const char select_incidents[] =
     "SELECT t.key, ifnull(t.service, ''), t.environment, t.began_at, t.detected_at, t.acknowledged_at,"
-    " t.recovered_at, t.paused_ns, (SELECT tier FROM catalogue_environment c WHERE c.service IN (t.service, "
-    "'')"
-    " AND c.environment = t.environment ORDER BY c.service DESC LIMIT 1), i.title, i.severity, i.state,"
+    " t.recovered_at, t.paused_ns, " TIER_OF_T ", i.title, i.severity, i.state,"
     " i.detected_by, i.url, t.duplicate FROM (SELECT * FROM incident_times WHERE began_at < ?2 AND"
     " (recovered_at IS NULL OR recovered_at >= ?1) AND (?3 = '' OR environment IN ('', ?3)) "
     "AND " SCOPE_SERVICES ") t JOIN incident i ON i.key = t.key ORDER BY t.recovered_at IS NOT NULL,"

@@ -127,8 +127,12 @@ static enum err each_flow(struct inputs *in) {
 
 // --- canaries and flags ------------------------------------------------------------------------------------
 
-static bool is_production(struct str environment) { // what nobody told is where changes are watched
-    return !environment.len || environment_is_production(STR(""), environment);
+#define TIER_OF_CANARY SCOPE_TIER("canary")
+#define TIER_OF_FLAG SCOPE_TIER("flag_change")
+
+// What nobody told is where changes are watched.
+static bool is_production(struct str tier, struct str environment) {
+    return !environment.len || environment_is_production(tier, environment);
 }
 
 static enum canary_state canary_state_of(struct str s) {
@@ -148,7 +152,7 @@ static enum err read_canary(void *ctx, struct db_row *r) {
                                 .weight = db_f64(r, 6),
                                 .started = db_i64(r, 7),
                                 .ended = db_i64(r, 8) };
-    c.production = in->scope->environment.len || is_production(c.environment);
+    c.production = in->scope->environment.len || is_production(db_text(r, 9), c.environment);
     return give(in, &(struct measure_input){ .canary = &c });
 }
 
@@ -156,7 +160,7 @@ static enum err each_canary(struct inputs *in) {
     struct db_row *r;
     TRY(db_prepare(in->db,
                    "SELECT key, ifnull(service, ''), ifnull(environment, ''), version, reason, state, "
-                   "most_weight, started_at, ended_at FROM canary"
+                   "most_weight, started_at, ended_at, " TIER_OF_CANARY " FROM canary"
                    " WHERE " SCOPE_SERVICES " AND (?2 = '' OR environment = ?2) ORDER BY key",
                    &r));
     bind(r, in->scope);
@@ -177,7 +181,7 @@ static enum err read_flag(void *ctx, struct db_row *r) {
     struct inputs *in = ctx;
     struct arena *a = &in->arena;
     struct str project = db_text(r, 1), name = db_text(r, 2), environment = db_text(r, 4);
-    if (!in->scope->environment.len && !is_production(environment)) return ERR_OK;
+    if (!in->scope->environment.len && !is_production(db_text(r, 8), environment)) return ERR_OK;
     if (in->n_changes && (!str_eq(project, in->flag.project) || !str_eq(name, in->flag.name)))
         TRY(end_flag(in));
     if (!in->n_changes) in->flag = (struct measure_flag){ str_dup(a, project), str_dup(a, name), NULL, 0 };
@@ -193,14 +197,13 @@ static enum err read_flag(void *ctx, struct db_row *r) {
 
 static enum err each_flag(struct inputs *in) {
     struct db_row *r;
-    TRY(db_prepare(
-        in->db,
-        "SELECT key, ifnull(project, ''), ifnull(flag, ''), ifnull(service, ''), "
-        "ifnull(environment, ''), ifnull(action, ''),"
-        " ifnull(actor, ''), changed_at FROM flag_change WHERE changed_at IS NOT NULL AND " SCOPE_SERVICES
-        " AND (?2 = '' OR environment = ?2)"
-        " ORDER BY 2, 3, changed_at, key",
-        &r));
+    TRY(db_prepare(in->db,
+                   "SELECT key, ifnull(project, ''), ifnull(flag, ''), ifnull(service, ''), "
+                   "ifnull(environment, ''), ifnull(action, ''),"
+                   " ifnull(actor, ''), changed_at, " TIER_OF_FLAG
+                   " FROM flag_change WHERE changed_at IS NOT NULL "
+                   "AND " SCOPE_SERVICES " AND (?2 = '' OR environment = ?2) ORDER BY 2, 3, changed_at, key",
+                   &r));
     bind(r, in->scope);
     arena_reset(&in->arena);
     TRY(db_each(r, read_flag, in));

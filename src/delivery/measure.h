@@ -47,7 +47,7 @@ struct measure_incident {
     struct str key, service, environment;
     int64_t began, detected, acknowledged, recovered; // 0: not known; recovered 0: open
     int64_t paused;                                   // between an end and a reopening, in all
-    bool production, duplicate;
+    bool production, duplicate;                       // production: or of the environment that is asked for
 };
 enum canary_state { CANARY_OPEN, CANARY_GOOD, CANARY_BAD, CANARY_OVERTAKEN };
 struct measure_canary {

@@ -9,6 +9,7 @@
 struct reading {
     struct arena arena; // of the row at hand
     const struct scope_visit *visit;
+    const struct scope *scope;
 };
 
 static enum err read_series(void *ctx, struct db_row *r) {
@@ -34,7 +35,8 @@ static enum err read_incident(void *ctx, struct db_row *r) {
                                   .duplicate = db_i64(r, 7) != 0,
                                   .paused = db_i64(r, 8) };
     // An incident whose environment nobody told is one of production: that is where they are declared.
-    i.production = !i.environment.len || environment_is_production(db_text(r, 9), i.environment);
+    i.production = rd->scope->environment.len || !i.environment.len ||
+                   environment_is_production(db_text(r, 9), i.environment);
     return rd->visit->incident(rd->visit->ctx, &i);
 }
 
@@ -49,13 +51,11 @@ void scope_bind(struct db_row *r, const struct scope *s) {
 static const char select_series[] =
     "SELECT service, environment, change_kind, production, figures FROM series WHERE " SCOPE_SERVICES
     " AND ((?2 = '' AND production) OR environment = ?2) AND change_kind = ?3 ORDER BY service, environment";
+#define TIER_OF_INCIDENT SCOPE_TIER("incident_times")
 static const char select_incidents[] =
     "SELECT key, ifnull(service, ''), environment, started_at, detected_at, acknowledged_at, recovered_at, "
-    "duplicate, paused_ns, (SELECT tier FROM catalogue_environment c WHERE c.service IN "
-    "(incident_times.service, '') "
-    "AND "
-    "c.environment = incident_times.environment ORDER BY c.service DESC LIMIT 1)"
-    " FROM incident_times WHERE " SCOPE_SERVICES " AND (?2 = '' OR environment IN ('', ?2)) ORDER BY key";
+    "duplicate, paused_ns, " TIER_OF_INCIDENT " FROM incident_times WHERE " SCOPE_SERVICES
+    " AND (?2 = '' OR environment IN ('', ?2)) ORDER BY key";
 
 static enum err each_series(struct reading *rd, struct db *d, const struct scope *s) {
     struct db_row *r;
@@ -75,7 +75,7 @@ static enum err each_incident(struct reading *rd, struct db *d, const struct sco
 }
 
 enum err scope_each(struct db *d, const struct scope *s, const struct scope_visit *visit) {
-    struct reading rd = { .visit = visit };
+    struct reading rd = { .visit = visit, .scope = s };
     enum err e = ERR_OK;
     arena_init(&rd.arena, ROW_MEMORY_MAX, NULL);
     if (visit->series) e = each_series(&rd, d, s);

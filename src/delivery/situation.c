@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each figure is one statement over the same values: ?1 and ?2 the window, ?3 the environment, ?4 now,
-// ?7 to ?10 the services (scope.h); ?10 is in all of them, so all may be bound.
+// ?7 to ?10 the services (scope.h); ?10 is in all of them, so all may be bound. Without an environment all
+// that are production count, as in measures: ?11 lists the others.
 #include "delivery/situation.h"
+
+#include "base/json.h"
+#include "delivery/environment.h"
+
+enum { OTHERS_MAX = 64 << 20 }; // bytes; environments that are no production
 
 #define ROLLOUTS \
     " FROM rollout WHERE change_kind = 'service' AND finished_at >= ?1 AND finished_at < ?2 AND " \
     "((?3 = '' AND production) OR environment = ?3) AND " SCOPE_SERVICES
 #define COUNTED "kind IN ('normal', 'first', 'hotfix') AND state = 'success'"
-#define INCIDENTS \
-    " FROM incident_times WHERE NOT duplicate AND began_at >= ?1 AND began_at < ?2 AND " \
-    "(?3 = '' OR environment IN ('', ?3)) AND " SCOPE_SERVICES
+#define PLACE "ifnull(length(service) || ':' || service, '') || ':' || ifnull(environment, '')"
+// Of what need not tell its environment: that is production then.
+#define IN_PRODUCTION "?3 = '' AND " PLACE " NOT IN (SELECT value FROM json_each(?11))"
+// Of what has to do with rollouts.
+#define AMONG_ROLLOUTS(table) \
+    "(environment = ?3 OR ?3 = '' AND EXISTS (SELECT 1 FROM series s WHERE s.production AND " \
+    "s.service = " table ".service AND s.environment = " table ".environment))"
+#define INCIDENTS_HERE "NOT duplicate AND (" IN_PRODUCTION " OR environment IN ('', ?3)) AND " SCOPE_SERVICES
+#define INCIDENTS " FROM incident_times WHERE began_at >= ?1 AND began_at < ?2 AND " INCIDENTS_HERE
 #define CANARIES \
-    " FROM canary WHERE ended_at >= ?1 AND ended_at < ?2 AND (?3 = '' OR environment = ?3) " \
+    " FROM canary WHERE ended_at >= ?1 AND ended_at < ?2 AND (" IN_PRODUCTION " OR environment = ?3) " \
     "AND " SCOPE_SERVICES
 #define DAY "86400000000000"
 
@@ -19,6 +31,7 @@ struct situation {
     struct db *db;
     struct arena *arena;
     const struct situation_ask *ask;
+    struct str others; // a JSON array
 };
 
 // The values that the statement uses; the others are not in it.
@@ -29,6 +42,7 @@ static enum err ask_for(const struct situation *s, const char *sql, struct db_ro
     db_bind_text(*r, 3, s->ask->scope.environment.len ? s->ask->scope.environment : STR(""));
     db_bind_i64(*r, 4, s->ask->now);
     scope_bind(*r, &s->ask->scope);
+    if (db_values(*r) >= 11) db_bind_text(*r, 11, s->others);
     return db_step(*r, out_row);
 }
 static uint64_t number(struct db_row *r, int at) {
@@ -68,6 +82,33 @@ static enum err count(const struct situation *s, const char *sql, uint64_t *out)
     return ERR_OK;
 }
 
+// --- where ----------------------------------------------------------------------------------------------
+
+#define TIER_OF_PLACE SCOPE_TIER("p")
+static const char places[] =
+    "SELECT " PLACE ", environment, " TIER_OF_PLACE " FROM (SELECT service, environment FROM incident_times "
+    "UNION SELECT service, environment FROM canary) p WHERE environment <> ''";
+
+static enum err add_other(void *ctx, struct db_row *r) {
+    struct json_writer *w = ctx;
+    if (!environment_is_production(db_text(r, 2), db_text(r, 1))) jw_str(w, db_text(r, 0));
+    return ERR_OK;
+}
+static enum err read_others(struct situation *s) {
+    struct db_row *r;
+    struct buf json;
+    buf_init(&json, OTHERS_MAX);
+    struct json_writer w = json_writer_on(&json);
+    jw_array(&w);
+    enum err e = db_prepare(s->db, places, &r);
+    if (e == ERR_OK) e = db_each(r, add_other, &w);
+    jw_array_end(&w);
+    s->others = str_dup(s->arena, buf_view(&json));
+    if (e == ERR_OK && (json.failed || s->arena->failed)) e = ERR_NOMEM;
+    buf_fini(&json);
+    return e;
+}
+
 // --- rollouts ----------------------------------------------------------------------------------------------
 
 static const char rollout_shares[] =
@@ -79,7 +120,7 @@ static const char approved_wait[] =
     "SELECT sum(started_at - queued_at) / 1000000000, sum(coalesce(succeeded_at, ended_at) - queued_at) / "
     "1000000000 FROM deploy WHERE trigger_kind = 'approved' AND queued_at <= started_at AND "
     "coalesce(succeeded_at, ended_at) >= started_at AND coalesce(succeeded_at, ended_at) >= ?1 AND "
-    "coalesce(succeeded_at, ended_at) < ?2 AND (?3 = '' OR environment = ?3) AND " SCOPE_SERVICES;
+    "coalesce(succeeded_at, ended_at) < ?2 AND " AMONG_ROLLOUTS("deploy") " AND " SCOPE_SERVICES;
 // Of the time in failed state in the window, how much is the worst service's.
 static const char failed_time[] =
     "SELECT service, sum(t) / 1000000000, sum(sum(t)) OVER () / 1000000000 FROM (SELECT service,"
@@ -118,11 +159,9 @@ static const char incident_shares[] =
     " EXISTS (SELECT 1 FROM link WHERE link.incident = incident_times.key AND decides) AS linked" INCIDENTS
     ") i";
 // A usual week is the mean of the four before the last one.
-static const char alert_share[] =
-    "SELECT sum(began_at >= ?4 - 7 * " DAY "), (sum(began_at < ?4 - 7 * " DAY
-    ") + 3) / 4 FROM incident_times WHERE "
-    "NOT duplicate AND began_at >= ?4 - 35 * " DAY " AND began_at < ?4 AND (?3 = '' OR environment IN "
-    "('', ?3)) AND " SCOPE_SERVICES;
+static const char alert_share[] = "SELECT sum(began_at >= ?4 - 7 * " DAY "), (sum(began_at < ?4 - 7 * " DAY
+                                  ") + 3) / 4 FROM incident_times WHERE "
+                                  "began_at >= ?4 - 35 * " DAY " AND began_at < ?4 AND " INCIDENTS_HERE;
 
 static enum err read_incidents(const struct situation *s, struct finding_facts *f) {
     TRY(shares(s, incident_shares, 4,
@@ -151,7 +190,7 @@ static const char misrouted[] =
     "i.phase = 'concurrent' AND i.old_requests + i.new_requests > 0 GROUP BY c.key)";
 static const char verdict_share[] =
     "SELECT sum(verdict = 'insufficient'), count(*) FROM impact WHERE computed_at >= ?1 AND computed_at < ?2"
-    " AND (?3 = '' OR environment = ?3) AND " SCOPE_SERVICES;
+    " AND " AMONG_ROLLOUTS("impact") " AND " SCOPE_SERVICES;
 
 static enum err read_canaries(const struct situation *s, struct finding_facts *f) {
     TRY(count(s, "SELECT count(*)" CANARIES, &f->canaries));
@@ -205,8 +244,9 @@ static enum err read_source(const struct situation *s, const char *sql, bool wit
 
 enum err situation_read(struct db *d, struct arena *a, const struct situation_ask *ask,
                         struct finding_facts *out) {
-    struct situation s = { d, a, ask };
+    struct situation s = { d, a, ask, STR("") };
     *out = (struct finding_facts){ 0 };
+    TRY(read_others(&s));
     TRY(read_rollouts(&s, out));
     TRY(read_incidents(&s, out));
     TRY(read_canaries(&s, out));

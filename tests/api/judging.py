@@ -121,6 +121,39 @@ def every_printed_figure_opens():
             assert m.get("before") == last[m["name"]].get("value"), (m["name"], m.get("before"), last[m["name"]])
 
 
+def only_production_is_judged():
+    """Without an environment rules, report and measures look at the same: what is production, by its name or by the
+    catalogue."""
+    now = int(time.time())
+    with Server() as server:
+        for n in range(6):
+            for where in ("staging", "blue", "production"):
+                at = now - (n + 2) * DAY
+                send(server, [
+                    event("incident", at, id=f"i{n}{where}", service="shop", environment=where, title=f"{n}{where}", state="resolved",
+                          started_at=at, detected_at=at, acknowledged_at=at + 1, resolved_at=at + 60, detected_by="person"),
+                    event("canary", at, id=f"c{n}{where}", service="shop", environment=where, version=f"v{n}", state="failed",
+                          started_at=at - 60, ended_at=at),
+                    event("flag_change", at, id=f"f{n}{where}", service="shop", environment=where, flag=f"f{n}", action="on",
+                          changed_at=at),
+                    event("deploy", at, id=f"d{n}{where}", service="shop", environment=where, version=f"v{n}", state="success",
+                          trigger_kind="approved", queued_at=at - 100, started_at=at - 10, succeeded_at=at)])
+
+        def counts(**scope):
+            report = ask(server, "report", "Report", window="30d", **scope)
+            rules = {f["name"]: f["evidence"] for f in ask(server, "profile", "Profile", window="30d", **scope)["rules"]}
+            found = {m["name"]: m["n"] for m in report["measures"]}
+            said = (re.search(r"of (\d+) incidents that had come", rules["incidents-repeat"])[1],
+                    re.search(r"(\d+) canaries", rules["no-canary"])[1],
+                    re.search(r"of (\d+) seconds", rules["approvals-wait"])[1])
+            return (report["incidents"], found["restore_time"], found["canary_failure_rate"], found["flag_frequency"], *map(int, said))
+
+        assert counts() == (6, 6, 6, 6, 6, 6, 600), counts()
+        assert counts(environment="staging") == (6, 6, 6, 6, 6, 6, 600), counts(environment="staging")
+        server.request("PUT", BASE + "catalogue", json.dumps({"services": {"shop": {"environments": {"blue": "production"}}}}).encode())
+        assert counts() == (12, 12, 12, 12, 12, 12, 1200), counts()
+
+
 def readiness():
     now = int(time.time())
     with Server() as server:
@@ -174,5 +207,5 @@ def incidents():
 
 
 def cases(tap):
-    for case in (profile_and_report, every_printed_figure_opens, readiness, incidents):
+    for case in (profile_and_report, every_printed_figure_opens, only_production_is_judged, readiness, incidents):
         tap.case(case.__name__, case)
