@@ -99,13 +99,24 @@ enum band band_of(unsigned year, enum measure m, double value) {
     return BAND_NONE;
 }
 
+static void widen(enum band b, enum band *best, enum band *worst) {
+    if (b < *best) *best = b;
+    if (b > *worst) *worst = b;
+}
+
+// The levels of the ends, and of the edges between them: those of a report need not be in order.
 void band_range(unsigned year, enum measure m, const struct measure_result *r, enum band *best,
                 enum band *worst) {
-    *best = *worst = r->value.defined && !r->small ? band_of(year, m, r->value.value) : BAND_NONE;
-    if (*best == BAND_NONE || !r->value.bounded) return;
-    enum band ends[] = { band_of(year, m, r->value.lo), band_of(year, m, r->value.hi) };
-    for (int i = 0; i < 2; i++) {
-        if (ends[i] < *best) *best = ends[i];
-        if (ends[i] > *worst) *worst = ends[i];
+    const struct estimate *v = &r->value;
+    *best = *worst = v->defined && !r->small ? band_of(year, m, v->value) : BAND_NONE;
+    if (*best == BAND_NONE || !v->bounded) return;
+    widen(band_of(year, m, v->lo), best, worst);
+    widen(band_of(year, m, v->hi), best, worst);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        const struct edges *e = &table[i];
+        const double edges[] = { e->elite, e->high, e->medium };
+        if (e->year != year || e->measure != m) continue;
+        for (int k = 0; k < 3; k++)
+            if (v->lo < edges[k] && edges[k] < v->hi) widen(band_of(year, m, edges[k]), best, worst);
     }
 }

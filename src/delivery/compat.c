@@ -180,7 +180,7 @@ static void mark_days(struct run *r, bool *marked, int64_t first, uint32_t days)
         int64_t day = day_of(d->finished);
         if (!in_window(r, d->finished)) continue;
         if (r->set == COMPAT_FOURKEYS && !d->in_history) {
-            leave_out(r, row, "its commit is in no imported history");
+            leave_out(r, row, "nobody told of its commit");
         } else if (day < first || day - first >= days) {
             leave_out(r, row, "on the first day with any event");
         } else {
@@ -286,8 +286,7 @@ static enum err fourkeys_failure_rate(struct run *r) {
     }
     for (uint32_t i = 0; i < r->f->n_deploys; i++)
         if (in_window(r, r->f->deploys[i].finished) && !seen[i])
-            leave_out(r, (struct compat_row){ .deploy = &r->f->deploys[i] },
-                      "its commit is in no imported history");
+            leave_out(r, (struct compat_row){ .deploy = &r->f->deploys[i] }, "nobody told of its commit");
     o->n = o->denominator;
     o->defined = o->denominator > 0;
     if (!o->defined) return ERR_OK;

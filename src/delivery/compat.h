@@ -32,7 +32,7 @@ enum { COMPAT_REASONS_MAX = 8 };
 struct compat_deploy { // a successful one, of one target
     struct str key, service, sha;
     int64_t started, finished;
-    bool in_history; // its commit is in an imported history
+    bool in_history; // an import or a push told of its commit
 };
 struct compat_change { // a commit, as one deploy brought it
     uint32_t deploy;

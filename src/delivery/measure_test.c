@@ -271,6 +271,9 @@ TEST(measure_bands_are_closed_and_say_ranges) {
     };
     band_range(2023, MEASURE_CHANGE_FAILURE_RATE, &r, &best, &worst);
     CHECK(best == BAND_ELITE && worst == BAND_LOW);
+    r.value.value = .16; // from 5 % over the report's medium (10 %) to its high (20 %)
+    band_range(2024, MEASURE_CHANGE_FAILURE_RATE, &r, &best, &worst);
+    CHECK(best == BAND_ELITE && worst == BAND_MEDIUM);
     r.small = true;
     band_range(2023, MEASURE_CHANGE_FAILURE_RATE, &r, &best, &worst);
     CHECK(best == BAND_NONE && worst == BAND_NONE);
