@@ -21,6 +21,7 @@ const { isStorm, usualOf } = await import('../src/pages/alerts');
 const { linesOf } = await import('../src/pages/health');
 const { byNeed, healthOf, rose, sidesOf } = await import('../src/search/health');
 const { sparkPath, trendText } = await import('../src/base/trend');
+const { levelText, stagesOf } = await import('../src/pages/tempo');
 const { rolloutOf } = await import('../src/trace/deploys');
 
 const deploy = (id: string, seconds: number, more: Partial<Rollout> = {}): Rollout =>
@@ -78,6 +79,21 @@ test('a trend: holes where a week has no value', () => {
   assert.equal(last![0], 129);
   assert.equal(sparkPath([point()]).last, null);
   assert.equal(trendText({ title: 'Rate', unit: 'share' }, { name: 'r', points: [point(0.5), point(0.25)] }), 'Rate by week, from 50.0 % to 25.0 % over 2 weeks');
+});
+
+test('a week that is not over is not drawn as a fall', () => {
+  const point = (value: number, partial?: boolean): TrendPoint => ({ from: '0', to: '1', value, n: 1, ...(partial ? { partial } : {}) });
+  assert.deepEqual(sparkPath([point(2), point(2), point(1, true)]), sparkPath([point(2), point(2)]));
+  assert.equal(trendText({ title: 'Rate', unit: 'share' }, { name: 'r', points: [point(0.5), point(0.25), point(0.1, true)] }), 'Rate by week, from 50.0 % to 25.0 % over 2 weeks, without the one that is not over');
+  assert.deepEqual(sparkPath([point(1, true)]).last, [3, 3], 'there is nothing else');
+});
+
+test('where the time of a change goes, and a maturity that cannot be known', () => {
+  const measure = (name: string, value?: number): Measure => ({ name, title: name, figure: '', unit: 'seconds', n: 1, left_out: [], ...(value === undefined ? {} : { value }) });
+  assert.deepEqual(stagesOf([measure('deploy_time', 60), measure('coding_time', 180), measure('review_time'), measure('lead_time', 9)]).map(({ m, share }) => [m.name, share]), [['coding_time', 0.75], ['deploy_time', 0.25]]);
+  assert.deepEqual(stagesOf([measure('coding_time', 0)]), []);
+  assert.equal(levelText({ name: 'deploy', level: 2, steps: [] }), '2: progressive, daily');
+  assert.equal(levelText({ name: 'deploy', at_least: 0, at_most: 1, steps: [] }), 'cannot know which of 0 to 1');
 });
 
 test('a change against the time before', () => {

@@ -43,8 +43,15 @@ const H = 34;
 
 const known = (p: TrendPoint): p is TrendPoint & { value: number } => typeof p.value === 'number' && Number.isFinite(p.value);
 
+// What is not over yet is not compared with what is: it would look like a fall on each Monday. All, where none is over.
+const compared = (points: readonly TrendPoint[]): readonly TrendPoint[] => {
+  const whole = points.filter((p) => !p.partial);
+  return whole.some(known) ? whole : points;
+};
+
 // Points of a trend in the box; a week without a value is a hole.
-export function sparkPath(points: readonly TrendPoint[]): { line: string; band: string; last: [number, number] | null } {
+export function sparkPath(all: readonly TrendPoint[]): { line: string; band: string; last: [number, number] | null } {
+  const points = compared(all);
   const values = points.flatMap((p) => (known(p) ? [p.value, ...(p.interval ?? [])] : []));
   const [lo, hi] = [Math.min(0, ...values), Math.max(...values, Number.MIN_VALUE)];
   const x = (i: number): number => 3 + (i / Math.max(1, points.length - 1)) * (W - 6);
@@ -62,10 +69,11 @@ export function sparkPath(points: readonly TrendPoint[]): { line: string; band: 
 }
 
 export function trendText(m: Pick<Measure, 'title' | 'unit'>, t: Trend): string {
-  const values = t.points.filter(known);
+  const points = compared(t.points);
+  const values = points.filter(known);
   if (!values.length) return `${m.title} by week: no values`;
-  const open = t.points.at(-1)!.partial ? ', the last not whole' : '';
-  return `${m.title} by week, from ${number(m.unit, values[0]!.value)} to ${number(m.unit, values.at(-1)!.value)} over ${plural(t.points.length, 'week')}${open}`;
+  const open = points.length < t.points.length ? ', without the one that is not over' : '';
+  return `${m.title} by week, from ${number(m.unit, values[0]!.value)} to ${number(m.unit, values.at(-1)!.value)} over ${plural(points.length, 'week')}${open}`;
 }
 
 export function Spark({ m, trend }: { m: Pick<Measure, 'title' | 'unit'>; trend: Trend | undefined }): JSX.Element | null {

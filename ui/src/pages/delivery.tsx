@@ -14,6 +14,7 @@ import { go, place } from '../base/router';
 import { duration } from '../base/time';
 import { loadTrends, Spark, TrendTable, type Trends } from '../base/trend';
 import { ServicesPart } from './services';
+import { loadTempo, TempoPart, tempoIsBusy } from './tempo';
 
 interface WhyRow {
   counted: boolean;
@@ -95,6 +96,7 @@ function load(a: Ask, keep = true): void {
   const q = scopeOf(a);
   const m = new URLSearchParams(q);
   if (a.clock === 'committer') m.set('clock', a.clock);
+  if (a.as === 'takt') loadTempo(`${m}`, keep);
   if (a.as !== 'takt') m.set('set', a.as);
   else if (a.levels !== 'none') m.set('levels', a.levels);
   void measures.load((stop) => getJson(`api/takt/delivery/measures?${m}`, stop), keep);
@@ -420,7 +422,7 @@ export default function Delivery(): JSX.Element {
   const asked = data?.measures.find((m) => m.name === a.why);
   const known = scopes.state.value.data;
   return (
-    <div class="page" data-ready={(data && known && rollouts.state.value.data && ![measures, trends, intake, catalogue, incidents].some((r) => r.state.value.busy) && (!asked || why.state.value.data)) || error ? '' : undefined}>
+    <div class="page" data-ready={(data && known && rollouts.state.value.data && ![measures, trends, intake, catalogue, incidents].some((r) => r.state.value.busy) && (a.as !== 'takt' || !tempoIsBusy()) && (!asked || why.state.value.data)) || error ? '' : undefined}>
       <h1>Delivery</h1>
       <Controls a={a} />
       {error ? <Failed what="The measures could not be computed" error={error} retry={() => load(a)} />
@@ -431,6 +433,7 @@ export default function Delivery(): JSX.Element {
               <Cards data={data} a={a} />
               {trends.state.value.data && <TrendTable measures={trended(data, a)} trends={trends.state.value.data} zone={a.zone} />}
               {asked && <WhyPart m={asked} />}
+              {a.as === 'takt' && <TempoPart measures={data.measures} hrefOf={(why) => 'delivery' + writeQuery(schema, { ...a, why })} retry={() => load(a)} />}
               <MeasureTable data={data} a={a} />
               <IncidentsPart />
               <Rollouts data={data} />

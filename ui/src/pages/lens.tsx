@@ -6,7 +6,7 @@ import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { getJson, type TraceList } from '../base/api';
-import { because, beside, between, changeOf, deployPath, digits, FIRST, interval, isBad, rowsOf, shortName, value, verdictOf, when, type Measure, type Measures, type Rollout } from '../base/delivery';
+import { because, beside, between, changeOf, deployPath, digits, FIRST, interval, rowsOf, shortName, value, verdictOf, when, type Measure, type Measures, type Rollout } from '../base/delivery';
 import { count, plural, quote, visible } from '../base/format';
 import { bySeverity, IncidentTable, severityText, type Incidents } from '../base/incidents';
 import { Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
@@ -193,7 +193,7 @@ function Recent(): JSX.Element | null {
   const { data, error } = recent.state.value;
   if (error) return <Failed what="The deploys could not be listed" error={error} retry={() => load('oncall')} />;
   if (!data) return <Loading what="Reading deploys" />;
-  const open = data.filter((r) => isBad(r) && !r.recovered);
+  const open = data.filter((r) => r.failure && !r.recovered); // what did not get through harms nobody
   return (
     <section class="card" aria-labelledby="recent-title" data-k="recent">
       <h2 id="recent-title">{data.length ? `${plural(data.length, 'deploy')} in 7 days` : 'No deploy in 7 days'}</h2>
