@@ -10,25 +10,24 @@ static void put_text_of(struct buf *out, const struct doc_node *n, const char *k
     plot_text(out, node_text(n, key));
 }
 
-// One line: the answer, the question, the evidence; what to do where the answer is the wrong one.
-static void finding_line(struct buf *out, const struct doc_node *f, const char *bad) {
-    struct str answer = node_text(f, "answer");
-    buf_fmt(out, "  %-12.*s", STR_ARG(answer));
+// One line: the answer, the question, the evidence; what to do, where something is.
+static void finding_line(struct buf *out, const struct doc_node *f) {
+    buf_fmt(out, "  %-12.*s", STR_ARG(node_text(f, "answer")));
     put_text_of(out, f, "text");
     if (node_text(f, "evidence").len) {
         buf_str(out, STR(": "));
         put_text_of(out, f, "evidence");
     }
     buf_char(out, '\n');
-    if (!str_eq(answer, str_of(bad)) || !node_text(f, "step").len) return;
+    if (!node_text(f, "step").len) return;
     buf_str(out, STR("              -> "));
     put_text_of(out, f, "step");
     buf_char(out, '\n');
 }
-static void finding_lines(struct buf *out, const char *head, const struct doc_node *list, const char *bad) {
+static void finding_lines(struct buf *out, const char *head, const struct doc_node *list) {
     if (!list || !list->n) return;
     buf_fmt(out, "\n%s\n", head);
-    for (const struct doc_node *f = list->first; f; f = f->next) finding_line(out, f, bad);
+    for (const struct doc_node *f = list->first; f; f = f->next) finding_line(out, f);
 }
 static void put_span_of_time(struct buf *out, const struct doc_node *answer) {
     put_day(out, node_u64(answer, "from"));
@@ -111,11 +110,11 @@ static enum err print_profile(struct arena *a, const struct doc_node *answer, st
         const struct doc_node *steps = node_at(d, "steps");
         for (const struct doc_node *s = steps ? steps->first : NULL; s; s = s->next) {
             buf_str(out, STR("  "));
-            finding_line(out, s, "none");
+            finding_line(out, s);
         }
     }
-    finding_lines(out, "Rules, in order (yes: it holds)", node_at(answer, "rules"), "yes");
-    finding_lines(out, "Failure modes (yes: it shows)", node_at(answer, "modes"), "none");
+    finding_lines(out, "Rules, in order (yes: it holds)", node_at(answer, "rules"));
+    finding_lines(out, "Failure modes (yes: it shows)", node_at(answer, "modes"));
     return put_looked_at(a, answer, out);
 }
 
@@ -125,8 +124,8 @@ enum err ready_print(struct arena *a, const struct doc_node *answer, struct buf 
     (void)a;
     put_text_of(out, answer, "service");
     buf_char(out, '\n');
-    finding_lines(out, "Before production", node_at(answer, "before"), "no");
-    finding_lines(out, "Ready", node_at(answer, "ready"), "no");
+    finding_lines(out, "Before production", node_at(answer, "before"));
+    finding_lines(out, "Ready", node_at(answer, "ready"));
     return ERR_OK;
 }
 
@@ -153,7 +152,7 @@ enum err incident_print(struct arena *a, const struct doc_node *answer, struct b
         put_text_of(out, answer, "says");
         buf_str(out, STR(")\n"));
     }
-    finding_lines(out, "Checks", node_at(answer, "checks"), "yes");
+    finding_lines(out, "Checks", node_at(answer, "checks"));
     return ERR_OK;
 }
 

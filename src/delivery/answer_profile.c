@@ -67,7 +67,7 @@ static void put_finding(struct json_writer *w, const struct judging *j, const st
     put_text(w, "text", str_of(f->text));
     put_text(w, "answer", str_of(finding_answer_text(f->answer)));
     put_text(w, "evidence", f->evidence);
-    if (f->step) put_text(w, "step", str_of(f->step));
+    if (f->step && f->answer == f->due) put_text(w, "step", str_of(f->step));
     put_figures(w, j, f);
     jw_object_end(w);
 }

@@ -207,10 +207,11 @@ static enum err why_then(struct delivery *d, const struct answer_why_ask *ask, s
     struct answer_why_ask then = *ask;
     struct db *db;
     uint64_t since;
-    if (!ask->figure->as_of || !ask->figure->at)
+    bool needs_now = !ask->figure->compat; // what other tools define is of the window alone
+    if (!ask->figure->as_of || (needs_now && !ask->figure->at))
         return err_set(ctx, ERR_INVALID,
                        "the figure does not say as of what it was computed: it needs as_of and at");
-    then.now = ask->figure->at;
+    if (needs_now) then.now = ask->figure->at;
     TRY(delivery_then(d, ask->figure->as_of, &since, &db, ctx));
     enum err e = failed_read(db, why_of(db, a, &then, since, w), ctx);
     delivery_then_done(d, db);

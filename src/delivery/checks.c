@@ -205,7 +205,9 @@ enum err checks_ready(struct db *d, struct arena *a, struct str service, int64_t
     f[6] = finding_begin("head-room", "Has ingest head-room?", "A larger memory budget, or more cores");
     check_room(&k, &f[6]);
     f[7] = finding_begin("on-call", "Is somebody named who is on call?", "Put it into the catalogue");
-    return check_some(&k, &f[7], on_call, "in the catalogue");
+    TRY(check_some(&k, &f[7], on_call, "in the catalogue"));
+    for (unsigned i = 0; i < CHECKS_READY; i++) out[i].due = FINDING_NO;
+    return ERR_OK;
 }
 
 // --- an incident -------------------------------------------------------------------------------------------
@@ -326,6 +328,7 @@ enum err checks_incident(struct db *d, struct arena *a, struct str key, int64_t 
     unknown(&k, &out[8], "nothing tells how the senders sample");
     out[9] = finding_begin("recorded", "Are times and cause recorded?",
                            "takt event incident --id … --caused-by …");
+    out[9].due = FINDING_NO;
     finding_says(
         &out[9], a,
         when(i->began && i->detected && i->rollout &&

@@ -9,7 +9,7 @@ const char *finding_answer_text(enum finding_answer a) {
 }
 
 struct finding finding_begin(const char *name, const char *text, const char *step) {
-    return (struct finding){ .name = name, .text = text, .step = step };
+    return (struct finding){ .name = name, .text = text, .step = step, .due = FINDING_YES };
 }
 
 void finding_uses(struct finding *f, enum measure m) {

@@ -11,9 +11,10 @@ const char *finding_answer_text(enum finding_answer a); // "cannot know", "no", 
 enum { FINDING_FIGURES_MAX = 6 };
 
 struct finding {
-    const char *name; // "flaky-runs"
-    const char *text; // the question, or what is claimed
-    const char *step; // what to do about it; NULL: nothing
+    const char *name;        // "flaky-runs"
+    const char *text;        // the question, or what is claimed
+    const char *step;        // what to do about it; NULL: nothing
+    enum finding_answer due; // the answer for which it is to be done
     enum finding_answer answer;
     struct str evidence; // in words, with numbers
     enum measure figures[FINDING_FIGURES_MAX];
@@ -62,7 +63,8 @@ struct finding_case {
     const double *targets; // [MEASURE_COUNT], of the scope, as measure_info has them; NULL: those
 };
 
-// A finding on its way. The evidence is formatted into the arena; when that is full, it is empty.
+// A finding on its way, whose step is due when it is answered yes. The evidence is formatted into the arena;
+// when that is full, it is empty.
 struct finding finding_begin(const char *name, const char *text, const char *step);
 void finding_uses(struct finding *f, enum measure m);
 void finding_says(struct finding *f, struct arena *a, enum finding_answer answer, const char *fmt, ...)

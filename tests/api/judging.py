@@ -112,6 +112,13 @@ def every_printed_figure_opens():
                     if figure:
                         found = server.get_json(BASE + "why?" + urllib.parse.urlencode({"figure": figure}))
                         assert found.get("value") == value, (path, ask_for, figure, found.get("value"), value)
+        before = {f["figure"]: f.get("value") for name in ("fourkeys", "devlake-2023")
+                  for f in server.get_json(BASE + "measures?window=20d&set=" + name)["measures"]}
+        send(server, [event("deploy", now - DAY, id="late", service="shop", environment="production", version="v300", state="success",
+                            succeeded_at=now - DAY + 1)])
+        for figure, value in before.items():  # other tools' figures, too, as they were when they were printed
+            then = server.get_json(BASE + "why?" + urllib.parse.urlencode({"figure": figure, "then": "true"}))
+            assert then.get("value") == value and then["events_since"] == 1, (figure, value, then)
         month = ask(server, "report", "Report", calendar="month")  # the one before has as many days as it has
         begin = datetime.datetime.fromtimestamp(int(month["from"]) // 10**9, datetime.timezone.utc)
         before = (begin - datetime.timedelta(days=1)).replace(day=1)
@@ -180,6 +187,8 @@ def readiness():
         assert takt("ready", "shpo", "--server", f"http://127.0.0.1:{server.port()}")[0] == 1
         code, out, err = takt("ready", "shop", "--server", f"http://127.0.0.1:{server.port()}")
         assert code == 0 and "Is a runbook linked?" in out, (out, err)
+        steps = {f["name"]: f.get("step") for f in ready["before"] + ready["ready"]}
+        assert steps["runbook"] is None and steps["canary"] == "A canary policy", steps  # only where something is to be done
         server.stop()  # straight from the directory: of its load nothing is known
         code, out, err = takt("ready", "shop", "--data", server.data, "--json")
         assert code == 0 and answers(json.loads(out)["ready"])["head-room"] == "cannot know", (out, err)
@@ -203,6 +212,8 @@ def incidents():
         assert status == 404 and b"nothing" in body, (status, body)
         code, out, err = takt("incident", "INC-7", "--server", f"http://127.0.0.1:{server.port()}")
         assert code == 0 and "caused by" in out and "v200" in out, (out, err)
+        steps = {f["name"]: f.get("step") for f in found["checks"]}
+        assert steps["recorded"] is None and steps["rollback"] is None and steps["deploys"] == "Look at it first", steps
         assert takt("incident", "nothing", "--server", f"http://127.0.0.1:{server.port()}")[0] == 1
 
 
