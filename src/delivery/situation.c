@@ -212,18 +212,21 @@ static const char no_runbook[] = "SELECT sum(NOT EXISTS (SELECT 1 FROM catalogue
 // --- sources -----------------------------------------------------------------------------------------------
 
 // A source's habit is its longest gap among its last events, at least a day; what came in one burst has
-// none. Of the whole store, not of the scope: a source serves many services.
+// none. Of the whole store, not of the scope: a source serves many services. What Takt itself notes, when
+// there is something to note, is no source.
 enum { HABIT_EVENTS = 50000 };
+#define FROM_OTHERS "source NOT IN ('takt', 'takt/call')"
 static const char silent_source[] =
     "SELECT max(CASE WHEN silent THEN source END), sum(silent), count(*) FROM (SELECT source,"
     " ?4 - max(time) > max(3 * max(gap), " DAY ") AS silent FROM (SELECT source, time,"
     " time - lag(time) OVER (PARTITION BY source ORDER BY time) AS gap FROM event WHERE id > (SELECT max(id) "
     "FROM "
-    "event) - ?5 AND time <= ?4) GROUP BY source HAVING count(*) >= 20)";
+    "event) - ?5 AND time <= ?4 AND " FROM_OTHERS ") GROUP BY source HAVING count(*) >= 20)";
 static const char skewed_source[] =
     "SELECT source, sum(time > received_at + 300000000000), count(*) FROM event WHERE id > (SELECT max(id) "
     "FROM event) "
-    "- ?5 GROUP BY source ORDER BY 1.0 * sum(time > received_at + 300000000000) / count(*) DESC, 1 LIMIT 1";
+    "- ?5 AND " FROM_OTHERS
+    " GROUP BY source ORDER BY 1.0 * sum(time > received_at + 300000000000) / count(*) DESC, 1 LIMIT 1";
 
 static enum err read_source(const struct situation *s, const char *sql, bool with_now,
                             struct finding_name *out) {

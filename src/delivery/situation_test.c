@@ -65,14 +65,39 @@ static void ship(unsigned version, const char *canary, unsigned weight, const ch
             STR_ARG(id), phase, version, old, new));
 }
 
-static struct finding_name misrouted(void) {
+static struct finding_facts facts_at(int64_t now) {
     struct db *db;
     struct finding_facts f;
-    struct situation_ask ask = { .from = NOW - 24 * HOUR, .to = NOW, .now = NOW };
+    struct situation_ask ask = { .from = now - 24 * HOUR, .to = now, .now = now };
     CHECK_OK(delivery_reader(d, &db));
     CHECK_OK(situation_read(db, &arena, &ask, &f));
     delivery_reader_done(d, db);
-    return f.misrouted;
+    return f;
+}
+
+static struct finding_name misrouted(void) {
+    return facts_at(NOW).misrouted;
+}
+
+// A quiet fortnight of Takt's own notes is no gap in the data; one of a source is.
+TEST(situation_own_notes_are_no_source) {
+    struct err_ctx ctx = { 0 };
+    arena_init(&arena, SIZE_MAX, NULL);
+    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
+    for (unsigned i = 0; i < 8; i++) ship(i, "promoted", 10, "concurrent", 100, 900 + i);
+    for (unsigned i = 0; i < 30; i++)
+        take("takt", "application/json",
+             str_fmt(&arena,
+                     "{\"rollout\":\"%016x\",\"service\":\"shop\",\"environment\":\"production\",\"verdict\":"
+                     "\"clean\",\"phase\":\"concurrent\",\"state\":\"x\"}",
+                     i));
+    CHECK_U64(facts_at(NOW + 14 * 24 * HOUR).silent.share.n, 0); // 16 events of a source: no habit yet
+    for (unsigned i = 8; i < 11; i++) ship(i, "promoted", 10, "concurrent", 100, 900);
+    struct finding_facts f = facts_at(NOW + 14 * 24 * HOUR);
+    CHECK(f.silent.share.k == 1 && f.silent.share.n == 1);
+    CHECK_STR(f.silent.text, STR("events"));
+    delivery_close(d);
+    arena_fini(&arena);
 }
 
 // v2 had 200 of 1000 requests at 20 %, v3 had 300 of 1000 at 10 %: one of two. Of v4, which was promoted, of
