@@ -42,6 +42,12 @@ static void put_seconds(struct buf *b, double s) {
         }
 }
 
+void put_value_of(struct buf *b, const struct doc_node *m, const char *key) {
+    struct str unit = node_text(m, "unit");
+    put_value(b, unit, node_f64(m, key));
+    if (str_eq(unit, STR("per day"))) buf_str(b, STR(" / day"));
+}
+
 void put_value(struct buf *b, struct str unit, double v) {
     if (str_eq(unit, STR("seconds")))
         put_seconds(b, v);
@@ -88,8 +94,7 @@ static void dora_row(struct arena *a, struct buf *b, const struct doc_node *m, s
     bool known = node_at(m, "value") != NULL;
     buf_str(b, node_text(m, "title"));
     row[0] = cell(a, b);
-    if (known) put_value(b, unit, node_f64(m, "value"));
-    if (str_eq(unit, STR("per day")) && known) buf_str(b, STR(" / day"));
+    if (known) put_value_of(b, m, "value");
     row[1] = known ? cell(a, b) : STR("no data");
     if (interval) put_both(b, unit, interval);
     row[2] = cell(a, b);
@@ -122,12 +127,25 @@ static bool has_left_out(const struct doc_node *m) {
     return reasons && reasons->n;
 }
 
-static void print_left_out(const struct doc_node *measures, struct buf *out) {
+// "3 are younger than a day and may yet be found to have failed"; nothing where there is no such doubt.
+static void put_doubts(struct buf *out, const char *before, const struct doc_node *m) {
+    uint64_t immature = node_u64(m, "immature"), clamped = node_u64(m, "clamped");
+    if (immature)
+        buf_fmt(out, "%s%llu younger than a day, may yet be found to have failed\n", before,
+                (unsigned long long)immature);
+    if (clamped)
+        buf_fmt(out, "%s%llu slightly negative, counted as 0\n", before, (unsigned long long)clamped);
+}
+
+static void print_left_out(struct arena *a, const struct doc_node *measures, struct buf *out) {
     for (const struct doc_node *m = measures ? measures->first : NULL; m; m = m->next) {
-        if (!has_left_out(m)) continue;
-        buf_fmt(out, "  %.*s left out: ", STR_ARG(node_text(m, "title")));
-        put_left_out(out, m);
-        buf_char(out, '\n');
+        struct str title = str_fmt(a, "  %.*s: ", STR_ARG(node_text(m, "title")));
+        if (has_left_out(m)) {
+            buf_fmt(out, "  %.*s left out: ", STR_ARG(node_text(m, "title")));
+            put_left_out(out, m);
+            buf_char(out, '\n');
+        }
+        put_doubts(out, title.len ? title.ptr : "", m);
     }
 }
 
@@ -168,7 +186,7 @@ static enum err print_dora(struct arena *a, const struct doc_node *answer, struc
     buf_fini(&b);
     table_print(&(struct table){ cells, n + 1, DORA_COLUMNS }, out);
     buf_char(out, '\n');
-    print_left_out(measures, out);
+    print_left_out(a, measures, out);
     buf_str(out, STR("\nThe rows behind a number: takt why FIGURE\n"));
     put_figures(out, measures, "figure", "n");
     return a->failed ? ERR_NOMEM : ERR_OK;
@@ -283,7 +301,7 @@ static void why_row(struct arena *a, struct buf *b, const struct doc_node *r, st
 static void put_figure_line(struct buf *out, const struct doc_node *answer, struct str unit) {
     const struct doc_node *interval = node_at(answer, "interval");
     if (node_at(answer, "value"))
-        put_value(out, unit, node_f64(answer, "value"));
+        put_value_of(out, answer, "value");
     else
         buf_str(out, STR("no data"));
     if (node_at(answer, "denominator"))
@@ -300,6 +318,7 @@ static void put_figure_line(struct buf *out, const struct doc_node *answer, stru
     buf_str(out, STR(" to "));
     put_day(out, node_u64(answer, "to"));
     buf_str(out, STR(" UTC\n"));
+    put_doubts(out, "Of these ", answer);
     if (!has_left_out(answer)) return;
     buf_str(out, STR("Left out: "));
     put_left_out(out, answer);

@@ -5,6 +5,8 @@
 #include "api/delivery.h"
 #include "app/question.h"
 
+// The value that the member called key of a measure is, with "/ day" where it is that.
+void put_value_of(struct buf *b, const struct doc_node *m, const char *key);
 // The ids of figures, each on a line, for takt why: the members called key of those that have a member called
 // shown.
 void put_figures(struct buf *out, const struct doc_node *measures, const char *key, const char *shown);

@@ -166,11 +166,10 @@ static struct str cell(struct arena *a, struct buf *b) {
     return s;
 }
 static void report_row(struct arena *a, struct buf *b, const struct doc_node *m, struct str *row) {
-    struct str unit = node_text(m, "unit");
     row[0] = node_text(m, "title");
-    if (node_at(m, "value")) put_value(b, unit, node_f64(m, "value"));
+    if (node_at(m, "value")) put_value_of(b, m, "value");
     row[1] = cell(a, b);
-    if (node_at(m, "before")) put_value(b, unit, node_f64(m, "before"));
+    if (node_at(m, "before")) put_value_of(b, m, "before");
     row[2] = cell(a, b);
     row[3] = node_text(m, "n");
     row[4] = node_text(m, "target.verdict");

@@ -97,6 +97,10 @@ def every_printed_figure_opens():
     with Server() as server:
         data = ["--server", f"http://127.0.0.1:{server.port()}"]
         send(server, list(history(now)))
+        assert "Change failure rate: 1 younger than a day" in takt("dora", *data)[1]
+        cfr = next(m for m in server.get_json(BASE + "measures")["measures"] if m["name"] == "change_failure_rate")
+        out = takt("why", cfr["figure"], *data)[1]
+        assert re.match(r"Change failure rate: 2\.5 % \(1 of 40, 95 %: .* to .*\), .* UTC\nOf these 1 younger than a day", out), out[:300]
         for words in (["dora"], ["dora", "--service", "shop", "--clock", "committer", "--with-rollbacks", "--flag-age", "30d"],
                       ["dora", "--set", "fourkeys"], ["report"], ["report", "--window", "20d"], ["profile", "--window", "30d"],
                       ["report", "--calendar", "week", "--zone", "Asia/Tokyo"], ["report", "--html"]):

@@ -121,7 +121,7 @@ test('measures in groups, each once, those that no group names last', () => {
 
 test('rows are counted once: a share says them already', () => {
   const of = (more: Partial<Measure>): string => rowsOf({ name: 'x', title: 'x', figure: '', unit: 'share', n: 4, value: 1, left_out: [], ...more });
-  assert.deepEqual([of({}), of({ small: true }), of({ numerator: 1, denominator: 4 }), of({ numerator: 1, denominator: 4, small: true }), of({ n: 0, denominator: 0 })], ['4 rows', '4 rows, few', '', 'few', '0 rows']);
+  assert.deepEqual([of({}), of({ small: true }), of({ numerator: 1, denominator: 4 }), of({ numerator: 1, denominator: 4, small: true }), of({ n: 0, denominator: 0 }), of({ denominator: 4, immature: 2 })], ['4 rows', '4 rows, few', '', 'few', '0 rows', '2 younger than a day']);
 });
 
 const MIN = 60_000_000_000n;

@@ -129,10 +129,11 @@ export function beside(m: Measure): string {
   return m.denominator ? `${count(m.numerator!)} of ${count(m.denominator)}` : '';
 }
 
-// How many rows are behind it, where that is not said already.
+// How many rows are behind it, where that is not said already; how many of them may yet change.
 export function rowsOf(m: Measure): string {
   const few = m.small && m.value !== undefined ? 'few' : '';
-  return m.denominator === m.n && m.n ? few : [plural(m.n, 'row'), few].filter(Boolean).join(', ');
+  const young = m.immature ? `${count(m.immature)} younger than a day` : '';
+  return [m.denominator === m.n && m.n ? '' : plural(m.n, 'row'), few, young].filter(Boolean).join(', ');
 }
 
 export const shortName = (r: { version?: string; sha?: string; digest?: string }): string => visible(r.version || r.sha?.slice(0, 9) || r.digest?.slice(0, 19) || '', 60);

@@ -214,6 +214,7 @@ function WhyPart({ m }: { m: Measure }): JSX.Element {
         : !data ? <Loading what="Reading the rows" /> : (
           <>
             <p>{data.definition}</p>
+            {data.immature ? <p class="muted">{count(data.immature)} younger than a day: they may yet be found to have failed.</p> : null}
             {data.left_out.length > 0 && <p class="muted">Left out: {data.left_out.map((x) => `${count(x.n)} ${x.why}`).join(', ')}.{data.clamped ? ` ${plural(data.clamped, 'slightly negative time')} counted as 0.` : ''}</p>}
             {data.rows.length > 0 && (
               <Scroll label="Rows behind the figure">
