@@ -48,7 +48,6 @@ NODISCARD enum err answer_incidents(struct delivery *d, const struct answer_ask 
                                     struct err_ctx *ctx);
 // Alerts by team in each of the weeks that end with the window, the last first. Of every environment
 // unless one is asked for.
-enum { ANSWER_ALERT_WEEKS = 5 };
 NODISCARD enum err answer_alerts(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
                                  struct err_ctx *ctx);
 // A figure, its definition and every row that it looked at: counted or left out, and why. It is today's,

@@ -51,7 +51,7 @@ struct finding_facts {
     struct finding_name worst_service;    // failed rollouts of the service that is worse than all together
     struct finding_share blind;           // verdicts on impact that are "insufficient", of all
     struct finding_share rollback_errors; // rollbacks that did not end well, of all
-    struct finding_share alerts;          // incidents of the last seven days, of a usual week's: k of n
+    struct finding_name storm; // teams with far more alerts than in a usual week, of those with earlier ones
     uint64_t rollouts, incidents, canaries, runs, services;
 };
 

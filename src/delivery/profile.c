@@ -499,6 +499,18 @@ static struct finding canary_misrouted(const struct finding_case *c) {
     return f;
 }
 
+static struct finding alert_storm(const struct finding_case *c) {
+    struct finding f = finding_begin("alert-storm", "A team gets far more alerts than in a usual week", NULL);
+    const struct finding_name *n = &c->facts->storm;
+    if (n->share.n == 0)
+        cannot_know(c, &f, "no earlier alerts to compare with");
+    else
+        finding_says(&f, c->arena, when(n->share.k > 0), "%llu of %llu teams%s%.*s",
+                     (unsigned long long)n->share.k, (unsigned long long)n->share.n, n->share.k ? ": " : "",
+                     STR_ARG(n->text));
+    return f;
+}
+
 void profile_modes(const struct finding_case *c, struct finding out[static PROFILE_MODES]) {
     const struct finding_facts *k = c->facts;
     out[0] = queue_long(c);
@@ -510,13 +522,7 @@ void profile_modes(const struct finding_case *c, struct finding out[static PROFI
                         "rollbacks that did not end well");
     out[3] = flags_stale(c);
     out[3].name = "flag-drift";
-    out[4] = finding_begin("alert-storm", "Far more incidents than in a usual week", NULL);
-    if (k->alerts.n == 0)
-        cannot_know(c, &out[4], "no earlier incidents to compare with");
-    else
-        finding_says(&out[4], c->arena, when(k->alerts.k >= 10 && k->alerts.k > 4 * k->alerts.n),
-                     "%llu in the last seven days, %llu in a usual week", (unsigned long long)k->alerts.k,
-                     (unsigned long long)k->alerts.n);
+    out[4] = alert_storm(c);
     out[5] = approvals_wait(c);
     out[5].name = "compliance-hold";
     out[6] = mode_share(c, "missing-deploy-data", "Deploys do not say what they deploy", k->unknown_commits,

@@ -68,14 +68,13 @@ static void plant_good(struct plant *p) {
         .no_runbook = none,
         .blind = none,
         .rollback_errors = none,
-        .alerts = { 2, 2 },
         .rollouts = 100,
         .incidents = 100,
         .canaries = 50,
         .runs = 100,
         .services = 4,
     };
-    p->facts.silent.share = p->facts.skewed.share = p->facts.misrouted.share = none;
+    p->facts.silent.share = p->facts.storm.share = p->facts.skewed.share = p->facts.misrouted.share = none;
     p->facts.worst_service = (struct finding_name){ STR("cart"), { 1, 25 } };
     p->facts.failed_time = (struct finding_name){ STR("cart"), { 30, 100 } };
 }
@@ -283,7 +282,7 @@ TEST(profile_modes_show_their_sign) {
     profile_modes(&c, m);
     for (unsigned i = 0; i < PROFILE_MODES; i++)
         CHECK(m[i].answer == FINDING_NO && m[i].name && m[i].evidence.len);
-    p.facts.alerts = (struct finding_share){ 41, 10 };
+    p.facts.storm = (struct finding_name){ STR("web had 41 in seven days, 10 in a usual week"), { 1, 3 } };
     p.facts.skewed = (struct finding_name){ STR("gitlab"), { 3, 100 } };
     p.facts.mixed = (struct finding_share){ 1, 100 };
     profile_modes(&c, m);

@@ -5,6 +5,7 @@
 #include "delivery/situation.h"
 
 #include "base/json.h"
+#include "delivery/alerts.h"
 #include "delivery/environment.h"
 
 enum { OTHERS_MAX = 64 << 20 }; // bytes; environments that are no production
@@ -20,8 +21,9 @@ enum { OTHERS_MAX = 64 << 20 }; // bytes; environments that are no production
 #define AMONG_ROLLOUTS(table) \
     "(environment = ?3 OR ?3 = '' AND EXISTS (SELECT 1 FROM series s WHERE s.production AND " \
     "s.service = " table ".service AND s.environment = " table ".environment))"
-#define INCIDENTS_HERE "NOT duplicate AND (" IN_PRODUCTION " OR environment IN ('', ?3)) AND " SCOPE_SERVICES
-#define INCIDENTS " FROM incident_times WHERE began_at >= ?1 AND began_at < ?2 AND " INCIDENTS_HERE
+#define INCIDENTS \
+    " FROM incident_times WHERE NOT duplicate AND began_at >= ?1 AND began_at < ?2 AND (" IN_PRODUCTION \
+    " OR environment IN ('', ?3)) AND " SCOPE_SERVICES
 #define CANARIES \
     " FROM canary WHERE ended_at >= ?1 AND ended_at < ?2 AND (" IN_PRODUCTION " OR environment = ?3) " \
     "AND " SCOPE_SERVICES
@@ -158,16 +160,35 @@ static const char incident_shares[] =
     " (SELECT detected_by FROM incident n WHERE n.key = incident_times.key) AS detector,"
     " EXISTS (SELECT 1 FROM link WHERE link.incident = incident_times.key AND decides) AS linked" INCIDENTS
     ") i";
-// A usual week is the mean of the four before the last one.
-static const char alert_share[] = "SELECT sum(began_at >= ?4 - 7 * " DAY "), (sum(began_at < ?4 - 7 * " DAY
-                                  ") + 3) / 4 FROM incident_times WHERE "
-                                  "began_at >= ?4 - 35 * " DAY " AND began_at < ?4 AND " INCIDENTS_HERE;
+// Far more than usual: so many, and so many times the mean of the four weeks before, rounded up.
+enum { STORM_ALERTS = 10, STORM_TIMES = 4 };
+
+struct storm {
+    struct arena *arena;
+    struct finding_name *out;
+};
+static enum err see_team(void *ctx, const struct alert_team *t) {
+    struct storm *s = ctx;
+    uint64_t earlier = 0;
+    for (unsigned i = 1; i < ALERT_WEEKS; i++) earlier += t->weeks[i];
+    uint64_t usual = (earlier + ALERT_WEEKS - 2) / (ALERT_WEEKS - 1);
+    if (!usual) return ERR_OK;
+    s->out->share.n++;
+    if (t->weeks[0] < STORM_ALERTS || t->weeks[0] <= STORM_TIMES * usual) return ERR_OK;
+    struct str team = t->team.len ? t->team : STR("what has no team");
+    if (!s->out->share.k++) // the loudest comes first
+        s->out->text = str_fmt(s->arena, "%.*s had %llu in seven days, %llu in a usual week", STR_ARG(team),
+                               (unsigned long long)t->weeks[0], (unsigned long long)usual);
+    return s->arena->failed ? ERR_NOMEM : ERR_OK;
+}
 
 static enum err read_incidents(const struct situation *s, struct finding_facts *f) {
     TRY(shares(s, incident_shares, 4,
                (struct finding_share *[]){ &f->by_person, &f->repeated, &f->unlinked, &f->unanswered }));
     f->incidents = f->repeated.n;
-    return shares(s, alert_share, 1, (struct finding_share *[]){ &f->alerts });
+    struct storm storm = { s->arena, &f->storm };
+    return alerts_each(s->db, &s->ask->scope, s->ask->to < s->ask->now ? s->ask->to : s->ask->now, see_team,
+                       &storm);
 }
 
 // --- canaries, verdicts ------------------------------------------------------------------------------------

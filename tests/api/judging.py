@@ -165,6 +165,28 @@ def only_production_is_judged():
         assert counts() == (12, 12, 12, 12, 12, 12, 1200), counts()
 
 
+def alert_storms_are_of_a_team():
+    """A team whose alerts are far over its own past, though all together are not; incidents need not come of them."""
+    now = int(time.time())
+    with Server() as server:
+        def alerts(service, team, *weeks):
+            send(server, [event("alert", now - week * 7 * DAY - n * MINUTE - 60, id=f"{service} {week} {n}", service=service, team=team,
+                                state="resolved", started_at=now - week * 7 * DAY - n * MINUTE - 60, ended_at=now - week * 7 * DAY)
+                          for week, count in enumerate(weeks) for n in range(count)])
+
+        def storm(**scope):
+            profile = ask(server, "profile", "Profile", **scope)
+            return next((f["answer"], f["evidence"]) for f in profile["modes"] if f["name"] == "alert-storm")
+
+        assert storm() == ("cannot know", "no earlier alerts to compare with"), storm()
+        alerts("shop", "web", 9, 1, 2, 1)
+        alerts("search", "find", 40, 40, 40, 40, 40)
+        assert storm() == ("no", "0 of 2 teams"), storm()
+        alerts("cart", "web", 3)
+        assert storm() == ("yes", "1 of 2 teams: web had 12 in seven days, 1 in a usual week"), storm()
+        assert storm(service="search")[0] == "no", storm(service="search")
+
+
 def readiness():
     now = int(time.time())
     with Server() as server:
@@ -222,5 +244,5 @@ def incidents():
 
 
 def cases(tap):
-    for case in (profile_and_report, every_printed_figure_opens, only_production_is_judged, readiness, incidents):
+    for case in (profile_and_report, every_printed_figure_opens, only_production_is_judged, alert_storms_are_of_a_team, readiness, incidents):
         tap.case(case.__name__, case)
