@@ -20,9 +20,10 @@ struct scope {
     "(?7 = '' OR service = ?7) AND ((?8 = '' AND ?9 = '' AND ?10 = 0) OR service IN (SELECT service FROM " \
     "catalogue WHERE (?8 = '' OR team = ?8) AND (?9 = '' OR product = ?9) AND (?10 = 0 OR tier = ?10)))"
 // What the catalogue says of the environment of a row, which has a service and an environment; NULL: nothing.
-#define SCOPE_TIER(row) \
-    "(SELECT tier FROM catalogue_environment c WHERE c.service IN (" row \
-    ".service, '') AND c.environment = " row ".environment ORDER BY c.service DESC LIMIT 1)"
+#define SCOPE_TIER(row) "coalesce(" SCOPE_TIER_OF(row ".service", row) ", " SCOPE_TIER_OF("''", row) ")"
+#define SCOPE_TIER_OF(service, row) \
+    "(SELECT tier FROM catalogue_environment c WHERE c.service = " service " AND c.environment = " row \
+    ".environment)"
 void scope_bind(struct db_row *r, const struct scope *s);
 
 // Calls for each series, by service and environment, and for each incident, by key. What they point
