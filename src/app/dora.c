@@ -293,6 +293,7 @@ static void why_row(struct arena *a, struct buf *b, const struct doc_node *r, st
     }
     const struct doc_node *evidence = node_at(r, "evidence");
     if (evidence && evidence->first) put_also(b, node_text(evidence->first, "says"));
+    put_also(b, node_text(r, "began_says"));
     put_also(b, node_text(r, "why"));
     row[4] = cell(a, b);
 }

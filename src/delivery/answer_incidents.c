@@ -18,7 +18,10 @@ enum incident_column {
     STATE,
     DETECTED_BY,
     URL,
-    DUPLICATE
+    DUPLICATE,
+    IMPACT,
+    IMPACT_BY,
+    IMPACT_SAYS
 };
 
 struct incidents {
@@ -33,9 +36,11 @@ struct incidents {
 static const char select_incidents[] =
     "SELECT t.key, ifnull(t.service, ''), t.environment, t.began_at, t.detected_at, t.acknowledged_at,"
     " t.recovered_at, t.paused_ns, " TIER_OF_T ", i.title, i.severity, i.state,"
-    " i.detected_by, i.url, t.duplicate FROM (SELECT * FROM incident_times WHERE began_at < ?2 AND"
+    " i.detected_by, i.url, t.duplicate, p.impact_at, p.impact_by, p.impact_says FROM (SELECT * FROM "
+    "incident_times WHERE began_at < ?2 AND"
     " (recovered_at IS NULL OR recovered_at >= ?1) AND (?3 = '' OR environment IN ('', ?3)) "
-    "AND " SCOPE_SERVICES ") t JOIN incident i ON i.key = t.key ORDER BY t.recovered_at IS NOT NULL,"
+    "AND " SCOPE_SERVICES ") t JOIN incident i ON i.key = t.key JOIN incident_impact p ON p.incident = t.key "
+    "ORDER BY t.recovered_at IS NOT NULL,"
     " CASE WHEN t.recovered_at IS NULL THEN ifnull(i.severity, 99) END, t.began_at DESC, t.key";
 
 // The rollout that the best rule names; of several the last.
@@ -104,6 +109,9 @@ static enum err put_incident(struct incidents *s, struct db_row *r) {
     if (!db_is_null(r, SEVERITY)) put_u64(w, "severity", (uint64_t)db_i64(r, SEVERITY));
     put_text(w, "state", db_text(r, STATE));
     put_time(w, "began", db_i64(r, BEGAN));
+    put_time(w, "impact", db_i64(r, IMPACT));
+    put_text(w, "impact_by", db_text(r, IMPACT_BY));
+    put_text(w, "impact_says", db_text(r, IMPACT_SAYS));
     put_time(w, "detected", db_i64(r, DETECTED));
     put_time(w, "acknowledged", db_i64(r, ACKNOWLEDGED));
     put_time(w, "recovered", db_i64(r, RECOVERED));

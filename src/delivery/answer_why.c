@@ -90,6 +90,8 @@ static void put_why_incident(struct why *y, const struct measure_incident *i) {
     put_text(y->w, "service", i->service);
     put_text(y->w, "environment", i->environment);
     put_time(y->w, "began", i->began);
+    put_text(y->w, "began_by", i->began_by);
+    put_text(y->w, "began_says", i->began_says);
     put_time(y->w, "detected", i->detected);
     put_time(y->w, "acknowledged", i->acknowledged);
     put_time(y->w, "recovered", i->recovered);

@@ -21,7 +21,9 @@
 #define DERIVE_TASK_DEPLOY(of) of ".key LIKE 'github:%:task:%:deployment'"
 
 const char derive_tables[] =
-    "DROP VIEW IF EXISTS incident_times; DROP VIEW IF EXISTS told_deploy; DROP TABLE IF EXISTS stale; DROP "
+    "DROP VIEW IF EXISTS incident_impact; DROP VIEW IF EXISTS incident_times; DROP VIEW IF EXISTS "
+    "told_deploy; "
+    "DROP TABLE IF EXISTS stale; DROP "
     "TABLE IF EXISTS rollout; DROP "
     "TABLE IF EXISTS rollout_commit;"
     "DROP TABLE IF EXISTS link; DROP TABLE IF EXISTS series;"
@@ -74,6 +76,23 @@ const char derive_tables[] =
              " confirmed INTEGER NOT NULL, evidence TEXT NOT NULL, neighbour INTEGER NOT NULL, PRIMARY "
              "KEY(rollout, incident, rule, evidence)) WITHOUT ROWID;"
              "CREATE INDEX link_incident ON link(incident);"
+             // When the impact of an incident began, for measures: what a person says, the first bad minute
+             // in the traces, since when its alert's condition held, the end of the rollout that is surely to
+             // blame. Links do not go by it, since it goes by them: they take began_at of incident_times.
+             "CREATE VIEW incident_impact AS SELECT incident, impact_by, CASE impact_by"
+             " WHEN 'told' THEN told_at WHEN 'traces' THEN onset_at WHEN 'alert' THEN condition_at"
+             " WHEN 'rollout' THEN finished_at END AS impact_at, CASE impact_by WHEN 'traces' THEN evidence"
+             " WHEN 'alert' THEN 'the alert waited ' || (detected_at - condition_at) / 1000000000 ||"
+             " ' s before it fired' WHEN 'rollout' THEN 'the end of the rollout of ' || service ||"
+             " ifnull(' ' || coalesce(version, sha), '') END AS impact_says FROM (SELECT i.key AS incident,"
+             " i.started_at AS told_at, o.began_at AS onset_at, i.condition_at, i.detected_at, o.evidence,"
+             " r.finished_at, r.service, r.version, r.sha, CASE WHEN i.started_at IS NOT NULL THEN 'told'"
+             " WHEN o.found THEN 'traces' WHEN i.condition_at IS NOT NULL THEN 'alert'"
+             " WHEN r.id IS NOT NULL THEN 'rollout' END AS impact_by FROM incident i"
+             " LEFT JOIN onset o ON o.key = i.key LEFT JOIN rollout r ON r.id = (SELECT b.id FROM link l"
+             " CROSS JOIN rollout b ON b.id = l.rollout WHERE l.incident = i.key AND l.decides"
+             " AND l.rule IN ('said', 'version', 'remedy', 'traces') AND b.finished_at <= i.detected_at"
+             " ORDER BY b.finished_at DESC, b.id LIMIT 1));"
              // Incidents whose cause is, or may be, a flag and no rollout.
              "DROP TABLE IF EXISTS flag_link; CREATE TABLE flag_link(service TEXT NOT NULL, environment TEXT "
              "NOT "

@@ -313,9 +313,10 @@ void measure_incident(struct measuring *r, const struct measure_incident *i) {
         measuring_leave_out(r, row, "not in production");
     else if (r->ask.measure == MEASURE_DETECT_TIME && !i->began)
         measuring_leave_out(r, row, "the start of its impact is not known");
-    else if (r->ask.measure == MEASURE_DETECT_TIME)
+    else if (r->ask.measure == MEASURE_DETECT_TIME) {
+        r->result.clamped += end < i->began;
         measuring_add_value(r, row, end < i->began ? 0 : (double)(end - i->began) / 1e9);
-    else
+    } else
         measuring_add_time(
             r, row, (r->ask.measure == MEASURE_RESTORE_TIME ? began : detected) + (restores ? i->paused : 0),
             end);

@@ -46,8 +46,10 @@ struct measure_ask {
 struct measure_incident {
     struct str key, service, environment;
     int64_t began, detected, acknowledged, recovered; // 0: not known; recovered 0: open
-    int64_t paused;                                   // between an end and a reopening, in all
-    bool production, duplicate;                       // production: or of the environment that is asked for
+    // How it is known when its impact began: told, traces, alert, rollout; empty: it is not. And a sentence.
+    struct str began_by, began_says;
+    int64_t paused;             // between an end and a reopening, in all
+    bool production, duplicate; // production: or of the environment that is asked for
 };
 enum canary_state { CANARY_OPEN, CANARY_GOOD, CANARY_BAD, CANARY_OVERTAKEN };
 struct measure_canary {

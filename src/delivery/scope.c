@@ -33,7 +33,9 @@ static enum err read_incident(void *ctx, struct db_row *r) {
                                   .acknowledged = db_i64(r, 5),
                                   .recovered = db_i64(r, 6),
                                   .duplicate = db_i64(r, 7) != 0,
-                                  .paused = db_i64(r, 8) };
+                                  .paused = db_i64(r, 8),
+                                  .began_by = db_text(r, 10),
+                                  .began_says = db_text(r, 11) };
     // An incident whose environment nobody told is one of production: that is where they are declared.
     i.production = rd->scope->environment.len || !i.environment.len ||
                    environment_is_production(db_text(r, 9), i.environment);
@@ -53,8 +55,9 @@ static const char select_series[] =
     " AND ((?2 = '' AND production) OR environment = ?2) AND change_kind = ?3 ORDER BY service, environment";
 #define TIER_OF_INCIDENT SCOPE_TIER("incident_times")
 static const char select_incidents[] =
-    "SELECT key, ifnull(service, ''), environment, started_at, detected_at, acknowledged_at, recovered_at, "
-    "duplicate, paused_ns, " TIER_OF_INCIDENT " FROM incident_times WHERE " SCOPE_SERVICES
+    "SELECT key, ifnull(service, ''), environment, impact_at, detected_at, acknowledged_at, recovered_at, "
+    "duplicate, paused_ns, " TIER_OF_INCIDENT ", impact_by, impact_says"
+    " FROM incident_times JOIN incident_impact ON incident = key WHERE " SCOPE_SERVICES
     " AND (?2 = '' OR environment IN ('', ?2)) ORDER BY key";
 
 static enum err each_series(struct reading *rd, struct db *d, const struct scope *s) {

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "impact/onset_record.h"
 #include "os/rounds.h"
 
 #define SECOND_NS 1000000000ll
@@ -10,9 +11,10 @@
 #define LOOK_SOONEST_NS (SECOND_NS / 4)
 #define DEADLINE_NS (60 * SECOND_NS)
 #define MEMORY_MAX (256ull << 20)
+#define LIST_MEMORY_MAX (8ull << 20) // of what is due
 enum { WAITING_MAX = 4096 };
 
-struct waiting {  // when a rollout or a change of a flag is to be looked at next
+struct waiting {  // when a rollout, a change of a flag or an incident is to be looked at next
     uint64_t key; // its hash: two that share one are looked at less often
     int64_t next;
 };
@@ -50,15 +52,19 @@ static enum err load(struct impact_keeper *k, struct arena *a, struct str key, i
     return e;
 }
 
+static struct impact_source source_of(struct impact_keeper *k) {
+    return (struct impact_source){ .view = k->opts.take(k->opts.ctx),
+                                   .bounds = { .clock = k->opts.clock,
+                                               .deadline_ns = clock_mono_ns(k->opts.clock) + DEADLINE_NS,
+                                               .memory_max = MEMORY_MAX,
+                                               .canceled = is_stopped,
+                                               .canceled_ctx = k } };
+}
+
 static enum err compute(struct impact_keeper *k, struct arena *a, const struct impact_ask *ask) {
     struct impact_report report;
     struct err_ctx ctx = { 0 };
-    struct impact_source src = { .view = k->opts.take(k->opts.ctx),
-                                 .bounds = { .clock = k->opts.clock,
-                                             .deadline_ns = clock_mono_ns(k->opts.clock) + DEADLINE_NS,
-                                             .memory_max = MEMORY_MAX,
-                                             .canceled = is_stopped,
-                                             .canceled_ctx = k } };
+    struct impact_source src = source_of(k);
     enum err e = impact_compute(a, &src, ask, &report, &ctx);
     k->opts.give(src.view);
     if (e != ERR_OK) return e;
@@ -70,15 +76,21 @@ static enum err compute(struct impact_keeper *k, struct arena *a, const struct i
     return impact_record(k->opts.delivery, &report);
 }
 
+// Is it time? Then the next one is set: when half its age more has passed, and when it is a day old.
+static bool is_due(struct impact_keeper *k, struct str key, int64_t started, int64_t now) {
+    struct waiting *w = waiting_of(k, key);
+    if (w->next > now) return false;
+    int64_t age = now - started;
+    w->next = now + (age / 2 > k->opts.after_ns ? age / 2 : k->opts.after_ns);
+    if (age < IMPACT_DAY_NS && w->next > started + IMPACT_DAY_NS) w->next = started + IMPACT_DAY_NS;
+    return true;
+}
+
 static void look_at(struct impact_keeper *k, const struct impact_due *due, int64_t now) {
-    struct waiting *w = waiting_of(k, due->key);
     struct impact_ask ask;
     struct arena a;
     bool found = false;
-    if (w->next > now) return;
-    int64_t age = now - due->started;
-    w->next = now + (age / 2 > k->opts.after_ns ? age / 2 : k->opts.after_ns);
-    if (age < IMPACT_DAY_NS && w->next > due->started + IMPACT_DAY_NS) w->next = due->started + IMPACT_DAY_NS;
+    if (!is_due(k, due->key, due->started, now)) return;
     arena_init(&a, MEMORY_MAX, NULL);
     enum err e = load(k, &a, due->key, now, &ask, &found);
     if (e == ERR_OK && found) e = compute(k, &a, &ask);
@@ -87,21 +99,59 @@ static void look_at(struct impact_keeper *k, const struct impact_due *due, int64
     arena_fini(&a);
 }
 
+static enum err compute_onset(struct impact_keeper *k, struct arena *a, const struct onset_ask *ask) {
+    struct onset found;
+    struct err_ctx ctx = { 0 };
+    struct impact_source src = source_of(k);
+    enum err e = onset_compute(a, &src, ask, &found, &ctx);
+    k->opts.give(src.view);
+    if (e != ERR_OK) return e;
+    if (!found.began && !found.final) return ERR_OK; // more may come
+    log_info("impact.onset", KV_STR("incident", ask->incident), KV_STR("service", ask->of.service),
+             KV_STR("evidence", found.evidence));
+    return onset_record(k->opts.delivery, ask, &found);
+}
+
+static void look_before(struct impact_keeper *k, const struct onset_ask *due) {
+    struct arena a;
+    if (!is_due(k, due->incident, due->detected, due->now)) return;
+    arena_init(&a, MEMORY_MAX, NULL);
+    enum err e = compute_onset(k, &a, due);
+    if (e != ERR_OK && e != ERR_CANCELED)
+        log_warn("impact.not_computed", KV_STR("of", due->incident), KV_Z("error", err_text(e)));
+    arena_fini(&a);
+}
+
+// What may be looked at.
+struct due {
+    struct impact_due *impacts;
+    struct onset_ask *onsets;
+    uint32_t n_impacts, n_onsets;
+};
+static enum err list_due(struct impact_keeper *k, struct arena *a, int64_t now, struct due *out) {
+    struct db *db;
+    TRY(delivery_reader(k->opts.delivery, &db));
+    enum err e = impact_list_due(db, a, now, k->opts.after_ns, &out->impacts, &out->n_impacts);
+    if (e == ERR_OK) e = onset_list_due(db, a, now, k->opts.after_ns, &out->onsets, &out->n_onsets);
+    delivery_reader_done(k->opts.delivery, db);
+    return e;
+}
+
 static uint64_t look(void *ctx) {
     struct impact_keeper *k = ctx;
     struct arena a;
-    struct db *db;
-    struct impact_due *due = NULL;
-    uint32_t n = 0;
+    struct due due = { 0 };
     int64_t now = (int64_t)clock_unix_ns(k->opts.clock);
-    arena_init(&a, 1 << 20, NULL);
-    enum err e = delivery_reader(k->opts.delivery, &db);
-    if (e == ERR_OK) {
-        e = impact_list_due(db, &a, now, k->opts.after_ns, &due, &n);
-        delivery_reader_done(k->opts.delivery, db);
+    arena_init(&a, LIST_MEMORY_MAX, NULL);
+    enum err e = list_due(k, &a, now, &due);
+    if (e != ERR_OK) {
+        log_warn("impact.not_listed", KV_Z("error", err_text(e)));
+        due = (struct due){ 0 };
     }
-    if (e != ERR_OK) log_warn("impact.not_listed", KV_Z("error", err_text(e)));
-    for (uint32_t i = 0; e == ERR_OK && i < n && !rounds_stopping(&k->rounds); i++) look_at(k, &due[i], now);
+    for (uint32_t i = 0; i < due.n_impacts && !rounds_stopping(&k->rounds); i++)
+        look_at(k, &due.impacts[i], now);
+    for (uint32_t i = 0; i < due.n_onsets && !rounds_stopping(&k->rounds); i++)
+        look_before(k, &due.onsets[i]);
     arena_fini(&a);
     return k->every_ns;
 }

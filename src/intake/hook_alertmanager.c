@@ -40,6 +40,19 @@ static void say_alert(struct hook_in *in, struct doc alert, struct str key, cons
     say_time(&s, ALERT_ENDED, end);
 }
 
+// Since when the condition of an alert has held, where the rule repeats its `for` as takt_for: neither tool
+// tells it.
+static int64_t condition_of(struct doc labels, struct doc notes, int64_t start) {
+    struct doc of = doc_text(labels, "takt_for").len ? labels : notes;
+    struct str text = doc_text(of, "takt_for");
+    int64_t length;
+    if (!text.len) return 0;
+    if (stamp_length(text, &length)) return start - length;
+    doc_fail(of, "takt_for", "expected a duration such as 10m, found \"%.*s\"",
+             STR_ARG(str_sub(text, 0, 60)));
+    return 0;
+}
+
 static void say_incident(struct hook_in *in, struct doc alert, struct str key, const struct word *state,
                          const char *provider) {
     static const char *const titles[] = { "summary", "title", "description" }, *const causes[] = {
@@ -57,6 +70,7 @@ static void say_incident(struct hook_in *in, struct doc alert, struct str key, c
     say_text(&s, INCIDENT_TITLE, title.len ? title : doc_text(labels, "alertname"));
     if (severity) say_int(&s, INCIDENT_SEVERITY, severity);
     say_word(&s, INCIDENT_STATE, state->to);
+    say_time(&s, INCIDENT_CONDITION, condition_of(labels, notes, start));
     say_time(&s, INCIDENT_DETECTED, start);
     say_time(&s, INCIDENT_RESOLVED, end);
     say_text(&s, INCIDENT_CAUSED_BY, cause.len ? cause : FIRST_OF(notes, causes));

@@ -56,7 +56,7 @@ bool plain_kind(struct str name, enum fact_kind *out) {
     for (unsigned k = 0; k < FACT_KIND_COUNT; k++) {
         *out = (enum fact_kind)k;
         if (str_eq(name, str_of(fact_table(*out))))
-            return *out != FACT_IMPACT && *out != FACT_CALL; // our own words
+            return *out != FACT_IMPACT && *out != FACT_ONSET && *out != FACT_CALL; // our own words
     }
     return false;
 }

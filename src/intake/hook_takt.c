@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Takt itself learnt from traces: its verdicts on rollouts and changes of flags (impact/record.h), and
-// who calls whom (delivery/calls.h; the source is takt/call). Kept as events like all others, so that they
+// What Takt itself learnt from traces: its verdicts on rollouts and changes of flags (impact/record.h), when
+// the impact of incidents began (impact/onset_record.h; the source is takt/onset), and who calls whom
+// (delivery/calls.h; takt/call). Kept as events like all others, so that they
 // outlive the traces that they were made from, and a reprocess makes the same facts of them. Nobody else may
 // send them.
 #include "intake/hook.h"
@@ -28,6 +29,37 @@ static enum err read_impact(struct hook_in *in) {
     int64_t requests;
     if (doc_i64(d, "arms.old.requests", &requests)) say_int(&s, IMPACT_OLD_REQUESTS, requests);
     if (doc_i64(d, "arms.new.requests", &requests)) say_int(&s, IMPACT_NEW_REQUESTS, requests);
+    return hook_end(in);
+}
+
+static const struct say_path onset_paths[] = { { ONSET_SERVICE, "service" },
+                                               { ONSET_ENVIRONMENT, "environment" },
+                                               { ONSET_STATE, "state" },
+                                               { ONSET_EVIDENCE, "evidence" } };
+
+static int64_t take_ns(struct hook_in *in, struct doc d, const char *path) {
+    int64_t ns = 0;
+    if (!str_i64(doc_text(d, path), &ns) && in->err == ERR_OK)
+        in->err = err_set(in->ctx, ERR_INVALID, "%s is not a number of ns", path);
+    return ns;
+}
+
+static enum err read_onset(struct hook_in *in) {
+    struct doc d;
+    TRY(hook_document(in, in->r->body, &d));
+    struct str of = doc_need(d, "incident");
+    int64_t time = take_ns(in, d, "computedAt"), detected = take_ns(in, d, "detectedAt");
+    int64_t began = doc_text(d, "beganAt").len ? take_ns(in, d, "beganAt") : 0;
+    if (in->err != ERR_OK) return in->err;
+    hook_event(in, str_fmt(in->arena, "%.*s:%.*s", STR_ARG(of), STR_ARG(doc_need(d, "state"))), STR("onset"),
+               time);
+    struct say s = say_of(in, FACT_ONSET, of, time, RANK_DONE);
+    SAY_PATHS(&s, d, onset_paths);
+    say_time(&s, ONSET_COMPUTED, time);
+    say_time(&s, ONSET_DETECTED, detected);
+    say_time(&s, ONSET_BEGAN, began);
+    say_int(&s, ONSET_FOUND, began != 0);
+    say_int(&s, ONSET_FINAL, doc_bool(d, "final"));
     return hook_end(in);
 }
 
@@ -60,7 +92,8 @@ static enum err read_calls(struct hook_in *in) {
 }
 
 static enum err read_ours(struct hook_in *in) {
-    return str_eq(in->path, STR("call")) ? read_calls(in) : read_impact(in);
+    if (str_eq(in->path, STR("call"))) return read_calls(in);
+    return str_eq(in->path, STR("onset")) ? read_onset(in) : read_impact(in);
 }
 
 const struct hook hook_takt = { .name = "takt", .read = read_ours };

@@ -110,6 +110,43 @@ int64_t stamp_guess(int64_t count) {
     return stamp_of(count, unit);
 }
 
+static bool unit_of(struct str s, int64_t *out_ns) {
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = { { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
+                  { "h", 3600000 }, { "d", 86400000 }, { "w", 604800000 } };
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        *out_ns = units[i].ms * 1000000;
+        if (str_eq(s, str_of(units[i].name))) return true;
+    }
+    return false;
+}
+
+static size_t count_while(struct str s, size_t at, bool digits) {
+    size_t n = 0;
+    while (at + n < s.len && (s.ptr[at + n] >= '0' && s.ptr[at + n] <= '9') == digits) n++;
+    return n;
+}
+
+bool stamp_length(struct str s, int64_t *out_ns) {
+    const int64_t most = 366ll * DAY_S * SECOND_NS;
+    int64_t sum = 0, unit;
+    uint64_t count;
+    if (!s.len) return false;
+    for (size_t at = 0; at < s.len;) {
+        size_t digits = count_while(s, at, true), letters = count_while(s, at + digits, false);
+        if (!str_u64(str_sub(s, at, digits), &count) || !unit_of(str_sub(s, at + digits, letters), &unit) ||
+            count > (uint64_t)(most / unit))
+            return false;
+        sum += (int64_t)count * unit;
+        if (sum > most) return false;
+        at += digits + letters;
+    }
+    *out_ns = sum;
+    return true;
+}
+
 // The other way: the day of March 1 of year 0 is the zero of the count.
 static void date_of(int64_t days, struct parts *p) {
     int64_t z = days + 719468, era = z / 146097, of_era = z % 146097;

@@ -24,5 +24,8 @@ int64_t stamp_of(int64_t count, int64_t unit_ns);
 int64_t stamp_guess(int64_t count);
 // The beginning of the calendar month in UTC that a time lies in.
 int64_t stamp_month(int64_t ns);
+// A length of time as Prometheus writes it, such as 5m, 1h30m, 90s or 500ms: whole numbers, each with its
+// unit (w, d, h, m, s, ms). At most a year.
+NODISCARD bool stamp_length(struct str s, int64_t *out_ns);
 // RFC 3339 in UTC, with as many digits of a fraction (0, 3, 6, 9) as needed.
 struct str stamp_print(int64_t ns, char out[STAMP_TEXT_SIZE]);

@@ -102,3 +102,21 @@ TEST(stamp_months_begin_at_midnight_of_their_first) {
     CHECK(stamp_month(INT64_MIN) == STAMP_BEFORE);
     CHECK(stamp_month(stamp_month(INT64_MAX)) == stamp_month(INT64_MAX));
 }
+
+TEST(stamp_lengths_are_whole_numbers_with_units) {
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } good[] = { { "5m", 300000 }, { "1h30m", 5400000 }, { "90s", 90000 },   { "500ms", 500 },
+                 { "0s", 0 },      { "1m500ms", 60500 }, { "1d", 86400000 }, { "2w", 1209600000 } };
+    static const char *const bad[] = { "",     "5",  "m",   "5 m",  "-5m",
+                                       "1.5h", "5y", "5mm", "400d", "99999999999999999999s" };
+    int64_t ns = 7;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(!stamp_length(test_exact(str_of(bad[i])), &ns));
+    CHECK_U64(ns, 7);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        CHECK(stamp_length(test_exact(str_of(good[i].text)), &ns));
+        CHECK_U64(ns, good[i].ms * 1000000);
+    }
+}

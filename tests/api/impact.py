@@ -339,6 +339,36 @@ def versions(seed):
         assert status == 404, status
 
 
+def impact_begins_with_the_first_bad_minute(seed):
+    """Errors begin a quarter of an hour before anybody notices: the time to detect knows, unless a person says better."""
+    with Server(config=QUICK) as server:
+        noticed = int(time.time()) // MINUTE * MINUTE - 10 * MINUTE
+        bad = noticed - 15 * MINUTE
+        traffic = Traffic(server, seed)
+        traffic.send("1.0", bad - 120 * MINUTE, bad, 6000, 0.01)
+        traffic.send("1.0", bad, noticed + 5 * MINUTE, 2000, 0.3)
+        send(server, [event("incident", noticed, id="i", service="shop", state="triggered", detected_at=noticed),
+                      event("incident", noticed + 8 * MINUTE, id="i", state="resolved")])
+
+        def figure(name):
+            measures = server.get_json("/api/takt/delivery/measures?service=shop")["measures"]
+            return next(m for m in measures if m["name"] == name)
+
+        until("an onset", lambda: figure("detect_time")["n"] == 1, 60)
+        why = asked(server, "/api/takt/delivery/why", f"figure={figure('detect_time')['figure']}")["rows"][0]
+        assert (why["began_by"], int(why["began"]) // 10 ** 9) == ("traces", bad) and "failed instead of" in why["began_says"], why
+        assert figure("detect_time")["value"] == 15 * MINUTE and figure("restore_time")["value"] == 23 * MINUTE, figure("restore_time")
+        assert figure("remediate_time")["value"] == 8 * MINUTE
+        code, out, err = takt("why", figure("restore_time")["figure"], "--server", f"http://127.0.0.1:{server.port()}")
+        assert code == 0 and "failed instead of" in out, (out, err)
+        assert server.request("POST", "/api/takt/delivery/reprocess")[0] == 200
+        assert figure("restore_time")["value"] == 23 * MINUTE
+        send(server, [event("incident", noticed, id="i", started_at=bad - 5 * MINUTE)])
+        assert figure("detect_time")["value"] == 20 * MINUTE, figure("detect_time")
+        assert server.request("POST", "/hooks/takt/onset", b'{"incident":"takt:i"}')[0] == 404
+
+
 def cases(tap):
-    for case in (planted_regression, no_change, slower, callers_neither_fake_nor_hide, sampled_by_outcome, flags, flags_are_judged_by_itself, suspicion_waits_for_a_word, compare, versions):
+    for case in (planted_regression, no_change, slower, callers_neither_fake_nor_hide, sampled_by_outcome, flags, flags_are_judged_by_itself, suspicion_waits_for_a_word, compare, versions,
+                 impact_begins_with_the_first_bad_minute):
         tap.case(case.__name__, case, tap.seed)
