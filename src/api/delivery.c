@@ -115,7 +115,8 @@ static enum err take_ask(const struct params *p, struct clock *clock, struct ans
                          struct err_ctx *ctx) {
     uint64_t tier = 0;
     *ask = (struct answer_ask){ .scope = { .service = params_get(p, STR("service")),
-                                           .environment = params_get(p, STR("environment")),
+                                           .environment =
+                                               str_dup_lower(p->arena, params_get(p, STR("environment"))),
                                            .change_kind = params_get(p, STR("change")),
                                            .team = params_get(p, STR("team")),
                                            .product = params_get(p, STR("product")) },

@@ -72,7 +72,8 @@ static enum err window_of(struct ask *k, uint64_t length, struct impact_window *
 
 static enum err answer_versions(struct ask *k, struct delivery *d, struct json_writer *w) {
     struct impact_of of = { .service = params_get(&k->params, STR("service")),
-                            .environment = params_get(&k->params, STR("environment")) };
+                            .environment =
+                                str_dup_lower(k->params.arena, params_get(&k->params, STR("environment"))) };
     struct impact_window window;
     if (!of.service.len) return err_set(&k->ctx, ERR_INVALID, "service: whose versions");
     TRY(window_of(k, WEEK_NS, &window));
@@ -96,7 +97,15 @@ static enum err read_conditions(struct ask *k, struct arena *a, struct compare_a
     return out->n ? ERR_OK : err_set(&k->ctx, ERR_INVALID, "failIf: a condition, as in errors > +0.5 points");
 }
 
-static enum err answer_compare(struct ask *k, struct arena *a, struct json_writer *w) {
+static enum err read_names(struct arena *a, struct delivery *d, struct impact_of *of) {
+    struct db *db;
+    TRY(delivery_reader(d, &db));
+    enum err e = impact_read_names(db, a, of);
+    delivery_reader_done(d, db);
+    return e;
+}
+
+static enum err answer_compare(struct ask *k, struct arena *a, struct delivery *d, struct json_writer *w) {
     struct compare_ask ask = { .of = { .service = params_get(&k->params, STR("service")),
                                        .environment = params_get(&k->params, STR("environment")) },
                                .baseline = params_get(&k->params, STR("baseline")),
@@ -108,6 +117,7 @@ static enum err answer_compare(struct ask *k, struct arena *a, struct json_write
     if (!ask.candidate.len) return err_set(&k->ctx, ERR_INVALID, "candidate: the version to judge");
     TRY(read_conditions(k, a, &ask));
     TRY(window_of(k, HOUR_NS, &ask.window));
+    if (d) TRY(read_names(a, d, &ask.of));
     struct impact_source src = source_of(k);
     TRY(compare_compute(a, &src, &ask, report, &k->ctx));
     compare_put(w, report);
@@ -134,14 +144,14 @@ static enum err take_first(void *ctx, const struct visit_span *s) {
 }
 
 // A trace of the service in the last hour.
-static enum err find_trace(struct ask *k, struct arena *a, struct str service, struct check_world *world) {
+static enum err find_trace(struct ask *k, struct arena *a, const struct impact_of *of,
+                           struct check_world *world) {
     struct first_trace first = { .found = false };
     struct visit_answer answer;
     struct buf filter;
     uint64_t now = clock_unix_ns(k->limits->clock);
-    buf_init(&filter, 64 << 10);
-    buf_str(&filter, STR("{ resource.service.name = "));
-    visit_quote(&filter, service);
+    buf_init(&filter, 128 << 10);
+    impact_put_service(&filter, "=", of);
     buf_str(&filter, STR(" }"));
     struct visit q = { .filter = buf_view(&filter),
                        .bounds = ask_bounds(k, now - HOUR_NS, now + HOUR_NS),
@@ -161,11 +171,12 @@ static enum err find_trace(struct ask *k, struct arena *a, struct str service, s
 
 static enum err answer_checks_of_service(struct ask *k, struct arena *a, struct delivery *d,
                                          struct json_writer *w) {
-    struct str service = params_get(&k->params, STR("service"));
+    struct impact_of of = { .service = params_get(&k->params, STR("service")) };
     struct check_world world = world_of(k);
-    if (!service.len) return err_set(&k->ctx, ERR_INVALID, "service: which one");
-    TRY(find_trace(k, a, service, &world));
-    return answer_ready(d, service, delivery_now(k->limits->clock), &world, w, &k->ctx);
+    if (!of.service.len) return err_set(&k->ctx, ERR_INVALID, "service: which one");
+    TRY(read_names(a, d, &of));
+    TRY(find_trace(k, a, &of, &world));
+    return answer_ready(d, of.service, delivery_now(k->limits->clock), &world, w, &k->ctx);
 }
 
 static enum err answer_checks_of_incident(struct ask *k, struct delivery *d, struct json_writer *w) {
@@ -180,7 +191,7 @@ enum err impact_answer(struct ask *k, struct delivery *d, enum impact_question w
     arena_init(&a, REPORT_MEMORY_MAX, NULL);
     enum err e = ERR_OK;
     switch (what) {
-    case ASK_COMPARE: e = answer_compare(k, &a, w); break;
+    case ASK_COMPARE: e = answer_compare(k, &a, d, w); break;
     case ASK_IMPACT: e = answer_impact(k, &a, d, w); break;
     case ASK_VERSIONS: e = answer_versions(k, d, w); break;
     case ASK_READY: e = answer_checks_of_service(k, &a, d, w); break;

@@ -40,6 +40,13 @@ struct str str_dup(struct arena *a, struct str s) {
     return (struct str){ p, p ? s.len : 0 };
 }
 
+struct str str_dup_lower(struct arena *a, struct str s) {
+    char *p = arena_copy(a, s.ptr, s.len);
+    for (size_t i = 0; p && i < s.len; i++)
+        if (p[i] >= 'A' && p[i] <= 'Z') p[i] = (char)(p[i] - 'A' + 'a');
+    return (struct str){ p, p ? s.len : 0 };
+}
+
 char *str_z(struct arena *a, struct str s) {
     char *p = arena_alloc(a, s.len + 1);
     if (!p) return NULL;

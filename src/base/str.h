@@ -59,7 +59,8 @@ int str_cmp(struct str a, struct str b);        // byte order; the shorter first
 ptrdiff_t str_find(struct str s, char c);       // index, or -1
 struct str str_trim(struct str s);              // without spaces and tabs at both ends
 struct str str_dup(struct arena *a, struct str s);
-char *str_z(struct arena *a, struct str s); // NUL-terminated copy
+struct str str_dup_lower(struct arena *a, struct str s); // ASCII only
+char *str_z(struct arena *a, struct str s);              // NUL-terminated copy
 struct str str_fmt(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 // Cuts s at the first c: *head before it, *tail after it. Without a c: head = s, tail = "", false.
 bool str_cut(struct str s, char c, struct str *head, struct str *tail);

@@ -14,7 +14,7 @@ static void put_seen(struct json_writer *w, bool events, bool traces) {
     jw_array_end(w);
 }
 
-// Services that deploy, had incidents, or are in traces, and are not listed.
+// Services that events or traces name, and that the catalogue knows under no name.
 static enum err put_unlisted(struct db *db, struct json_writer *w) {
     struct db_row *r;
     TRY(db_prepare(
@@ -22,7 +22,11 @@ static enum err put_unlisted(struct db *db, struct json_writer *w) {
         "SELECT service, sum(n), max(events), max(traces), max(last_at) FROM (SELECT service, "
         "count(*) AS n, 1 AS events, 0 AS traces, 0 AS last_at FROM deploy WHERE service <> '' GROUP BY "
         "service UNION ALL SELECT service, 0, 1, 0, 0 FROM incident WHERE service <> '' GROUP BY "
-        "service UNION ALL SELECT service, 0, 0, 1, last_at FROM seen_service)"
+        "service UNION ALL SELECT service, 0, 1, 0, 0 FROM canary WHERE service <> '' GROUP BY service UNION "
+        "ALL SELECT service, 0, 1, 0, 0 FROM alert WHERE service <> '' GROUP BY service UNION ALL SELECT "
+        "service, 0, 1, 0, 0 FROM flag_change WHERE service <> '' GROUP BY service UNION ALL SELECT service, "
+        "0, 0, 1, last_at FROM seen_service WHERE service NOT IN (SELECT "
+        "name FROM catalogue_name))"
         " WHERE service NOT IN (SELECT service FROM catalogue) GROUP BY service ORDER BY service",
         &r));
     jw_key(w, STR("unlisted"));
@@ -53,7 +57,9 @@ static enum err put_dependencies(struct db *db, struct json_writer *w) {
         db,
         "SELECT service, needs, max(listed), max(traces), max(first_at), max(last_at) FROM (SELECT "
         "service, needs, 1 AS listed, 0 AS traces, 0 AS first_at, 0 AS last_at FROM catalogue_dependency "
-        "UNION ALL SELECT caller, callee, 0, 1, first_at, last_at FROM seen_call) GROUP BY service, needs "
+        "UNION ALL SELECT coalesce(c.service, caller), coalesce(n.service, callee), 0, 1, first_at, last_at "
+        "FROM seen_call LEFT JOIN catalogue_name c ON c.name = caller LEFT JOIN catalogue_name n ON n.name = "
+        "callee) GROUP BY service, needs "
         "ORDER BY service, needs",
         &r));
     return answer_put_rows(w, "dependencies", r, columns, NULL, NULL);

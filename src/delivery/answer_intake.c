@@ -52,6 +52,23 @@ static enum err put_refused(struct db *db, struct json_writer *w) {
     return answer_put_rows(w, "refused", r, columns, NULL, NULL);
 }
 
+// What other tools call services, and the catalogue, where there is one, knows nothing of.
+static enum err put_foreign(struct db *db, struct json_writer *w) {
+    static const struct answer_column columns[] = { { "service", CELL_TEXT },
+                                                    { "facts", CELL_NUMBER },
+                                                    { NULL, CELL_TEXT } };
+    struct db_row *r;
+    TRY(db_prepare(
+        db,
+        "SELECT service, count(*) FROM (SELECT service FROM deploy UNION ALL SELECT service FROM incident "
+        "UNION ALL SELECT service FROM canary UNION ALL SELECT service FROM flag_change UNION ALL SELECT "
+        "service FROM alert) WHERE service <> '' AND EXISTS (SELECT 1 FROM catalogue WHERE service <> '') "
+        "AND "
+        "service NOT IN (SELECT service FROM catalogue) GROUP BY service ORDER BY 2 DESC, 1 LIMIT 100",
+        &r));
+    return answer_put_rows(w, "unmapped", r, columns, NULL, NULL);
+}
+
 static enum err intake_of(struct db *db, struct arena *a, const void *ask, struct json_writer *w) {
     (void)a;
     (void)ask;
@@ -63,6 +80,7 @@ static enum err intake_of(struct db *db, struct arena *a, const void *ask, struc
     put_u64(w, "deploys_without_service", (uint64_t)deploys);
     put_u64(w, "incidents_without_service", (uint64_t)incidents);
     put_u64(w, "refused_in_all", (uint64_t)refused);
+    TRY(put_foreign(db, w));
     TRY(put_sources(db, w));
     TRY(put_refused(db, w));
     jw_object_end(w);

@@ -18,7 +18,11 @@ static bool can_be_told(const struct neighbours_seen *s) {
 
 static enum err is_known(struct db *db, const struct neighbours_seen *s, bool *out) {
     struct db_row *r;
-    TRY(db_prepare(db, "SELECT 1 FROM call WHERE caller = ? AND month_at = ? AND callee = ?", &r));
+    // By the names of the traces, which the catalogue may have others for.
+    TRY(db_prepare(db,
+                   "SELECT 1 FROM call WHERE key = strftime('%Y-%m', ?2 / 1000000000, 'unixepoch') || ':' || "
+                   "length(CAST(?1 AS BLOB)) || ':' || ?1 || ':' || ?3",
+                   &r));
     db_bind_text(r, 1, s->caller);
     db_bind_i64(r, 2, stamp_month(s->first));
     db_bind_text(r, 3, s->callee);

@@ -111,7 +111,30 @@ static struct catalogue_environments take_environments(struct doc d) {
     out.items = ARENA_ARRAY(d.of->arena, map.node->n + 1u, struct catalogue_environment);
     if (!out.items) return out;
     for (struct doc c = doc_first(map); c.node; c = doc_next(c))
-        out.items[out.n++] = (struct catalogue_environment){ take_name(c), tier_of(c) };
+        out.items[out.n++] =
+            (struct catalogue_environment){ str_dup_lower(d.of->arena, take_name(c)), tier_of(c) };
+    return out;
+}
+
+// A list of names, or names with the environment that each says.
+static struct catalogue_names take_names(struct doc d) {
+    struct catalogue_names out = { 0 };
+    struct doc all = doc_at(d, "names");
+    if (!all.node || all.node->kind == JSON_NULL) return out;
+    bool list = all.node->kind == JSON_ARRAY;
+    if (!list && all.node->kind != JSON_OBJECT)
+        doc_fail(all, "", "expected a list of names, or names with their environments");
+    else if (all.node->n > CATALOGUE_LIST_MAX)
+        doc_fail(all, "", "more than %d values", CATALOGUE_LIST_MAX);
+    if (d.of->err != ERR_OK) return out;
+    out.items = ARENA_ARRAY(d.of->arena, all.node->n + 1u, struct catalogue_name);
+    if (!out.items) return out;
+    for (struct doc c = doc_first(all); c.node; c = doc_next(c)) {
+        struct str name = list ? take_text(c, "") : take_name(c);
+        struct str environment = list || c.node->kind == JSON_NULL ? STR("") : take_text(c, "");
+        if (!name.len) doc_fail(c, "", "missing or empty");
+        out.items[out.n++] = (struct catalogue_name){ name, str_dup_lower(d.of->arena, environment) };
+    }
     return out;
 }
 
@@ -187,8 +210,8 @@ static struct catalogue_targets take_targets(struct doc d) {
 
 static struct catalogue_service take_service(struct doc d, struct str name) {
     int64_t tier;
-    CHECK_KEYS(d, "owner", "team", "tier", "product", "repositories", "paths", "environments", "runbook",
-               "on_call", "depends_on", "targets");
+    CHECK_KEYS(d, "owner", "team", "tier", "product", "repositories", "paths", "environments", "names",
+               "runbook", "on_call", "depends_on", "targets");
     if (doc_i64(d, "tier", &tier) && (tier < 1 || tier > CATALOGUE_TIER_MAX))
         doc_fail(d, "tier", "expected 1 (the most important) to %d", CATALOGUE_TIER_MAX);
     return (struct catalogue_service){ .name = name,
@@ -202,6 +225,7 @@ static struct catalogue_service take_service(struct doc d, struct str name) {
                                        .paths = take_list(d, "paths", path_of),
                                        .depends_on = take_list(d, "depends_on", as_is),
                                        .environments = take_environments(d),
+                                       .names = take_names(d),
                                        .targets = take_targets(d) };
 }
 
@@ -247,11 +271,35 @@ static void take_teams(struct doc root, struct catalogue *out) {
             doc_fail(map, "", "\"%.*s\" comes twice", STR_ARG(str_sub(out->teams[i].name, 0, 60)));
 }
 
+static int by_name(const void *a, const void *b) {
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+// A name is of one service, and none of the services' own.
+static void check_names(struct doc root, const struct catalogue *c) {
+    uint32_t n = c->n_services, at = 0;
+    for (uint32_t i = 0; i < c->n_services; i++) n += c->services[i].names.n;
+    struct str *all = ARENA_ARRAY(root.of->arena, n + 1u, struct str);
+    if (!all) return;
+    for (uint32_t i = 0; i < c->n_services; i++) {
+        all[at++] = c->services[i].name;
+        for (uint32_t k = 0; k < c->services[i].names.n; k++) all[at++] = c->services[i].names.items[k].name;
+    }
+    if (n) qsort(all, n, sizeof *all, by_name);
+    for (uint32_t i = 1; i < n; i++)
+        if (str_eq(all[i - 1], all[i])) {
+            doc_fail(root, "services", "\"%.*s\" is the name of two services",
+                     STR_ARG(str_sub(all[i], 0, 60)));
+            return;
+        }
+}
+
 enum err catalogue_read(struct document *d, struct catalogue *out) {
     struct doc root = doc_root(d);
     *out = (struct catalogue){ 0 };
     CHECK_KEYS(root, "services", "teams", "environments");
     take_services(root, out);
+    check_names(root, out);
     take_teams(root, out);
     out->environments = take_environments(root);
     return document_end(d);
@@ -299,6 +347,17 @@ static void put_environments(struct json_writer *w, const struct catalogue_envir
     jw_object_end(w);
 }
 
+static void put_names(struct json_writer *w, const struct catalogue_names *n) {
+    if (!n->n) return;
+    jw_key(w, STR("names"));
+    jw_object(w);
+    for (uint32_t i = 0; i < n->n; i++) {
+        jw_key(w, n->items[i].name);
+        jw_str(w, n->items[i].environment);
+    }
+    jw_object_end(w);
+}
+
 static void put_targets(struct json_writer *w, const struct catalogue_targets *t) {
     if (!t->n) return;
     jw_key(w, STR("targets"));
@@ -327,6 +386,7 @@ static void print_service(const struct catalogue_service *s, struct json_writer 
     put_list(w, "repositories", &s->repositories);
     put_list(w, "paths", &s->paths);
     put_environments(w, &s->environments);
+    put_names(w, &s->names);
     put_text(w, "runbook", s->runbook);
     put_text(w, "on_call", s->on_call);
     put_list(w, "depends_on", &s->depends_on);

@@ -20,10 +20,17 @@ struct catalogue_list {
     uint32_t n, cap;
 };
 struct catalogue_environment {
-    struct str name, tier; // production, staging, testing, development, other
+    struct str name, tier; // in lower case; production, staging, testing, development, other
 };
 struct catalogue_environments {
     struct catalogue_environment *items;
+    uint32_t n, cap;
+};
+struct catalogue_name {           // what another tool calls a service
+    struct str name, environment; // environment: where the name says one; else empty
+};
+struct catalogue_names {
+    struct catalogue_name *items;
     uint32_t n, cap;
 };
 struct catalogue_target {
@@ -40,6 +47,7 @@ struct catalogue_service {
     struct catalogue_list repositories;                      // as vcs/repo.h spells them
     struct catalogue_list paths;      // folders and files in a repository of several services
     struct catalogue_list depends_on; // names of services
+    struct catalogue_names names;     // in other tools
     struct catalogue_environments environments;
     struct catalogue_targets targets;
 };

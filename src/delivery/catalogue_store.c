@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/catalogue_store.h"
 
+#include "delivery/names.h"
 #include "delivery/near.h"
 
 // --- writing -----------------------------------------------------------------------------------------------
@@ -15,6 +16,7 @@ static enum err forget_old(struct db *d) {
 // Services whose rollouts or commits may come out otherwise now; with the row of all services, all.
 static enum err note_changed(struct db *d) {
     TRY(near_note_catalogue(d));
+    TRY(names_changed(d));
     return db_run(d,
                   "INSERT OR IGNORE INTO stale SELECT DISTINCT service, ifnull(environment, '') FROM deploy"
                   " WHERE service <> '' AND ('' IN (SELECT service FROM catalogue_changed)"
@@ -46,6 +48,18 @@ static enum err put_environments(struct db *d, struct str service, const struct 
         db_bind_text(r, 1, service);
         db_bind_text(r, 2, e->items[i].name);
         db_bind_text(r, 3, e->items[i].tier);
+        TRY(db_done(r));
+    }
+    return ERR_OK;
+}
+
+static enum err put_names(struct db *d, struct str service, const struct catalogue_names *n) {
+    for (uint32_t i = 0; i < n->n; i++) {
+        struct db_row *r;
+        TRY(db_prepare(d, "INSERT INTO catalogue_name VALUES(?,?,?)", &r));
+        db_bind_text(r, 1, service);
+        db_bind_text(r, 2, n->items[i].name);
+        db_bind_text(r, 3, n->items[i].environment);
         TRY(db_done(r));
     }
     return ERR_OK;
@@ -100,6 +114,7 @@ static enum err put_service(struct db *d, const struct catalogue_service *s) {
     TRY(put_list(d, "INSERT OR IGNORE INTO catalogue_path VALUES(?,?)", s->name, &s->paths));
     TRY(put_list(d, "INSERT OR IGNORE INTO catalogue_dependency VALUES(?,?)", s->name, &s->depends_on));
     TRY(put_environments(d, s->name, &s->environments));
+    TRY(put_names(d, s->name, &s->names));
     return put_targets(d, STR("service"), s->name, &s->targets);
 }
 
@@ -110,6 +125,7 @@ static enum err drop_rows(struct db *d, struct str service, bool *out_gone) {
         "DELETE FROM catalogue_path WHERE service = ?",
         "DELETE FROM catalogue_dependency WHERE service = ?",
         "DELETE FROM catalogue_environment WHERE service = ?",
+        "DELETE FROM catalogue_name WHERE service = ?",
         "DELETE FROM catalogue_target WHERE whose = 'service' AND name = ?",
         "DELETE FROM catalogue WHERE service = ?", // the last: its count is asked for
     };
@@ -146,9 +162,10 @@ enum err catalogue_keep(struct db *d, const struct catalogue *c, struct str file
     struct catalogue_service all = { .name = STR(""), .environments = c->environments };
     if (!file.len) TRY(check_owner(d, ctx));
     TRY(forget_old(d));
-    TRY(db_run(d, "DELETE FROM catalogue; DELETE FROM catalogue_repo; DELETE FROM catalogue_path;"
-                  "DELETE FROM catalogue_environment; DELETE FROM catalogue_dependency;"
-                  "DELETE FROM catalogue_target; DELETE FROM catalogue_team;"));
+    TRY(db_run(
+        d, "DELETE FROM catalogue; DELETE FROM catalogue_repo; DELETE FROM catalogue_path;"
+           "DELETE FROM catalogue_environment; DELETE FROM catalogue_name; DELETE FROM catalogue_dependency;"
+           "DELETE FROM catalogue_target; DELETE FROM catalogue_team;"));
     for (uint32_t i = 0; i < c->n_services; i++) TRY(put_service(d, &c->services[i]));
     for (uint32_t i = 0; i < c->n_teams; i++) {
         struct catalogue_list one = { .items = &c->teams[i].name, .n = 1 };
@@ -160,11 +177,40 @@ enum err catalogue_keep(struct db *d, const struct catalogue *c, struct str file
     return note_changed(d);
 }
 
+// As catalogue_read has it of a whole catalogue; the service itself is not in there.
+static enum err check_name(struct db *d, struct str name, struct err_ctx *ctx) {
+    struct db_row *r;
+    bool row;
+    TRY(db_prepare(d,
+                   "SELECT service FROM catalogue WHERE service = ?1 UNION ALL SELECT service FROM "
+                   "catalogue_name WHERE name = ?1 LIMIT 1",
+                   &r));
+    db_bind_text(r, 1, name);
+    TRY(db_step(r, &row));
+    if (!row) return ERR_OK;
+    enum err e = err_set(ctx, ERR_INVALID, "\"%.*s\" is a name of the service \"%.*s\"",
+                         STR_ARG(str_sub(name, 0, 60)), STR_ARG(str_sub(db_text(r, 0), 0, 60)));
+    db_reset(r);
+    return e;
+}
+static enum err check_names(struct db *d, const struct catalogue_service *s, struct err_ctx *ctx) {
+    TRY(check_name(d, s->name, ctx));
+    for (uint32_t i = 0; i < s->names.n; i++) {
+        TRY(check_name(d, s->names.items[i].name, ctx));
+        for (uint32_t k = 0; k <= i; k++)
+            if (str_eq(s->names.items[i].name, k ? s->names.items[k - 1].name : s->name))
+                return err_set(ctx, ERR_INVALID, "\"%.*s\" comes twice",
+                               STR_ARG(str_sub(s->names.items[i].name, 0, 60)));
+    }
+    return ERR_OK;
+}
+
 enum err catalogue_keep_service(struct db *d, const struct catalogue_service *s, struct err_ctx *ctx) {
     bool gone;
     TRY(check_owner(d, ctx));
     TRY(forget_old(d));
     TRY(drop_rows(d, s->name, &gone));
+    TRY(check_names(d, s, ctx));
     TRY(put_service(d, s));
     return note_changed(d);
 }
@@ -230,6 +276,14 @@ static enum err take_environment(struct loading *l, struct db_row *r, void *to) 
         (struct catalogue_environment){ str_dup(l->a, db_text(r, 0)), str_dup(l->a, db_text(r, 1)) };
     return ERR_OK;
 }
+static enum err take_name(struct loading *l, struct db_row *r, void *to) {
+    struct catalogue_names *list = to;
+    struct catalogue_name *items = arena_grow(l->a, list->items, list->n, &list->cap, sizeof *items);
+    if (!items) return ERR_NOMEM;
+    list->items = items;
+    items[list->n++] = (struct catalogue_name){ str_dup(l->a, db_text(r, 0)), str_dup(l->a, db_text(r, 1)) };
+    return ERR_OK;
+}
 static enum err take_target(struct loading *l, struct db_row *r, void *to) {
     enum measure m;
     if (!measure_of(db_text(r, 0), &m)) return ERR_OK; // of a measure that is no more
@@ -289,6 +343,8 @@ static enum err load_service(struct loading *l, struct catalogue_service *s) {
     TRY(each_of(l, "SELECT needs FROM catalogue_dependency WHERE service = ? ORDER BY needs", s->name,
                 &s->depends_on, take_item));
     TRY(each_of(l, select_environments, s->name, &s->environments, take_environment));
+    TRY(each_of(l, "SELECT name, environment FROM catalogue_name WHERE service = ? ORDER BY name", s->name,
+                &s->names, take_name));
     return load_targets(l, STR("service"), s->name, &s->targets);
 }
 

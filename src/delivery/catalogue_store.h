@@ -2,7 +2,7 @@
 // The catalogue in facts.db. It comes from one place: from a file, whose content it then is to the
 // letter, or from the API. What it says of environments, paths and repositories decides rollouts, so a
 // change makes those services stale. Tables: catalogue, catalogue_repo(service, repo), catalogue_path,
-// catalogue_environment, catalogue_dependency, catalogue_target, catalogue_source.
+// catalogue_environment, catalogue_name, catalogue_dependency, catalogue_target, catalogue_source.
 // thread: as the db; what writes, inside a transaction.
 #pragma once
 

@@ -23,6 +23,7 @@ static const char sample[] = "# our services\n"
                              "    environments:\n"
                              "      green: production\n"
                              "      blue: staging\n"
+                             "    names: {Pay (production): Production, pay-api: }\n"
                              "    runbook: https://runbooks.example.org/checkout\n"
                              "    on_call: \"#payments\"\n"
                              "    depends_on: [ledger]\n"
@@ -64,6 +65,7 @@ static const char as_json[] =
     "\"repositories\":[\"/srv/git/tools\",\"https://github.com/acme/shop\"],"
     "\"paths\":[\"libs/pricing\",\"services/checkout\"],"
     "\"environments\":{\"blue\":\"staging\",\"green\":\"production\"},"
+    "\"names\":{\"Pay (production)\":\"production\",\"pay-api\":\"\"},"
     "\"runbook\":\"https://runbooks.example.org/"
     "checkout\",\"on_call\":\"#payments\",\"depends_on\":[\"ledger\"],"
     "\"targets\":{\"change_failure_rate\":{\"at_most\":0.05},\"deployment_frequency\":{\"at_least\":2}}},"
@@ -100,6 +102,13 @@ TEST(catalogue_refuses_with_the_place) {
         { "services:\n  shop:\n    tier: 0\n",
           "s.yaml:3: services.shop.tier: expected 1 (the most important) to 9" },
         { "services:\n  shop: web\n", "s.yaml:2: services.shop: expected an object, found a string" },
+        { "services:\n  shop:\n    names: pay\n",
+          "s.yaml:3: services.shop.names: expected a list of names, or names with their environments" },
+        { "services:\n  shop:\n    names: [\"\"]\n", "s.yaml:3: services.shop.names.0: missing or empty" },
+        { "services:\n  shop:\n    names: [pay]\n  cart:\n    names: {pay: }\n",
+          "s.yaml:1: services: \"pay\" is the name of two services" },
+        { "services:\n  shop:\n    names: [cart]\n  cart:\n",
+          "s.yaml:1: services: \"cart\" is the name of two services" },
         { "services:\n  shop:\n    environments:\n      blue: live\n",
           "s.yaml:4: services.shop.environments.blue: there are production, staging, testing, development "
           "and other" },

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "delivery/derive.h"
+#include "delivery/names.h"
 #include "os/thread.h"
 
 enum { READERS_KEPT = 8, SETTLE_STEP = 64, REPROCESS_STEP = 5000, REMAKE_CACHE_MIB = 128 };
@@ -230,6 +231,7 @@ static enum err remake_all(struct remake *m, void (*progress)(void *ctx, uint64_
     int64_t all;
     m->remade = true;
     TRY(fact_clear(m->db));
+    TRY(names_fill(m->db));
     TRY(db_number(m->db, "SELECT count(*) FROM event", &all));
     for (int64_t last = 0, before = -1; last != before; done += REPROCESS_STEP) {
         before = last;

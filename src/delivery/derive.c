@@ -183,6 +183,18 @@ static enum err note_artifact(struct db *d, struct str key) {
     return db_done(r);
 }
 
+// What it names is its key: it changes by the names of the catalogue only.
+static enum err note_call(struct db *d, const struct fact *before, const struct fact *after) {
+    const struct fact *both[] = { before, after };
+    bool same = before->known && str_eq(fact_get(before, CALL_CALLER)->s, fact_get(after, CALL_CALLER)->s) &&
+                str_eq(fact_get(before, CALL_CALLEE)->s, fact_get(after, CALL_CALLEE)->s);
+    for (unsigned i = 0; i < 2 && !same; i++)
+        if (both[i]->known)
+            TRY(near_note_call(d, fact_get(both[i], CALL_CALLER)->s, fact_get(both[i], CALL_CALLEE)->s,
+                               fact_get(both[i], CALL_MONTH)->i));
+    return ERR_OK;
+}
+
 static enum err note_fact(struct db *d, enum fact_kind k, const struct fact *f) {
     if (!f->known) return ERR_OK;
     if (k == FACT_IMPACT)
@@ -208,11 +220,7 @@ enum err derive_note(struct db *d, const struct fact_change *c) {
         TRY(note_said(d, c->key));
         TRY(near_note_incident(d, c->key));
     }
-    if (c->kind == FACT_CALL) // what it names is its key: it changes no more
-        return c->before->known
-                   ? ERR_OK
-                   : near_note_call(d, fact_get(c->after, CALL_CALLER)->s, fact_get(c->after, CALL_CALLEE)->s,
-                                    fact_get(c->after, CALL_MONTH)->i);
+    if (c->kind == FACT_CALL) return note_call(d, c->before, c->after);
     if (c->kind == FACT_ARTIFACT) return note_artifact(d, c->key);
     if (c->kind == FACT_PUSHED) // all of a push are there with its last
         return fact_get(c->after, PUSHED_NEXT)->s.len ? ERR_OK

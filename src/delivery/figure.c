@@ -110,7 +110,7 @@ static enum err take_pair(struct arena *a, struct str name, struct str v, struct
     if (str_eq(name, STR("service")))
         f->scope.service = value;
     else if (str_eq(name, STR("environment")))
-        f->scope.environment = value;
+        f->scope.environment = str_dup_lower(a, value);
     else if (str_eq(name, STR("change")))
         f->scope.change_kind = value;
     else if (str_eq(name, STR("team")))

@@ -59,6 +59,10 @@ const char *const record_migrations[] = {
     "DROP VIEW neighbour; CREATE INDEX catalogue_dependency_needs ON catalogue_dependency(needs);"
     "CREATE TABLE catalogue_dependency_was(service TEXT NOT NULL, needs TEXT NOT NULL, PRIMARY KEY(service, "
     "needs)) WITHOUT ROWID;",
+    // 5: what other tools call a service; environments in lower case
+    "CREATE TABLE catalogue_name(service TEXT NOT NULL, name TEXT PRIMARY KEY, environment TEXT NOT NULL) "
+    "WITHOUT ROWID; CREATE INDEX catalogue_name_service ON catalogue_name(service);"
+    "UPDATE OR REPLACE catalogue_environment SET environment = lower(environment);",
 };
 const unsigned n_record_migrations = sizeof record_migrations / sizeof *record_migrations;
 

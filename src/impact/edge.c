@@ -30,7 +30,7 @@ static enum err read_root(void *ctx, const struct visit_span *s) {
 }
 
 static void put_failing(struct buf *b, const struct impact_of *of, struct str version, const char *more) {
-    scan_put_service(b, "=", of->service);
+    impact_put_service(b, "=", of);
     buf_fmt(b, " && status = error%s", more);
     if (version.len && !of->variants) {
         buf_str(b, STR(" && resource.service.version = "));
@@ -62,15 +62,15 @@ static enum err enough(void *ctx, const struct visit_span *s) {
     return ERR_EXISTS;
 }
 
-enum err impact_share_traces(const struct impact_source *src, struct str a, struct str b,
+enum err impact_share_traces(const struct impact_source *src, const struct impact_of *a, struct str b,
                              struct impact_window w, bool *out, struct err_ctx *ctx) {
     struct visit q = { .n_fields = 0, .each = enough };
     struct visit_answer answer;
     struct buf filter;
     buf_init(&filter, SCAN_FILTER_MAX);
-    scan_put_service(&filter, "=", a);
+    impact_put_service(&filter, "=", a);
     buf_str(&filter, STR(" } && "));
-    scan_put_service(&filter, "=", b);
+    impact_put_service(&filter, "=", &(struct impact_of){ .service = b });
     buf_str(&filter, STR(" }"));
     enum err e = scan_visit(src, &filter, w, &q, &answer, ctx);
     buf_fini(&filter);

@@ -309,7 +309,7 @@ static enum err find_others(struct computing *c) {
     struct impact_window w = { c->ask->started - HOUR_NS, least(c->ask->now, c->ask->started + HOUR_NS) };
     for (uint32_t i = 0; i < c->ask->n_others && i < IMPACT_OTHERS_MAX; i++) {
         bool shared;
-        TRY(impact_share_traces(c->src, c->ask->of.service, c->ask->others[i], w, &shared, c->ctx));
+        TRY(impact_share_traces(c->src, &c->ask->of, c->ask->others[i], w, &shared, c->ctx));
         if (shared)
             impact_say(&c->out->confounders,
                        str_fmt(c->a, "%.*s, which shares traces with it, was rolled out at the same time",

@@ -2,7 +2,7 @@
 #include "impact/onset_record.h"
 
 #include "base/json.h"
-#include "impact/impact.h"
+#include "impact/record.h"
 
 #define BODY_MAX (64ull << 10)
 
@@ -25,13 +25,15 @@ enum err onset_list_due(struct db *db, struct arena *a, int64_t now, int64_t aft
     db_bind_i64(r, 3, ONSET_DUE_MAX);
     for (bool row;;) {
         TRY(db_step(r, &row));
-        if (!row) return a->failed ? ERR_NOMEM : ERR_OK;
+        if (!row) break;
         (*out)[(*out_n)++] = (struct onset_ask){ .incident = str_dup(a, db_text(r, 0)),
                                                  .of = { .service = str_dup(a, db_text(r, 1)),
                                                          .environment = str_dup(a, db_text(r, 2)) },
                                                  .detected = db_i64(r, 3),
                                                  .now = now };
     }
+    for (uint32_t i = 0; i < *out_n; i++) TRY(impact_read_names(db, a, &(*out)[i].of));
+    return a->failed ? ERR_NOMEM : ERR_OK;
 }
 
 // --- recording ---------------------------------------------------------------------------------------------

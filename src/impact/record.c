@@ -21,6 +21,22 @@ static void read_ask(struct db_row *r, struct arena *a, int64_t now, struct impa
     if (str_eq(db_text(r, 9), STR("flag"))) (void)str_cut(out->version, '=', &out->flag, &out->version);
 }
 
+enum err impact_read_names(struct db *db, struct arena *a, struct impact_of *of) {
+    struct db_row *r;
+    struct str *names = ARENA_ARRAY(a, IMPACT_NAMES_MAX, struct str);
+    if (!names) return ERR_NOMEM;
+    of->names = names;
+    of->n_names = 0;
+    TRY(db_prepare(db, "SELECT name FROM catalogue_name WHERE service = ? ORDER BY name LIMIT ?", &r));
+    db_bind_text(r, 1, of->service);
+    db_bind_i64(r, 2, IMPACT_NAMES_MAX);
+    for (bool row;;) {
+        TRY(db_step(r, &row));
+        if (!row) return a->failed ? ERR_NOMEM : ERR_OK;
+        names[of->n_names++] = str_dup(a, db_text(r, 0));
+    }
+}
+
 // What else was rolled out within an hour of it, in the same environment.
 static enum err load_others(struct db *db, struct arena *a, struct impact_ask *k) {
     struct db_row *r;
@@ -68,6 +84,7 @@ static enum err load_flag(struct db *db, struct arena *a, struct str key, int64_
                                 .now = now };
     db_reset(r);
     if (a->failed) return ERR_NOMEM;
+    TRY(impact_read_names(db, a, &out->of));
     return load_others(db, a, out);
 }
 
@@ -91,6 +108,7 @@ enum err impact_load(struct db *db, struct arena *a, struct str key, int64_t now
     read_ask(r, a, now, out);
     db_reset(r);
     if (a->failed) return ERR_NOMEM;
+    TRY(impact_read_names(db, a, &out->of));
     return load_others(db, a, out);
 }
 

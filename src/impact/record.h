@@ -14,6 +14,8 @@ enum { IMPACT_DUE_MAX = 256 };
 // judged by the flag that its version names: FLAG, or FLAG=VARIANT.
 NODISCARD enum err impact_load(struct db *db, struct arena *a, struct str key, int64_t now,
                                struct impact_ask *out, bool *found);
+// What spans may call the service, by the catalogue.
+NODISCARD enum err impact_read_names(struct db *db, struct arena *a, struct impact_of *of);
 // The last report that was recorded of it: by the id of a rollout, the key of a deploy or of a change; empty:
 // none.
 NODISCARD enum err impact_recorded(struct db *db, struct arena *a, struct str key, struct str *out);

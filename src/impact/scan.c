@@ -94,12 +94,17 @@ bool scan_same_environment(struct str of, const struct value *name, const struct
     return environment_is_production(STR(""), of) && environment_is_production(STR(""), told);
 }
 
-void scan_put_service(struct buf *b, const char *op, struct str service) {
-    buf_fmt(b, "{ resource.service.name %s ", op);
-    visit_quote(b, service);
+void impact_put_service(struct buf *b, const char *op, const struct impact_of *of) {
+    buf_fmt(b, "{ (resource.service.name %s ", op);
+    visit_quote(b, of->service);
+    for (uint32_t i = 0; i < of->n_names; i++) {
+        buf_fmt(b, " %s resource.service.name %s ", *op == '!' ? "&&" : "||", op);
+        visit_quote(b, of->names[i]);
+    }
+    buf_char(b, ')');
 }
-static void put_requests(struct buf *b, const char *op, struct str service) {
-    scan_put_service(b, op, service);
+static void put_requests(struct buf *b, const char *op, const struct impact_of *of) {
+    impact_put_service(b, op, of);
     buf_str(b, STR(" && (kind = server || kind = consumer || span:parentID = \"\") }"));
 }
 
@@ -183,7 +188,7 @@ enum err impact_versions(struct arena *a, const struct impact_source *src, const
     out->base = (uint32_t)(w.from / MINUTE_NS);
     out->n_minutes = (uint32_t)(w.to / MINUTE_NS) - out->base + 1;
     buf_init(&filter, SCAN_FILTER_MAX);
-    put_requests(&filter, "=", of->service);
+    put_requests(&filter, "=", of);
     enum err e = scan_visit(src, &filter, w, &q, &answer, ctx);
     buf_fini(&filter);
     if (e == ERR_OK && answer.partial) {
@@ -284,7 +289,7 @@ enum err impact_read_arms(const struct impact_source *src, const struct impact_o
     if (of->variants) r->arms->shift = of->variants->shift;
     buf_init(&filter, SCAN_FILTER_MAX);
     buf_init(&x.route, SCAN_FILTER_MAX);
-    put_requests(&filter, r->other_services ? "!=" : "=", of->service);
+    put_requests(&filter, r->other_services ? "!=" : "=", of);
     enum err e = scan_visit(src, &filter, w, &q, &answer, ctx);
     buf_fini(&x.route);
     buf_fini(&filter);

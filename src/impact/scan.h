@@ -15,8 +15,11 @@ struct impact_source {
 // Whether spans are of an environment: by resource.deployment.environment(.name); spans that tell none are of
 // any.
 struct impact_variants;
+enum { IMPACT_NAMES_MAX = 16 };
 struct impact_of {
     struct str service, environment; // environment empty: any
+    const struct str *names;         // that spans may have for the service besides its own
+    uint32_t n_names;                // at most IMPACT_NAMES_MAX
     // What is called a version below is then the variant of a flag that a trace was served; NULL: it is
     // service.version.
     const struct impact_variants *variants;
@@ -24,6 +27,9 @@ struct impact_of {
 struct impact_window { // (from, to], ns
     int64_t from, to;
 };
+
+// { resource.service.name OP "service", of all its names and without the end. op: "=" or "!=".
+void impact_put_service(struct buf *b, const char *op, const struct impact_of *of);
 
 // --- versions ----------------------------------------------------------------------------------------------
 
@@ -107,5 +113,5 @@ NODISCARD enum err impact_read_roots(const struct impact_source *src, const stru
                                      struct str version, struct impact_window w, struct impact_roots *out,
                                      struct err_ctx *ctx);
 // Is a trace known that both services take part in? Looks at the window.
-NODISCARD enum err impact_share_traces(const struct impact_source *src, struct str a, struct str b,
-                                       struct impact_window w, bool *out, struct err_ctx *ctx);
+NODISCARD enum err impact_share_traces(const struct impact_source *src, const struct impact_of *a,
+                                       struct str b, struct impact_window w, bool *out, struct err_ctx *ctx);

@@ -4,14 +4,12 @@
 
 #include "impact/scan.h"
 
-enum { SCAN_FILTER_MAX = 8 << 10 };
+enum { SCAN_FILTER_MAX = 128 << 10 }; // names of services are up to 4 KiB, and may have to be quoted
 
 struct str scan_text(const struct value *v); // "" unless it is one
 struct str scan_first(const struct value *a, const struct value *b);
 bool scan_is_error(const struct value *v); // of a status
 bool scan_same_environment(struct str of, const struct value *name, const struct value *old_name);
-// { resource.service.name OP "service", without the end
-void scan_put_service(struct buf *b, const char *op, struct str service);
 NODISCARD enum err scan_visit(const struct impact_source *src, struct buf *filter, struct impact_window w,
                               struct visit *q, struct visit_answer *answer, struct err_ctx *ctx);
 // What a span's version is called: see impact_of.

@@ -104,7 +104,7 @@ static enum err see_errors(const struct impact_source *src, struct seeing *x, st
     struct visit_answer answer;
     struct buf filter;
     buf_init(&filter, SCAN_FILTER_MAX);
-    scan_put_service(&filter, "=", x->of->service);
+    impact_put_service(&filter, "=", x->of);
     buf_str(&filter, STR(" && status = error }"));
     enum err e = scan_visit(src, &filter, w, &q, &answer, ctx);
     buf_fini(&filter);

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "impact/record.h"
+
 enum { ROLLOUTS_MAX = 2000 };
 
 struct reported {
@@ -123,12 +125,14 @@ enum err impact_put_versions(struct delivery *d, const struct impact_source *src
     struct reports all = { .a = &a };
     arena_init(&a, 256 << 20, NULL);
     struct versions *seen = ARENA_NEW(&a, struct versions);
+    struct impact_of named = *of;
     enum err e = seen ? delivery_reader(d, &db) : ERR_NOMEM;
     if (e == ERR_OK) {
         e = read_reported(db, of, w, &all);
+        if (e == ERR_OK) e = impact_read_names(db, &a, &named);
         delivery_reader_done(d, db);
     }
-    if (e == ERR_OK) e = impact_versions(&a, src, of, w, seen, ctx);
+    if (e == ERR_OK) e = impact_versions(&a, src, &named, w, seen, ctx);
     if (e == ERR_OK) put_all(out, of, w, seen, &all);
     arena_fini(&a);
     return e;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "intake/name.h"
 
 static const struct fact_field_info infos[FACT_FIELD_COUNT] = {
 #define FACT(...)
@@ -246,6 +247,7 @@ static const char *const indices[] = {
 
 // The tables' whole definition as text: what is kept is compared with it.
 static void put_definition(struct buf *b, const char *derived) {
+    buf_str(b, STR(NAME_TABLES)); // how facts settle
     buf_str(b, str_of(derived));
     for (unsigned k = 0; k < FACT_KIND_COUNT; k++) put_table(b, (enum fact_kind)k);
     for (unsigned i = 0; i < sizeof indices / sizeof *indices; i++) buf_fmt(b, "%s;", indices[i]);
@@ -274,7 +276,7 @@ static enum err make_tables(struct db *d, const char *derived, uint64_t hash) {
         put_table(&b, (enum fact_kind)k);
     }
     for (unsigned i = 0; i < sizeof indices / sizeof *indices; i++) buf_fmt(&b, "%s;", indices[i]);
-    buf_fmt(&b, "%s;%s;DELETE FROM fact_definition", create_claim, derived);
+    buf_fmt(&b, "%s;%s%s;DELETE FROM fact_definition", create_claim, NAME_TABLES, derived);
     buf_char(&b, '\0');
     e = b.failed ? ERR_NOMEM : db_run(d, b.ptr);
     buf_fini(&b);
@@ -476,6 +478,22 @@ enum err fact_texts(struct db *d, struct arena *a, struct str key, enum fact_fie
     return ERR_OK;
 }
 
+// A fact, from all its claims; as it was, and as it is now.
+static enum err make_again(struct db *d, struct arena *a, enum fact_kind k, struct str key,
+                           struct fact *before, struct fact *after) {
+    TRY(fact_load(d, a, k, key, before));
+    TRY(fold_claims(d, a, k, key, after));
+    TRY(name_settle(d, a, k, after));
+    return store(d, k, key, after);
+}
+
+enum err fact_settle(struct db *d, struct arena *a, enum fact_kind k, struct str key,
+                     enum err (*changed)(void *ctx, const struct fact_change *ch), void *ctx) {
+    struct fact before, after;
+    TRY(make_again(d, a, k, key, &before, &after));
+    return changed(ctx, &(struct fact_change){ k, key, &before, &after });
+}
+
 static enum err apply_one(struct db *d, struct arena *a, const struct claim *c, int64_t event,
                           struct buf *body, bool *out_new, struct fact *before, struct fact *after) {
     buf_reset(body);
@@ -483,9 +501,7 @@ static enum err apply_one(struct db *d, struct arena *a, const struct claim *c, 
     if (body->failed) return ERR_NOMEM;
     TRY(keep_claim(d, c, buf_view(body), event, out_new));
     if (!*out_new) return ERR_OK;
-    TRY(fact_load(d, a, c->kind, c->key, before));
-    TRY(fold_claims(d, a, c->kind, c->key, after));
-    return store(d, c->kind, c->key, after);
+    return make_again(d, a, c->kind, c->key, before, after);
 }
 
 enum err fact_apply(struct db *d, struct arena *a, const struct claims *c, int64_t event,

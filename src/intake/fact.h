@@ -111,3 +111,6 @@ struct fact_change {
 };
 NODISCARD enum err fact_apply(struct db *d, struct arena *a, const struct claims *c, int64_t event,
                               enum err (*changed)(void *ctx, const struct fact_change *ch), void *ctx);
+// Makes one fact again from its claims: what it is called may have changed (name.h).
+NODISCARD enum err fact_settle(struct db *d, struct arena *a, enum fact_kind k, struct str key,
+                               enum err (*changed)(void *ctx, const struct fact_change *ch), void *ctx);

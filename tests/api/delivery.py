@@ -736,6 +736,44 @@ def a_catalogue_by_the_api(seed):
         assert server.get_json(base)["unlisted"] == [{"service": "shop", "deploys": 1, "seen": ["events"]}]
 
 
+def intake_of(server):
+    answer = server.get_json("/api/takt/delivery/intake")
+    conforms(answer, {"$ref": "#/components/schemas/Intake"})
+    return answer
+
+
+def names_of_other_tools(seed):
+    """A pager, a deploy script and spans each call the shop in their own way: with the catalogue's names it is one service,
+    at once and after a reprocess; what is known under no name is counted."""
+    base, now = "/api/takt/delivery/catalogue", time.time_ns() // 10 ** 9
+    put = lambda server, path, body: server.request("PUT", base + path, json.dumps(body).encode())
+    with Server() as server:
+        trace_id = new_id()
+        assert server.post_traces(otlp.encode(request(span(trace_id, spanId=new_id(8), kind=2, startTimeUnixNano=(now - 60) * 10 ** 9,
+                                                           endTimeUnixNano=(now - 60) * 10 ** 9 + 1), service="shop-api")))[0] == 200
+        send(server, [event("deploy", now - 600, id="a", service="shop", environment="PRODUCTION", version="v1", state="success"),
+                      event("deploy", now - 500, id="b", service="shop-script", environment="production", version="v2", state="success"),
+                      event("incident", now - 400, id="i", service="Shop (production)", state="triggered", caused_by="v2")])
+        unmapped = lambda: {u["service"]: u["facts"] for u in intake_of(server)["unmapped"]}
+        rollouts = lambda: [(r["version"], r["environment"], r.get("failure")) for r in server.get_json("/api/takt/delivery/deploys?service=shop")["rollouts"]]
+        assert unmapped() == {} and rollouts() == [("v1", "production", None)], (unmapped(), rollouts())  # no catalogue yet
+        assert put(server, "/cart", {})[0] == 200
+        assert unmapped() == {"shop": 1, "shop-script": 1, "Shop (production)": 1}, unmapped()
+        assert put(server, "/shop", {"names": {"shop-script": "", "Shop (production)": "Production", "shop-api": None}})[0] == 200
+        assert server.get_json(base)["catalogue"]["services"]["shop"]["names"]["Shop (production)"] == "production"
+        want = [("v2", "production", "version"), ("v1", "production", None)]
+        assert unmapped() == {} and rollouts() == want, rollouts()
+        assert server.request("POST", "/api/takt/delivery/reprocess")[0] == 200
+        assert rollouts() == want and server.get_json("/api/takt/delivery/deploys?service=shop&environment=PRODUCTION")["rollouts"], rollouts()
+        assert [v["requests"] for v in server.get_json("/api/takt/delivery/versions?service=shop")["versions"]] == [1]
+        for path, body, says in (("/cart", {"names": ["shop-api"]}, b'"shop-api" is a name of the service "shop"'), ("/cart", {"names": ["shop"]}, b'"shop" is a name'),
+                                 ("/shop-api", {}, b'"shop-api" is a name'), ("/cart", {"names": ["x", "x"]}, b'"x" comes twice')):
+            status, _, text = put(server, path, body)
+            assert status == 400 and says in text, (path, body, status, text)
+        assert put(server, "/shop", {"names": ["shop-api"]})[0] == 200  # and back
+        assert unmapped() == {"shop-script": 1, "Shop (production)": 1} and rollouts() == [("v1", "production", None)], (unmapped(), rollouts())
+
+
 def services_that_traces_show(seed):
     """Who was seen where, and who calls whom: a client span of one, a server span of the other below it."""
     base = "/api/takt/delivery/catalogue"
@@ -1562,6 +1600,7 @@ def cases(tap):
     tap.case("figures_open_to_their_rows", figures_open_to_their_rows, tap.seed)
     tap.case("a_figure_is_told_again_as_it_was", a_figure_is_told_again_as_it_was, tap.seed)
     tap.case("a_catalogue_by_the_api", a_catalogue_by_the_api, tap.seed)
+    tap.case("names_of_other_tools", names_of_other_tools, tap.seed)
     tap.case("services_that_traces_show", services_that_traces_show, tap.seed)
     tap.case("a_rollout_of_a_neighbour_is_blamed", a_rollout_of_a_neighbour_is_blamed, tap.seed)
     tap.case("a_word_counts_wherever_the_incident_is", a_word_counts_wherever_the_incident_is, tap.seed)

@@ -36,6 +36,7 @@ interface Intake {
   deploys_without_service: number;
   incidents_without_service: number;
   refused_in_all: number;
+  unmapped: { service: string; facts: number }[];
   sources: { source: string; events: number; unknown: number; aside: number; last?: string }[];
   refused: { source: string; received: string; reason: string }[];
 }
@@ -375,6 +376,7 @@ function IntakePart(): JSX.Element | null {
     d.refused_in_all > 0 && `${plural(d.refused_in_all, 'request was', 'requests were')} refused`,
     d.deploys_without_service > 0 && `${plural(d.deploys_without_service, 'deploy names', 'deploys name')} no service`,
     d.incidents_without_service > 0 && `${plural(d.incidents_without_service, 'incident names', 'incidents name')} no service`,
+    d.unmapped.length > 0 && `the catalogue knows ${plural(d.unmapped.length, 'service', 'services')} under no name (${d.unmapped.slice(0, 3).map((u) => visible(u.service, 40)).join(', ')}${d.unmapped.length > 3 ? ', …' : ''})`,
   ].filter(Boolean);
   return (
     <section class="card" aria-labelledby="intake-title" data-k="intake">
