@@ -69,6 +69,40 @@ static enum err put_foreign(struct db *db, struct json_writer *w) {
     return answer_put_rows(w, "unmapped", r, columns, NULL, NULL);
 }
 
+// Words of people that name no incident or no cause that is known, and canaries that ended of versions that
+// were never rolled out: kept, and linked once what they name comes.
+static enum err put_unlinked(struct db *db, struct json_writer *w) {
+    static const struct answer_column words[] = {
+        { "verdict", CELL_TEXT }, { "incident", CELL_TEXT },         { "rollout", CELL_TEXT },
+        { "says", CELL_TEXT },    { "unknown_incident", CELL_TRUE }, { "unknown_rollout", CELL_TRUE },
+        { NULL, CELL_TEXT }
+    };
+    static const struct answer_column canaries[] = { { "canary", CELL_TEXT },
+                                                     { "service", CELL_TEXT },
+                                                     { "version", CELL_TEXT },
+                                                     { "state", CELL_TEXT },
+                                                     { NULL, CELL_TEXT } };
+    struct db_row *r;
+    TRY(db_prepare(
+        db,
+        "SELECT v.key, v.incident, v.rollout, v.says, i.key IS NULL AND v.incident IS NOT 'traces' AS "
+        "no_incident, "
+        "w.verdict IS NOT NULL AS no_rollout FROM verdict v LEFT JOIN incident i ON i.key = v.incident LEFT "
+        "JOIN "
+        "word_of_nothing w ON w.verdict = v.key WHERE no_incident OR no_rollout ORDER BY v.said_at DESC, "
+        "v.key LIMIT "
+        "100",
+        &r));
+    TRY(answer_put_rows(w, "unlinked_verdicts", r, words, NULL, NULL));
+    TRY(db_prepare(
+        db,
+        "SELECT c.key, c.service, c.version, c.state FROM canary c WHERE c.state IN ('promoted', "
+        "'failed') AND NOT EXISTS (SELECT 1 FROM rollout r WHERE r.service = c.service AND c.version "
+        "IN (r.version, r.digest, r.sha)) ORDER BY c.ended_at DESC, c.key LIMIT 100",
+        &r));
+    return answer_put_rows(w, "unlinked_canaries", r, canaries, NULL, NULL);
+}
+
 static enum err intake_of(struct db *db, struct arena *a, const void *ask, struct json_writer *w) {
     (void)a;
     (void)ask;
@@ -81,6 +115,7 @@ static enum err intake_of(struct db *db, struct arena *a, const void *ask, struc
     put_u64(w, "incidents_without_service", (uint64_t)incidents);
     put_u64(w, "refused_in_all", (uint64_t)refused);
     TRY(put_foreign(db, w));
+    TRY(put_unlinked(db, w));
     TRY(put_sources(db, w));
     TRY(put_refused(db, w));
     jw_object_end(w);

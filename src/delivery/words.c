@@ -10,9 +10,10 @@ static enum err note_names(struct db *d, const struct str names[static NAMES], s
     TRY(db_prepare(
         d,
         "INSERT OR IGNORE INTO near_stale SELECT incident FROM verdict WHERE rollout IN (?1, ?2, ?3, ?4) AND "
-        "rollout <> '' AND says = 'confirm' UNION ALL SELECT incident FROM verdict WHERE rollout BETWEEN "
-        "substr(?5, 1, 7) AND ?5 AND rollout <> '' AND rollout = substr(?5, 1, length(rollout)) AND says = "
-        "'confirm'",
+        "rollout <> '' AND incident IS NOT NULL UNION ALL SELECT incident FROM verdict WHERE rollout BETWEEN "
+        "substr(?5, 1, 7) AND ?5 AND rollout <> '' AND rollout = substr(?5, 1, length(rollout)) AND incident "
+        "IS "
+        "NOT NULL",
         &r));
     for (int i = 0; i < NAMES; i++) db_bind_text(r, i + 1, names[i]);
     db_bind_text(r, NAMES + 1, sha);
@@ -66,14 +67,14 @@ enum err words_note_history(struct db *d) {
 enum err words_forget_all(struct db *d) {
     return db_run(
         d, "DELETE FROM word_of_nothing; INSERT OR IGNORE INTO near_stale SELECT incident FROM verdict "
-           "WHERE says = 'confirm' AND incident IS NOT NULL;");
+           "WHERE incident IS NOT NULL;");
 }
 
 // --- judging -----------------------------------------------------------------------------------------------
 
 struct word {
     struct str verdict, name;
-    bool confirms, of_nothing; // of_nothing: as it is kept
+    bool of_nothing; // as it is kept
 };
 struct words {
     struct arena *a;
@@ -88,8 +89,7 @@ static enum err add_word(void *ctx, struct db_row *r) {
     w->items = items;
     items[w->n++] = (struct word){ .verdict = str_dup(w->a, db_text(r, 0)),
                                    .name = str_dup(w->a, db_text(r, 1)),
-                                   .confirms = db_i64(r, 2) != 0,
-                                   .of_nothing = db_i64(r, 3) != 0 };
+                                   .of_nothing = db_i64(r, 2) != 0 };
     return w->a->failed ? ERR_NOMEM : ERR_OK;
 }
 
@@ -144,16 +144,16 @@ enum err words_judge(struct db *d, struct arena *a, struct str incident, bool *o
     struct words words = { .a = a };
     struct db_row *r;
     *out_changed = false;
-    TRY(db_prepare(
-        d,
-        "SELECT v.key, ifnull(v.rollout, ''), ifnull(v.says = 'confirm', 0), w.verdict IS NOT NULL FROM "
-        "verdict v LEFT JOIN word_of_nothing w ON w.verdict = v.key WHERE v.incident = ?",
-        &r));
+    TRY(db_prepare(d,
+                   "SELECT v.key, ifnull(v.rollout, ''), w.verdict IS NOT NULL FROM verdict v LEFT JOIN "
+                   "word_of_nothing w "
+                   "ON w.verdict = v.key WHERE v.incident = ?",
+                   &r));
     db_bind_text(r, 1, incident);
     TRY(db_each(r, add_word, &words));
     for (uint32_t i = 0; i < words.n; i++) {
-        bool means = true; // what is denied takes nothing away by being unknown
-        if (words.items[i].confirms) TRY(means_something(d, words.items[i].name, &means));
+        bool means;
+        TRY(means_something(d, words.items[i].name, &means));
         if (means != words.items[i].of_nothing) continue;
         *out_changed = true;
         TRY(keep(d, &words.items[i], means));

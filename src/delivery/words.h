@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether what a person confirmed as the cause of an incident names anything that is known, of whatever
-// service: a rollout, a version, a digest, a group, a commit, a flag. A word that names nothing takes no link
-// away.
+// Whether what a person confirmed or denied as the cause of an incident names anything that is known, of
+// whatever service: a rollout, a version, a digest, a group, a commit, a flag. A word that names nothing
+// takes no link away; the intake counts it.
 //
 // Tables: `word_of_nothing` (verdicts that name nothing). Read when nothing is stale, as near.h says, whose
 // incidents to choose for are those to judge words of. thread: as the db; inside a transaction.

@@ -742,6 +742,36 @@ def intake_of(server):
     return answer
 
 
+def what_names_nothing_is_shown(seed):
+    """A word on a rollout that nobody knows, or on an incident that nobody knows, and a canary of a version that was never
+    rolled out: shown until what they name comes."""
+    now = time.time_ns() // 10 ** 9
+    with Server() as server:
+        send(server, [event("deploy", now - 600, id="a", service="shop", environment="production", version="v1", state="success"),
+                      event("incident", now - 500, id="i", service="shop", state="triggered"),
+                      event("verdict", now - 400, id="known", incident="takt:i", rollout="takt:a", says="confirm"),
+                      event("verdict", now - 399, id="on traces", incident="traces", rollout="takt:a", says="deny"),
+                      event("verdict", now - 300, id="denies", incident="takt:i", rollout="takt:b", says="deny"),
+                      event("verdict", now - 200, id="confirms", incident="traces", rollout="v9", says="confirm"),
+                      event("verdict", now - 100, id="astray", incident="takt:x", rollout="takt:a", says="confirm"),
+                      event("canary", now - 90, id="c1", service="shop", version="v1", state="promoted"),
+                      event("canary", now - 80, id="c9", service="shop", version="v9", state="failed"),
+                      event("canary", now - 70, id="c8", service="shop", version="v8", state="progressing")])
+
+        def lost():
+            answer = intake_of(server)
+            return ([(v["verdict"], v.get("unknown_incident", False), v.get("unknown_rollout", False)) for v in answer["unlinked_verdicts"]],
+                    [c["canary"] for c in answer["unlinked_canaries"]])
+
+        want = ([("takt:astray", True, False), ("takt:confirms", False, True), ("takt:denies", False, True)], ["takt:c9"])
+        assert lost() == want, lost()
+        assert server.request("POST", "/api/takt/delivery/reprocess")[0] == 200
+        assert lost() == want, lost()
+        send(server, [event("deploy", now - 60, id="b", service="shop", environment="production", version="v9", state="success"),
+                      event("incident", now - 500, id="x", service="shop", state="triggered")])
+        assert lost() == ([], []), lost()
+
+
 def names_of_other_tools(seed):
     """A pager, a deploy script and spans each call the shop in their own way: with the catalogue's names it is one service,
     at once and after a reprocess; what is known under no name is counted."""
@@ -1600,6 +1630,7 @@ def cases(tap):
     tap.case("figures_open_to_their_rows", figures_open_to_their_rows, tap.seed)
     tap.case("a_figure_is_told_again_as_it_was", a_figure_is_told_again_as_it_was, tap.seed)
     tap.case("a_catalogue_by_the_api", a_catalogue_by_the_api, tap.seed)
+    tap.case("what_names_nothing_is_shown", what_names_nothing_is_shown, tap.seed)
     tap.case("names_of_other_tools", names_of_other_tools, tap.seed)
     tap.case("services_that_traces_show", services_that_traces_show, tap.seed)
     tap.case("a_rollout_of_a_neighbour_is_blamed", a_rollout_of_a_neighbour_is_blamed, tap.seed)
