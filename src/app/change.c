@@ -298,17 +298,28 @@ static enum err keep(struct db *db, void *ctx) {
     return git_keep(db, &im->ask, &im->batch, &im->commits, &im->rollouts, im->ctx);
 }
 
-static enum err read_and_keep(struct import *im, struct delivery *d, struct err_ctx *ctx) {
+static enum err read_history(struct import *im, struct arena *a, struct delivery *d) {
     struct db *reader;
     TRY(delivery_reader(d, &reader));
-    im->ctx = ctx;
     im->ask.known = git_is_kept;
     im->ask.ctx = reader;
-    enum err e = git_read(&im->arena, &im->ask, &im->batch, ctx);
+    enum err e = git_read(a, &im->ask, &im->batch, im->ctx);
     delivery_reader_done(d, reader);
-    TRY(e);
-    TRY(delivery_write(d, keep, im));
-    return delivery_settle(d);
+    return e;
+}
+
+// Of the batch its numbers stay and its name: what is derived from it needs the memory, too.
+static enum err read_and_keep(struct import *im, struct delivery *d, struct err_ctx *ctx) {
+    struct arena a;
+    im->ctx = ctx;
+    arena_init(&a, MEMORY_MAX, NULL);
+    enum err e = read_history(im, &a, d);
+    if (e == ERR_OK) e = delivery_write(d, keep, im);
+    im->batch.identity = str_dup(&im->arena, im->batch.identity);
+    im->batch.commits = NULL;
+    im->batch.rollouts = NULL;
+    arena_fini(&a);
+    return e == ERR_OK ? delivery_settle(d) : e;
 }
 
 static int import_into_dir(struct import *im) {

@@ -17,6 +17,8 @@
 #include "delivery/scoped.h"
 #include "delivery/words.h"
 
+#define ROW_MEMORY_MAX (1ull << 20) // of one deploy
+
 // Of a deploy: a job's span told it, as hook_otlp.c names it.
 #define DERIVE_TASK_DEPLOY(of) of ".key LIKE 'github:%:task:%:deployment'"
 
@@ -265,41 +267,49 @@ struct deriving {
     struct str tier; // of the environment, by the catalogue; empty: it does not say
     struct histories *histories;
 };
-struct deploy_row {
-    struct deploy deploy;
-    struct str change_kind;
-};
+// There may be very many: each of their texts is kept once in a row.
 struct rows {
-    struct deploy_row *items;
-    uint32_t n, cap;
+    struct deploy *deploys;
+    struct str *change_kinds; // of each
+    uint32_t n;
 };
 
 static struct str text_of(const struct fact *f, enum fact_field field) {
     return fact_get(f, field)->s;
 }
 
-static struct deploy_row deploy_of(struct str key, const struct fact *f) {
-    struct deploy_row row = { .deploy = { .key = key,
-                                          .target = text_of(f, DEPLOY_TARGET),
-                                          .version = text_of(f, DEPLOY_VERSION),
-                                          .digest = text_of(f, DEPLOY_DIGEST),
-                                          .repo = text_of(f, DEPLOY_REPO),
-                                          .sha = text_of(f, DEPLOY_SHA),
-                                          .ref = text_of(f, DEPLOY_REF),
-                                          .group = text_of(f, DEPLOY_ROLLOUT),
-                                          .kind = text_of(f, DEPLOY_KIND),
-                                          .trigger = text_of(f, DEPLOY_TRIGGER),
-                                          .actor = text_of(f, DEPLOY_ACTOR),
-                                          .fixes = text_of(f, DEPLOY_FIXES),
-                                          .url = text_of(f, DEPLOY_URL),
-                                          .tier = text_of(f, DEPLOY_TIER),
-                                          .started = fact_get(f, DEPLOY_STARTED)->i,
-                                          .succeeded = fact_get(f, DEPLOY_SUCCEEDED)->i,
-                                          .ended = fact_get(f, DEPLOY_ENDED)->i },
-                              .change_kind = text_of(f, DEPLOY_CHANGE_KIND) };
-    if (!row.change_kind.len) row.change_kind = STR("service");
-    if (!deploy_state_of(text_of(f, DEPLOY_STATE), &row.deploy.state)) row.deploy.state = DEPLOY_PENDING;
-    return row;
+// A text of the row at hand, which the one before may have too.
+static struct str keep_text(struct deriving *s, const struct fact *f, enum fact_field field,
+                            const struct str *before) {
+    struct str text = text_of(f, field);
+    return before && str_eq(text, *before) ? *before : str_dup(s->a, text);
+}
+
+static void take_deploy(struct deriving *s, struct rows *rows, struct str key, const struct fact *f) {
+    struct deploy *d = &rows->deploys[rows->n], *last = rows->n ? d - 1 : NULL;
+    struct str *kinds = &rows->change_kinds[rows->n];
+#define KEEP(field, of) keep_text(s, f, field, last ? &last->of : NULL)
+    *d = (struct deploy){ .key = str_dup(s->a, key),
+                          .target = KEEP(DEPLOY_TARGET, target),
+                          .version = KEEP(DEPLOY_VERSION, version),
+                          .digest = KEEP(DEPLOY_DIGEST, digest),
+                          .repo = KEEP(DEPLOY_REPO, repo),
+                          .sha = KEEP(DEPLOY_SHA, sha),
+                          .ref = KEEP(DEPLOY_REF, ref),
+                          .group = KEEP(DEPLOY_ROLLOUT, group),
+                          .kind = KEEP(DEPLOY_KIND, kind),
+                          .trigger = KEEP(DEPLOY_TRIGGER, trigger),
+                          .actor = KEEP(DEPLOY_ACTOR, actor),
+                          .fixes = KEEP(DEPLOY_FIXES, fixes),
+                          .url = KEEP(DEPLOY_URL, url),
+                          .tier = KEEP(DEPLOY_TIER, tier),
+                          .started = fact_get(f, DEPLOY_STARTED)->i,
+                          .succeeded = fact_get(f, DEPLOY_SUCCEEDED)->i,
+                          .ended = fact_get(f, DEPLOY_ENDED)->i };
+#undef KEEP
+    if (!deploy_state_of(text_of(f, DEPLOY_STATE), &d->state)) d->state = DEPLOY_PENDING;
+    *kinds = text_of(f, DEPLOY_CHANGE_KIND).len ? keep_text(s, f, DEPLOY_CHANGE_KIND, last ? kinds - 1 : NULL)
+                                                : STR("service");
 }
 
 // What only the spans of a job know of the deploy that a webhook told: its version, where they name one only.
@@ -342,37 +352,62 @@ static enum err find_sha(struct deriving *s, struct deploy *d) {
     return ERR_OK;
 }
 
-static enum err add_deploy(struct deriving *s, struct db_row *r, struct rows *out) {
+static enum err add_deploy(struct deriving *s, struct arena *row, struct db_row *r, struct rows *out) {
     struct fact f;
-    struct deploy_row *items = arena_grow(s->a, out->items, out->n, &out->cap, sizeof *items);
-    if (!items) return ERR_NOMEM;
-    out->items = items;
-    fact_read(r, s->a, FACT_DEPLOY, &f);
-    items[out->n] = deploy_of(str_dup(s->a, db_text(r, 0)), &f);
-    TRY(find_version(s, text_of(&f, DEPLOY_RUN), &items[out->n].deploy));
-    TRY(find_sha(s, &items[out->n].deploy));
+    arena_reset(row);
+    fact_read(r, row, FACT_DEPLOY, &f);
+    if (row->failed) return ERR_NOMEM;
+    take_deploy(s, out, db_text(r, 0), &f);
+    TRY(find_version(s, text_of(&f, DEPLOY_RUN), &out->deploys[out->n]));
+    TRY(find_sha(s, &out->deploys[out->n]));
     out->n++;
     return s->a->failed ? ERR_NOMEM : ERR_OK;
 }
 
-static enum err read_deploys(struct deriving *s, struct rows *out) {
+static enum err ask_deploys(struct deriving *s, const char *sql, struct db_row **r) {
+    TRY(db_prepare(s->db, sql, r));
+    db_bind_text(*r, 1, s->service);
+    db_bind_text(*r, 2, s->environment);
+    return ERR_OK;
+}
+
+static enum err make_room(struct deriving *s, struct rows *out) {
     struct db_row *r;
     bool row;
-    TRY(db_prepare(s->db,
-                   "SELECT * FROM told_deploy WHERE service = ? AND ifnull(environment, '') = ? ORDER BY "
-                   "change_kind, key",
-                   &r));
-    db_bind_text(r, 1, s->service);
-    db_bind_text(r, 2, s->environment);
-    for (;;) {
-        TRY(db_step(r, &row));
-        if (!row) return ERR_OK;
-        enum err e = add_deploy(s, r, out);
-        if (e != ERR_OK) {
-            db_reset(r);
-            return e;
-        }
+    uint64_t n = 0;
+    TRY(ask_deploys(s, "SELECT count(*) FROM told_deploy WHERE service = ? AND ifnull(environment, '') = ?",
+                    &r));
+    TRY(db_step(r, &row));
+    if (row) n = (uint64_t)db_i64(r, 0);
+    db_reset(r);
+    out->deploys = ARENA_ARRAY(s->a, n + 1, struct deploy);
+    out->change_kinds = ARENA_ARRAY(s->a, n + 1, struct str);
+    return s->a->failed ? ERR_NOMEM : ERR_OK;
+}
+
+static enum err read_rows(struct deriving *s, struct arena *row, struct rows *out) {
+    struct db_row *r;
+    TRY(make_room(s, out));
+    TRY(ask_deploys(s,
+                    "SELECT * FROM told_deploy WHERE service = ? AND ifnull(environment, '') = ? ORDER BY "
+                    "change_kind, key",
+                    &r));
+    for (bool is_row;;) {
+        TRY(db_step(r, &is_row));
+        if (!is_row) return ERR_OK;
+        enum err e = add_deploy(s, row, r, out);
+        if (e == ERR_OK) continue;
+        db_reset(r);
+        return e;
     }
+}
+
+static enum err read_deploys(struct deriving *s, struct rows *out) {
+    struct arena row;
+    arena_init(&row, ROW_MEMORY_MAX, NULL);
+    enum err e = read_rows(s, &row, out);
+    arena_fini(&row);
+    return e;
 }
 
 // --- writing -----------------------------------------------------------------------------------------------
@@ -597,23 +632,18 @@ static enum err put_all(struct deriving *s, struct str change_kind, const struct
     return put_series(s, change_kind, ask->rollouts, series);
 }
 
-static bool any_production(const struct deriving *s, const struct deploy_row *rows, uint32_t n) {
+static bool any_production(const struct deriving *s, const struct deploy *deploys, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
-        if (environment_is_production(rows[i].deploy.tier.len ? rows[i].deploy.tier : s->tier,
-                                      s->environment))
+        if (environment_is_production(deploys[i].tier.len ? deploys[i].tier : s->tier, s->environment))
             return true;
     return false;
 }
 
-static enum err derive_series(struct deriving *s, const struct deploy_row *rows, uint32_t n,
+static enum err derive_series(struct deriving *s, struct str change_kind, struct deploy *deploys, uint32_t n,
                               struct failure_ask *ask) {
     struct rollouts all;
     struct commit_sets sets;
     struct failures found;
-    struct deploy *deploys = ARENA_ARRAY(s->a, n, struct deploy);
-    if (!deploys) return ERR_NOMEM;
-    for (uint32_t i = 0; i < n; i++) deploys[i] = rows[i].deploy;
-    struct str change_kind = rows[0].change_kind;
     struct str scope = str_fmt(s->a, "%.*s%c%.*s%c%.*s", STR_ARG(s->service), 0, STR_ARG(s->environment), 0,
                                STR_ARG(change_kind));
     TRY(rollouts_of(s->a, scope, deploys, n, &all));
@@ -632,7 +662,7 @@ static enum err derive_series(struct deriving *s, const struct deploy_row *rows,
     for (uint32_t i = 0; i < sets.n; i++) commits[i] = sets.commits[i].figure;
     fill_figures(&all, &sets, figures);
     fill_failures(is_service ? ask : &none, &found, figures);
-    struct series series = { .production = any_production(s, rows, n),
+    struct series series = { .production = any_production(s, deploys, n),
                              .figures = figures,
                              .n = all.n,
                              .commits = commits,
@@ -649,12 +679,11 @@ static enum err derive_scope(struct deriving *s) {
     TRY(clear_scope(s));
     TRY(catalogue_tier(s->db, s->a, s->service, s->environment, &s->tier));
     TRY(read_deploys(s, &rows));
-    bool production = any_production(s, rows.items, rows.n);
+    bool production = any_production(s, rows.deploys, rows.n);
     TRY(causes_read(s->db, s->a, &(struct causes_scope){ s->service, s->environment, production }, &ask));
     for (uint32_t i = 0, end; i < rows.n; i = end) {
-        for (end = i + 1; end < rows.n && str_eq(rows.items[end].change_kind, rows.items[i].change_kind);)
-            end++;
-        TRY(derive_series(s, rows.items + i, end - i, &ask));
+        for (end = i + 1; end < rows.n && str_eq(rows.change_kinds[end], rows.change_kinds[i]);) end++;
+        TRY(derive_series(s, rows.change_kinds[i], rows.deploys + i, end - i, &ask));
     }
     if (neighbours) TRY(near_after(s->db, s->service, s->environment));
     return flows_after(s->db, s->service, s->environment);
