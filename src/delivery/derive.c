@@ -390,7 +390,7 @@ static enum err read_rows(struct deriving *s, struct arena *row, struct rows *ou
     TRY(make_room(s, out));
     TRY(ask_deploys(s,
                     "SELECT * FROM told_deploy WHERE service = ? AND ifnull(environment, '') = ? ORDER BY "
-                    "change_kind, key",
+                    "ifnull(change_kind, 'service'), key",
                     &r));
     for (bool is_row;;) {
         TRY(db_step(r, &is_row));

@@ -564,3 +564,29 @@ TEST(derive_does_not_depend_on_the_order_of_events) {
         end();
     }
 }
+
+// A deploy of a kind, which may be told or not: a config change lies between them in the order of words.
+static void deploy_of_kind(const char *version, int64_t at, const char *change_kind) {
+    struct claims c;
+    claims_begin(&c, &arena);
+    struct claim *d = claims_add(&c, FACT_DEPLOY, str_of(version), T0 + at * MINUTE, 2);
+    claim_text(&c, d, DEPLOY_SERVICE, STR("shop"));
+    claim_text(&c, d, DEPLOY_ENVIRONMENT, STR("production"));
+    claim_text(&c, d, DEPLOY_VERSION, str_of(version));
+    claim_text(&c, d, DEPLOY_CHANGE_KIND, str_of(change_kind));
+    claim_text(&c, d, DEPLOY_STATE, STR("success"));
+    claim_time(d, DEPLOY_SUCCEEDED, T0 + at * MINUTE);
+    apply(&c);
+}
+
+TEST(derive_of_a_kind_told_and_untold_is_one_series) {
+    begin();
+    deploy_of_kind("v1", 10, "");
+    deploy_of_kind("c1", 20, "config");
+    deploy_of_kind("v2", 30, "service");
+    settle();
+    CHECK_U64(number("SELECT count(*) FROM series"), 2);
+    CHECK_U64(number("SELECT count(*) FROM rollout WHERE change_kind = 'service'"), 2);
+    CHECK_U64(number("SELECT count(*) FROM rollout WHERE kind = 'first'"), 2);
+    end();
+}
