@@ -314,7 +314,7 @@ static enum err add_row(struct walk *w, uint32_t rollout, const struct git_row *
     if (g->reverts.len) flags |= COMMIT_REVERT;
     if (is_bot(g->author)) flags |= COMMIT_BOT;
     rows[s->n++] = (struct commit_row){ { g->authored, g->committed, flags }, g->sha, g->author, g->subject };
-    brought[s->n_brought++] = (struct brought){ g->sha, g->reverts, rollout };
+    brought[s->n_brought++] = (struct brought){ .sha = g->sha, .reverts = g->reverts, .rollout = rollout };
     return ERR_OK;
 }
 

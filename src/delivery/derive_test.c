@@ -255,35 +255,74 @@ TEST(derive_a_revert_recovers_what_it_reverts) {
 }
 
 // v4 reverts c2 of v2, which v3 followed: v2 failed for 80 minutes, not v3; v4 is no hotfix of what ran, but
-// rework. v5 reverts c4 of v4, which a redeploy of v4 followed: a hotfix of v4. v6, which its source calls
-// normal, reverts c5: v5 failed, but no rework. v7 reverts c1, of before the first rollout: nothing. Of the 6
-// rollouts that count (the redeploy does not; v7 makes 7), v4 and v5 are rework.
+// rework. v5 reverts c8 of v4, which a redeploy of v4 followed: a hotfix of v4. v6, which its source calls
+// normal, reverts c9 of v5: v5 failed, but no rework. v7 reverts c1, of before the first rollout: nothing. Of
+// the 6 rollouts that count (the redeploy does not; v7 makes 7), v4 and v5 are rework.
 TEST(derive_reverts_of_older_rollouts_and_of_none) {
     begin();
     commit("c1", "", 0, "", "");
     commit("c2", "c1", 1, "", "");
     commit("c3", "c2", 2, "", "");
     commit("c4", "c3", 3, "", "c2");
-    commit("c5", "c4", 4, "", "c4");
-    commit("c6", "c5", 5, "", "c5");
+    commit("c8", "c4", 3, "", "");
+    commit("c9", "c8", 4, "", "");
+    commit("c5", "c9", 4, "", "c8");
+    commit("c6", "c5", 5, "", "c9");
     commit("c7", "c6", 6, "", "c1");
     deploy("v1", "c1", 10, "success");
     deploy("v2", "c2", 20, "success");
     deploy("v3", "c3", 30, "success");
-    deploy("v4", "c4", 100, "success");
-    deploy("v4", "c4", 110, "success");
+    deploy("v4", "c8", 100, "success");
+    deploy("v4", "c8", 110, "success");
     deploy("v5", "c5", 120, "success");
     deploy_as("v6", "c6", 130, "success", "normal");
     deploy("v7", "c7", 140, "success");
-    says("v1 first baseline; v2 normal known:c2 !remedy+80; v3 normal known:c3; v4 normal known:c4 "
-         "!remedy+20; "
-         "v4 redeploy none; v5 hotfix known:c5 !remedy+10; v6 normal known:c6; v7 normal known:c7");
+    says("v1 first baseline; v2 normal known:c2 !remedy+80; v3 normal known:c3; v4 normal "
+         "known:c4,c8 !remedy+20; v4 redeploy none; v5 hotfix known:c5,c9 !remedy+10; v6 normal known:c6; v7 "
+         "normal known:c7");
     struct measure_result rework = measured(MEASURE_REWORK_RATE);
     CHECK(rework.numerator == 2 && rework.denominator == 7);
     CHECK_U64(number(
                   "SELECT count(*) FROM rollout r JOIN rollout o ON o.id = r.reverts WHERE r.version = 'v4' "
                   "AND o.version = 'v2'"),
               1);
+    end();
+}
+
+// c3 of v3 reverts c2 of v2, which failed for 70 minutes; c4 of v4 reverts c3: c2 lands again, v3 did not
+// fail and v4 is no rework. c5 of v5 reverts c4: v4, which landed it, failed for 20 minutes. c8 reverts c7,
+// which reverts c6 of v6, in v7 together: nothing is taken away. In v8 three are: c9 reverts c6 in the end,
+// which v7 followed.
+TEST(derive_a_revert_of_a_revert_lands_again) {
+    begin();
+    commit("c1", "", 0, "", "");
+    commit("c2", "c1", 1, "", "");
+    commit("c3", "c2", 2, "", "c2");
+    commit("c4", "c3", 3, "", "c3");
+    commit("c5", "c4", 4, "", "c4");
+    commit("c6", "c5", 5, "", "");
+    commit("c7", "c6", 6, "", "c6");
+    commit("c8", "c7", 7, "", "c7");
+    deploy("v1", "c1", 10, "success");
+    deploy("v2", "c2", 20, "success");
+    deploy("v3", "c3", 90, "success");
+    deploy("v4", "c4", 100, "success");
+    says("v1 first baseline; v2 normal known:c2 !remedy+70; v3 hotfix known:c3; v4 normal known:c4");
+    deploy("v5", "c5", 120, "success");
+    deploy("v6", "c6", 130, "success");
+    deploy("v7", "c8", 140, "success");
+    says("v1 first baseline; v2 normal known:c2 !remedy+70; v3 hotfix known:c3; v4 normal known:c4 "
+         "!remedy+20; v5 "
+         "hotfix known:c5; v6 normal known:c6; v7 normal known:c7,c8");
+    struct measure_result rework = measured(MEASURE_REWORK_RATE);
+    CHECK(rework.numerator == 2 && rework.denominator == 7);
+    commit("c9", "c8", 8, "", "c6");
+    commit("ca", "c9", 9, "", "c9");
+    commit("cb", "ca", 10, "", "ca");
+    deploy("v8", "cb", 150, "success");
+    says("v1 first baseline; v2 normal known:c2 !remedy+70; v3 hotfix known:c3; v4 normal known:c4 "
+         "!remedy+20; v5 "
+         "hotfix known:c5; v6 normal known:c6 !remedy+20; v7 normal known:c7,c8; v8 normal known:c9,ca,cb");
     end();
 }
 
@@ -521,7 +560,7 @@ TEST(derive_does_not_depend_on_the_order_of_events) {
         }
         commit("c1", "", 0, "", "");
         commit("c2", "c1", 1, "", "");
-        commit("c3", "c2", 2, "", "c2");
+        commit("c3", "c2", 2, "", "");
         commit("c4", "c3", 3, "", "c3");
         for (unsigned i = 0; i < EVENTS; i++) {
             switch (order[i]) {
