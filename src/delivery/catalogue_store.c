@@ -57,8 +57,8 @@ static enum err put_names(struct db *d, struct str service, const struct catalog
     for (uint32_t i = 0; i < n->n; i++) {
         struct db_row *r;
         TRY(db_prepare(d, "INSERT INTO catalogue_name VALUES(?,?,?)", &r));
-        db_bind_text(r, 1, service);
-        db_bind_text(r, 2, n->items[i].name);
+        db_bind_text(r, 1, n->items[i].name);
+        db_bind_text(r, 2, service);
         db_bind_text(r, 3, n->items[i].environment);
         TRY(db_done(r));
     }

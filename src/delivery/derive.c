@@ -72,11 +72,9 @@ const char derive_tables[] =
              "CREATE TABLE rollout_commit(rollout INTEGER NOT NULL, sha BLOB NOT NULL, authored_at INTEGER, "
              "committed_at INTEGER,"
              " flags INTEGER NOT NULL, author TEXT, subject TEXT, PRIMARY KEY(rollout, sha)) WITHOUT ROWID;"
-             "CREATE TABLE link(rollout INTEGER NOT NULL, incident TEXT NOT NULL, rule TEXT NOT NULL, "
-             "decides INTEGER "
-             "NOT NULL,"
-             " confirmed INTEGER NOT NULL, evidence TEXT NOT NULL, neighbour INTEGER NOT NULL, PRIMARY "
-             "KEY(rollout, incident, rule, evidence)) WITHOUT ROWID;"
+             "CREATE TABLE link(rollout INTEGER NOT NULL, incident TEXT NOT NULL, rule TEXT NOT NULL,"
+             " evidence TEXT NOT NULL, decides INTEGER NOT NULL, confirmed INTEGER NOT NULL,"
+             " neighbour INTEGER NOT NULL, PRIMARY KEY(rollout, incident, rule, evidence)) WITHOUT ROWID;"
              "CREATE INDEX link_incident ON link(incident);"
              // When the impact of an incident began, for measures: what a person says, the first bad minute
              // in the traces, since when its alert's condition held, the end of the rollout that is surely to
@@ -520,9 +518,9 @@ static enum err put_link(struct deriving *s, const struct failure_ask *ask, cons
     db_bind_i64(r, 1, (int64_t)ask->rollouts->items[l->rollout].id);
     db_bind_text(r, 2, l->incident == ROLLOUT_NONE ? STR("") : ask->incidents[l->incident].key);
     db_bind_text(r, 3, str_of(failure_rule_text(l->rule)));
-    db_bind_i64(r, 4, l->decides);
-    db_bind_i64(r, 5, l->confirmed);
-    db_bind_text(r, 6, l->evidence);
+    db_bind_text(r, 4, l->evidence);
+    db_bind_i64(r, 5, l->decides);
+    db_bind_i64(r, 6, l->confirmed);
     db_bind_i64(r, 7, l->neighbour);
     return db_done(r);
 }

@@ -60,7 +60,7 @@ const char *const record_migrations[] = {
     "CREATE TABLE catalogue_dependency_was(service TEXT NOT NULL, needs TEXT NOT NULL, PRIMARY KEY(service, "
     "needs)) WITHOUT ROWID;",
     // 5: what other tools call a service; environments in lower case
-    "CREATE TABLE catalogue_name(service TEXT NOT NULL, name TEXT PRIMARY KEY, environment TEXT NOT NULL) "
+    "CREATE TABLE catalogue_name(name TEXT PRIMARY KEY, service TEXT NOT NULL, environment TEXT NOT NULL) "
     "WITHOUT ROWID; CREATE INDEX catalogue_name_service ON catalogue_name(service);"
     "UPDATE OR REPLACE catalogue_environment SET environment = lower(environment);",
 };

@@ -401,45 +401,15 @@ enum err db_to_memory(struct db *d, struct db **out) {
     return e;
 }
 
-struct checking {
-    struct db *db;
-    struct err_ctx *ctx;
-    char cleared[512]; // lines that were found to be wrong
-};
-
-// SQLite 3.40 finds NULL in columns that hold none: of a table WITHOUT ROWID in which they stand before a
-// column of the key. "NULL value in TABLE.COLUMN" is believed when a row says so.
-static bool is_null_nowhere(struct checking *k, const char *said) {
-    static const char begins[] = "NULL value in ";
-    char sql[512], table[128];
-    const char *name = said + sizeof begins - 1, *dot = strrchr(said, '.');
-    sqlite3_stmt *s; // not one of db_prepare, which knows texts by where they lie
-    if (strncmp(said, begins, sizeof begins - 1) != 0 || !dot || dot < name) return false;
-    (void)snprintf(table, sizeof table, "%.*s", (int)(dot - name), name); // it is shorter than a line
-    // %w: as an identifier, whatever stands in it.
-    sqlite3_snprintf(sizeof sql, sql, "SELECT count(*) FROM \"%w\" WHERE typeof(\"%w\") = 'null'", table,
-                     dot + 1);
-    if (sqlite3_prepare_v2(k->db->c, sql, -1, &s, NULL) != SQLITE_OK) return false;
-    bool nowhere = sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int64(s, 0) == 0;
-    sqlite3_finalize(s);
-    return nowhere;
-}
-
-static enum err check_line(void *ctx, struct db_row *r) {
-    struct checking *k = ctx;
-    char said[128]; // whole where it may be wrong: names of columns are short
-    (void)snprintf(said, sizeof said, "%.*s;", STR_ARG(db_text(r, 0)));
-    if (strcmp(said, "ok;") == 0 || strstr(k->cleared, said)) return ERR_OK;
-    size_t len = strlen(said), at = strlen(k->cleared);
-    said[len - 1] = 0;
-    if (!is_null_nowhere(k, said)) return err_set(k->ctx, ERR_CORRUPT, "the facts are damaged: %s", said);
-    if (at + len < sizeof k->cleared) (void)snprintf(k->cleared + at, sizeof k->cleared - at, "%s;", said);
-    return ERR_OK;
-}
-
 enum err db_check(struct db *d, struct err_ctx *ctx) {
-    struct checking k = { .db = d, .ctx = ctx };
     struct db_row *r;
-    TRY(db_prepare(d, "PRAGMA quick_check(1000000)", &r));
-    return db_each(r, check_line, &k);
+    bool row;
+    TRY(db_prepare(d, "PRAGMA quick_check(1)", &r));
+    TRY(db_step(r, &row));
+    struct str said = row ? db_text(r, 0) : STR("no answer");
+    enum err e = str_eq(said, STR("ok"))
+                     ? ERR_OK
+                     : err_set(ctx, ERR_CORRUPT, "the facts are damaged: %.*s", STR_ARG(said));
+    db_reset(r);
+    return e;
 }
