@@ -59,8 +59,7 @@ static enum err put_dependencies(struct db *db, struct json_writer *w) {
         "service, needs, 1 AS listed, 0 AS traces, 0 AS first_at, 0 AS last_at FROM catalogue_dependency "
         "UNION ALL SELECT coalesce(c.service, caller), coalesce(n.service, callee), 0, 1, first_at, last_at "
         "FROM seen_call LEFT JOIN catalogue_name c ON c.name = caller LEFT JOIN catalogue_name n ON n.name = "
-        "callee) GROUP BY service, needs "
-        "ORDER BY service, needs",
+        "callee) WHERE service <> needs GROUP BY service, needs ORDER BY service, needs",
         &r));
     return answer_put_rows(w, "dependencies", r, columns, NULL, NULL);
 }

@@ -846,6 +846,16 @@ def services_that_traces_show(seed):
         rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
         assert code == 0 and "(in events, traces, not listed)" in rows["shop"] and rows["shop"].endswith("cart"), (out, err)
         assert rows["app"].endswith("mail, shop"), out
+        # The shop is only what spans call the app: what is its own call is none, and nothing is told anew.
+        told = lambda: {s["source"]: s["events"] for s in intake_of(server)["sources"]}["takt/call"]
+        before = told()
+        assert server.request("PUT", base + "/app", json.dumps({"depends_on": ["mail"], "names": ["shop"]}).encode())[0] == 200
+        answer = server.get_json(base)
+        assert [u["service"] for u in answer["unlisted"]] == ["cart"], answer["unlisted"]
+        assert answer["dependencies"] == [{"service": "app", "needs": "cart", **in_traces}, {"service": "app", "needs": "mail", "listed": True}], answer
+        assert links()[0]["says"].startswith("app calls it"), links()
+        time.sleep(0.5)
+        assert told() == before, (told(), before)
 
 
 def a_rollout_of_a_neighbour_is_blamed(seed):

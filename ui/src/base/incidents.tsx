@@ -13,7 +13,9 @@ export interface Incident {
   environment?: string;
   severity?: number; // 1 is the worst
   state?: string;
-  began?: string;
+  began?: string; // as told, else when it was noticed
+  impact?: string; // when it hurt first, as the measures have it
+  impact_says?: string; // how that is known
   detected?: string;
   recovered?: string; // absent: it is open
   paused?: string;
@@ -39,18 +41,22 @@ export function Out({ url, children }: { url: string | undefined; children: Comp
   return to ? <a href={to} target="_blank" rel="noreferrer noopener">{children}</a> : <>{children}</>;
 }
 
+export const startOf = (i: Incident): string | undefined => i.impact ?? i.began;
+
 // The traces of the service from five minutes before it began to its end; the whole of its time, when it is open.
 export function tracesOf(i: Incident, now: string, errors: boolean): string | null {
-  if (!i.began || !i.service) return null;
+  const from = startOf(i);
+  if (!from || !i.service) return null;
   const q = `{ resource.service.name = ${quote(i.service)}${errors ? ' && status = error' : ''} }`;
-  return `traces?${new URLSearchParams({ q, range: 'between', start: String(BigInt(i.began) - 5n * MINUTE), end: i.recovered ?? now })}`;
+  return `traces?${new URLSearchParams({ q, range: 'between', start: String(BigInt(from) - 5n * MINUTE), end: i.recovered ?? now })}`;
 }
 
 // How long users were hurt: what lay between a wrong end and the reopening is not counted. Of an open one in
 // whole minutes.
 export function lengthOf(i: Incident, now: string): string {
-  if (!i.began) return '';
-  const ns = BigInt(i.recovered ?? now) - BigInt(i.began) - BigInt(i.paused ?? '0');
+  const from = startOf(i);
+  if (!from) return '';
+  const ns = BigInt(i.recovered ?? now) - BigInt(from) - BigInt(i.paused ?? '0');
   if (ns < 0n) return '';
   return i.recovered ? duration(Number(ns)) : ns < MINUTE ? '< 1 min' : duration(Number((ns / MINUTE) * MINUTE));
 }
@@ -79,14 +85,15 @@ function Cause({ i }: { i: Incident }): JSX.Element {
 
 function Row({ i, now }: { i: Incident; now: string }): JSX.Element {
   const [all, bad] = [tracesOf(i, now, false), tracesOf(i, now, true)];
+  const from = startOf(i);
   return (
     <tr data-k={`incident ${i.key}`}>
       <th scope="row" class="wrap"><Out url={i.url}><bdi>{visible(i.title || i.key, 120)}</bdi></Out></th>
       <td class={i.recovered ? '' : 'nowrap bad'}>{i.recovered ? 'over' : <><Icon name="error" /> open</>}{i.state === 'acknowledged' && !i.recovered && ', acknowledged'}</td>
       <td class="n">{i.severity ?? <span class="muted">–</span>}</td>
       <td><bdi>{visible(i.service ?? '', 60) || '–'}</bdi>{i.environment && <span class="muted"> <bdi>{visible(i.environment, 40)}</bdi></span>}</td>
-      <td class="nowrap">{when(i.began)}</td>
-      <td class="n nowrap">{i.detected && i.began && BigInt(i.detected) >= BigInt(i.began) ? `after ${between(i.began, i.detected)}` : <span class="muted">–</span>}</td>
+      <td class="nowrap" title={i.impact_says}>{when(from)}</td>
+      <td class="n nowrap">{i.detected && from && BigInt(i.detected) >= BigInt(from) ? `after ${between(from, i.detected)}` : <span class="muted">–</span>}</td>
       <td class="nowrap">{i.recovered ? when(i.recovered) : <span class="muted">not yet</span>}</td>
       <td class="n nowrap">{lengthOf(i, now)}</td>
       <td><Cause i={i} /></td>

@@ -30,6 +30,7 @@ interface WhyRow {
   finished?: string;
   incident?: string;
   commit?: { sha?: string; subject?: string; author?: string };
+  began_says?: string; // of an incident: how it is known when its impact began
   evidence?: { says: string; decides?: boolean }[];
 }
 interface Intake {
@@ -204,7 +205,7 @@ function MeasureTable({ data, a }: { data: Measures; a: Ask }): JSX.Element {
 function whatOf(r: WhyRow): string {
   if (r.why) return r.why;
   if (r.commit) return `${r.commit.sha?.slice(0, 9) ?? ''} ${r.commit.subject ?? ''}`;
-  return r.evidence?.find((e) => e.decides)?.says ?? '';
+  return r.began_says ?? r.evidence?.find((e) => e.decides)?.says ?? '';
 }
 
 function WhyPart({ m }: { m: Measure }): JSX.Element {
