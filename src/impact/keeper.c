@@ -76,13 +76,13 @@ static enum err compute(struct impact_keeper *k, struct arena *a, const struct i
     return impact_record(k->opts.delivery, &report);
 }
 
-// Is it time? Then the next one is set: when half its age more has passed, and when it is a day old.
-static bool is_due(struct impact_keeper *k, struct str key, int64_t started, int64_t now) {
+// Is it time? Then the next one is set: when half its age more has passed, and at the age of the last one.
+static bool is_due(struct impact_keeper *k, struct str key, int64_t started, int64_t last, int64_t now) {
     struct waiting *w = waiting_of(k, key);
     if (w->next > now) return false;
     int64_t age = now - started;
     w->next = now + (age / 2 > k->opts.after_ns ? age / 2 : k->opts.after_ns);
-    if (age < IMPACT_DAY_NS && w->next > started + IMPACT_DAY_NS) w->next = started + IMPACT_DAY_NS;
+    if (age < last && w->next > started + last) w->next = started + last;
     return true;
 }
 
@@ -90,7 +90,7 @@ static void look_at(struct impact_keeper *k, const struct impact_due *due, int64
     struct impact_ask ask;
     struct arena a;
     bool found = false;
-    if (!is_due(k, due->key, due->started, now)) return;
+    if (!is_due(k, due->key, due->started, IMPACT_DAY_NS, now)) return;
     arena_init(&a, MEMORY_MAX, NULL);
     enum err e = load(k, &a, due->key, now, &ask, &found);
     if (e == ERR_OK && found) e = compute(k, &a, &ask);
@@ -114,7 +114,7 @@ static enum err compute_onset(struct impact_keeper *k, struct arena *a, const st
 
 static void look_before(struct impact_keeper *k, const struct onset_ask *due) {
     struct arena a;
-    if (!is_due(k, due->incident, due->detected, due->now)) return;
+    if (!is_due(k, due->incident, due->detected, ONSET_FINAL_NS, due->now)) return;
     arena_init(&a, MEMORY_MAX, NULL);
     enum err e = compute_onset(k, &a, due);
     if (e != ERR_OK && e != ERR_CANCELED)

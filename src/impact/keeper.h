@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Verdicts by itself: a thread that looks, some minutes after a rollout began, a flag was changed or an
-// incident was noticed, at what its traces say, again as time goes on, and for the last time after a day. It
-// runs beside everything else: alone, without the helpers of queries, under a deadline and a limit of memory.
-// thread: main.
+// incident was noticed, at what its traces say, again as time goes on, and for the last time after a day (of
+// an incident, an hour). It runs beside everything else: alone, without the helpers of queries, under a
+// deadline and a limit of memory. thread: main.
 #pragma once
 
 #include "impact/record.h"

@@ -198,7 +198,7 @@ enum err onset_compute(struct arena *a, const struct impact_source *src, const s
     arms_fini(arms);
     mem_free(arms);
     TRY(e);
-    out->final = ask->now >= ask->detected + IMPACT_DAY_NS;
+    out->final = ask->now >= ask->detected + ONSET_FINAL_NS;
     out->state = str_fmt(a, "%lld-%llu-%lld-%s", (long long)ask->detected, (unsigned long long)out->requests,
                          (long long)out->began, out->final ? "final" : "open");
     return a->failed ? ERR_NOMEM : ERR_OK;

@@ -8,6 +8,7 @@
 #include "impact/scan.h"
 
 #define ONSET_WINDOW_NS (6 * 3600 * 1000000000ll) // looked at before it was noticed
+#define ONSET_FINAL_NS (3600 * 1000000000ll)      // spans that come later than this after it change nothing
 #define ONSET_LATE_NS (5 * 60 * 1000000000ll)     // and after: an alert may come before the impact
 // The last bad minute is at most this before it was noticed; between two are at most so many others.
 enum { ONSET_NEAR_MINUTES = 15, ONSET_GAP_MINUTES = 5 };
