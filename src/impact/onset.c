@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "impact/impact.h"
-#include "intake/stamp.h"
 #include "stats/binomial.h"
 
 #define MINUTE_NS 60000000000ll
