@@ -236,7 +236,7 @@ static const char no_runbook[] = "SELECT sum(NOT EXISTS (SELECT 1 FROM catalogue
 // none. Of the whole store, not of the scope: a source serves many services. What Takt itself notes, when
 // there is something to note, is no source.
 enum { HABIT_EVENTS = 50000 };
-#define FROM_OTHERS "source NOT IN ('takt', 'takt/call')"
+#define FROM_OTHERS "source NOT IN ('takt', 'takt/call', 'takt/onset')"
 static const char silent_source[] =
     "SELECT max(CASE WHEN silent THEN source END), sum(silent), count(*) FROM (SELECT source,"
     " ?4 - max(time) > max(3 * max(gap), " DAY ") AS silent FROM (SELECT source, time,"
