@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that run queries, so that no loop thread ever waits for a disk. One that a long query has lowered
+// Threads that run queries, so that no loop thread ever waits for a disk. Whoever was at work last is called
+// first: its memory is warm, in the caches as in the heap. One that a long query has lowered
 // (query/crew.h) ends after it, and the keeper, which no query lowers, starts another in its place.
 #include "api/api_internal.h"
 
@@ -14,12 +15,15 @@ struct job {
 
 struct workers {
     struct mutex lock;
-    struct cond changed, ended; // ended: for the keeper
+    struct cond ended; // for the keeper
     struct worker {
         struct workers *all;
         struct thread thread;
-        bool is_over; // a new one is wanted
-    } workers[WORKERS_MAX];
+        struct cond called;
+        bool is_called;
+        struct worker *before; // of the idle ones, who was at work before it
+        bool is_over;          // a new one is wanted
+    } workers[WORKERS_MAX], *idle;
     uint32_t n_workers, n_over;
     struct thread keeper;
     struct job *queue; // a ring
@@ -38,6 +42,21 @@ static void run_next(struct workers *w) {
     mutex_lock(&w->lock);
 }
 
+static void call_one(struct workers *w) {
+    struct worker *x = w->idle;
+    if (!x) return; // all are at work, and look again before they rest
+    w->idle = x->before;
+    x->is_called = true;
+    cond_signal(&x->called);
+}
+
+static void rest(struct workers *w, struct worker *me) {
+    me->is_called = false;
+    me->before = w->idle;
+    w->idle = me;
+    while (!me->is_called) cond_wait(&me->called, &w->lock);
+}
+
 static void work(void *ctx) {
     struct worker *me = ctx;
     struct workers *w = me->all;
@@ -45,7 +64,7 @@ static void work(void *ctx) {
     mutex_lock(&w->lock);
     // At the end nobody starts another: then what waits is answered by whoever there is.
     while (!thread_is_lowered() || w->stopping) {
-        while (w->n == 0 && !w->stopping) cond_wait(&w->changed, &w->lock);
+        while (w->n == 0 && !w->stopping) rest(w, me);
         if (w->n == 0) break;
         run_next(w);
     }
@@ -90,7 +109,6 @@ static void keep(void *ctx) {
 
 static enum err start_all(struct workers *w, uint32_t n) {
     for (uint32_t i = 0; i < n && i < WORKERS_MAX; i++) {
-        w->workers[i].all = w;
         TRY(start(&w->workers[i]));
         w->n_workers++;
     }
@@ -101,8 +119,11 @@ enum err workers_new(uint32_t n, uint32_t max_queued, struct workers **out) {
     struct workers *w = mem_zalloc(sizeof *w);
     if (!w) return ERR_NOMEM;
     mutex_init(&w->lock);
-    cond_init(&w->changed);
     cond_init(&w->ended);
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        w->workers[i].all = w;
+        cond_init(&w->workers[i].called);
+    }
     w->max = max_queued;
     w->queue = mem_alloc(max_queued * sizeof *w->queue);
     enum err e = w->queue ? start_all(w, n) : ERR_NOMEM;
@@ -117,7 +138,7 @@ void workers_stop(struct workers *w) {
     mutex_lock(&w->lock);
     w->stopping = true;
     cond_signal(&w->ended);
-    cond_broadcast(&w->changed);
+    while (w->idle) call_one(w);
     mutex_unlock(&w->lock);
     thread_join(&w->keeper);
     for (uint32_t i = 0; i < w->n_workers; i++) thread_join(&w->workers[i].thread);
@@ -130,7 +151,7 @@ void workers_stop(struct workers *w) {
 void workers_free(struct workers *w) {
     if (!w) return;
     workers_stop(w);
-    cond_fini(&w->changed);
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) cond_fini(&w->workers[i].called);
     cond_fini(&w->ended);
     mutex_fini(&w->lock);
     mem_free(w->queue);
@@ -143,7 +164,7 @@ enum err workers_run(struct workers *w, void (*run)(struct api *a, struct net_re
     bool full = w->n == w->max || w->stopping;
     if (!full) {
         w->queue[(w->first + w->n++) % w->max] = (struct job){ run, a, rq };
-        cond_signal(&w->changed);
+        call_one(w);
     }
     mutex_unlock(&w->lock);
     return full ? ERR_LIMIT : ERR_OK;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <time.h>
+
 #include "api/api_internal.h"
 #include "base/test.h"
 #include "os/clock.h"
@@ -33,6 +35,33 @@ TEST(workers_each_query_has_a_fresh_thread_after_a_long_one) {
     wait_for(JOBS);
     CHECK_U64(n_fresh, JOBS);
     workers_free(w);
+}
+
+enum { WORKERS = 4 };
+
+static pthread_t by[JOBS];
+
+static void run_noted(struct api *a, struct net_request *rq) {
+    (void)a;
+    (void)rq;
+    by[n_run] = pthread_self();
+    n_run++;
+}
+
+// One query after the other is run by the same thread, but where it had not come to rest yet.
+TEST(workers_the_last_one_at_work_is_called_first) {
+    struct workers *w;
+    uint32_t n_same = 0;
+    n_run = 0;
+    CHECK_OK(workers_new(WORKERS, JOBS, &w));
+    for (uint32_t i = 0; i < JOBS; i++) {
+        CHECK_OK(workers_run(w, run_noted, NULL, NULL));
+        wait_for(i + 1);
+        (void)nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+        if (i) n_same += pthread_equal(by[i], by[i - 1]) != 0;
+    }
+    workers_free(w);
+    CHECK(n_same > JOBS / 2); // in turns it would be none
 }
 
 TEST(workers_a_stop_runs_what_is_queued) {
