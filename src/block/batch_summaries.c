@@ -67,8 +67,8 @@ static enum err read_services(struct text_walk *w, const uint32_t *traces, uint3
         walk_fetch(w, traces + i, n - i);
         const struct str *text = walk_text(w, traces[i]);
         if (!text) return ERR_CORRUPT; // every trace has one
-        out[traces[i]].services = *text;
-        out[traces[i]].services_stay = w->stays;
+        out[i].services = *text;
+        out[i].services_stay = w->stays;
     }
     return ERR_OK;
 }
@@ -81,18 +81,26 @@ static enum err read_roots_of(struct block_batch *b, uint32_t from, uint32_t to,
     for (uint32_t i = 0; i < n; i++) {
         const struct str *name = walk_text(&names, traces[i]), *service = walk_text(&services, traces[i]);
         if (!name != !service) return ERR_CORRUPT;
-        out[traces[i]] = (struct batch_summary){ .has_root = name,
-                                                 .root_name = name ? *name : STR(""),
-                                                 .root_service = service ? *service : STR("") };
+        out[i] = (struct batch_summary){ .has_root = name,
+                                         .root_name = name ? *name : STR(""),
+                                         .root_service = service ? *service : STR("") };
     }
     return ERR_OK;
+}
+
+static uint32_t count_wanted(const struct batch *b, const uint64_t *wanted) {
+    uint32_t n = 0;
+    if (!wanted) return b->n_traces;
+    for (uint32_t at = 0; at < b->n_traces; at += 64) n += (uint32_t)__builtin_popcountll(wanted[at / 64]);
+    return n;
 }
 
 // Often the wanted ones lie together: the newest of a row group. Only what is between them is read.
 enum err batch_summaries(struct batch *b, const uint64_t *wanted, const struct batch_summary **out) {
     struct block_batch *bb = block_batch_of(b);
-    struct batch_summary *all = ARENA_ARRAY(b->arena, b->n_traces + 1ull, struct batch_summary);
-    uint32_t *traces = ARENA_ARRAY(b->arena, b->n_traces + 1ull, uint32_t), n = 0;
+    uint32_t n_wanted = count_wanted(b, wanted);
+    struct batch_summary *all = ARENA_ARRAY(b->arena, n_wanted, struct batch_summary);
+    uint32_t *traces = ARENA_ARRAY(b->arena, n_wanted, uint32_t), n = 0;
     struct text_walk services;
     if (!all || !traces) return ERR_NOMEM;
     for (uint32_t at = 0; at < b->n_traces; at += 64) {

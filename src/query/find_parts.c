@@ -158,7 +158,7 @@ enum err find_keep_wholes(const struct finding *r, struct batch *b, const bool *
     for (uint32_t i = bits_next(wanted, 0, b->n_traces); i < b->n_traces;
          i = bits_next(wanted, i + 1, b->n_traces)) {
         struct whole w = { .last_start_ns = b->traces[i].last_start_ns };
-        show_summary(&b->traces[i], &summaries[i], &w.summary);
+        show_summary(&b->traces[i], summaries++, &w.summary);
         layout_keep_whole(l, splits[i], &w);
     }
     return ERR_OK;

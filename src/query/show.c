@@ -56,16 +56,39 @@ struct value show_value(struct arena *a, const struct value *v) {
 
 enum { SHOW_TEXT_MAX = 128, SAME_TEXTS = 256 };
 
+// The places of a bitmap's bits among each other.
+struct ranks {
+    uint64_t *bits;
+    uint32_t *before; // how many there are before each word
+    uint32_t n;
+};
+
+static enum err ranks_make(struct ranks *r, uint32_t n_bits, struct arena *a) {
+    size_t n_words = bits_words(n_bits);
+    r->before = ARENA_ARRAY(a, n_words, uint32_t);
+    if (!r->before) return ERR_NOMEM;
+    r->n = 0;
+    for (size_t w = 0; w < n_words; w++) {
+        r->before[w] = r->n;
+        r->n += (uint32_t)__builtin_popcountll(r->bits[w]);
+    }
+    return ERR_OK;
+}
+
+static inline uint32_t rank_of(const struct ranks *r, uint32_t bit) {
+    uint64_t below = r->bits[bit / 64] & (((uint64_t)1 << bit % 64) - 1);
+    return r->before[bit / 64] + (uint32_t)__builtin_popcountll(below);
+}
+
 // What showing needs: the fields that every span shows, beside those of the query.
 struct showing {
     const struct show *show;
     struct batch *batch;
     struct rows *rows;
     struct show_into *into;
-    uint32_t name, status; // fields
-    const struct batch_summary *summaries;
-    const uint64_t *wanted;                // rows
-    const uint32_t *before;                // how many rows before each word of it are wanted
+    uint32_t name, status;                 // fields
+    struct ranks traces, wanted;           // the traces that are shown, and their rows
+    const struct batch_summary *summaries; // of those traces
     uint64_t *numbers[BATCH_DURATION + 1]; // of wanted rows; NULL: a field has it
     struct find_attr *attrs;               // room for those of a span
     struct same_text {
@@ -114,8 +137,7 @@ static enum err show_attrs(struct showing *s, uint32_t row, struct find_span *ou
 }
 
 static uint64_t number_of(const struct showing *s, enum batch_number what, uint32_t row) {
-    uint64_t below = s->wanted[row / 64] & (((uint64_t)1 << row % 64) - 1);
-    return s->numbers[what][s->before[row / 64] + (uint32_t)__builtin_popcountll(below)];
+    return s->numbers[what][rank_of(&s->wanted, row)];
 }
 
 static enum err show_span(struct showing *s, uint32_t row, struct find_span *out) {
@@ -171,11 +193,11 @@ void show_summary(const struct batch_trace *t, const struct batch_summary *s, st
 }
 
 static enum err keep_summary(struct showing *s, uint32_t trace, struct trace_summary *out) {
-    show_summary(&s->batch->traces[trace], &s->summaries[trace], out);
+    const struct batch_summary *summary = &s->summaries[rank_of(&s->traces, trace)];
+    show_summary(&s->batch->traces[trace], summary, out);
     out->root_service = keep_text(s, out->root_service);
     out->root_name = keep_text(s, out->root_name);
-    if (!s->summaries[trace].services_stay)
-        return show_services(s->into->arena, out->services, &out->services);
+    if (!summary->services_stay) return show_services(s->into->arena, out->services, &out->services);
     s->into->needs_pins = true;
     return ERR_OK;
 }
@@ -184,8 +206,9 @@ static enum err keep_summary(struct showing *s, uint32_t trace, struct trace_sum
 enum { FETCH_AHEAD = 8, LINE = 64, LINES_MAX = 5 };
 
 static void fetch(const struct showing *s, uint32_t trace) {
-    struct str text = s->summaries[trace].services;
-    if (s->summaries[trace].services_stay) return; // it is not looked at
+    const struct batch_summary *summary = &s->summaries[rank_of(&s->traces, trace)];
+    struct str text = summary->services;
+    if (summary->services_stay) return; // it is not looked at
     for (size_t i = 0; i < text.len && i < LINE * LINES_MAX; i += LINE) mem_fetch(text.ptr + i);
 }
 
@@ -207,30 +230,26 @@ static enum err want_fields(struct showing *s) {
     const struct show *show = s->show;
     if (show->has_name) {
         TRY(rows_field_of(s->rows, &name, &s->name));
-        TRY(rows_want(s->rows, s->name, s->wanted));
+        TRY(rows_want(s->rows, s->name, s->wanted.bits));
     }
     if (show->errors) {
         TRY(rows_field_of(s->rows, &status, &s->status));
-        TRY(rows_want(s->rows, s->status, s->wanted));
+        TRY(rows_want(s->rows, s->status, s->wanted.bits));
     }
     for (uint32_t i = 0; i < show->n_fields; i++)
-        if (show->keys[i].ptr || i == show->duration) TRY(rows_want(s->rows, i, s->wanted));
+        if (show->keys[i].ptr || i == show->duration) TRY(rows_want(s->rows, i, s->wanted.bits));
     return ERR_OK;
 }
 
 // What every span has of its own, for the wanted rows alone.
 static enum err want_numbers(struct showing *s) {
     struct batch *b = s->batch;
-    size_t n_words = bits_words(b->n_rows);
-    uint32_t *before = ARENA_ARRAY(b->arena, n_words + 1, uint32_t), n = 0;
-    uint32_t *rows = ARENA_ARRAY(b->arena, bits_count(s->wanted, b->n_rows) + 1, uint32_t);
-    if (!before || !rows) return ERR_NOMEM;
-    for (size_t w = 0; w < n_words; w++) {
-        before[w] = n;
-        for (uint64_t bits = s->wanted[w]; bits; bits &= bits - 1)
-            rows[n++] = (uint32_t)w * 64 + (uint32_t)__builtin_ctzll(bits);
-    }
-    s->before = before;
+    TRY(ranks_make(&s->wanted, b->n_rows, b->arena));
+    uint32_t *rows = ARENA_ARRAY(b->arena, s->wanted.n, uint32_t), n = 0;
+    if (!rows) return ERR_NOMEM;
+    for (uint32_t row = bits_next(s->wanted.bits, 0, b->n_rows); row < b->n_rows;
+         row = bits_next(s->wanted.bits, row + 1, b->n_rows))
+        rows[n++] = row;
     for (int what = BATCH_SPAN_ID; what <= BATCH_DURATION; what++) {
         if (what == BATCH_DURATION && s->show->duration < s->show->n_fields) continue;
         s->numbers[what] = ARENA_ARRAY(b->arena, n + 1ull, uint64_t);
@@ -243,17 +262,17 @@ static enum err want_numbers(struct showing *s) {
 enum err show_traces(const struct show *show, struct batch *b, struct rows *rows, struct shown_trace *traces,
                      uint32_t n, struct show_into *into) {
     struct showing s = { .show = show, .batch = b, .rows = rows, .into = into };
-    uint64_t *wanted = arena_zalloc(b->arena, (bits_words(b->n_rows) + 1) * 8);
-    uint64_t *of_traces = arena_zalloc(b->arena, (bits_words(b->n_traces) + 1) * 8);
+    s.wanted.bits = arena_zalloc(b->arena, (bits_words(b->n_rows) + 1) * 8);
+    s.traces.bits = arena_zalloc(b->arena, (bits_words(b->n_traces) + 1) * 8);
     s.attrs = ARENA_ARRAY(b->arena, show->n_fields + 1ull, struct find_attr);
-    if (!wanted || !of_traces || !s.attrs) return ERR_NOMEM;
-    for (uint32_t i = 0; i < n; i++) bit_set(of_traces, traces[i].trace);
-    TRY(b->ops->summaries(b, of_traces, &s.summaries));
+    if (!s.wanted.bits || !s.traces.bits || !s.attrs) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) bit_set(s.traces.bits, traces[i].trace);
+    TRY(ranks_make(&s.traces, b->n_traces, b->arena));
+    TRY(b->ops->summaries(b, s.traces.bits, &s.summaries));
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t k = 0; k < traces[i].n_sets; k++)
             for (uint32_t r = 0; r < traces[i].sets[k].n_rows; r++)
-                bit_set(wanted, traces[i].sets[k].rows[r]);
-    s.wanted = wanted;
+                bit_set(s.wanted.bits, traces[i].sets[k].rows[r]);
     TRY(want_fields(&s));
     TRY(want_numbers(&s));
     for (uint32_t i = 0; i < n; i++) {

@@ -92,7 +92,8 @@ struct batch_ops {
     enum err (*start_bounds)(struct batch *b, const struct batch_bounds **out, uint32_t *out_n);
     // The row of the owning span for each row of a child table, ascending.
     enum err (*owners)(struct batch *b, enum batch_table table, const uint32_t **out, uint32_t *out_n);
-    // Root and services of the traces in the bitmap (NULL: of all), by number.
+    // Root and services of the traces in the bitmap (NULL: of all), one after the other as their numbers
+    // ascend.
     enum err (*summaries)(struct batch *b, const uint64_t *wanted, const struct batch_summary **out);
     // The keys of a scope that occur in the batch, each once; may name some that no longer do.
     enum err (*keys)(struct batch *b, enum field_scope scope, void (*each)(void *ctx, struct str key),

@@ -30,6 +30,7 @@ enum err table_summarise(struct table_batch *b, const uint64_t *wanted, struct b
     struct arena *a = b->batch.arena;
     struct services_tally tally;
     struct buf text;
+    uint32_t n = 0;
     TRY(services_tally_init(&tally, a, b->table,
                             atomic_load_explicit(&b->table->n_resources, memory_order_acquire)));
     buf_init(&text, SIZE_MAX);
@@ -37,15 +38,14 @@ enum err table_summarise(struct table_batch *b, const uint64_t *wanted, struct b
         const struct batch_trace *tr = &b->index->traces[i];
         size_t before = text.len;
         if (!is_wanted(wanted, i)) continue;
-        find_root(b, tr, &out[i]);
+        find_root(b, tr, &out[n]);
         services_write(&tally, b->index->order + tr->first, tr->n, &text);
-        out[i].services.len = text.len - before;
+        out[n++].services.len = text.len - before;
     }
     bool failed = text.failed;
     const char *at = str_dup(a, buf_view(&text)).ptr;
     buf_fini(&text);
-    for (uint32_t i = 0; i < b->index->n_traces; i++) {
-        if (!is_wanted(wanted, i)) continue;
+    for (uint32_t i = 0; i < n; i++) {
         out[i].services.ptr = at;
         at += out[i].services.len;
     }
