@@ -175,6 +175,15 @@ static enum err show_from(struct finding *r, const struct page_hit *const *hits,
     return show_hits(r, w, b, rows, hits, n);
 }
 
+// In their order on the page hits lie all over memory: what comes later is fetched.
+enum { FETCH_AHEAD = 8 };
+
+static const struct find_kept *kept_of(const struct page_hit *hits, uint32_t i, uint32_t n) {
+    if (i + 2 * FETCH_AHEAD < n) mem_fetch(hits[i + 2 * FETCH_AHEAD].more);
+    if (i + FETCH_AHEAD < n) mem_fetch(((const struct find_kept *)hits[i + FETCH_AHEAD].more)->shown);
+    return hits[i].more;
+}
+
 static bool is_shown(const struct find_kept *k) {
     return k->shown && k->shown->sets; // its sets come last
 }
@@ -184,7 +193,7 @@ enum err find_show(struct finding *r, const struct page_hit *hits, uint32_t n_hi
     uint32_t n = 0;
     if (!todo) return ERR_NOMEM;
     for (uint32_t i = 0; i < n_hits; i++)
-        if (!is_shown(hits[i].more)) todo[n++] = &hits[i];
+        if (!is_shown(kept_of(hits, i, n_hits))) todo[n++] = &hits[i];
     if (n > 1) qsort(todo, n, sizeof *todo, by_place);
     for (uint32_t i = 0, end; i < n; i = end) {
         for (end = i; end < n && todo[end]->source == todo[i]->source; end++) {}
@@ -229,8 +238,7 @@ static enum err fill_answer(struct finding *r) {
     TRY(show_what_fits(r));
     out->traces = ARENA_ARRAY(&out->arena, r->page.n + 1ull, struct find_trace);
     if (!out->traces) return ERR_NOMEM;
-    for (uint32_t i = 0; i < r->page.n; i++)
-        out->traces[i] = *((struct find_kept *)r->page.at[i].more)->shown;
+    for (uint32_t i = 0; i < r->page.n; i++) out->traces[i] = *kept_of(r->page.at, i, r->page.n)->shown;
     out->n = r->page.n;
     out->is_exact = !out->partial && r->next_source == r->sources.n && r->find->count;
     out->has_more = full;

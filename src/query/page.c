@@ -72,6 +72,47 @@ enum err page_add_all(struct page *p, const struct page_hit *hits, uint32_t n) {
     return ERR_OK;
 }
 
+// --- sorting ---------------------------------------------------------------------------------------
+
+// Sources find the traces of a page one after the other, each in order: what is to be merged are long runs.
+static uint32_t find_runs(const struct page_hit *h, uint32_t n, uint32_t *ends, uint32_t most) {
+    uint32_t k = 0;
+    for (uint32_t i = 1; i <= n; i++) {
+        if (i < n && compare_hits(&h[i - 1], &h[i]) <= 0) continue;
+        if (k == most) return 0;
+        ends[k++] = i;
+    }
+    return k;
+}
+
+static void merge(const struct page_hit *a, const struct page_hit *a_end, const struct page_hit *b,
+                  const struct page_hit *b_end, struct page_hit *to) {
+    while (a < a_end && b < b_end) *to++ = compare_hits(a, b) <= 0 ? *a++ : *b++;
+    for (; a < a_end; a++) *to++ = *a;
+    for (; b < b_end; b++) *to++ = *b;
+}
+
+// Neighbours become one run each; returns how many there are then.
+static uint32_t merge_pairs(const struct page_hit *from, struct page_hit *to, uint32_t *ends, uint32_t n) {
+    uint32_t begin = 0, k = 0;
+    for (uint32_t i = 0; i < n; i += 2) {
+        uint32_t mid = ends[i], end = i + 1 < n ? ends[i + 1] : mid;
+        merge(from + begin, from + mid, from + mid, from + end, to + begin);
+        ends[k++] = begin = end;
+    }
+    return k;
+}
+
 void page_sort(struct page *p) {
-    if (p->n > 1) qsort(p->at, p->n, sizeof *p->at, compare_hits);
+    enum { RUNS_MAX = 256 };
+    uint32_t ends[RUNS_MAX], n_runs = find_runs(p->at, p->n, ends, RUNS_MAX);
+    struct page_hit *other = n_runs > 1 ? mem_alloc(p->cap * sizeof *other) : NULL;
+    if (p->n > 1 && !other && n_runs != 1) qsort(p->at, p->n, sizeof *p->at, compare_hits);
+    while (other && n_runs > 1) {
+        n_runs = merge_pairs(p->at, other, ends, n_runs);
+        struct page_hit *done = other;
+        other = p->at;
+        p->at = done;
+    }
+    mem_free(other);
 }

@@ -43,10 +43,10 @@ static enum err settled(struct finding *r, struct page_hit **out, uint32_t *out_
     now.at = mem_alloc((now.n + 1ull) * sizeof *now.at);
     if (now.at && now.n) memcpy(now.at, r->page.at, now.n * sizeof *now.at);
     mutex_unlock(&r->lock);
-    *out = now.at;
     *out_n = 0;
+    if (now.at) page_sort(&now);
+    *out = now.at;
     if (!now.at) return ERR_NOMEM;
-    page_sort(&now);
     TRY(split_starts(r, &starts, &n_starts));
     for (; *out_n < now.n && now.at[*out_n].start_ns > limit_ns; ++*out_n) {
         while (k < n_starts && starts[k] >= now.at[*out_n].start_ns) k++;
