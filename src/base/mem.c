@@ -91,7 +91,7 @@ static bool is_mapped(size_t size) {
     return size >= MAPPED_CHUNK && !RED_ZONE;
 }
 
-static void *map(size_t size) {
+void *mem_map(size_t size) {
     size_t kept = (size + 4095) & ~(size_t)4095; // else the system does not take back what is behind it
     if (must_fail()) return NULL;
     char *p = mmap(NULL, kept + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -103,9 +103,20 @@ static void *map(size_t size) {
     return p + before;
 }
 
+void mem_unmap(void *p, size_t size) {
+    (void)munmap(p, size);
+}
+
+void mem_poison(const void *p, size_t n) {
+    POISON(p, n);
+}
+void mem_unpoison(const void *p, size_t n) {
+    UNPOISON(p, n);
+}
+
 static void chunk_release(struct arena_chunk *c) {
     if (is_mapped(c->size))
-        (void)munmap(c, c->size);
+        mem_unmap(c, c->size);
     else
         mem_free(c);
 }
@@ -311,7 +322,7 @@ static struct arena_chunk *chunk_new(struct arena *a, size_t size) {
     struct arena_chunk *c = chunk_again(a, size);
     if (!c) c = chunk_idle(a, size);
     if (c || !chunk_take(a, size)) return c;
-    c = is_mapped(size) ? map(size) : mem_alloc(size);
+    c = is_mapped(size) ? mem_map(size) : mem_alloc(size);
     if (!c) {
         a->used -= size;
         if (a->budget) mem_budget_give(a->budget, size);

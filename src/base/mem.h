@@ -16,6 +16,13 @@ void *mem_zalloc(size_t n) __attribute__((malloc, alloc_size(1)));
 void *mem_realloc(void *p, size_t n) __attribute__((alloc_size(2)));
 void mem_free(void *p);
 
+// Zeroed memory of its own, at a multiple of 2 MiB and in pages of that size where the system has them.
+void *mem_map(size_t n);
+void mem_unmap(void *p, size_t n);
+// ASan: nobody may touch it; and may again.
+void mem_poison(const void *p, size_t n);
+void mem_unpoison(const void *p, size_t n);
+
 // Tests only: the n-th allocation from now (1 = the next) and, when `keep`, all after it fail.
 // 0 switches this off. mem_fail_seen() is the number of allocations since the last call.
 void mem_fail_at(uint64_t n, bool keep);

@@ -4,6 +4,7 @@
 // would otherwise throw out, one after the other, just what its next run begins with.
 #include "block/cache.h"
 
+#include "base/slab.h"
 #include "os/thread.h"
 #include "span/services.h"
 
@@ -18,6 +19,7 @@ struct cached_column {
     struct cached_column *newer, *older;
     uint64_t bytes;
     uint32_t pins;
+    bool in_slab;
     struct pq_vector v;
     struct pq_dict dict; // of v, where the memo does not have it
 };
@@ -28,8 +30,11 @@ static struct {
     struct cached_column *newest, *oldest;
 } cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+static struct slabs slabs = SLABS_INIT; // of columns that are not small
+
 void block_cache_limit(uint64_t bytes) {
     cache.limit = bytes;
+    slabs_limit(&slabs, bytes < SLAB_BYTES ? 0 : bytes);
 }
 
 void block_cache_stats(struct block_cache_stats *out) {
@@ -61,10 +66,17 @@ static void link_newest(struct cached_column *x) {
     cache.newest = x;
 }
 
+static void give_back(struct cached_column *x) {
+    if (x->in_slab)
+        slab_free(&slabs, x, x->bytes);
+    else
+        mem_free(x);
+}
+
 // Its bytes count until they are free.
 static void free_column(struct cached_column *x) {
     cache.bytes -= x->bytes;
-    mem_free(x);
+    give_back(x);
 }
 
 static void drop_column(struct cached_column *x) {
@@ -244,10 +256,11 @@ static struct cached_column *column_new(const struct pq_chunk *c, const struct p
         padded(sizeof(struct cached_column)) + values_bytes(c->column, v->repr, v->strs, v->n_values);
     if (v->rows) bytes += padded(v->n_values * 4ull);
     if (own_dict) bytes += values_bytes(c->column, of_dict, v->dict->strs, v->dict->n);
-    struct cached_column *x = mem_alloc(bytes);
+    bool in_slab = bytes >= SLAB_UNIT && cache.limit >= SLAB_BYTES;
+    struct cached_column *x = in_slab ? slab_alloc(&slabs, bytes) : mem_alloc(bytes);
     if (!x) return NULL;
     char *at = (char *)x + padded(sizeof *x);
-    *x = (struct cached_column){ .place = c->opener, .bytes = bytes, .v = *v };
+    *x = (struct cached_column){ .place = c->opener, .bytes = bytes, .in_slab = in_slab, .v = *v };
     if (v->rows) x->v.rows = carve_copy(&at, v->rows, v->n_values * 4ull);
     if (v->repr == PQ_STRS)
         x->v.strs = carve_texts(&at, v->strs, v->n_values);
@@ -279,7 +292,7 @@ static void keep(struct block_scan *s, const struct pq_chunk *c, const struct pq
         *out = &there->v;
     }
     pthread_mutex_unlock(&cache.lock);
-    if (!fits) mem_free(x);
+    if (!fits) give_back(x);
 }
 
 // Is it likely that a copy would be kept? What is known before decoding: the bytes of the pages.
