@@ -13,7 +13,7 @@ struct params {
     struct arena *arena; // what is decoded
 };
 
-// The first value of a parameter, percent-decoded; ptr NULL = absent.
+// The first value of a parameter, percent-decoded; ptr NULL = absent. Only q may hold a NUL.
 struct str params_get(const struct params *p, struct str name);
 // One after the other: *rest begins as p->query. Names and values decoded; broken ones are left out.
 bool params_next(const struct params *p, struct str *rest, struct str *name, struct str *value);

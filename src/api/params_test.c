@@ -119,7 +119,8 @@ TEST(params_that_are_not_well_encoded_are_told) {
     } cases[] = {
         { "", true },       { "a=1&b", true },      { "q=50%25&%61=%C3%A9", true },
         { "q=50%", false }, { "a=1&q=%2", false },  { "%zz=1", false },
-        { "q=%00", false }, { "q=%2G&b=1", false }, { "a=%&b=25", false },
+        { "a=%00", false }, { "q=%2G&b=1", false }, { "a=%&b=25", false },
+        { "q=%00", true },  { "q%00=1", false },    { "q=%7B%00&a=1%00", false },
         { "=&&==", true },  { "q=+%2b", true },     { "a=1&b=%f", false },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -163,6 +164,9 @@ TEST(params_names_and_values) {
     CHECK(params_next(&p, &rest, &name, &value));
     CHECK_STR(name, STR("c"));
     CHECK(!params_next(&p, &rest, &name, &value));
+    p.query = STR("q=a%00b&c=a%00b&q=x");
+    CHECK_STR(params_get(&p, STR("q")), ((struct str){ "a\0b", 3 }));
+    CHECK(params_get(&p, STR("c")).ptr == NULL);
     buf_fini(&query);
     arena_fini(&a);
 }

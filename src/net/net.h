@@ -57,6 +57,8 @@ struct str net_request_header(const struct net_request *rq, struct str name);
 bool net_request_canceled(const struct net_request *rq);
 // Decodes %xx (and '+' as a space when asked). false: a broken escape, NUL, or no memory.
 NODISCARD bool net_percent_decode(struct arena *a, struct str s, bool plus_is_space, struct str *out);
+// The same, and NUL is a character as any other: for texts whose reader says where it is wrong.
+NODISCARD bool net_percent_decode_any(struct arena *a, struct str s, bool plus_is_space, struct str *out);
 
 // Takes the body out of the request: rq->body stays as it is, but lives until the release, which
 // any thread may do, before or after the answer. NULL when the body is empty or was taken.

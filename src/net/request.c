@@ -16,14 +16,14 @@ bool net_request_canceled(const struct net_request *rq) {
     return ((const struct exch *)rq)->canceled;
 }
 
-bool net_percent_decode(struct arena *a, struct str s, bool plus_is_space, struct str *out) {
+static bool decode(struct arena *a, struct str s, bool plus_is_space, bool takes_nul, struct str *out) {
     char *p = arena_alloc(a, s.len + 1);
     if (!p) return false;
     size_t n = 0;
     for (size_t i = 0; i < s.len; i++) {
         char c = s.ptr[i];
         if (c == '%') {
-            if (!hex_decode(str_sub(s, i + 1, 2), &c, 1) || c == '\0') return false;
+            if (!hex_decode(str_sub(s, i + 1, 2), &c, 1) || (c == '\0' && !takes_nul)) return false;
             i += 2;
         } else if (c == '+' && plus_is_space) {
             c = ' ';
@@ -32,6 +32,14 @@ bool net_percent_decode(struct arena *a, struct str s, bool plus_is_space, struc
     }
     *out = (struct str){ p, n };
     return true;
+}
+
+bool net_percent_decode(struct arena *a, struct str s, bool plus_is_space, struct str *out) {
+    return decode(a, s, plus_is_space, false, out);
+}
+
+bool net_percent_decode_any(struct arena *a, struct str s, bool plus_is_space, struct str *out) {
+    return decode(a, s, plus_is_space, true, out);
 }
 
 struct net_body *net_body_take(struct net_request *rq) {

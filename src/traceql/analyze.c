@@ -335,7 +335,9 @@ enum err ql_analyze(struct arena *a, struct str text, uint32_t cursor, struct ql
     struct err_ctx why;
     struct token t;
     bool silent = false;
-    if (text.len > QL_TEXT_MAX) return refuse(&x, STR("the query is too long"), out);
+    if (text.len > QL_TEXT_MAX)
+        return refuse(&x, str_fmt(a, "the query has %zu bytes; at most %d are read", text.len, QL_TEXT_MAX),
+                      out);
     if (!str_is_utf8(text)) return refuse(&x, STR("the query is not UTF-8"), out);
     x.text = text = str_dup(a, text);
     if (!text.ptr) return ERR_NOMEM;
