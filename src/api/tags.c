@@ -58,7 +58,9 @@ static enum err read_filter(struct ask *k, const struct tags_ask *t, struct ql_q
         return err_set(&k->ctx, ERR_INVALID, "q is longer than %d bytes", QL_TEXT_MAX);
     ASSERT(k->n_queries < ASK_QUERIES_MAX);
     TRY(ql_parse_lenient(&k->arena, t->q, out));
-    if (*out) k->queries[k->n_queries++] = *out;
+    if (!*out) return ERR_OK;
+    k->queries[k->n_queries++] = *out;
+    k->text = (*out)->text; // what errors from here on are about
     return ERR_OK;
 }
 

@@ -37,6 +37,7 @@ struct expr_at {
     uint32_t pairs;       // of events and links looked at so far
 };
 enum { EXPR_PAIRS_MAX = 200 << 20 }; // in one batch; one sender can make a span of any number of events
+#define EXPR_PAIRS_TEXT "events or links of one span make too many pairs to be compared" // past it
 #define EXPR_NONE UINT32_MAX
 
 struct value expr_value(const struct expr *e, struct expr_at *at);

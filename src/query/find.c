@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "exec/expr.h"
 #include "query/answers.h"
 #include "query/find_internal.h"
 #include "query/matched.h"
@@ -322,7 +323,8 @@ enum err find_run(struct view *v, const struct find *f, struct find_result *out,
     for (uint32_t i = 0; i < out->n_arenas; i++) out->arenas[i].budget = NULL; // it ends here
     if (e == ERR_TIMEOUT)
         err_set(ctx, e, "the time for a query (query.timeout) was up before anything was looked at");
-    if (e == ERR_LIMIT) err_set(ctx, e, "a regular expression took too many steps");
+    if (e == ERR_LIMIT) ql_explain_steps(f->query, ctx);
+    if (e == ERR_LIMIT) err_set(ctx, e, EXPR_PAIRS_TEXT);
     if (e != ERR_OK) find_fini(out);
     return e;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "query/pick.h"
 
+#include "exec/expr.h"
 #include "exec/filter.h"
 #include "span/table_batch.h"
 
@@ -156,5 +157,7 @@ enum err pick_run(struct trace *t, const struct pick *pick, struct err_ctx *ctx)
     enum err e = pick_rows(t, pick, &batch.batch, &a);
     arena_fini(&a);
     table_index_fini(&index);
-    return e == ERR_LIMIT ? err_set(ctx, e, "a regular expression took too many steps") : e;
+    if (e != ERR_LIMIT) return e;
+    ql_explain_steps(pick->query, ctx);
+    return err_set(ctx, e, EXPR_PAIRS_TEXT);
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "exec/expr.h"
 #include "exec/plan.h"
 #include "query/answers.h"
 #include "query/counted.h"
@@ -696,9 +697,8 @@ enum err series_run(struct view *v, const struct series_query *q, struct series_
     out->arena.budget = NULL; // it ends here
     if (e == ERR_TIMEOUT)
         err_set(ctx, e, "the time for a query (query.timeout) was up before anything was looked at");
-    if (e == ERR_LIMIT)
-        err_set(ctx, e, "more series than %d, or a regular expression took too many steps",
-                METRIC_SERIES_MAX);
+    if (e == ERR_LIMIT) ql_explain_steps(q->query, ctx);
+    if (e == ERR_LIMIT) err_set(ctx, e, "more series than %d, or " EXPR_PAIRS_TEXT, METRIC_SERIES_MAX);
     if (e == ERR_NOMEM) err_set(ctx, e, "the memory of a query (query.max_memory) is used up");
     if (e != ERR_OK) series_fini(out);
     return e;

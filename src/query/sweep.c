@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "exec/expr.h"
 #include "exec/plan.h"
 #include "os/thread.h"
 #include "query/joined.h"
@@ -312,6 +313,7 @@ enum err sweep_run(struct sweep *s, struct err_ctx *ctx) {
         (void)snprintf(s->why, WHY_MAX, "query.max_memory is used up; not everything was looked at");
         e = ERR_OK;
     }
-    if (e == ERR_LIMIT) return err_set(ctx, e, "a regular expression took too many steps");
-    return e;
+    if (e != ERR_LIMIT || !s->filter) return e;
+    ql_explain_steps(s->filter, ctx);
+    return err_set(ctx, e, EXPR_PAIRS_TEXT);
 }

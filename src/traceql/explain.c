@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Single fields, and errors for people.
 #include "traceql/parse.h"
+#include "traceql/regex_internal.h"
 
 enum err ql_parse_field(struct arena *a, struct str text, struct field *out, struct err_ctx *ctx) {
     struct parser p;
@@ -13,6 +14,18 @@ enum err ql_parse_field(struct arena *a, struct str text, struct field *out, str
         parse_expected(&p, "the end of the name");
     if (p.err == ERR_OK) *out = f;
     return p.err;
+}
+
+void ql_explain_steps(const struct ql_query *q, struct err_ctx *ctx) {
+    enum { SHOWN = 100 }; // bytes of a long one
+    const struct ql_regex *r = q->regexes;
+    while (r && !r->gave_up) r = r->next;
+    if (!r || ctx->text[0]) return;
+    size_t n = r->pattern.len < SHOWN ? r->pattern.len : SHOWN;
+    while (n && !str_is_utf8(str_sub(r->pattern, 0, n))) n--; // the cut may go through a character
+    parse_locate(q->text, r->at, ctx);
+    err_set(ctx, ERR_LIMIT, "the regular expression \"%.*s%s\" takes too many steps on a text that is stored",
+            (int)n, r->pattern.ptr, n < r->pattern.len ? "…" : "");
 }
 
 static struct str line_at(struct str text, uint32_t line) {

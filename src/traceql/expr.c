@@ -115,6 +115,7 @@ static bool compile(struct parser *p, struct ql_expr *e) {
                    why.text);
         return false;
     }
+    r->at = e->right->place.from;
     r->next = p->regexes;
     p->regexes = r;
     e->regex = r;

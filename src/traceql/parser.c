@@ -5,8 +5,7 @@
 
 #include "traceql/parse.h"
 
-// Line and column, in characters, from 1.
-static void locate(struct str text, uint32_t at, struct err_ctx *ctx) {
+void parse_locate(struct str text, uint32_t at, struct err_ctx *ctx) {
     ctx->line = 1;
     ctx->column = 1;
     for (uint32_t i = 0; i < at && i < text.len; i++) {
@@ -27,7 +26,7 @@ enum err parse_check_text(struct str text, const char *what, struct err_ctx *ctx
                        QL_TEXT_MAX);
     if (str_is_utf8(text)) return ERR_OK;
     while ((n = str_utf8_len(str_sub(text, at, text.len))) > 0) at += n;
-    locate(text, (uint32_t)at, ctx);
+    parse_locate(text, (uint32_t)at, ctx);
     return err_set(ctx, ERR_INVALID, "the %s is not UTF-8 here", what);
 }
 
@@ -40,7 +39,7 @@ static void fail(struct parser *p, enum err e, struct ql_place where, const char
     size_t n = strlen(p->ctx->text);
     while (n && !str_is_utf8((struct str){ p->ctx->text, n })) n--; // the cut may go through a character
     p->ctx->text[n] = '\0';
-    locate(p->text, where.from, p->ctx);
+    parse_locate(p->text, where.from, p->ctx);
 }
 
 void *parse_fail(struct parser *p, struct ql_place where, const char *fmt, ...) {

@@ -213,9 +213,12 @@ static enum err match_one(const struct ql_regex *r, struct regex_scratch **scrat
     }
     *out = false;
     if (!begins(s, r->prefix) || !str_is_utf8(s)) return ERR_OK;
-    // The pool is the only part that a match changes.
-    if (!*scratch) *scratch = scratch_take((struct ql_regex *)(uintptr_t)r);
-    return *scratch ? match_pcre(r, *scratch, s, out) : ERR_NOMEM;
+    // The pool, and that it gave up, are all that a match changes.
+    struct ql_regex *own = (struct ql_regex *)(uintptr_t)r;
+    if (!*scratch) *scratch = scratch_take(own);
+    enum err e = *scratch ? match_pcre(r, *scratch, s, out) : ERR_NOMEM;
+    if (e == ERR_LIMIT) own->gave_up = true;
+    return e;
 }
 
 struct str ql_regex_prefix(const struct ql_regex *r) {

@@ -26,6 +26,8 @@ struct ql_regex {
     uint32_t n_words;
     struct str prefix;                                // PCRE: what every match begins with
     pcre2_code *code;                                 // PCRE
+    uint32_t at;                                      // where it stands in the query, in bytes
+    _Atomic bool gave_up;                             // on a text, after too many steps
     _Atomic(struct regex_scratch *) pool[REGEX_POOL]; // idle ones
     struct arena arena;
 };

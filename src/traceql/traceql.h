@@ -194,6 +194,10 @@ void ql_free(struct ql_query *q); // NULL is fine
 // The message with the line it is about and a caret under the place, for people.
 void ql_explain(struct str text, const struct err_ctx *ctx, struct buf *out);
 
+// After a run that ended in ERR_LIMIT: which regular expression took too many steps on a text, and where it
+// stands. Leaves ctx alone when none did: it was another limit.
+void ql_explain_steps(const struct ql_query *q, struct err_ctx *ctx);
+
 // The filter of a half-written query, as far as it is whole: conjuncts that do not parse are left
 // out ({ .a= && .b="x" } gives .b="x"). *out NULL: nothing of it can be used, which is no filter.
 // A pipeline behind it is ignored.

@@ -249,6 +249,22 @@ def search_errors(shop):
     assert lines[-1].index("^") - lines[-2].index("|") == 9, lines
 
 
+def runaway_expressions(_):
+    """A regular expression that takes too many steps is named, with its place, wherever it is asked."""
+    with Server() as server:
+        trace = new_id(16)
+        assert server.post_traces(otlp.encode(request(span(trace, name="a" * 40 + "!"))))[0] == 200
+        q = '{ name =~ ".*" && name !~ "(b)*" &&\n name =~ "(a|a)*c?" }'
+        for path, how in (("/api/search", {"q": q}), ("/api/takt/search", {"q": q}), ("/api/v2/search/tags", {"q": q}),
+                          ("/api/v2/search/tag/name/values", {"q": q}), (f"/api/v2/traces/{trace}", {"q": '{ name =~ "(a|a)*c?" }'}),
+                          ("/api/metrics/query_range", {"q": q + " | rate()"}), ("/api/metrics/query", {"q": q + " | rate()"}),
+                          ("/api/takt/explain", {"q": q, "since": "1h", "max": "1h"})):
+            status, _, body = server.get(ask(path, **how))
+            assert status == 400 and 'the regular expression "(a|a)*c?" takes too many steps' in body.decode(), (path, status, body)
+            lines = body.decode().rstrip("\n").split("\n")
+            assert lines[-2][lines[-1].index("^"):].startswith('"(a|a)*c?"'), (path, lines)
+
+
 # --- metrics ---------------------------------------------------------------------------------------------------
 
 def metrics(shop, q, message="RangeResponse", **parameters):
@@ -936,6 +952,15 @@ def analysis(shop):
     text = [t for t in got["tokens"] if t["class"] == "string"]
     assert [(t["from"], t["to"]) for t in text] == [(7, 11)], text  # in UTF-16 code units
     assert analyzed("{ } | rate()")["kind"] == "metrics"
+    got = analyzed("{ \0 }")  # a character as any other, which means nothing there
+    (d,) = got["diagnostics"]
+    assert (d["from"], d["to"], d["line"], d["column"]) == (2, 3, 1, 3) and got["kind"] == "invalid", got
+    assert analyzed('{ .a = "\0" }')["canonical"] == '{ .a = "\\x00" }'
+    long = '{ .a = "%s" } = ' % ("a" * ((128 << 10) - 30))
+    (d,) = analyzed(long)["diagnostics"]
+    assert d["column"] == len(long) + 1, d
+    (d,) = analyzed(long + " " * 99)["diagnostics"]
+    assert f"{len(long) + 99} bytes; at most 131072" in d["message"], d
     got = analyzed("{ name > 3 }")
     assert got["kind"] == "invalid" and got["canonical"] is None, got
     (d,) = [d for d in got["diagnostics"] if d["severity"] == "error"]
@@ -1127,6 +1152,7 @@ def cases(tap):
                  tag_values_of_matches, spans_of_a_trace, streams, app_search, explanations, planted_causes, analysis, completions_fit,
                  command_line):
         tap.case(case.__name__, lambda c=case: c(state["shop"]))
+    tap.case("runaway_expressions", lambda: runaway_expressions(state["shop"]))
     tap.case("streams_over_tls", streams_over_tls)
     tap.case("large_streams", large_streams)
     tap.case("comparisons", comparisons)
