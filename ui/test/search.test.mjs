@@ -123,6 +123,38 @@ it('the text grows over several lines, and Shift-Enter makes one', async (open) 
   await until('run', () => urlQuery(page).get('q') === '{ status = error &&\nduration > 1s }');
 });
 
+it('a query of any length is checked; of one that is too long it is said; what cannot be checked says why', async (open) => {
+  const page = await open(full);
+  await page.visit('/traces');
+  const long = `{ name = "${'ä'.repeat(9000)}" && resource.service.name = "payments" && status = = error }`;
+  await page.locator('#q').fill(long);
+  await says(page.locator('#q-notes'), new RegExp(`Line 1, column ${long.indexOf('= =') + 3}`));
+  await page.locator('.bad-spot').waitFor();
+  await page.locator('#q').evaluate((a) => a.scrollTo(0, 1e6));
+  await until('the mirror follows', () => page.evaluate(() => {
+    const [m, t] = [document.querySelector('.mirror'), document.querySelector('#q')];
+    return t.scrollTop > 0 && m.scrollTop === t.scrollTop && m.clientWidth === t.clientWidth;
+  }));
+  await page.locator('#q').fill(long.replace('= =', '='));
+  await says(page.locator('#q-notes'), /valid/);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'No trace matches', exact: true }).waitFor();
+  await page.reload();
+  await page.getByRole('heading', { name: 'No trace matches', exact: true }).waitFor();
+  await page.locator('#q').fill(`{ name = "${'x'.repeat(128 << 10)}" }`);
+  await says(page.locator('#q-notes'), /the query has 131085 bytes; at most 131072 are read/);
+  await page.route('**/traceql/analyze?*', (r) => r.fulfill({ status: 503, body: 'too busy' }));
+  await page.locator('#q').fill('{ status = error }');
+  await says(page.locator('#q-notes'), /Not checked: too busy/);
+});
+
+it('a character that cannot be seen is told of where it is', async (open) => {
+  const page = await open(full);
+  await page.visit(`/traces?q=${q('{ status = \u0000error }')}`);
+  await says(page.locator('#q-notes'), /Line 1, column 12\s*a control character/);
+  await page.getByRole('heading', { name: 'The query cannot be run' }).waitFor();
+});
+
 it('without checks and completions the page still works', async (open) => {
   const page = await open(full);
   await page.route('**/traceql/analyze?*', (r) => r.fulfill({ status: 500, body: 'no' }));

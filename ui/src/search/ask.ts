@@ -115,10 +115,10 @@ export function explainPath(a: Ask, at: Stretch, b: Box): string {
   return `api/takt/explain?${p}`;
 }
 
-const ANALYZE_MAX = 4000; // characters; a longer query is not checked while one types
+export const QUERY_MAX = 128 << 10; // bytes of UTF-8; a longer query is not read
+export const bytesOf = (query: string): number => new TextEncoder().encode(query).length;
 
-export function analyzePath(query: string, cursor: number, at: Stretch | null): string | null {
-  if (query.length > ANALYZE_MAX) return null;
+export function analyzePath(query: string, cursor: number, at: Stretch | null): string {
   const p = new URLSearchParams({ q: query, cursor: String(cursor) });
   setStretch(p, at);
   return `api/takt/traceql/analyze?${p}`;

@@ -10,7 +10,7 @@ import { plural, visible } from '../base/format';
 import { Icon } from '../base/parts';
 import { resource } from '../base/resource';
 import type { Analysis, Diagnostic, Suggestion } from './answers';
-import { analyzePath } from './ask';
+import { analyzePath, bytesOf, QUERY_MAX } from './ask';
 import { draft } from './draft';
 import type { AssistProps } from './editor';
 import { fromWords } from './filter';
@@ -18,6 +18,7 @@ import { moveTokens, placeOf, runsOf } from './mirror';
 
 const DEBOUNCE_MS = 120;
 const REST_MS = 900;
+const COLOURED_MAX = 20_000; // characters; what is longer has one colour, and its errors
 
 interface Checked extends Analysis {
   text: string;
@@ -48,12 +49,21 @@ function offer(a: Checked): void {
   active.value = typed && c.items[0]!.text !== typed ? 0 : -1;
 }
 
+// What the server would say of a text that is too long to be sent to it.
+function tooLong(text: string): Analysis {
+  const message = `the query has ${bytesOf(text)} bytes; at most ${QUERY_MAX} are read`;
+  return { kind: 'invalid', tokens: [], diagnostics: [{ from: 0, to: 0, line: 1, column: 1, severity: 'error', message }] };
+}
+
 function check(area: HTMLTextAreaElement, stretch: AssistProps['stretch'], ms: number): void {
   clearTimeout(timer);
   timer = window.setTimeout(() => {
     const text = area.value;
+    if (bytesOf(text) > QUERY_MAX) {
+      checked.stop();
+      return checked.set({ text, ...tooLong(text) });
+    }
     const path = analyzePath(text, area.selectionStart, stretch());
-    if (!path) return checked.stop();
     void checked.load(async (stop) => ({ text, ...(await getJson<Analysis>(path, stop)) })).then(() => {
       const { data, error } = checked.state.value;
       if (data && !error && data.text === area.value) offer(data);
@@ -121,6 +131,12 @@ function listen({ area, stretch }: AssistProps): () => void {
     if (open.value && a.selectionStart !== caret && current.value && (a.selectionStart < current.value.completion!.from || a.selectionStart > current.value.completion!.to)) close();
     caret = a.selectionStart;
   }, { signal: stop });
+  // A long text scrolls, and its mirror with it.
+  const scroll = (): void => {
+    const mirror = a.parentElement?.querySelector('.mirror');
+    if (mirror) mirror.scrollTop = a.scrollTop;
+  };
+  a.addEventListener('scroll', () => (scroll(), close()), { signal: stop });
   // The text may also be changed by fields and by the address.
   const stopDraft = effect(() => {
     if (draft.value !== checked.state.peek().data?.text) check(a, stretch, DEBOUNCE_MS);
@@ -191,7 +207,7 @@ export function Mirror(props: AssistProps): JSX.Element {
   useEffect(() => listen(props), []);
   const text = draft.value;
   const data = checked.state.value.data;
-  const tokens = data ? moveTokens(data.tokens, data.text, text) : [];
+  const tokens = data && text.length <= COLOURED_MAX ? moveTokens(data.tokens, data.text, text) : [];
   const n = items.value.length;
   const from = current.value?.completion?.from ?? 0;
   useLayoutEffect(() => {
@@ -212,6 +228,7 @@ export function Mirror(props: AssistProps): JSX.Element {
 export function Notes(): JSX.Element {
   const words = fromWords(draft.value);
   const errors = shownErrors.value;
+  const failed = resting.value && draft.value.trim() ? checked.state.value.error : null;
   const a = current.value;
   const go = (d: Diagnostic): void => {
     const area = document.getElementById('q') as HTMLTextAreaElement;
@@ -221,6 +238,7 @@ export function Notes(): JSX.Element {
   return (
     <div role="status">
       {words !== null && <p class="muted small">Runs as <code>{visible(words, 400)}</code></p>}
+      {failed && <p class="muted small">Not checked: {visible(failed.message, 200)}</p>}
       {errors.slice(0, 3).map((d) => (
         <p key={`${d.from} ${d.message}`} class={`ask-note ${d.severity === 'error' ? 'bad' : 'odd'}`}>
           <Icon name={d.severity === 'error' ? 'error' : 'warn'} />
