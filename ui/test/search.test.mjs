@@ -295,13 +295,34 @@ it('rows of spans open the span', async (open) => {
   await page.visit(view('{ resource.service.name = "payments" && status = error }', '&rows=spans'));
   const want = spansWhere((s) => isPayments(s) && isFailed(s)).length;
   await says(counts(page), new RegExp(`^${want} of ${want} spans in`));
-  await page.getByLabel('Sort', { exact: true }).getByRole('option', { name: 'traces: slowest first' }).waitFor({ state: 'attached' });
   assert.equal(await rows(page).count(), want);
   await page.keyboard.press('j');
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
   await page.locator('[data-details]').waitFor();
   assert.match(page.url(), /span=[0-9a-f]{16}/);
+});
+
+it('rows of spans are sorted by their length, and it is said of how many they are the slowest', async (open) => {
+  const page = await open(full);
+  await page.visit(view('{ resource.service.name = "web" }', '&rows=spans&limit=500'));
+  const all = spansWhere((s) => s.service === 'web');
+  await page.getByLabel('Sort', { exact: true }).selectOption('slowest spans first');
+  await until('in the address', () => urlQuery(page).get('sort') === 'slowest');
+  const traces = tracesWhere((s) => s.service === 'web').length;
+  await says(counts(page), new RegExp(`^${all.length} of ${all.length} spans in ${traces} of ${traces} traces · slowest of all · complete scan`));
+  const ids = async () => rows(page).evaluateAll((r) => r.map((x) => x.dataset.k.split(' ')[1]));
+  const lengths = new Map(all.map((s) => [s.span.spanId, lengthOf(s)]));
+  const sorted = [...lengths.values()].sort((a, b) => b - a);
+  assert.deepEqual((await ids()).map((id) => lengths.get(id)), sorted);
+  await page.visit(view('{ resource.service.name = "web" }', '&rows=spans&sort=slowest&limit=5'));
+  await says(counts(page), new RegExp(`^\\d+ of ${all.length} spans in 5 of ${traces} traces · slowest of the \\d+ that were sorted`));
+  const few = (await ids()).map((id) => lengths.get(id));
+  assert.deepEqual(few, [...few].sort((a, b) => b - a));
+  assert.equal(few[0], sorted[0]);
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await until('the slowest is opened', () => lengths.get(urlQuery(page).get('span')) === sorted[0]);
 });
 
 it('from the list into a trace, to the next with j, and back to the same list', async (open) => {

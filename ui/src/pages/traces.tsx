@@ -351,8 +351,12 @@ function NoRows({ a, found }: { a: Ask; found: Found | null }): JSX.Element {
 const HALF_HOUR = 1_800_000_000_000n;
 const around = (ns: bigint): Partial<Ask> => ({ range: 'between', start: String(ns - HALF_HOUR), end: String(ns + HALF_HOUR), at: '', live: false });
 
-// Of traces, also where rows are spans.
-const sorts: readonly [Ask['sort'], string][] = [['newest', 'newest first'], ['slowest', 'slowest first'], ['spans', 'most spans first']];
+// What is sorted where rows are spans: spans by their length, else still the traces.
+const sorts: readonly [Ask['sort'], Record<Ask['rows'], string>][] = [
+  ['newest', { traces: 'newest first', spans: 'newest traces first' }],
+  ['slowest', { traces: 'slowest first', spans: 'slowest spans first' }],
+  ['spans', { traces: 'most spans first', spans: 'most spans in a trace first' }],
+];
 
 function Tools({ a }: { a: Ask }): JSX.Element {
   const two = a.tick.length === 2;
@@ -363,7 +367,7 @@ function Tools({ a }: { a: Ask }): JSX.Element {
       </div>
       <label class="row sort">Sort
         <select aria-label="Sort" value={a.sort} onChange={(e) => set({ sort: e.currentTarget.value as Ask['sort'] })}>
-          {sorts.map(([value, what]) => <option key={value} value={value}>{a.rows === 'spans' ? `traces: ${what}` : what}</option>)}
+          {sorts.map(([value, what]) => <option key={value} value={value}>{what[a.rows]}</option>)}
         </select>
       </label>
       {a.tick.length > 0 && (
@@ -401,7 +405,7 @@ function Results({ a }: { a: Ask }): JSX.Element {
 const rowPaths = computed<string[]>(() => {
   const found = list.state.value.data;
   if (!found) return [];
-  return ask.value.rows === 'spans' ? spanRows(found).map((r) => `t/${r.trace.traceId}?span=${r.span.spanId}`) : found.traces.map((t) => `t/${t.traceId}`);
+  return ask.value.rows === 'spans' ? spanRows(found, ask.value.sort).map((r) => `t/${r.trace.traceId}?span=${r.span.spanId}`) : found.traces.map((t) => `t/${t.traceId}`);
 });
 
 function pick(step: number): void {

@@ -20,6 +20,7 @@ const TICKS_MAX = 2; // rows that can be ticked: two traces are compared
 const SPANS_OF_TRACE = 3; // spans looked at for the columns of a trace's row
 export const SPAN_FIELDS = 'name, resource.service.name'; // shown of each span, asked for or not
 const SPANS_OF_LIST = 20; // and shown of each set when rows are spans
+const SPANS_SORTED = 100; // of each set, to find the slowest among them: as many as the server gives
 
 export const schema = {
   q: text(),
@@ -69,7 +70,7 @@ export function listPath(a: Ask, at: Stretch | null, cursor: string | null): str
     const q = a.q.trim() || '{}';
     p.set('q', a.rows === 'spans' ? withFields(q, SPAN_FIELDS) : q);
     p.set('sort', a.sort);
-    p.set('spss', String(a.rows === 'spans' ? SPANS_OF_LIST : SPANS_OF_TRACE));
+    p.set('spss', String(a.rows === 'traces' ? SPANS_OF_TRACE : a.sort === 'slowest' ? SPANS_SORTED : SPANS_OF_LIST));
     p.set('count', '1');
   }
   if (plain && !a.at && LENGTH_NS[a.range]) p.set('since', a.range === '7d' ? '168h' : a.range); // by the server's clock

@@ -30,8 +30,26 @@ export interface SpanRow {
   span: FoundSpan;
   of: readonly FoundAttribute[]; // of its set
 }
-export const spanRows = (found: Found): SpanRow[] =>
-  found.traces.flatMap((trace) => (trace.sets ?? []).flatMap((s) => s.spans.map((span) => ({ trace, span, of: s.attributes }))));
+const SPANS_SHOWN = 1000; // of those that are sorted
+
+const spansIn = (found: Found): number => found.traces.reduce((n, t) => n + (t.sets ?? []).reduce((k, s) => k + s.spans.length, 0), 0);
+
+// The spans of the traces that are listed, trace by trace; or the slowest of them all, the newer first of two.
+export function spanRows(found: Found, sort: Ask['sort']): SpanRow[] {
+  const rows = found.traces.flatMap((trace) => (trace.sets ?? []).flatMap((s) => s.spans.map((span) => ({ trace, span, of: s.attributes }))));
+  if (sort !== 'slowest') return rows;
+  const later = (a: SpanRow, b: SpanRow): number => Number(BigInt(b.span.startUnixNano) - BigInt(a.span.startUnixNano));
+  return rows.sort((a, b) => Number(b.span.durationNano) - Number(a.span.durationNano) || later(a, b)).slice(0, SPANS_SHOWN);
+}
+
+// What rows of spans leave out, and of how many they are the slowest.
+function spansNote(found: Found, sort: Ask['sort']): string {
+  const all = found.matchedSpans;
+  const have = spansIn(found);
+  if (sort === 'slowest') return have === all ? 'slowest of all' : `slowest of the ${count(have)} that were sorted`;
+  const cut = found.traces.flatMap((t) => t.sets ?? []).filter((s) => s.spans.length < s.matched);
+  return cut.length ? `the first ${count(Math.max(...cut.map((s) => s.spans.length)))} of each trace` : '';
+}
 
 export function Counts({ ask, found, busy }: { ask: Ask; found: Found; busy: boolean }): JSX.Element {
   const n = found.traces.length;
@@ -39,13 +57,15 @@ export function Counts({ ask, found, busy }: { ask: Ask; found: Found; busy: boo
   const known = total !== null && total !== undefined;
   const least = known && found.exact === false ? 'at least ' : '';
   const traces = `${count(n)} of ${known ? least + count(total) : n === 0 ? '0' : 'an unknown number of'} traces`;
-  const rows = ask.rows === 'spans' ? spanRows(found).length : -1;
+  const rows = ask.rows === 'spans' ? spanRows(found, ask.sort).length : -1;
+  const note = rows > 0 ? spansNote(found, ask.sort) : '';
   const { scan } = found;
   const scanned = scan && [scan.spans !== undefined && plural(scan.spans, 'span'), scan.traces !== undefined && plural(scan.traces, 'trace'), scan.blocks !== undefined && plural(scan.blocks, 'block'), scan.bytes !== undefined && bytes(scan.bytes)].filter(Boolean).join(', ');
   return (
     <p class="counts" role="status" data-k="counts" title={scanned ? `Looked at ${scanned}` : undefined}>
       {rows >= 0 && <><b>{count(rows)}</b>{found.matchedSpans ? <> of <b>{count(found.matchedSpans)}</b></> : ''} spans in </>}
       {traces.split(/(\d[\d,]*)/).map((t, i) => (i % 2 && rows < 0 ? <b key={i}>{t}</b> : t))}
+      {note && <span class="muted"> · {note}</span>}
       {found.complete ? <span class="muted"> · complete scan</span> : <>{' · '}<span class="tag warn">partial: {visible(found.why || 'the search stopped early', 200)}</span></>}
       {rows < 0 && found.matchedSpans ? <span class="muted"> · {plural(found.matchedSpans, 'matching span')}</span> : ''}
       <span class={`busy ${busy ? 'on' : ''}`} aria-hidden="true" />
@@ -186,7 +206,7 @@ function SpanTableRow({ row: { trace: t, span, of }, at, longest, query, columns
 
 export function Table({ ask, found, onTick, onCondition }: { ask: Ask; found: Found } & Actions): JSX.Element {
   const spans = ask.rows === 'spans';
-  const rows = spans ? spanRows(found) : [];
+  const rows = spans ? spanRows(found, ask.sort) : [];
   const longest = Math.max(1, ...(spans ? rows.map((r) => Number(r.span.durationNano)) : found.traces.map((t) => Number(t.durationNano))));
   const colours = coloursOf(found.traces.flatMap((t) => [t.rootService ?? '', ...t.services.map((s) => s.name)]));
   const columns = columnsOf(found).filter((c) => !spans || c !== SERVICE_KEY || piecesOf(ask.q).some((p) => p.text.endsWith('.' + SERVICE_KEY)));
