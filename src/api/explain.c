@@ -81,6 +81,7 @@ struct item { // a value of an attribute
 struct group { // an attribute: items[first … first + n)
     uint32_t first, n;
     double selection, rest; // spans that have it
+    double selection_most;  // spans of the selection that share a value of it
     double most;            // the largest difference
     bool is_partly_known;   // too many values to count them all: no shares can be told
     struct str field;
@@ -219,8 +220,10 @@ static void rank(struct ranking *r) {
     for (uint32_t i = 0; i < r->n_groups; i++) {
         struct group *g = &r->groups[i];
         struct item *items = r->items + g->first;
-        for (uint32_t j = 0; j < g->n; j++)
+        for (uint32_t j = 0; j < g->n; j++) {
             items[j].diff = share(items[j].selection, r->selection) - share(items[j].rest, r->rest);
+            g->selection_most = fmax(g->selection_most, items[j].selection);
+        }
         qsort(items, g->n, sizeof *items, by_diff);
         g->most = fabs(items[0].diff);
     }
@@ -245,6 +248,7 @@ static void write_item(struct json_writer *w, const struct group *g, const struc
     jw_str(w, page_type_name(x->value.type));
     write_number(w, STR("selection"), x->selection);
     write_number(w, STR("selectionTotal"), g->selection);
+    write_number(w, STR("selectionMost"), g->selection_most);
     write_number(w, STR("rest"), x->rest);
     write_number(w, STR("restTotal"), g->rest);
     write_number(w, STR("diff"), x->diff);

@@ -812,6 +812,8 @@ def explanations(shop):
         assert a["rest"] == counts.get((*key, "baseline"), 0), (a, counts)
         assert a["selectionTotal"] == totals.get((a["field"], "selection_total"), 0), (a, totals)
         assert a["restTotal"] == totals.get((a["field"], "baseline_total"), 0), (a, totals)
+        assert a["selectionMost"] == max(n for (f, _, side), n in counts.items() if (f, side) == (a["field"], "selection")) \
+            if a["selectionTotal"] else a["selectionMost"] == 0, a
         share = a["selection"] / got["selection"] - a["rest"] / got["rest"]  # of all spans
         assert math.isclose(a["diff"], share, abs_tol=1e-12), a
         if not ranks or ranks[-1][0] != a["field"]:

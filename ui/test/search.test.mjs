@@ -342,6 +342,56 @@ it('from the list into a trace, to the next with j, and back to the same list', 
   assert.deepEqual([...urlQuery(page)], [...new URL(list).searchParams]);
 });
 
+// --- saved searches ---------------------------------------------------------------------------------------
+
+it('a search is saved under a name, opened, replaced and deleted, all by keyboard; a link changes none', async (open) => {
+  const page = await open(full);
+  await page.visit(view('{ status = error }', '&sort=slowest&rows=spans'));
+  const address = () => JSON.stringify([...urlQuery(page)].sort());
+  const wanted = address();
+  const menu = page.getByRole('dialog', { name: 'Saved searches' });
+  await page.evaluate(() => document.activeElement?.blur());
+  await page.keyboard.press('s');
+  await until('the focus in the name', () => page.evaluate(() => document.activeElement.id === 'save-name'));
+  await page.keyboard.press('Enter');
+  await says(menu, /Give it a name/);
+  await page.keyboard.type('Slow <b>errors</b>');
+  await page.keyboard.press('Enter');
+  await says(menu, /Saved as Slow <b>errors<\/b>/);
+  assert.equal(address(), wanted, 'the query was not run');
+  await page.keyboard.press('Escape');
+  await until('closed', async () => !(await menu.isVisible()));
+  await page.visit('/traces?q=' + q(PAYMENTS));
+  assert.match(await page.getByRole('button', { name: /^Save/ }).innerText(), /Save\s+1/);
+  await page.locator('#q').fill('{ name = "not run yet" }');
+  await page.getByRole('button', { name: /^Save/ }).click();
+  await page.keyboard.type('Other');
+  await page.keyboard.press('Enter');
+  await until('two of them', async () => (await menu.locator('li').count()) === 2);
+  await says(menu.locator('li').first(), /Other\s*\{ name = "not run yet" \} · Last hour/);
+  await menu.getByRole('link', { name: /Slow/ }).focus();
+  await page.keyboard.press('Enter');
+  await until('opened', () => address() === wanted);
+  await rows(page).first().waitFor();
+  assert.equal(await menu.isVisible(), false);
+  assert.equal(await page.locator('#q').inputValue(), '{ status = error }');
+  await page.evaluate(() => document.activeElement?.blur());
+  await page.keyboard.press('s');
+  await until('named as it is', async () => (await page.locator('#save-name').inputValue()) === 'Slow <b>errors</b>');
+  await menu.getByRole('button', { name: 'Replace' }).waitFor();
+  await menu.getByRole('link', { name: /Other/ }).focus();
+  await page.keyboard.press('Delete');
+  await until('one is left', async () => (await menu.locator('li').count()) === 1);
+  const kept = await page.evaluate(() => localStorage.getItem('takt.searches'));
+  await page.visit(view('{ status = error }'));
+  assert.equal(await page.evaluate(() => localStorage.getItem('takt.searches')), kept);
+  await page.evaluate(() => { Storage.prototype.setItem = () => { throw new Error('full'); }; });
+  await page.getByRole('button', { name: /^Save/ }).click();
+  await page.keyboard.type('No room');
+  await page.keyboard.press('Enter');
+  await says(menu, /This browser does not keep it/);
+});
+
 // --- the heatmap ------------------------------------------------------------------------------------------
 
 const PAYMENTS = '{ resource.service.name = "payments" }';
@@ -408,6 +458,90 @@ it('by keyboard: select, explain, zoom, clear', async (open) => {
   await page.locator('.heat').focus();
   await page.keyboard.press('Escape');
   await until('cleared', () => !urlQuery(page).has('box'));
+});
+
+it('a selection is counted once: what came since the picture was drawn is in both numbers', async (open) => {
+  const page = await open(full);
+  const late = '{ resource.service.name = "latecomer" }';
+  const came = (n) => {
+    const t = new Trace(random(900 + n), BigInt(Date.now()) * 1_000_000n - 120_000_000_000n);
+    for (let i = 0; i < n; i++) t.add(null, 'latecomer', `late ${i}`, i, 40);
+    return send(full.otlp, [t]);
+  };
+  await came(6);
+  await page.visit(`/traces?q=${q(late)}&range=15m`);
+  await page.locator('.heat').focus();
+  for (const key of ['Home', 'PageDown', 'PageDown', 'PageDown', 'Shift+End', 'Shift+PageUp', 'Shift+PageUp', 'Shift+PageUp', 'Space']) await page.keyboard.press(key);
+  await says(page.locator('[data-k=selection]'), /Selection: 6 spans/);
+  await came(3);
+  await page.getByRole('button', { name: 'Explain' }).click();
+  await says(page.locator('[data-k=explain]'), /Selection of 9 spans against the other 0/);
+  await says(page.locator('[data-k=selection]'), /Selection: 9 spans/);
+  await says(page.locator('.heat-card h2'), /Durations of 9 matching spans/);
+});
+
+it('a selection is compared with the time before it, in the address', async (open) => {
+  const page = await open(full);
+  await page.visit(view(PAYMENTS));
+  await dragSlow(page);
+  await page.locator('[data-k=selection]').waitFor();
+  // The later half of the slow spans: their time cut in two.
+  const slow = spansWhere((s) => isPayments(s) && lengthOf(s) > SLOW_NS);
+  const ms = (s) => Number(BigInt(s.span.startTimeUnixNano) / 1_000_000n);
+  const [from, to] = [Math.min(...slow.map(ms)) - 1, Math.max(...slow.map(ms)) + 1];
+  const middle = Math.floor((from + to) / 2);
+  const box = urlQuery(page).get('box').split(',');
+  await page.visit(view(PAYMENTS, `&box=${middle}-${to},${box[1]}`));
+  await page.getByRole('button', { name: 'Compare with before' }).click();
+  await until('in the address', () => Number(urlQuery(page).get('before')) === middle);
+  const [before, since] = [slow.filter((s) => ms(s) < middle && ms(s) >= 2 * middle - to), slow.filter((s) => ms(s) >= middle)];
+  assert(before.length && since.length);
+  const panel = page.locator('[data-k=explain]');
+  await says(panel, new RegExp(`^${since.length} spans? of .* from .* to .*, against ${before.length} in the same length of time before`));
+  await panel.getByRole('columnheader', { name: 'Before' }).waitFor();
+  const other = await open(full);
+  await other.visit(new URL(page.url()).pathname + new URL(page.url()).search);
+  await other.locator('[data-k=explain]').waitFor();
+  await sameView(page, other);
+  await page.getByRole('button', { name: 'Explain' }).click();
+  await says(panel, /^Selection of \d+ spans against the other/);
+  await page.back();
+  await says(panel, /in the same length of time before/);
+  await page.getByRole('button', { name: 'Compare with before' }).click();
+  await until('closed', async () => !urlQuery(page).has('before') && (await panel.count()) === 0);
+});
+
+it('an attribute with many values of which none stands out is one line that says so', async (open) => {
+  const page = await open(full);
+  const t = Array.from({ length: 40 }, (_, i) => {
+    const one = new Trace(random(5000 + i), BigInt(Date.now()) * 1_000_000n - BigInt(60 + i) * 1_000_000_000n);
+    one.add(null, 'spread', 'GET /', 0, i % 2 ? 900 : 30, { attrs: { pod: `pod-${i % 2 ? i >> 1 : (i >> 1) % 15}`, zone: i % 2 ? 'a' : 'b' } });
+    return one;
+  });
+  await send(full.otlp, t);
+  await page.visit(`/traces?q=${q('{ resource.service.name = "spread" } | compare({ duration > 500ms })')}`);
+  await page.locator('[data-k="explain span.zone a"]').waitFor();
+  await says(page.locator('[data-k="explain span.pod "]'), /span\.pod \(no single value > 5 %\)/);
+  assert.equal(await page.getByRole('button', { name: /span\.pod/ }).count(), 0);
+  await page.visit(`/traces?q=${q('{ resource.service.name = "spread" }')}&box=${Date.now() - 600_000}-${Date.now()},500000000-2000000000&explain=1`);
+  await says(page.locator('[data-k="explain span.pod "]'), /no single value > 5 %/);
+  await page.getByRole('button', { name: 'All values' }).click();
+  await page.locator('[data-k^="explain span.pod pod-"]').first().waitFor();
+});
+
+it('an explanation fits on a narrow page', async (open) => {
+  const page = await open(full, { viewport: { width: 360, height: 740 } });
+  await page.visit(view(PAYMENTS));
+  await page.locator('.heat canvas').waitFor();
+  await dragSlow(page);
+  await page.getByRole('button', { name: 'Explain' }).click();
+  const button = page.getByRole('button', { name: /^Filter: resource\.service\.version = v142/ });
+  await button.waitFor();
+  const scroll = page.getByRole('region', { name: 'Attributes that differ' });
+  assert(await scroll.evaluate((e) => e.scrollWidth <= e.clientWidth), 'nothing to scroll sideways');
+  await page.getByRole('columnheader', { name: 'Rest' }).waitFor();
+  await button.click();
+  await until('filtered', () => /v142/.test(urlQuery(page).get('q')));
 });
 
 it('a selection on a moving range stands still; its link shows the same later', async (open) => {
@@ -677,6 +811,18 @@ for (const viewport of widths)
         await p.locator('.heat canvas').waitFor();
         await dragSlow(p);
         await p.getByRole('button', { name: 'Explain' }).click();
+        await p.locator('[data-k=explain]').waitFor();
+      }]],
+      ['saved searches', [view('{ status = error }'), async (p) => {
+        await p.evaluate(() => localStorage.setItem('takt.searches', JSON.stringify([{ name: 'One', path: 'traces?q=%7B%7D' }, { name: 'A very long name '.repeat(4), path: 'traces' }])));
+        await p.reload();
+        await p.getByRole('button', { name: /^Save\s*2/ }).click();
+        await p.locator('.saves li').first().waitFor();
+      }, '.saves']],
+      ['the time before', [view(PAYMENTS), async (p) => {
+        await p.locator('.heat canvas').waitFor();
+        await dragSlow(p);
+        await p.getByRole('button', { name: 'Compare with before' }).click();
         await p.locator('[data-k=explain]').waitFor();
       }]],
       ['a menu', [view('{ status = error } | select(span.http.route)'), async (p) => {

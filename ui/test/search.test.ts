@@ -5,11 +5,12 @@ import { quote } from '../src/base/format';
 import { readQuery, writeQuery } from '../src/base/query';
 import { plain, shown } from '../src/search/answers';
 import { analyzePath, elsewherePath, explainPath, fromOldAddress, heatPath, listPath, pathOf, schema, stretchOf } from '../src/search/ask';
-import { deployOf, explanationOf, tellingOf } from '../src/search/differences';
+import { beforeOf, deployOf, explanationOf, spreadOf, tellingOf } from '../src/search/differences';
 import { addCondition, durationLiteral, durationOf, fieldOf, fromWords, isMetrics, literalOf, piecesOf, readFilter, removeCondition, setCondition, spansOf, unquote, valueOf, withFields, writeFilter } from '../src/search/filter';
 import { box, boxOf, cellsBetween, cellsOf, countIn, makeHeat } from '../src/search/heat';
 import { makeLines, nameOf, unitOf } from '../src/search/lines';
 import { moveTokens, placeOf, runsOf, spotOf } from '../src/search/mirror';
+import { pathToSave, readSaved, withSaved } from '../src/search/saved';
 import { durationMarks, figure, logShare, stepFor, timeMarks, valueMarks } from '../src/search/scale';
 import { random } from './made';
 
@@ -92,6 +93,36 @@ test('an explanation shows the most telling value of each attribute', () => {
   const d = (field: string, value: string, selection: number, rest: number): never => ({ field, value, type: 'string', selection, selectionTotal: 10, rest, restTotal: 10, diff: 0 }) as never;
   const shown = tellingOf([d('v', 'old', 1, 9), d('v', 'new', 9, 1), d('pod', 'a', 5, 4), d('pod', 'b', 1, 4), { ...(d('db', 'x', 0, 3) as object), selectionTotal: 0, restTotal: 3 } as never], { selection: 10, rest: 10 });
   assert.deepEqual(shown.map((x) => `${x.field}=${plain(x.value)}`), ['v=new', 'pod=b', 'db=x']);
+});
+
+test('an attribute of which no value stands out is told as such', () => {
+  const values = (selection: number[], rest: number[], more: object = {}): never[] => selection.map((n, i) => ({ field: 'pod', value: `p${i}`, type: 'string', selection: n, selectionTotal: 100, rest: rest[i], restTotal: 100, diff: 0, ...more }) as never);
+  const of = { selection: 100, rest: 100 };
+  const spread = (all: never[]): number | null => spreadOf(tellingOf(all, of)[0]!, all, of);
+  const ten = Array.from({ length: 10 }, () => 10);
+  assert.equal(spread(values([12, ...ten.slice(2), 8], ten)), 0.12);
+  assert.equal(spread(values([13, ...ten.slice(2), 7], ten)), null, 'one stands out');
+  assert.equal(spread(values(ten, [30, 0, 0, 0, 10, 10, 10, 10, 10, 20])), null, 'one is rarer than in the rest');
+  assert.equal(spread(values([5, 4], [5, 5], { selectionTotal: 9 })), null, 'few spans have it');
+  assert.equal(spread(values(ten, ten, { selectionMost: 11 })), 0.11, 'of a value that is not among them');
+  assert.equal(spread(values(ten, ten, { selectionMost: 40 })), null);
+});
+
+test('before is before the nearest deploy, else before the selection', () => {
+  const rollouts = [['a', 'pay', 55], ['b', 'web', 98], ['c', 'pay', 130], ['d', 'pay', 149]].map(([id, service, at]) => ({ id, service, finished: `${at}000000` })) as never;
+  const of = (from: number, to: number, service = ''): string => ((b) => `${b.at} ${b.deploy?.id}`)(beforeOf({ from, to }, rollouts, service));
+  assert.deepEqual([of(100, 200), of(100, 200, 'pay'), of(145, 200, 'pay'), of(100, 110, 'pay'), of(90, 95), of(100, 200, 'x')], ['98 b', '130 c', '149 d', '100 undefined', '90 undefined', '100 undefined']);
+});
+
+test('what was kept in the browser is read with care', () => {
+  const good = [{ name: 'a', path: 'traces?q=%7B%7D' }, { name: 'b', path: 'traces' }];
+  assert.deepEqual(readSaved(JSON.stringify(good)), good);
+  for (const bad of [null, '', 'x', '{}', '7', 'null', '[1, null, "x", {}, {"name": "a"}]', '[{"name": "", "path": "traces"}, {"name": "x", "path": "javascript:alert(1)"}, {"name": "x", "path": "tracesx"}, {"name": 7, "path": "traces"}]']) assert.deepEqual(readSaved(bad), [], bad ?? 'nothing');
+  assert.deepEqual(withSaved(good, { name: 'a', path: 'traces?q=1' }).map((s) => s.path), ['traces?q=1', 'traces']);
+  const of = (query: string): string => pathToSave(ask(query), '{ .x }');
+  const asked = 'sort=slowest&rows=spans&box=1-2,3-4&explain=1&before=1&tick=ab';
+  assert.equal(of(`range=6h&at=1795204641000000000&${asked}`), 'traces?q=%7B+.x+%7D&range=6h&sort=slowest&rows=spans');
+  assert.equal(of(`range=between&start=5&end=9&${asked}`), 'traces?q=%7B+.x+%7D&range=between&start=5&end=9&sort=slowest&rows=spans&box=1-2,3-4&explain=1&before=1');
 });
 
 test('a version leads to its newest rollout, where one service has it', () => {
@@ -342,6 +373,8 @@ test('the questions to the server follow from the address', () => {
   assert.equal(params(heatPath(ask('q={.a=1}'), at, 50)!)['step'], '0.05');
   assert.equal(heatPath(ask('q={}|rate()'), at, 50), null);
   assert.deepEqual(params(explainPath(ask('q={.a=1}|select(.b)'), at, { from: 1, to: 2, min: 3, max: 4 })), { q: '{.a=1}', ...times, from: '0000000000001000000', to: '0000000000002000000', min: '4ns', max: '4ns' });
+  assert.deepEqual(params(explainPath(ask('q={.a=1}&before=5'), at, { from: 4, to: 7, min: 3, max: 4 })), { q: '{.a=1} | { duration >= 4ns && duration <= 4ns }', start: '0000000000003000000', end: '0000000000007000000', from: '0000000000005000000', to: '0000000000007000000' });
+  assert.equal(params(listPath(ask('rows=spans&sort=slowest'), at, null))['spss'], '100');
   assert.equal(params(analyzePath('x'.repeat(5000), 7, null))['q']!.length, 5000);
   assert.deepEqual(params(analyzePath('{ ü', 3, at)), { q: '{ ü', cursor: '3', ...times });
 });

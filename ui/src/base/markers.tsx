@@ -4,7 +4,7 @@
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { getJson } from './api';
-import { deployPath, isBad, shortName, when, type Rollout } from './delivery';
+import { deployPath, isBad, momentOf, shortName, when, type Rollout } from './delivery';
 import { plural, visible } from './format';
 import { resource, type Resource } from './resource';
 import { useSignal } from '@preact/signals';
@@ -16,8 +16,6 @@ export interface Marker {
   at: number; // ms since 1970
   deploys: Rollout[]; // the newest first
 }
-
-const msOf = (r: Rollout): number => Number(BigInt(r.finished ?? r.started ?? '0') / 1_000_000n);
 
 // The range asked for is a little wider than the one shown, in round steps, so that a picture that
 // follows the clock does not ask each time.
@@ -35,7 +33,7 @@ export function markersPath(from: number, to: number, service = ''): string | nu
 
 // Marks at px positions at least APART_PX from each other. x: of a moment, in px.
 export function clustered(rollouts: readonly Rollout[], from: number, to: number, x: (ms: number) => number): Marker[] {
-  const inside = rollouts.map((r) => ({ r, at: msOf(r) })).filter(({ at }) => at >= from && at <= to).sort((a, b) => a.at - b.at);
+  const inside = rollouts.map((r) => ({ r, at: momentOf(r) })).filter(({ at }) => at >= from && at <= to).sort((a, b) => a.at - b.at);
   const out: Marker[] = [];
   for (const { r, at } of inside) {
     const last = out[out.length - 1];
@@ -56,7 +54,7 @@ export function labelOf(m: Marker): string {
 
 export function hrefOf(m: Marker): string {
   if (m.deploys.length === 1) return deployPath(m.deploys[0]!.id);
-  const times = m.deploys.map(msOf);
+  const times = m.deploys.map(momentOf);
   return `delivery?${new URLSearchParams({ from: String(Math.floor(Math.min(...times) / 1000)), to: String(Math.ceil(Math.max(...times) / 1000) + 1) })}`;
 }
 

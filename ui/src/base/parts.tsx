@@ -103,6 +103,14 @@ export function Scroll({ label, children }: { label: string; children: Component
   return <div class="scroll-x" role="region" aria-label={label} tabIndex={0}>{children}</div>;
 }
 
+// Opens a popover below what it belongs to, inside of the window. Its size is known once it is shown.
+export function showBelow(menu: HTMLElement, anchor: Element): void {
+  const r = anchor.getBoundingClientRect();
+  menu.showPopover();
+  menu.style.left = `${Math.max(8, Math.min(innerWidth - menu.offsetWidth - 8, r.left))}px`;
+  menu.style.top = `${Math.max(8, Math.min(innerHeight - menu.offsetHeight - 8, r.bottom + 4))}px`;
+}
+
 // A service: its colour and its name, never the colour alone.
 export function Service({ name, colour }: { name: string; colour: number }): JSX.Element {
   return (

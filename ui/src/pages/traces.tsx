@@ -5,7 +5,7 @@ import { computed, signal, useSignal } from '@preact/signals';
 import type { ComponentChildren, ComponentType, JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { getJson, type ApiError, type Services, type Status } from '../base/api';
-import type { Rollout } from '../base/delivery';
+import { momentOf, shortName, type Rollout } from '../base/delivery';
 import { count, plural, visible } from '../base/format';
 import { addShortcuts } from '../base/keys';
 import { useDeploys } from '../base/markers';
@@ -14,18 +14,20 @@ import { zone } from '../base/prefs';
 import { readQuery } from '../base/query';
 import { repeat, resource } from '../base/resource';
 import { go, place } from '../base/router';
-import { ago, dateTime, zoneName } from '../base/time';
+import { ago, dateTime, duration, timeOfDay, zoneName } from '../base/time';
 import { trail } from '../base/trail';
 import type { Explanation, Found, SeriesAnswer } from '../search/answers';
-import { elsewherePath, explainPath, fromOldAddress, heatPath, listPath, pathOf, schema, seriesPath, stretchOf, type Ask, type Stretch } from '../search/ask';
+import { elsewherePath, explainPath, fromOldAddress, heatPath, listPath, noSelection, pathOf, schema, seriesPath, stretchOf, type Ask, type Stretch } from '../search/ask';
+import { beforeOf } from '../search/differences';
 import { draft, run, runs } from '../search/draft';
 import { Editor } from '../search/editor';
 import { Fields } from '../search/fields';
-import { addCondition, durationLiteral, isComparison, isMetrics, setCondition } from '../search/filter';
+import { addCondition, durationLiteral, isComparison, isMetrics, readFilter, setCondition, valueOf } from '../search/filter';
 import { cellsOf, countIn, makeHeat, type Box, type Heat } from '../search/heat';
 import { makeLines, unitOf, type Lines } from '../search/lines';
 import { RangePicker } from '../search/range';
 import { Counts, picked, spanRows, Table } from '../search/results';
+import { Save } from '../search/save';
 import { stepFor } from '../search/scale';
 
 const LIVE_MS = 2000;
@@ -47,7 +49,7 @@ const list = resource<Found>();
 const more = resource<Found>();
 const elsewhere = resource<Found>();
 const heat = resource<Heat>();
-const explain = resource<Explanation>();
+const explain = resource<Explanation & { of: string }>(); // of: what was asked
 const chart = resource<Chart>();
 const services = resource<Services>();
 const status = resource<Status>();
@@ -131,7 +133,22 @@ async function loadMore(): Promise<void> {
 
 const retry = (): void => void (askPictures(true), askList(true));
 
-const loadExplain = (a: Ask, at: Stretch): void => void explain.load((stop) => getJson<Explanation>(explainPath(a, at, a.box!), stop));
+async function loadExplain(a: Ask, at: Stretch): Promise<void> {
+  const of = explainPath(a, at, a.box!);
+  await explain.load(async (stop) => ({ of, ...(await getJson<Explanation>(of, stop)) }));
+  const { data, error } = explain.state.peek();
+  const h = heat.state.peek().data;
+  const cells = h && cellsOf(h, a.box!);
+  // Spans that came since the picture was drawn are explained: it catches up.
+  if (data?.of === of && !error && !a.before && cells && countIn(h, cells) !== data.selection) await askPictures(true);
+}
+
+// What explains the selection as it is now; null: not known yet.
+function explained(a: Ask): Explanation | null {
+  const extent = a.box && a.explain ? extentOf(a) : null;
+  const { data, error } = explain.state.value;
+  return extent && data && !error && data.of === explainPath(a, extent, a.box!) ? data : null;
+}
 
 const isOld = (): boolean => fromOldAddress(place.peek().query) !== null;
 
@@ -172,8 +189,8 @@ function useAsking(): void {
   const box = JSON.stringify(a.box);
   useEffect(() => {
     const extent = a.box && a.explain ? extentOf(a) : null;
-    if (extent) loadExplain(a, extent);
-  }, [a.q, a.explain, box, at?.start, at?.end]);
+    if (extent) void loadExplain(a, extent);
+  }, [a.q, a.explain, a.before, box, at?.start, at?.end]);
   useEffect(() => {
     void services.load((signal) => getJson('api/takt/services', signal));
     void loadStatus();
@@ -189,16 +206,16 @@ const set = (change: Partial<Ask>, how: 'push' | 'replace' = 'push'): void => go
 // A selection is one of a moment: a range that follows the clock stands still with it.
 function select(b: Box | null, withExplain = false): void {
   const a = ask.peek();
-  if (!b) return set({ box: null, explain: false, at: '' });
+  if (!b) return set({ ...noSelection, at: '' });
   const at = asked.peek();
-  set({ box: b, explain: withExplain || a.explain, at: a.range === 'all' || a.range === 'between' || !at ? '' : String(at.end), live: false });
+  set({ box: b, before: 0, explain: withExplain || a.explain, at: a.range === 'all' || a.range === 'between' || !at ? '' : String(at.end), live: false });
 }
 
 function zoom(b: Box): void {
   let q = setCondition(draft.peek(), 'duration', '<=', durationLiteral(b.max));
   if (b.min > 0) q = setCondition(q, 'duration', '>', durationLiteral(b.min));
   draft.value = q;
-  set({ q, range: 'between', start: `${Math.round(b.from)}000000`, end: `${Math.round(b.to)}000000`, at: '', box: null, explain: false, tick: [], live: false });
+  set({ q, range: 'between', start: `${Math.round(b.from)}000000`, end: `${Math.round(b.to)}000000`, at: '', ...noSelection, tick: [], live: false });
 }
 
 const onCondition = (text: string): void => run(ask.peek(), addCondition(draft.peek(), text));
@@ -219,18 +236,29 @@ function Lazy<M>({ load, children }: { load: () => Promise<M>; children: (m: M) 
   return part.value ? <>{children(part.value.m)}</> : <div class="heat-room" aria-busy="true" />;
 }
 
-function Selection({ a, h }: { a: Ask; h: Heat }): JSX.Element | null {
+// The deploy at a moment, as its mark on the time axis names it.
+const deployAt = (ms: number, deploys: readonly Rollout[]): Rollout | null => deploys.find((r) => momentOf(r) === ms) ?? null;
+const deployName = (r: Rollout): string => `▲ ${visible(r.service, 40)} ${shortName(r)}`;
+
+function Selection({ a, h, deploys }: { a: Ask; h: Heat; deploys: readonly Rollout[] }): JSX.Element | null {
   const b = a.box;
   if (!b) return null;
   const cells = cellsOf(h, b);
+  // One number: what the explanation counted, once it is there.
+  const n = a.before ? null : explained(a)?.selection;
+  const before = beforeOf(b, deploys, valueOf(readFilter(a.q), 'resource.service.name', '='));
+  const isExplained = a.explain && !a.before;
+  const isCompared = a.explain && a.before > 0;
   return (
     <Lazy load={() => import('../search/heatmap')}>{(m) => (
       <div class="row selection" data-k="selection">
-        <span><b>Selection:</b> {cells ? plural(countIn(h, cells), 'span') : 'outside the picture'} · {m.boxText(b, h.step)}</span>
+        <span><b>Selection:</b> {n !== null && n !== undefined ? plural(n, 'span') : cells ? plural(countIn(h, cells), 'span') : 'outside the picture'} · {m.boxText(b, h.step)}</span>
         <span class="row">
-          <button type="button" class={a.explain ? '' : 'primary'} aria-pressed={a.explain} onClick={() => set({ explain: !a.explain })}>Explain</button>
+          <button type="button" class={a.explain ? '' : 'primary'} aria-pressed={isExplained} onClick={() => set({ explain: !isExplained, before: 0 })}>Explain</button>
           <button type="button" onClick={() => zoom(b)}>Zoom</button>
           <button type="button" onClick={() => select(null)}>Clear</button>
+          <button type="button" aria-pressed={isCompared} title={before.deploy ? 'With the same length of time before this deploy' : 'With the same length of time before the selection'}
+            onClick={() => set(isCompared ? { explain: false, before: 0 } : { explain: true, before: Math.round(before.at) })}>Compare with before{before.deploy && ` ${deployName(before.deploy)}`}</button>
         </span>
       </div>
     )}</Lazy>
@@ -241,9 +269,23 @@ function ExplainPart({ a, deploys }: { a: Ask; deploys: readonly Rollout[] }): J
   if (!a.box || !a.explain) return null;
   const { data, error } = explain.state.value;
   const extent = extentOf(a);
-  if (error) return <Failed what="The selection could not be explained" error={error} retry={() => extent && loadExplain(a, extent)} />;
-  if (!data) return <Loading what="Comparing the selection with the rest" />;
-  return <Lazy load={() => import('../search/explain')}>{({ Explain }) => <Explain data={data} deploys={deploys} onCondition={onCondition} />}</Lazy>;
+  if (error) return <Failed what="The selection could not be explained" error={error} retry={() => extent && void loadExplain(a, extent)} />;
+  if (!data || (a.before > 0 && !explained(a))) return <Loading what={a.before ? 'Comparing the selection with the time before' : 'Comparing the selection with the rest'} />;
+  const told = a.before > 0 ? { title: <BeforeTitle a={a} data={data} deploys={deploys} />, sides: ['Since', 'Before'] as const } : {};
+  return <Lazy load={() => import('../search/explain')}>{({ Explain }) => <Explain data={data} {...told} deploys={deploys} onCondition={onCondition} />}</Lazy>;
+}
+
+// Which times are compared, and how many spans as long as the selection each of them has.
+function BeforeTitle({ a, data, deploys }: { a: Ask; data: Explanation; deploys: readonly Rollout[] }): JSX.Element {
+  const [to, long] = [a.box!.to, a.box!.to - a.before];
+  const time = (ms: number): string => (long > 86400e3 ? dateTime : timeOfDay)(BigInt(Math.round(ms)) * 1_000_000n, zone.value, long < 60e3 ? 3 : 0);
+  const deploy = deployAt(a.before, deploys);
+  return (
+    <>
+      {plural(data.selection, 'span')} of {duration(a.box!.min)} – {duration(a.box!.max)} from {time(a.before)} to {time(to)}
+      {deploy && <>, since {deployName(deploy)}</>}, against {count(data.rest)} in the same length of time before
+    </>
+  );
 }
 
 function Picture({ a }: { a: Ask }): JSX.Element | null {
@@ -262,7 +304,7 @@ function Picture({ a }: { a: Ask }): JSX.Element | null {
       </header>
       <Lazy load={() => import('../search/heatmap')}>{({ Heatmap, HeatTable }) =>
         a.table ? <HeatTable heat={h} /> : <Heatmap heat={h} selected={a.box} onSelect={select} deploys={deploys} />}</Lazy>
-      <Selection a={a} h={h} />
+      <Selection a={a} h={h} deploys={deploys} />
       <ExplainPart a={a} deploys={deploys} />
     </section>
   );
@@ -340,8 +382,8 @@ function NoRows({ a, found }: { a: Ask; found: Found | null }): JSX.Element {
       ) : stored && s ? <p>The newest span began {ago(BigInt(stored), BigInt(s.now_unix_ns))}.</p> : null}
       {found && !found.complete && <p class="tag warn">partial: {visible(found.why || 'the search stopped early')}</p>}
       <p class="row centre">
-        {a.range !== 'all' && <a class="button" href={pathOf({ ...a, range: 'all', start: '', end: '', at: '', box: null, explain: false })}>Same query, all time</a>}
-        {newest && <a class="button" href={pathOf({ ...a, ...around(BigInt(newest.startUnixNano)), box: null, explain: false })}>Go there</a>}
+        {a.range !== 'all' && <a class="button" href={pathOf({ ...a, range: 'all', start: '', end: '', at: '', ...noSelection })}>Same query, all time</a>}
+        {newest && <a class="button" href={pathOf({ ...a, ...around(BigInt(newest.startUnixNano)), ...noSelection })}>Go there</a>}
         <a class="button" href={everything()}>Clear the query</a>
       </p>
     </Empty>
@@ -443,7 +485,7 @@ export default function Traces(): JSX.Element {
   return (
     <div class="page search" data-ready={data || error ? '' : undefined}>
       <div class="search-head"><h1>Traces</h1><RangePicker ask={a} /></div>
-      <Editor ask={a} stretch={() => asked.peek()} />
+      <Editor ask={a} stretch={() => asked.peek()} side={<Save ask={a} />} />
       <Fields ask={a} services={services.state.value.data?.services ?? []} />
       <Parts a={a} />
     </div>

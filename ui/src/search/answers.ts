@@ -87,6 +87,7 @@ export interface Difference {
   type: string;
   selection: number;
   selectionTotal: number;
+  selectionMost?: number; // spans of the selection that share one value: the most
   rest: number;
   restTotal: number;
   diff: number;

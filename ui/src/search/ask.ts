@@ -32,12 +32,15 @@ export const schema = {
   rows: choice('traces', 'spans'),
   box: box(),
   explain: flag(),
+  before: integer(0, 0, 1e15), // ms since 1970: what was selected from here on is compared with the same before; 0 = with the rest
   table: flag(), // the picture as a table
   tick: words(TICKS_MAX),
   limit: integer(50, 1, 500),
   live: flag(),
 };
 export type Ask = Values<typeof schema>;
+
+export const noSelection = { box: null, explain: false, before: 0 } as const;
 
 export const pathOf = (a: Ask): string => 'traces' + writeQuery(schema, a);
 
@@ -106,15 +109,32 @@ export function heatPath(a: Ask, at: Stretch, stepMs: number): string | null {
   return spans && seriesPath(`${spans} | histogram_over_time(duration) with(exemplars=false)`, at, stepMs, 0);
 }
 
+const msTime = (ms: number): string => inNs(`${Math.round(ms)}000000`);
+const leastNs = (b: Box): number => (b.min >= 1 ? Math.round(b.min) + 1 : 0); // a box is open below, the question is not
+
+// Against the rest of what the query finds; or, from a moment on, against the same length of time before it:
+// there what takes as long as the selection is looked at, and all of it.
 export function explainPath(a: Ask, at: Stretch, b: Box): string {
-  const p = new URLSearchParams({ q: spansOf(a.q) ?? '{}' });
+  const spans = spansOf(a.q) ?? '{}';
+  if (isBefore(a, b)) {
+    const least = leastNs(b) ? `duration >= ${leastNs(b)}ns && ` : '';
+    const p = new URLSearchParams({ q: `${spans} | { ${least}duration <= ${Math.round(b.max)}ns }` });
+    p.set('start', msTime(Math.max(1, 2 * a.before - b.to)));
+    p.set('end', msTime(b.to));
+    p.set('from', msTime(a.before));
+    p.set('to', msTime(b.to));
+    return `api/takt/explain?${p}`;
+  }
+  const p = new URLSearchParams({ q: spans });
   setStretch(p, at);
-  p.set('from', inNs(`${Math.round(b.from)}000000`));
-  p.set('to', inNs(`${Math.round(b.to)}000000`));
-  if (b.min >= 1) p.set('min', `${Math.round(b.min) + 1}ns`); // a box is open below, the question is not
+  p.set('from', msTime(b.from));
+  p.set('to', msTime(b.to));
+  if (leastNs(b)) p.set('min', `${leastNs(b)}ns`);
   p.set('max', `${Math.round(b.max)}ns`);
   return `api/takt/explain?${p}`;
 }
+
+export const isBefore = (a: Pick<Ask, 'before'>, b: Box): boolean => a.before > 0 && a.before < b.to;
 
 export const QUERY_MAX = 128 << 10; // bytes of UTF-8; a longer query is not read
 export const bytesOf = (query: string): number => new TextEncoder().encode(query).length;

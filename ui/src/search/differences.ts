@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What sets a selection apart from the rest, as numbers: shares, their differences, the most telling values,
 // and the same of an answer to compare().
-import type { Rollout } from '../base/delivery';
+import { momentOf, type Rollout } from '../base/delivery';
 import { plain, type Difference, type Explanation, type SeriesAnswer } from './answers';
+import type { Box } from './heat';
 
 export const share = (n: number, of: number): number => (of > 0 ? n / of : 0);
 
@@ -15,6 +16,27 @@ export const diffOf = (d: Difference, of: Sides): number => share(d.selection, o
 export function deployOf(d: Difference, rollouts: readonly Rollout[]): Rollout | null {
   const of = d.field === 'resource.service.version' ? rollouts.filter((r) => r.version === plain(d.value)) : [];
   return of.length && of.every((r) => r.service === of[0]!.service) ? of[0]! : null;
+}
+
+// Where "before" ends: at the deploy that is nearest to the beginning of what is selected, no further from it
+// than the selection is long; without one, at that beginning. service: only its deploys; '' = all.
+export function beforeOf(b: Pick<Box, 'from' | 'to'>, rollouts: readonly Rollout[], service: string): { at: number; deploy: Rollout | null } {
+  const long = b.to - b.from;
+  const near = rollouts
+    .filter((r) => !service || r.service === service)
+    .map((deploy) => ({ at: momentOf(deploy), deploy }))
+    .filter(({ at }) => at > b.from - long && at < b.to)
+    .sort((x, y) => Math.abs(x.at - b.from) - Math.abs(y.at - b.from));
+  return near[0] ?? { at: b.from, deploy: null };
+}
+
+// An attribute that most of the selection has, with so many values that none stands out there, nor differs:
+// the largest share of one, else null. d: its most telling value.
+const STANDS_OUT = 0.12;
+export function spreadOf(d: Difference, all: readonly Difference[], of: Sides): number | null {
+  const most = share(d.selectionMost ?? Math.max(...all.filter((x) => x.field === d.field).map((x) => x.selection)), of.selection);
+  const isCommon = share(d.selectionTotal, of.selection) >= 0.5;
+  return isCommon && most > 0 && most <= STANDS_OUT && Math.abs(diffOf(d, of)) <= STANDS_OUT ? most : null;
 }
 
 // The most telling value of each attribute: where two tell as much, the one that the selection has more of.

@@ -4,7 +4,7 @@
 import { signal } from '@preact/signals';
 import { go } from '../base/router';
 import { traceIdOf } from '../base/route';
-import { pathOf, type Ask } from './ask';
+import { noSelection, pathOf, type Ask } from './ask';
 import { fromWords } from './filter';
 
 export const draft = signal('');
@@ -17,5 +17,5 @@ export function run(ask: Ask, query: string): void {
   const q = (fromWords(query) ?? query).trim();
   draft.value = q;
   if (q === ask.q) runs.value++;
-  else go(pathOf({ ...ask, q, box: null, explain: false, at: '', tick: [] }));
+  else go(pathOf({ ...ask, q, ...noSelection, at: '', tick: [] }));
 }

@@ -2,7 +2,7 @@
 // The query: a text area that grows, over a mirror of its text. Colours, errors and completions come
 // with a part of their own, loaded after the page; without it one can still write and run.
 import { useSignal } from '@preact/signals';
-import type { ComponentType, JSX, RefObject } from 'preact';
+import type { ComponentChildren, ComponentType, JSX, RefObject } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Ask, Stretch } from './ask';
 import { draft, run } from './draft';
@@ -18,7 +18,8 @@ interface Assist {
 
 const HINT = '{ resource.service.name = "checkout" && status = error }';
 
-export function Editor({ ask, stretch }: { ask: Ask; stretch: () => Stretch | null }): JSX.Element {
+// side: what stands beside the button that runs it.
+export function Editor({ ask, stretch, side }: { ask: Ask; stretch: () => Stretch | null; side?: ComponentChildren }): JSX.Element {
   const area = useRef<HTMLTextAreaElement>(null);
   const assist = useSignal<Assist | null>(null);
   useEffect(() => void (draft.value = ask.q), [ask.q]);
@@ -41,6 +42,7 @@ export function Editor({ ask, stretch }: { ask: Ask; stretch: () => Stretch | nu
             onInput={(e) => (draft.value = e.currentTarget.value)} onKeyDown={onKeyDown} />
         </div>
         <button type="submit" class="primary" title="Run (Enter)">Run</button>
+        {side}
       </div>
       <div id="q-notes" class="ask-notes">{parts && <parts.Notes />}</div>
     </form>

@@ -5,13 +5,13 @@ import { Icon } from '../base/parts';
 import { zone } from '../base/prefs';
 import { go } from '../base/router';
 import { dateTime, fromInput, toInput, zoneName } from '../base/time';
-import { pathOf, rangeNames, stretchOf, type Ask, type Range } from './ask';
+import { noSelection, pathOf, rangeNames, stretchOf, type Ask, type Range } from './ask';
 
 const now = (): bigint => BigInt(Date.now()) * 1_000_000n;
 const HOUR = 3_600_000_000_000n;
 
 export function RangePicker({ ask }: { ask: Ask }): JSX.Element {
-  const set = (change: Partial<Ask>): void => go(pathOf({ ...ask, box: null, explain: false, at: '', ...change }));
+  const set = (change: Partial<Ask>): void => go(pathOf({ ...ask, ...noSelection, at: '', ...change }));
   const pick = (range: Range): void => {
     if (range !== 'between') return set({ range, start: '', end: '' });
     const at = stretchOf(ask, now()) ?? { start: now() - HOUR, end: now() };

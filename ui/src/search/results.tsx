@@ -6,7 +6,7 @@ import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { coloursOf } from '../base/colour';
 import { bytes, count, plural, visible } from '../base/format';
-import { Icon, Service } from '../base/parts';
+import { Icon, Service, showBelow } from '../base/parts';
 import { zone } from '../base/prefs';
 import { dateOf, duration, timeOfDay, zoneName } from '../base/time';
 import { plain, shown, typeOf, type Found, type FoundAttribute, type FoundSpan, type FoundTrace } from './answers';
@@ -84,14 +84,10 @@ function Value({ a, query, onCondition }: { a: FoundAttribute; query: string; on
   const text = visible(shown(a), 80) || '(empty)';
   const bad = a.key === 'status' && text === 'error';
   const cell = useRef<HTMLButtonElement>(null);
-  // Its size is known once it is shown.
   useLayoutEffect(() => {
     const m = menu.current;
     if (!open.value || !m || !cell.current) return;
-    const r = cell.current.getBoundingClientRect();
-    m.showPopover();
-    m.style.left = `${Math.max(8, Math.min(innerWidth - m.offsetWidth - 8, r.left))}px`;
-    m.style.top = `${Math.max(8, Math.min(innerHeight - m.offsetHeight - 8, r.bottom + 4))}px`;
+    showBelow(m, cell.current);
     m.querySelector('button')?.focus();
   }, [open.value]);
   if (!field || literal === null) return <bdi class={bad ? 'bad' : ''}>{text}</bdi>;
