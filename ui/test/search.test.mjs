@@ -498,11 +498,12 @@ it('a selection is compared with the time before it, in the address', async (ope
   assert(before.length && since.length);
   const panel = page.locator('[data-k=explain]');
   await says(panel, new RegExp(`^${since.length} spans? of .* from .* to .*, against ${before.length} in the same length of time before`));
-  await panel.getByRole('columnheader', { name: 'Before' }).waitFor();
   const other = await open(full);
   await other.visit(new URL(page.url()).pathname + new URL(page.url()).search);
   await other.locator('[data-k=explain]').waitFor();
   await sameView(page, other);
+  await page.getByRole('button', { name: 'All values' }).click();
+  await panel.getByRole('columnheader', { name: 'Before' }).waitFor();
   await page.getByRole('button', { name: 'Explain' }).click();
   await says(panel, /^Selection of \d+ spans against the other/);
   await page.back();

@@ -107,7 +107,8 @@ export function Scroll({ label, children }: { label: string; children: Component
 export function showBelow(menu: HTMLElement, anchor: Element): void {
   const r = anchor.getBoundingClientRect();
   menu.showPopover();
-  menu.style.left = `${Math.max(8, Math.min(innerWidth - menu.offsetWidth - 8, r.left))}px`;
+  const left = r.left + menu.offsetWidth > innerWidth - 8 ? r.right - menu.offsetWidth : r.left;
+  menu.style.left = `${Math.max(8, Math.min(innerWidth - menu.offsetWidth - 8, left))}px`;
   menu.style.top = `${Math.max(8, Math.min(innerHeight - menu.offsetHeight - 8, r.bottom + 4))}px`;
 }
 

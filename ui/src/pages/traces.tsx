@@ -5,7 +5,7 @@ import { computed, signal, useSignal } from '@preact/signals';
 import type { ComponentChildren, ComponentType, JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { getJson, type ApiError, type Services, type Status } from '../base/api';
-import { momentOf, shortName, type Rollout } from '../base/delivery';
+import { isBad as isBadDeploy, momentOf, shortName, type Rollout } from '../base/delivery';
 import { count, plural, visible } from '../base/format';
 import { addShortcuts } from '../base/keys';
 import { useDeploys } from '../base/markers';
@@ -238,7 +238,7 @@ function Lazy<M>({ load, children }: { load: () => Promise<M>; children: (m: M) 
 
 // The deploy at a moment, as its mark on the time axis names it.
 const deployAt = (ms: number, deploys: readonly Rollout[]): Rollout | null => deploys.find((r) => momentOf(r) === ms) ?? null;
-const deployName = (r: Rollout): string => `▲ ${visible(r.service, 40)} ${shortName(r)}`;
+const deployName = (r: Rollout): string => `${isBadDeploy(r) ? '✖' : '▲'} ${visible(r.service, 40)} ${shortName(r)}`;
 
 function Selection({ a, h, deploys }: { a: Ask; h: Heat; deploys: readonly Rollout[] }): JSX.Element | null {
   const b = a.box;

@@ -2,7 +2,7 @@
 // What the spans of the selection have that the others do not: attributes, ranked by how much more
 // often they occur, as two bars.
 import { useSignal } from '@preact/signals';
-import type { JSX } from 'preact';
+import type { ComponentChildren, JSX } from 'preact';
 import { useRef } from 'preact/hooks';
 import { deployPath, type Rollout } from '../base/delivery';
 import { count, plural, visible } from '../base/format';
@@ -14,6 +14,7 @@ import { deployOf, diffOf, share, spreadOf, tellingOf, type Sides } from './diff
 import { durationOf, literalOf } from './filter';
 
 const SHOWN = 12;
+const LEAST_DIFF = 0.005; // what differs less is told as 0 %, and tells nothing
 const NARROW_PX = 620; // below it, what can be done with a value stands under it
 
 const percent = (v: number): string => `${v > 0 && v < 0.005 ? '<1' : Math.round(v * 100)} %`;
@@ -32,6 +33,9 @@ const valueText = (d: Difference): string => {
   const ns = d.type === 'duration' ? durationOf(text) : null;
   return ns === null ? visible(text, 120) || '(empty)' : duration(ns);
 };
+
+// A name that may be broken behind its dots.
+const parted = (name: string): ComponentChildren => name.split(/(?<=[.:_])/).flatMap((part, i) => (i ? [<wbr key={i} />, part] : [part]));
 
 interface RowProps {
   d: Difference;
@@ -63,7 +67,7 @@ function Row({ d, of, spread, narrow, deploys, onCondition }: RowProps): JSX.Ele
   return (
     <tr data-k={`explain ${d.field} ${spread === null ? plain(d.value) : ''}`}>
       <th scope="row" class="ex-name">
-        <bdi>{visible(d.field, 80)}</bdi>{' '}
+        <bdi>{parted(visible(d.field, 80))}</bdi>{' '}
         {spread === null ? <><span class="muted">=</span> <bdi class="ex-value">{valueText(d)}</bdi></> : <span class="muted">(no single value &gt; {Math.ceil(spread * 100)} %)</span>}
         {narrow && acts && <div class="ex-acts">{acts}</div>}
       </th>
@@ -88,14 +92,15 @@ export function Explain({ data, title, sides = ['Selection', 'Rest'], deploys = 
   const outer = useRef<HTMLDivElement>(null);
   const narrow = useWidth(outer) < NARROW_PX;
   const byDiff = (a: Difference, b: Difference): number => Math.abs(diffOf(b, data)) - Math.abs(diffOf(a, data));
-  const ranked = all.value ? [...data.attributes].sort(byDiff) : tellingOf(data.attributes, data);
+  const ranked = all.value ? [...data.attributes].sort(byDiff) : tellingOf(data.attributes, data).filter((d) => Math.abs(diffOf(d, data)) >= LEAST_DIFF);
   const rows = all.value ? ranked : ranked.slice(0, SHOWN);
   const spread = (d: Difference): number | null => (all.value ? null : spreadOf(d, data.attributes, data));
   return (
     <div class="explain" data-k="explain" ref={outer}>
       <h3>{title ?? `Selection of ${plural(data.selection, 'span')} against the other ${count(data.rest)}`}</h3>
       {data.complete === false && <p class="note warn" role="status"><Icon name="warn" /><span>Not all spans were looked at: {visible(data.why || 'the search stopped early')}.</span></p>}
-      {!data.attributes.length && <p class="muted">{data.selection ? 'No attribute tells the selection from the rest.' : 'There are no spans in the selection.'}</p>}
+      {!rows.length && <p class="muted">{data.selection ? 'No attribute tells the two apart.' : 'There are no spans in the selection.'}</p>}
+      {rows.length > 0 && !data.rest && <p class="muted">There is nothing to compare with: these are the values of the selection.</p>}
       {rows.length > 0 && (
         <Scroll label="Attributes that differ">
           <table class="grid ex">
