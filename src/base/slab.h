@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Large things that live long and are read here and there: side by side in pages of 2 MiB, where the system has
-// them. With pages of 4 KiB finding an address costs more than reading what is there. First come, first fit, in
-// units of 64 KiB. thread: any.
+// Large things that live long and are read here and there: side by side in pages of 2 MiB, where the system
+// has them. With pages of 4 KiB finding an address costs more than reading what is there. First fit, in units
+// of 64 KiB. thread: any.
 #pragma once
 
 #include <pthread.h>
@@ -26,7 +26,8 @@ struct slabs {
     uint32_t n, cap;
     uint32_t most; // slabs
 };
-#define SLABS_INIT { .lock = PTHREAD_MUTEX_INITIALIZER }
+#define SLABS_INIT \
+    { .lock = PTHREAD_MUTEX_INITIALIZER }
 
 // From now on at most `bytes` and a quarter in all, for what does not fit side by side.
 void slabs_limit(struct slabs *s, uint64_t bytes);
