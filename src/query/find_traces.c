@@ -180,7 +180,7 @@ static enum err note_split(struct looking *l, uint32_t trace, uint32_t split, bo
                                .in_range = in_range,
                                .hits = in_range ? 0 : UINT64_MAX,
                                .is_told = told };
-    if (in_range && !told) p->hits = hits_of(l, t);
+    if (in_range) p->hits = hits_of(l, t); // told or not: another part may come in meanwhile
     return ERR_OK;
 }
 

@@ -160,3 +160,37 @@ TEST(parts_that_come_in_later_are_seen) {
     view_unref(v);
     trial_fini(&t);
 }
+
+// A span of a known trace comes in while its parts are being judged: those that were told before are not lost.
+struct meanwhile {
+    struct trial *t;
+    uint32_t at, calls;
+};
+
+static bool submit_meanwhile(void *ctx) {
+    static const struct spec late = { ONCE, 4, 1, AT + 12, AT + 13, "e", "op", false };
+    struct meanwhile *m = ctx;
+    if (m->calls++ == m->at) CHECK_OK(submit_specs(m->t, &late, 1));
+    return false;
+}
+
+TEST(parts_are_found_when_another_comes_in_meanwhile) {
+    for (uint32_t at = 0, calls = 1; at < calls; at++) {
+        struct trial t;
+        struct find_result r;
+        struct view *v = make_view(&t);
+        struct meanwhile m = { &t, at, 0 };
+        know_all(v);
+        ask(v,
+            (struct find){ .limit = 1000,
+                           .spans_per_set = 3,
+                           .bounds = { .canceled = submit_meanwhile, .canceled_ctx = &m } },
+            "{ name = \"rare\" || resource.service.name = \"x\" }", &r); // many: all parts are looked at
+        calls = m.calls;
+        CHECK(calls > at);
+        CHECK_U64(r.n, BLOCKS * FILLERS + LONG);
+        find_fini(&r);
+        view_unref(v);
+        trial_fini(&t);
+    }
+}
