@@ -220,9 +220,10 @@ static void write_set(const struct find_set *s, struct buf *out) {
     buf_char(out, '\n');
 }
 
+// How far a search that does not count looks depends on what it knows of split traces.
 static void write_found(const struct find_result *r, struct buf *out) {
-    unsigned long long total = r->is_exact ? r->total : 0; // else it says how far was looked
-    buf_fmt(out, "%llu, %d %d %d\n", total, r->is_exact, r->has_more, r->partial);
+    unsigned long long total = r->is_exact ? r->total : 0, spans = r->is_exact ? r->matched_spans : 0;
+    buf_fmt(out, "%llu %llu, %d %d %d\n", total, spans, r->is_exact, r->has_more, r->partial);
     for (uint32_t i = 0; i < r->n; i++) {
         const struct find_trace *t = &r->traces[i];
         buf_fmt(out, "%u %llu %llu %u %.*s\n", t->summary.id[15], (unsigned long long)t->summary.start_ns,

@@ -45,7 +45,8 @@ enum err find_show_found(struct looking *l, bool all) {
         ARENA_ARRAY(l->batch->arena, n_hits + f->n_parts + 1ull, const struct page_hit *);
     if (!hits) return ERR_NOMEM;
     for (uint32_t i = 0; i < n_hits; i++) hits[n++] = &f->page.at[i];
-    for (uint32_t i = 0; i < f->n_parts; i++) hits[n++] = &f->parts[i].hit;
+    for (uint32_t i = 0; i < f->n_parts; i++)
+        if (f->parts[i].hit.more) hits[n++] = &f->parts[i].hit;
     return n ? show_hits(l->run, l->worker, l->batch, l->rows, hits, n) : ERR_OK;
 }
 
@@ -129,13 +130,16 @@ enum err find_worker_ready(struct finding *r, uint32_t number) {
     return ERR_OK;
 }
 
+static bool takes_as_old_as(const struct finding *r, uint64_t start_ns) {
+    return page_takes_as_old_as(&r->page, start_ns) && page_takes_as_old_as(&r->wholes, start_ns);
+}
+
 // The next source, or false: none is left, or nothing older can get on the page.
 static bool next_source(struct finding *r, struct find_worker *w, uint32_t *out) {
     mutex_lock(&r->lock);
     w->is_busy = false;
     bool go = r->error == ERR_OK && r->next_source < r->sources.n;
-    if (go && !r->find->count && !page_takes_as_old_as(&r->page, r->sources.at[r->next_source].newest_ns))
-        go = false;
+    if (go && !r->find->count && !takes_as_old_as(r, r->sources.at[r->next_source].newest_ns)) go = false;
     if (go) *out = w->source = r->next_source++;
     w->is_busy = go;
     mutex_unlock(&r->lock);
@@ -209,6 +213,7 @@ enum err find_show(struct finding *r, const struct page_hit *hits, uint32_t n_hi
 // What was found by then is the answer when time or memory is up.
 static enum err call_it_partial(struct finding *r, enum err e) {
     if (e != ERR_TIMEOUT && e != ERR_NOMEM) return e;
+    if (r->out->partial) return ERR_OK;
     r->out->partial = true;
     r->budget.limit *= 2; // what is on the page must still be shown
     for (uint32_t i = 0; i < r->out->n_arenas; i++) r->out->arenas[i].failed = false;
@@ -223,8 +228,8 @@ static enum err call_it_partial(struct finding *r, enum err e) {
 // Traces that there was no memory to show are left out, and the answer says so.
 static enum err show_what_fits(struct finding *r) {
     enum err e = find_show(r, r->page.at, r->page.n);
-    if (e != ERR_NOMEM && e != ERR_TIMEOUT) return e;
-    if (!r->out->partial) TRY(call_it_partial(r, e));
+    if (e == ERR_OK) return ERR_OK;
+    TRY(call_it_partial(r, e));
     uint32_t n = 0;
     for (uint32_t i = 0; i < r->page.n; i++)
         if (is_shown(r->page.at[i].more)) r->page.at[n++] = r->page.at[i];
@@ -280,10 +285,13 @@ static enum err run_all(struct finding *r) {
     if (r->question.failed) buf_reset(&r->question); // too long to be kept
     TRY(sources_open(r->view, &f->bounds, &r->sources));
     TRY(split_places_begin(&r->places, r->sources.n));
+    TRY(find_parts_begin(r));
     if (f->teller.tell) r->tell_at_ns = clock_mono_ns(f->bounds.clock) + f->teller.every_ns;
     crew_run(f->bounds.crew, work, r);
     enum err e = r->error;
-    if (e == ERR_OK) e = find_splits(r);
+    if (e != ERR_OK) TRY(call_it_partial(r, e));
+    e = find_add_parts(r);
+    if (e == ERR_OK && !r->out->partial) e = find_splits(r);
     if (e != ERR_OK) TRY(call_it_partial(r, e));
     TRY(fill_answer(r));
     note_stats(r);
@@ -303,10 +311,8 @@ enum err find_run(struct view *v, const struct find *f, struct find_result *out,
     mutex_init(&r.lock);
     split_places_init(&r.places);
     buf_init(&r.question, ANSWERS_KEY_MAX);
-    page_init(&r.page, f->limit);
-    r.page.has_after = f->has_after;
-    r.page.after_start_ns = f->after_start_ns;
-    memcpy(r.page.after_id, f->after_id, 16);
+    find_page_init(f, &r.page);
+    find_page_init(f, &r.wholes);
     enum err e = run_all(&r);
     for (uint32_t i = 0; i < out->n_arenas; i++)
         if (r.workers && r.workers[i].is_ready) {
@@ -317,6 +323,7 @@ enum err find_run(struct view *v, const struct find *f, struct find_result *out,
     split_places_fini(&r.places);
     buf_fini(&r.question);
     page_fini(&r.page);
+    page_fini(&r.wholes);
     mem_free(r.parts);
     mutex_fini(&r.lock);
     arena_fini(&r.arena);

@@ -19,7 +19,8 @@ struct find_kept {
     struct shown_set one; // of a plan that is one filter
 };
 
-// A part of a split trace that was judged where it lies: `row` of the hit is its trace there.
+// A part of a split trace that was judged where it lies: `row` of the hit is its trace there. Where the page
+// had no room for the whole it only counts: `more` of the hit is NULL.
 struct find_part {
     struct page_hit hit;
     uint32_t split, matched; // spans
@@ -49,22 +50,27 @@ struct finding {
     struct split_places places;
     struct buf question; // matched.h; empty: nothing is kept
     uint64_t tell_at_ns; // the thread of the query; 0: nobody listens
+    // Per split trace, whether its parts tell alone. As the first of them found it, so it stays: spans that
+    // come in meanwhile are of the next question.
+    _Atomic uint8_t *telling;
 
     struct mutex lock; // of all below
     struct page page;
     uint32_t next_source;
     struct find_part *parts;
     uint32_t n_parts, cap_parts;
-    bool has_skipped; // a source was left before its traces were read
-    enum err error;   // of any worker; ends the search
+    struct page wholes; // the best of which parts were found, each once: as good as on the page
+    uint64_t *is_whole; // split traces that were put there, or not taken
+    bool has_skipped;   // a source was left before its traces were read
+    enum err error;     // of any worker; ends the search
     struct err_ctx *ctx;
 };
 
 // What a source found, before it is told to the others: no more of it than fits on the page.
 struct found {
     struct find_worker *worker;
-    struct page page;
-    bool is_contested; // the page of all was full when it began
+    struct page page, wholes;
+    bool is_contested; // the page of all, or that of wholes, was full when it began
     struct split_place *places;
     uint32_t n_places, cap_places;
     struct find_part *parts;
@@ -86,6 +92,7 @@ struct looking {
 };
 
 // find_traces.c: judges the traces of a batch.
+void find_page_init(const struct find *f, struct page *p);
 void found_init(struct found *f, struct finding *r, struct find_worker *w);
 void found_fini(struct found *f);
 NODISCARD enum err find_look(struct looking *l);
@@ -97,16 +104,17 @@ NODISCARD enum err find_look_columns(struct looking *l, bool *any, bool *all);
 uint32_t find_simple_count(const struct looking *l, const struct batch_trace *t);
 NODISCARD enum err find_keep_simple(const struct looking *l, const struct batch_trace *t, uint32_t matched,
                                     struct find_kept *out);
-// Could a trace get on the page now?
+// Could a trace get on the page now, or stay there?
 bool find_page_wants(const struct looking *l, uint64_t start_ns, const uint8_t id[16]);
 
 // find_parts.c: judges parts of split traces where they lie, if each span tells alone whether it matches
 // and the whole is known. *told: it is; nothing is left to do for this part.
 NODISCARD enum err find_judge_part(struct looking *l, uint32_t trace, uint32_t split, bool *told);
+NODISCARD enum err find_parts_begin(struct finding *r); // sources are known
 // Under the lock of the run: keeps what a source found of them, until all were looked at.
 NODISCARD enum err find_note_parts(struct finding *r, const struct found *f);
-// Puts them on the page as traces, but for those that are joined (bitmap by split).
-NODISCARD enum err find_add_parts(struct finding *r, const uint64_t *joined);
+// Puts them on the page as traces. By the thread of the query, when no other works any more.
+NODISCARD enum err find_add_parts(struct finding *r);
 // Keeps what the joined traces of a batch are as wholes, for later questions.
 NODISCARD enum err find_keep_wholes(const struct finding *r, struct batch *b, const bool *doubled);
 

@@ -18,13 +18,24 @@ static bool is_in_heads(const struct finding *r, const uint8_t id[16]) {
 // --- judging ---------------------------------------------------------------------------------------
 
 // Each of its spans starts in the range, and lies in a source that is looked at.
+static bool is_known(const struct finding *r, uint32_t split) {
+    const struct query_bounds *range = &r->find->bounds;
+    const struct whole *w = layout_whole(r->sources.layout, split);
+    if (!w || !range_has(range, w->summary.start_ns) || !range_has(range, w->last_start_ns)) return false;
+    return !is_in_heads(r, w->summary.id);
+}
+
+enum telling { TELLING_UNKNOWN, TELLS_ALONE, TELLS_JOINED };
+
 static const struct whole *known_whole(const struct looking *l, uint32_t split) {
     const struct finding *r = l->run;
-    const struct query_bounds *range = &r->find->bounds;
     if (!r->plan->is_simple || r->plan->needs_whole || r->plan->every_trace || !l->rows) return NULL;
-    const struct whole *w = layout_whole(r->sources.layout, split);
-    if (!w || !range_has(range, w->summary.start_ns) || !range_has(range, w->last_start_ns)) return NULL;
-    return is_in_heads(r, w->summary.id) ? NULL : w;
+    uint8_t how = r->telling[split];
+    if (how == TELLING_UNKNOWN) {
+        uint8_t now = is_known(r, split) ? TELLS_ALONE : TELLS_JOINED;
+        if (atomic_compare_exchange_strong(&r->telling[split], &how, now)) how = now;
+    }
+    return how == TELLS_ALONE ? layout_whole(r->sources.layout, split) : NULL;
 }
 
 static enum err grow(struct find_part **parts, uint32_t n, uint32_t *cap) {
@@ -38,6 +49,19 @@ static enum err grow(struct find_part **parts, uint32_t n, uint32_t *cap) {
     return ERR_OK;
 }
 
+enum err find_parts_begin(struct finding *r) {
+    uint32_t n = r->sources.split.n;
+    r->telling = arena_zalloc(&r->arena, n + 1ull);
+    r->is_whole = arena_zalloc(&r->arena, (bits_words(n) + 1) * 8);
+    return r->telling && r->is_whole ? ERR_OK : ERR_NOMEM;
+}
+
+static struct page_hit whole_hit(const struct whole *w) {
+    struct page_hit hit = { .start_ns = w->summary.start_ns, .source = UINT32_MAX };
+    memcpy(hit.id, w->summary.id, sizeof hit.id);
+    return hit;
+}
+
 enum err find_judge_part(struct looking *l, uint32_t trace, uint32_t split, bool *told) {
     const struct batch_trace *t = &l->batch->traces[trace];
     const struct whole *w = known_whole(l, split);
@@ -45,10 +69,15 @@ enum err find_judge_part(struct looking *l, uint32_t trace, uint32_t split, bool
     *told = w;
     uint32_t matched = w ? find_simple_count(l, t) : 0;
     if (matched == 0) return ERR_OK;
-    if (!l->run->find->count && !find_page_wants(l, w->summary.start_ns, w->summary.id)) return ERR_OK;
-    struct find_kept *kept = ARENA_NEW(l->worker->results.arena, struct find_kept);
-    if (!kept) return ERR_NOMEM;
-    TRY(find_keep_simple(l, t, matched, kept));
+    bool wanted = find_page_wants(l, w->summary.start_ns, w->summary.id);
+    if (!wanted && !l->run->find->count) return ERR_OK;
+    struct find_kept *kept = wanted ? ARENA_NEW(l->worker->results.arena, struct find_kept) : NULL;
+    if (wanted && !kept) return ERR_NOMEM;
+    if (wanted) {
+        struct page_hit hit = whole_hit(w);
+        TRY(find_keep_simple(l, t, matched, kept));
+        TRY(page_add(&f->wholes, &hit));
+    }
     TRY(grow(&f->parts, f->n_parts + 1, &f->cap_parts));
     f->parts[f->n_parts++] = (struct find_part){
         .hit = { .row = trace, .more = kept }, .split = split, .matched = matched, .whole = w
@@ -60,6 +89,12 @@ enum err find_note_parts(struct finding *r, const struct found *f) {
     TRY(grow(&r->parts, r->n_parts + f->n_parts, &r->cap_parts));
     if (f->n_parts) memcpy(r->parts + r->n_parts, f->parts, f->n_parts * sizeof *f->parts);
     r->n_parts += f->n_parts;
+    for (uint32_t i = 0; i < f->n_parts; i++) {
+        if (bit_get(r->is_whole, f->parts[i].split)) continue;
+        struct page_hit hit = whole_hit(f->parts[i].whole);
+        bit_set(r->is_whole, f->parts[i].split);
+        TRY(page_add(&r->wholes, &hit));
+    }
     return ERR_OK;
 }
 
@@ -110,12 +145,14 @@ static enum err put_on_page(struct finding *r, const struct find_part *parts, ui
     struct arena *a = &r->out->arenas[0];
     const struct whole *w = parts[0].whole;
     struct find_kept *kept = parts[0].hit.more;
-    struct find_trace *t = kept->shown;
-    struct page_hit hit = { .start_ns = w->summary.start_ns, .source = UINT32_MAX, .more = kept };
-    memcpy(hit.id, w->summary.id, sizeof hit.id);
-    if (!r->find->count && !page_takes(&r->page, hit.start_ns, hit.id)) return ERR_OK; // as in judging
+    struct page_hit hit = whole_hit(w);
+    hit.more = kept;
     r->out->total++;
     for (uint32_t i = 0; i < n; i++) r->out->matched_spans += parts[i].matched;
+    for (uint32_t i = 0; i < n; i++)
+        if (!parts[i].hit.more) return ERR_OK;
+    if (!page_takes(&r->page, hit.start_ns, hit.id)) return ERR_OK;
+    struct find_trace *t = kept->shown;
     if (n > 1 && t->n_sets) {
         struct find_set *all = ARENA_NEW(a, struct find_set);
         if (!all) return ERR_NOMEM;
@@ -126,12 +163,12 @@ static enum err put_on_page(struct finding *r, const struct find_part *parts, ui
     return page_add(&r->page, &hit);
 }
 
-enum err find_add_parts(struct finding *r, const uint64_t *joined) {
+enum err find_add_parts(struct finding *r) {
     if (r->n_parts > 1) qsort(r->parts, r->n_parts, sizeof *r->parts, by_split);
     for (uint32_t i = 0, end; i < r->n_parts; i = end) {
         uint32_t split = r->parts[i].split;
         for (end = i; end < r->n_parts && r->parts[end].split == split; end++) {}
-        if (!bit_get(joined, split)) TRY(put_on_page(r, r->parts + i, end - i));
+        TRY(put_on_page(r, r->parts + i, end - i));
     }
     return ERR_OK;
 }

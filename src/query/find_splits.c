@@ -3,6 +3,12 @@
 // parts are joined, and judged whole.
 #include "query/find_internal.h"
 
+// Where there is no memory for it the answer is complete without.
+static enum err keep_wholes(const struct finding *r, struct batch *b, const bool *doubled) {
+    enum err e = find_keep_wholes(r, b, doubled);
+    return e == ERR_NOMEM ? ERR_OK : e;
+}
+
 static enum err look_at_joined(void *ctx, struct batch *b, const bool *doubled) {
     struct finding *r = ctx;
     struct find_worker *w = &r->workers[0];
@@ -17,22 +23,23 @@ static enum err look_at_joined(void *ctx, struct batch *b, const bool *doubled) 
     found_init(&f, r, w);
     enum err e = find_look(&l);
     if (e == ERR_OK && l.rows) e = find_show_found(&l, true);
-    if (e == ERR_OK) e = find_keep_wholes(r, b, doubled);
     if (e == ERR_OK) e = find_add(r, &f);
+    if (e == ERR_OK) e = keep_wholes(r, b, doubled);
     found_fini(&f);
     return e;
 }
 
 // Split traces that may match by what was seen of their parts. Where sources were left out, what was
-// not seen may match too. joined: the ones of which not every part that was seen is told.
-static enum err choose_split(struct finding *r, uint64_t *joined, uint32_t **out, uint32_t *out_n) {
+// not seen may match too. Those whose parts told alone are on the page already.
+static enum err choose_split(struct finding *r, uint32_t **out, uint32_t *out_n) {
     const struct split_places *p = &r->places;
     uint32_t n = r->sources.split.n;
     uint64_t *hits = arena_zalloc(&r->arena, (n + 1ull) * sizeof *hits);
     uint64_t *starts = arena_alloc(&r->arena, (n + 1ull) * sizeof *starts);
     uint32_t *ids = ARENA_ARRAY(&r->arena, n + 1ull, uint32_t);
     bool *in_range = arena_zalloc(&r->arena, n + 1ull);
-    if (!hits || !starts || !ids || !in_range) return ERR_NOMEM;
+    uint64_t *joined = arena_zalloc(&r->arena, (bits_words(n) + 1) * 8);
+    if (!hits || !starts || !ids || !in_range || !joined) return ERR_NOMEM;
     memset(starts, 0xff, (n + 1ull) * sizeof *starts);
     for (uint32_t i = 0; i < p->n; i++) {
         hits[p->at[i].split] |= p->at[i].hits;
@@ -53,10 +60,7 @@ static enum err choose_split(struct finding *r, uint64_t *joined, uint32_t **out
 
 enum err find_splits(struct finding *r) {
     uint32_t *ids, n;
-    uint64_t *joined = arena_zalloc(&r->arena, (bits_words(r->sources.split.n) + 1) * 8);
-    if (!joined) return ERR_NOMEM;
-    TRY(choose_split(r, joined, &ids, &n));
-    TRY(find_add_parts(r, joined));
+    TRY(choose_split(r, &ids, &n));
     if (n == 0) return ERR_OK;
     TRY(find_worker_ready(r, 0));
     struct block_wanted wanted = { r->plan->fields, r->plan->n_fields };

@@ -8,19 +8,25 @@ enum { CHECK_EVERY = 64 }; // traces between looks at the clock
 
 // --- hits ------------------------------------------------------------------------------------------
 
+void find_page_init(const struct find *f, struct page *p) {
+    page_init(p, f->limit);
+    p->has_after = f->has_after;
+    p->after_start_ns = f->after_start_ns;
+    memcpy(p->after_id, f->after_id, sizeof p->after_id);
+}
+
 void found_init(struct found *f, struct finding *r, struct find_worker *w) {
     *f = (struct found){ .worker = w };
-    page_init(&f->page, r->page.limit);
-    f->page.has_after = r->page.has_after;
-    f->page.after_start_ns = r->page.after_start_ns;
-    memcpy(f->page.after_id, r->page.after_id, 16);
+    find_page_init(r->find, &f->page);
+    find_page_init(r->find, &f->wholes);
     mutex_lock(&r->lock);
-    f->is_contested = r->page.n == r->page.limit;
+    f->is_contested = r->page.n == r->page.limit || r->wholes.n == r->wholes.limit;
     mutex_unlock(&r->lock);
 }
 
 void found_fini(struct found *f) {
     page_fini(&f->page);
+    page_fini(&f->wholes);
     mem_free(f->parts);
     mem_free(f->places);
 }
@@ -93,9 +99,10 @@ static enum err starts_in_range(struct looking *l, const struct batch_trace *t, 
 bool find_page_wants(const struct looking *l, uint64_t start_ns, const uint8_t id[16]) {
     struct finding *r = l->run;
     if (!page_takes(&l->found->page, start_ns, id)) return false;
+    if (!page_keeps(&l->found->wholes, start_ns, id)) return false;
     if (!l->found->is_contested) return true;
     mutex_lock(&r->lock);
-    bool wants = page_takes(&r->page, start_ns, id);
+    bool wants = page_takes(&r->page, start_ns, id) && page_keeps(&r->wholes, start_ns, id);
     mutex_unlock(&r->lock);
     return wants;
 }
@@ -180,7 +187,7 @@ static enum err note_split(struct looking *l, uint32_t trace, uint32_t split, bo
                                .in_range = in_range,
                                .hits = in_range ? 0 : UINT64_MAX,
                                .is_told = told };
-    if (in_range) p->hits = hits_of(l, t); // told or not: another part may come in meanwhile
+    if (in_range && !told) p->hits = hits_of(l, t);
     return ERR_OK;
 }
 

@@ -31,9 +31,18 @@ static void sift_down(struct page_hit *h, uint32_t n, uint32_t i) {
     }
 }
 
+static bool is_after(const struct page *p, uint64_t start_ns, const uint8_t id[16]) {
+    return !p->has_after || page_compare(start_ns, id, p->after_start_ns, p->after_id) > 0;
+}
+
 bool page_takes(const struct page *p, uint64_t start_ns, const uint8_t id[16]) {
-    if (p->has_after && page_compare(start_ns, id, p->after_start_ns, p->after_id) <= 0) return false;
+    if (!is_after(p, start_ns, id)) return false;
     return p->n < p->limit || page_compare(start_ns, id, p->at[0].start_ns, p->at[0].id) < 0;
+}
+
+bool page_keeps(const struct page *p, uint64_t start_ns, const uint8_t id[16]) {
+    if (!is_after(p, start_ns, id)) return false;
+    return p->n < p->limit || page_compare(start_ns, id, p->at[0].start_ns, p->at[0].id) <= 0;
 }
 
 static enum err grow(struct page *p, uint32_t more_hits) {

@@ -27,6 +27,8 @@ void page_fini(struct page *p);
 int page_compare(uint64_t start_a, const uint8_t a[16], uint64_t start_b, const uint8_t b[16]);
 // Would such a trace get on the page now?
 bool page_takes(const struct page *p, uint64_t start_ns, const uint8_t id[16]);
+// The same of one that may be on the page already, and is to stay there.
+bool page_keeps(const struct page *p, uint64_t start_ns, const uint8_t id[16]);
 // Could any trace that starts at or before start_ns?
 static inline bool page_takes_as_old_as(const struct page *p, uint64_t start_ns) {
     return p->n < p->limit || start_ns >= p->at[0].start_ns;

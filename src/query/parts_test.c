@@ -4,6 +4,7 @@
 #include "query/fixture_test.h"
 #include "query/layout.h"
 #include "query/plain_test.h"
+#include "query/source.h"
 
 #define AT TRIAL_NOW_NS
 
@@ -161,7 +162,8 @@ TEST(parts_that_come_in_later_are_seen) {
     trial_fini(&t);
 }
 
-// A span of a known trace comes in while its parts are being judged: those that were told before are not lost.
+// A span of a known trace comes in while its parts are being judged: those that were told before are not
+// lost.
 struct meanwhile {
     struct trial *t;
     uint32_t at, calls;
@@ -193,4 +195,68 @@ TEST(parts_are_found_when_another_comes_in_meanwhile) {
         view_unref(v);
         trial_fini(&t);
     }
+}
+
+// --- memory ----------------------------------------------------------------------------------------
+
+enum { MANY = 1000, MANY_MEMORY = 1 << 20 };
+
+// Two blocks that hold a span each of the same traces.
+static struct view *make_many(struct trial *t) {
+    struct spec *s = mem_alloc(MANY * sizeof *s);
+    CHECK(s);
+    trial_start(t, (struct trial_opts){ .cut_spans = 100000, .mem_store = true });
+    for (uint64_t part = 0; part < 2; part++) {
+        for (uint64_t i = 0; i < MANY; i++)
+            s[i] = (struct spec){ i + 1, part + 1, part, AT + i, AT + i + 9, "shop", "op", false };
+        CHECK_OK(submit_specs(t, s, MANY));
+        CHECK_OK(trial_flush(t));
+    }
+    mem_free(s);
+    return ingest_view(t->in);
+}
+
+// Traces that are only counted take no memory to be shown.
+TEST(parts_that_are_counted_are_not_shown) {
+    struct trial t;
+    struct find_result r;
+    struct find f = { .limit = 2, .spans_per_set = 100, .count = true };
+    struct view *v = make_many(&t);
+    ask(v, f, "{ }", &r);
+    CHECK(r.is_exact && r.total == MANY && r.matched_spans == 2 * MANY);
+    find_fini(&r);
+    CHECK(is_known(v, 1) && is_known(v, MANY));
+    f.bounds.memory_max = MANY_MEMORY;
+    for (f.limit = 1; f.limit < 4; f.limit++) {
+        ask(v, f, "{ }", &r);
+        CHECK(r.is_exact && r.total == MANY && r.matched_spans == 2 * MANY && r.n == f.limit);
+        CHECK(r.traces[0].summary.start_ns == AT + MANY - 1 && r.traces[0].sets[0].n_spans == 2);
+        find_fini(&r);
+    }
+    view_unref(v);
+    trial_fini(&t);
+}
+
+// Nor do those that others leave no room for; and what is older is not looked at.
+TEST(parts_that_get_not_on_the_page_are_not_shown) {
+    struct trial t;
+    struct find_result r;
+    struct find f = { .limit = 2, .spans_per_set = 100 };
+    struct view *v = make_many(&t);
+    ask(v, (struct find){ .limit = MANY }, "{ }", &r);
+    CHECK(r.n == MANY && is_known(v, 1));
+    find_fini(&r);
+    f.bounds.memory_max = MANY_MEMORY;
+    for (uint64_t last = MANY; last > 0; last -= 2) { // page by page
+        ask(v, f, "{ }", &r);
+        CHECK(r.n == 2 && !r.partial && r.has_more && r.total < 10);
+        for (uint32_t i = 0; i < r.n; i++)
+            CHECK(r.traces[i].summary.start_ns == AT + last - 1 - i && r.traces[i].sets[0].n_spans == 2);
+        f.has_after = true;
+        f.after_start_ns = r.traces[1].summary.start_ns;
+        memcpy(f.after_id, r.traces[1].summary.id, sizeof f.after_id);
+        find_fini(&r);
+    }
+    view_unref(v);
+    trial_fini(&t);
 }
