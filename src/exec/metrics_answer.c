@@ -12,6 +12,7 @@ struct answering {
     const struct metric_batches *batches;
     struct str *keys; // of the by() fields, then of `of`
     struct metric_series *series;
+    double *samples; // of all series
     uint32_t n;
     struct metric_offer *offers;
     uint32_t n_offers;
@@ -87,13 +88,12 @@ static double sample_of(const struct metric_plan *p, const struct metric_cell *c
     }
 }
 
-static enum err put_samples(struct answering *w, const struct metric_group *g, double q,
-                            struct metric_series *s) {
-    s->samples = ARENA_ARRAY(w->arena, w->plan->steps, double);
-    if (!s->samples) return ERR_NOMEM;
+static void put_samples(struct answering *w, const struct metric_group *g, double q,
+                        struct metric_series *s) {
+    double *samples = w->samples + (size_t)w->n * w->plan->steps;
     for (uint32_t step = 0; step < w->plan->steps; step++)
-        s->samples[step] = sample_of(w->plan, metric_cell_get(w->plan, g, step), q);
-    return ERR_OK;
+        samples[step] = sample_of(w->plan, metric_cell_get(w->plan, g, step), q);
+    s->samples = samples;
 }
 
 // --- series of a group -----------------------------------------------------------------------------
@@ -103,7 +103,7 @@ static enum err put_series(struct answering *w, const struct metric_group *g,
     struct metric_series *s = &w->series[w->n];
     *s = (struct metric_series){ 0 };
     TRY(put_labels(w, g, extra, s));
-    TRY(put_samples(w, g, q, s));
+    put_samples(w, g, q, s);
     w->n++;
     return ERR_OK;
 }
@@ -223,7 +223,9 @@ enum err metric_answer_function(struct arena *a, const struct metric_acc *m,
     w.keys = ARENA_ARRAY(a, p->n_by + 1, struct str);
     w.series = ARENA_ARRAY(a, m->n_groups * each + 1, struct metric_series);
     struct metric_group **groups = arena_copy(a, m->groups, m->n_groups * sizeof *groups);
-    if (!w.keys || !w.series || !groups) return ERR_NOMEM;
+    // All of them at once: where there is no memory for them, that is known before any is written.
+    w.samples = ARENA_ARRAY(a, m->n_groups * each * p->steps, double);
+    if (!w.keys || !w.series || !w.samples || !groups) return ERR_NOMEM;
     for (uint32_t i = 0; i < p->n_by; i++) TRY(field_text(a, &p->fields[i], &w.keys[i]));
     if (p->of) TRY(field_text(a, p->of, &w.keys[p->n_by]));
     if (m->n_groups) qsort(groups, m->n_groups, sizeof *groups, group_cmp);

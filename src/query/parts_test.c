@@ -162,17 +162,17 @@ TEST(parts_that_come_in_later_are_seen) {
     trial_fini(&t);
 }
 
-// A span of a known trace comes in while its parts are being judged: those that were told before are not
-// lost.
+// Spans of known traces come in while their parts are being judged: each is found once.
 struct meanwhile {
     struct trial *t;
     uint32_t at, calls;
 };
 
 static bool submit_meanwhile(void *ctx) {
-    static const struct spec late = { ONCE, 4, 1, AT + 12, AT + 13, "e", "op", false };
+    static const struct spec late[] = { { ONCE, 4, 1, AT + 12, AT + 13, "e", "op", false },
+                                        { TWICE, 6, 1, AT + 12, AT + 13, "e", "op", false } };
     struct meanwhile *m = ctx;
-    if (m->calls++ == m->at) CHECK_OK(submit_specs(m->t, &late, 1));
+    if (m->calls++ == m->at) CHECK_OK(submit_specs(m->t, late, 2));
     return false;
 }
 
@@ -201,15 +201,16 @@ TEST(parts_are_found_when_another_comes_in_meanwhile) {
 
 enum { MANY = 1000, MANY_MEMORY = 1 << 20 };
 
-// Two blocks that hold a span each of the same traces.
+// Two blocks that hold a span each of the older half of the traces, and two of the others.
 static struct view *make_many(struct trial *t) {
     struct spec *s = mem_alloc(MANY * sizeof *s);
     CHECK(s);
     trial_start(t, (struct trial_opts){ .cut_spans = 100000, .mem_store = true });
-    for (uint64_t part = 0; part < 2; part++) {
-        for (uint64_t i = 0; i < MANY; i++)
-            s[i] = (struct spec){ i + 1, part + 1, part, AT + i, AT + i + 9, "shop", "op", false };
-        CHECK_OK(submit_specs(t, s, MANY));
+    for (uint64_t block = 0; block < 4; block++) {
+        uint64_t part = block % 2, n = MANY / 2, at = block / 2 * n;
+        for (uint64_t i = 0; i < n; i++, at++)
+            s[i] = (struct spec){ at + 1, part + 1, part, AT + at, AT + MANY, "shop", "op", false };
+        CHECK_OK(submit_specs(t, s, n));
         CHECK_OK(trial_flush(t));
     }
     mem_free(s);
@@ -250,12 +251,47 @@ TEST(parts_that_get_not_on_the_page_are_not_shown) {
     for (uint64_t last = MANY; last > 0; last -= 2) { // page by page
         ask(v, f, "{ }", &r);
         CHECK(r.n == 2 && !r.partial && r.has_more && r.total < 10);
+        CHECK(last != MANY || r.stats.groups == 2);
         for (uint32_t i = 0; i < r.n; i++)
             CHECK(r.traces[i].summary.start_ns == AT + last - 1 - i && r.traces[i].sets[0].n_spans == 2);
         f.has_after = true;
         f.after_start_ns = r.traces[1].summary.start_ns;
         memcpy(f.after_id, r.traces[1].summary.id, sizeof f.after_id);
         find_fini(&r);
+    }
+    view_unref(v);
+    trial_fini(&t);
+}
+
+TEST(parts_with_an_allocation_that_fails) {
+    static const char *const texts[] = { "{ name = \"rare\" } | select(kind)",
+                                         "{ resource.service.name != \"x\" }" };
+    struct trial t;
+    struct view *v = make_view(&t);
+    know_all(v);
+    for (size_t i = 0; i < 2; i++) {
+        struct arena a;
+        struct ql_query *q;
+        struct err_ctx ctx = { 0 };
+        struct find_result want, r;
+        struct find f = { .limit = 1000, .spans_per_set = 3, .errors = true, .count = true };
+        arena_init(&a, SIZE_MAX, NULL);
+        CHECK_OK(ql_parse(&a, str_of(texts[i]), &q, &ctx));
+        f.query = q;
+        CHECK_OK(find_run(v, &f, &want, &ctx));
+        for (uint64_t n = 1, failed = 1; failed; n++) {
+            mem_fail_at(n, n % 2);
+            enum err e = find_run(v, &f, &r, &ctx);
+            failed = mem_fail_seen() >= n;
+            mem_fail_at(0, false);
+            CHECK(e == ERR_OK || e == ERR_NOMEM);
+            if (e != ERR_OK) continue;
+            CHECK(r.partial ? r.n <= want.n : traces_agree(r.traces, r.n, want.traces, want.n));
+            find_fini(&r);
+        }
+        find_fini(&want);
+        ql_free(q);
+        arena_fini(&a);
     }
     view_unref(v);
     trial_fini(&t);
