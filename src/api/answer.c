@@ -10,13 +10,20 @@ double saturation_of(const struct api *a, const struct ingest_stats *s) {
     return s->disk_full ? 1.0 : (double)a->opts.body_budget->used / (double)a->opts.body_budget->limit;
 }
 
+// A question that waited for a worker has had that of its time.
+static uint64_t deadline_of(const struct api *a, const struct net_request *rq) {
+    uint64_t own = rq->arrived_ns + a->opts.query_timeout_ns;
+    if (a->opts.query_timeout_ns == 0) return rq->deadline_ns;
+    return rq->deadline_ns && rq->deadline_ns < own ? rq->deadline_ns : own;
+}
+
 struct ask_limits limits_of(struct api *a, struct net_request *rq) {
     return (struct ask_limits){ .clock = a->opts.clock,
                                 .crew = a->opts.crew,
                                 .timeout_ns = a->opts.query_timeout_ns,
                                 .memory_max = a->opts.query_max_memory,
                                 .progress_ns = a->opts.query_progress_ns,
-                                .deadline_ns = rq->deadline_ns,
+                                .deadline_ns = deadline_of(a, rq),
                                 .canceled = client_is_gone,
                                 .canceled_ctx = rq };
 }

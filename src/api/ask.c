@@ -73,11 +73,18 @@ enum err ask_note_partial(struct ask *k, const char *why, const struct query_sta
     return ERR_OK;
 }
 
+// Of what is stored; a question that is wrong has a text of its own.
+static const char *text_of(enum err e) {
+    if (e == ERR_CORRUPT) return "a block that the question needs is damaged";
+    if (e == ERR_UNSUPPORTED) return "a block that the question needs is damaged, or of a newer version";
+    return err_text(e);
+}
+
 void ask_explain(const struct ask *k, enum err e, struct buf *out) {
     if (k->ctx.line && k->text.len)
         ql_explain(k->text, &k->ctx, out);
     else
-        buf_str(out, str_of(k->ctx.text[0] ? k->ctx.text : err_text(e)));
+        buf_str(out, str_of(k->ctx.text[0] ? k->ctx.text : text_of(e)));
     while (out->len && out->ptr[out->len - 1] == '\n') out->len--;
     buf_char(out, '\n');
 }
@@ -86,7 +93,6 @@ int ask_status(enum err e) {
     switch (e) {
     case ERR_OK: return 200;
     case ERR_INVALID:
-    case ERR_UNSUPPORTED:
     case ERR_LIMIT: return 400;
     case ERR_NOT_FOUND: return 404;
     case ERR_CANCELED: return 499;
@@ -96,6 +102,7 @@ int ask_status(enum err e) {
     case ERR_TIMEOUT: return 504;
     case ERR_IO:
     case ERR_CORRUPT:
+    case ERR_UNSUPPORTED: // what is stored
     case ERR_EXISTS:
     case ERR_COUNT:
     default: return 500;

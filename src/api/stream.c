@@ -152,8 +152,8 @@ static enum err send_piece(void *ctx, struct buf *pb, bool last) {
 }
 
 static enum net_grpc_status grpc_status(enum err e) {
-    bool wrong = e == ERR_LIMIT || e == ERR_UNSUPPORTED; // of the question, as over HTTP
-    return wrong ? NET_GRPC_INVALID_ARGUMENT : grpc_status_of(e);
+    if (e == ERR_LIMIT) return NET_GRPC_INVALID_ARGUMENT; // of the question, as over HTTP
+    return e == ERR_UNSUPPORTED ? NET_GRPC_INTERNAL : grpc_status_of(e);
 }
 
 static void end_stream(struct stream *s, const struct ask *k, enum err e) {
@@ -200,7 +200,7 @@ static enum err unpack(const struct net_request *rq, struct ask *k, struct buf *
     *out = rq->body;
     if (!rq->grpc_compressed) return ERR_OK;
     if (!str_eq_nocase(rq->grpc_encoding, STR("gzip")))
-        return err_set(&k->ctx, ERR_UNSUPPORTED, "messages may be packed with gzip, or not at all");
+        return err_set(&k->ctx, ERR_INVALID, "messages may be packed with gzip, or not at all");
     TRY(body_unpack(BODY_GZIP, rq->body, plain->limit, plain, &k->ctx));
     *out = buf_view(plain);
     return ERR_OK;

@@ -61,7 +61,7 @@ static bool load(struct api *a, struct net_request *rq, struct str prefix, struc
     enum err e = trace_load(v, id, &limits, out);
     view_unref(v);
     if (e == ERR_OK) return true;
-    reply_error(rq, status_of(e), "the trace cannot be read: %s", err_text(e));
+    reply_error(rq, e == ERR_UNSUPPORTED ? 500 : status_of(e), "the trace cannot be read: %s", err_text(e));
     return false;
 }
 

@@ -89,3 +89,31 @@ TEST(workers_take_no_more_than_they_may_queue) {
     CHECK_U64(n_run, 3);
     workers_free(w);
 }
+
+// What a question waited for a worker is of its time, however long its client would wait.
+TEST(workers_questions_that_wait_have_less_time) {
+    static struct api a;
+    struct net_request rq = { .arrived_ns = 100 };
+    CHECK_U64(limits_of(&a, &rq).deadline_ns, 0);
+    a.opts.query_timeout_ns = 30;
+    CHECK_U64(limits_of(&a, &rq).deadline_ns, 130);
+    rq.deadline_ns = 140;
+    CHECK_U64(limits_of(&a, &rq).deadline_ns, 130);
+    rq.deadline_ns = 120;
+    CHECK_U64(limits_of(&a, &rq).deadline_ns, 120);
+    a.opts.query_timeout_ns = 0;
+    CHECK_U64(limits_of(&a, &rq).deadline_ns, 120);
+}
+
+TEST(workers_damage_is_no_fault_of_the_question) {
+    struct ask_limits none = { 0 };
+    struct ask k;
+    struct buf text;
+    ask_init(&k, NULL, &none, STR(""));
+    buf_init(&text, 1000);
+    ask_explain(&k, ERR_UNSUPPORTED, &text);
+    CHECK_STR(buf_view(&text), STR("a block that the question needs is damaged, or of a newer version\n"));
+    CHECK(ask_status(ERR_UNSUPPORTED) == 500 && ask_status(ERR_CORRUPT) == 500);
+    buf_fini(&text);
+    ask_fini(&k);
+}
