@@ -65,6 +65,36 @@ TEST(bits_loops_agree_with_their_twins_and_with_single_values) {
     bits_force_plain(false);
 }
 
+// Few rows of many are gathered first: more than are gathered at once, from masks that go on behind the end.
+TEST(bits_few_of_many_are_found) {
+    enum { N = 100000, WORDS_OF_N = N / 64 + 3, CODES = 1000 };
+    uint32_t *codes = mem_alloc(N * sizeof *codes);
+    uint64_t *mask = mem_alloc(WORDS_OF_N * 8), *got = mem_alloc(WORDS_OF_N * 8);
+    uint8_t pass[CODES];
+    CHECK(codes && mask && got);
+    for (uint32_t i = 0; i < N; i++) codes[i] = (uint32_t)test_below(CODES);
+    for (uint32_t i = 0; i < CODES; i++) pass[i] = (uint8_t)test_below(2);
+    for (int round = 0; round < 40; round++) {
+        uint32_t one_of = 33 + (uint32_t)test_below(60), at = 64 * (uint32_t)test_below(2);
+        uint32_t n = N - 64 - (uint32_t)test_below(round % 2 ? 100 : N - 64);
+        memset(mask, 0, WORDS_OF_N * 8);
+        memset(got, 0, WORDS_OF_N * 8);
+        for (uint32_t i = 0; i < N; i++)
+            if (test_below(one_of) == 0) bit_set(mask, i);
+        if (round % 4 == 0) bits_set_range(mask, at + n - n / 40, N); // many, one after the other
+        bit_set(mask, at + n);                                        // the one behind the last
+        pass[codes[n]] = 1;
+        bits_codes_pass(got, mask, at, codes, n, pass, CODES);
+        for (uint32_t i = 0; i < N; i++) {
+            bool in = i >= at && i - at < n && bit_get(mask, i);
+            CHECK(bit_get(got, i) == (in && pass[codes[i - at]]));
+        }
+    }
+    mem_free(codes);
+    mem_free(mask);
+    mem_free(got);
+}
+
 TEST(bits_ranges_are_exact) {
     for (int round = 0; round < 2000; round++) {
         uint64_t bits[WORDS] = { 0 }, all[WORDS] = { 0 };
