@@ -130,7 +130,7 @@ enum err ready_print(struct arena *a, const struct doc_node *answer, struct buf 
 }
 
 enum err incident_print(struct arena *a, const struct doc_node *answer, struct buf *out) {
-    static const char *const times[] = { "began", "detected", "acknowledged", "recovered" };
+    static const char *const times[] = { "began", "impact", "detected", "acknowledged", "recovered" };
     (void)a;
     put_text_of(out, answer, "incident");
     buf_str(out, STR(": "));
@@ -140,6 +140,8 @@ enum err incident_print(struct arena *a, const struct doc_node *answer, struct b
         if (!node_at(answer, times[i])) continue;
         buf_fmt(out, "  %-13s", times[i]);
         put_day(out, node_u64(answer, times[i]));
+        if (str_eq(str_of(times[i]), STR("impact")))
+            buf_fmt(out, " (%.*s)", STR_ARG(node_text(answer, "impact_by")));
         buf_char(out, '\n');
     }
     if (node_at(answer, "rollout")) {

@@ -266,6 +266,9 @@ static enum err put_incident(struct checked *c, struct json_writer *w) {
     put_text(w, "state", i.state);
     put_text(w, "url", i.url);
     put_time(w, "began", i.began);
+    put_time(w, "impact", i.impact);
+    put_text(w, "impact_by", i.impact_by);
+    put_text(w, "impact_says", i.impact_says);
     put_time(w, "detected", i.detected);
     put_time(w, "acknowledged", i.acknowledged);
     put_time(w, "recovered", i.recovered);

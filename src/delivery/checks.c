@@ -214,9 +214,9 @@ enum err checks_ready(struct db *d, struct arena *a, struct str service, int64_t
 
 static const char find_incident[] =
     "SELECT i.key, t.service, t.environment, i.title, i.state, i.url, t.began_at, t.detected_at, "
-    "t.acknowledged_at, "
-    "t.recovered_at FROM incident i JOIN incident_times t ON t.key = i.key WHERE i.key = ?1 OR (length(?1) > "
-    "0 AND "
+    "t.acknowledged_at, t.recovered_at, p.impact_at, p.impact_by, p.impact_says FROM incident i JOIN "
+    "incident_times t ON t.key = i.key JOIN incident_impact p ON p.incident = i.key WHERE i.key = ?1 OR "
+    "(length(?1) > 0 AND "
     "substr(i.key, -length(?1) - 1) = ':' || ?1) ORDER BY i.key <> ?1, i.key LIMIT 2";
 static const char cause[] = "SELECT o.id, o.version, l.rule, nullif(o.service, ?2), l.evidence FROM link l "
                             "JOIN rollout o ON o.id = l.rollout WHERE l.incident = ?1 AND "
@@ -238,7 +238,10 @@ static enum err read_incident(struct checking *k, struct check_incident *i) {
                                   .began = db_i64(r, 6),
                                   .detected = db_i64(r, 7),
                                   .acknowledged = db_i64(r, 8),
-                                  .recovered = db_i64(r, 9) };
+                                  .recovered = db_i64(r, 9),
+                                  .impact = db_i64(r, 10),
+                                  .impact_by = keep(k, db_text(r, 11)),
+                                  .impact_says = keep(k, db_text(r, 12)) };
     TRY(db_step(r, &row)); // a second one with that ending: which is meant cannot be told
     if (row) db_reset(r);
     if (row && !str_eq(i->key, k->key)) return ERR_NOT_FOUND;
@@ -311,6 +314,10 @@ static enum err incident_changes(struct checking *k, const struct check_incident
     return ERR_OK;
 }
 
+static const char *known(bool it_is) {
+    return it_is ? "known" : "unknown";
+}
+
 enum err checks_incident(struct db *d, struct arena *a, struct str key, int64_t now,
                          const struct check_world *world, struct check_incident *i,
                          struct finding out[static CHECKS_INCIDENT]) {
@@ -329,11 +336,14 @@ enum err checks_incident(struct db *d, struct arena *a, struct str key, int64_t 
     out[9] = finding_begin("recorded", "Are times and cause recorded?",
                            "takt event incident --id … --caused-by …");
     out[9].due = FINDING_NO;
-    finding_says(
-        &out[9], a,
-        when(i->began && i->detected && i->rollout &&
-             (i->recovered || str_eq(i->state, STR("triggered")) || str_eq(i->state, STR("acknowledged")))),
-        "%s, %s, %s", i->began ? "start known" : "start unknown",
-        i->detected ? "detection known" : "detection unknown", i->rollout ? "cause known" : "cause unknown");
+    bool over = i->recovered != 0,
+         open = !over && (str_eq(i->state, STR("triggered")) || str_eq(i->state, STR("acknowledged")));
+    finding_says(&out[9], a, when(i->impact_by.len && i->detected && i->rollout && (over || open)),
+                 "start of the impact %s%.*s%s, detection %s, cause %s, end %s",
+                 i->impact_by.len ? "known (" : "unknown", STR_ARG(i->impact_by), i->impact_by.len ? ")" : "",
+                 known(i->detected != 0), known(i->rollout != 0),
+                 over   ? "known"
+                 : open ? "not yet"
+                        : "unknown");
     return ERR_OK;
 }

@@ -25,8 +25,10 @@ NODISCARD enum err checks_ready(struct db *d, struct arena *a, struct str servic
 
 struct check_incident {
     struct str key, service, environment, title, state, url;
-    int64_t began, detected, acknowledged, recovered;
-    uint64_t rollout;                              // that caused it, as far as is known; 0: none
+    int64_t began, detected, acknowledged, recovered; // began: as told, else when it was noticed
+    int64_t impact;                                   // its start, and how it is known: told, traces, alert,
+    struct str impact_by, impact_says;                // rollout; empty: it is not
+    uint64_t rollout;                                 // that caused it, as far as is known; 0: none
     struct str version, rule, cause_service, says; // cause_service: of the rollout, where it is another one
 };
 // ERR_NOT_FOUND: no incident has that key, and no single one's key ends with it.

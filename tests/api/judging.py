@@ -229,6 +229,17 @@ def incidents():
             assert (found["incident"], found["version"], found["rule"]) == ("takt:pd:INC-7", "v200", "version"), found
             checks = answers(found["checks"])
             assert checks["rollback"] == "yes" and checks["deploys"] == "yes" and checks["recorded"] == "yes", checks
+            assert found["impact_by"] == "told" and found["impact"] == str((now - 3 * HOUR + 2 * MINUTE) * 10**9), found
+        # That it was noticed says nothing about when its impact began, though a rollout was near.
+        noticed = {"service": "shop", "environment": "production", "state": "triggered", "detected_at": now - 2 * HOUR}
+        send(server, [event("incident", now - 2 * HOUR, id="pd:INC-8", **noticed)])
+        found = ask(server, "incident", "IncidentChecks", id="INC-8")
+        assert found["rule"] == "near" and "impact" not in found and answers(found["checks"])["recorded"] == "no", found
+        assert next(f for f in found["checks"] if f["name"] == "recorded")["evidence"] == \
+            "start of the impact unknown, detection known, cause known, end not yet", found["checks"]
+        send(server, [event("incident", now - 2 * HOUR + 1, id="pd:INC-8", caused_by="v200", **noticed)])
+        found = ask(server, "incident", "IncidentChecks", id="INC-8")
+        assert found["impact_by"] == "rollout" and answers(found["checks"])["recorded"] == "yes", found
         send(server, [event("deploy", now - HOUR, id="back", service="shop", environment="production", version="v98",
                             sha=f"{2:040x}", state="success", succeeded_at=now - HOUR),
                       event("incident", now - HOUR, id="pd:INC-7", state="resolved", resolved_at=now - HOUR)])
