@@ -35,7 +35,7 @@ struct finding_facts {
         unknown_commits;           // rollouts whose commits are not known, of those that should have some
     struct finding_share untagged; // rollouts that tell neither version nor commit
     struct finding_share mixed;    // rollouts whose targets ended differently, of all
-    struct finding_share approved_wait; // seconds that approved deploys waited, of wait and work together
+    struct finding_share approved_wait; // approved deploys that waited longer than they worked, of all
     struct finding_name silent;         // sources silent for longer than their habit; the most silent one
     struct finding_name skewed;         // events from the future by more than five minutes; the worst source
     struct finding_share by_person;     // incidents that a person detected, of those of which it is known
@@ -48,7 +48,7 @@ struct finding_facts {
     struct finding_share unowned;    // services of the scope without owner or team in the catalogue
     struct finding_share no_runbook; // services with incidents, without a runbook
     struct finding_name failed_time; // seconds in failed state: the worst service's, of all
-    struct finding_name worst_service;    // failed rollouts of the service that is worse than all together
+    struct finding_name worst_service;    // failed rollouts of the service that most surely fails often
     struct finding_share blind;           // verdicts on impact that are "insufficient", of all
     struct finding_share rollback_errors; // rollbacks that did not end well, of all
     struct finding_name storm; // teams with far more alerts than in a usual week, of those with earlier ones

@@ -5,11 +5,14 @@
 
 #include <stdio.h>
 
+#include "stats/rate.h"
+
 #define FLAKY_MOST 0.05
 #define GAP_MOST 0.20
 #define REPEATED_MOST 0.05
 #define GROWTH 1.5
 #define WORSE 1.5 // a service against all together
+#define CONFIDENCE 0.95
 
 static const struct measure_result *now(const struct finding_case *c, enum measure m) {
     return &c->now[m];
@@ -87,19 +90,40 @@ static double target_of(const struct finding_case *c, enum measure m) {
     return target_or(c, m, measure_info(m)->target);
 }
 
-// A share of what is there against the most that it may be. One is enough where there may be none.
-static void judge_share(const struct finding_case *c, struct finding *f, struct finding_share s, double most,
-                        const char *what) {
-    bool is_certain = most == 0 && s.k > 0;
+// A share as a measure of it would be: of few it may be anything.
+static struct estimate likely(struct finding_share s) {
+    return rate_wilson((struct rate){ s.k, s.n }, CONFIDENCE);
+}
+// A share against the most that it may be, by the verdict that measures go by. One is enough where there
+// may be none.
+static void judge_value(const struct finding_case *c, struct finding *f, struct finding_share s,
+                        const struct estimate *v, double most, const char *what) {
+    bool is_small = !finding_share_known(s) && !(most == 0 && s.k > 0);
+    enum measure_verdict verdict = measure_judge(v, is_small, most);
+    unsigned long long k = s.k, n = s.n;
     if (s.n == 0)
         finding_says(f, c->arena, FINDING_UNKNOWN, "no data (%s)", what);
-    else if (!finding_share_known(s) && !is_certain)
-        finding_says(f, c->arena, FINDING_UNKNOWN, "%llu of %llu %s: too few to tell",
-                     (unsigned long long)s.k, (unsigned long long)s.n, what);
+    else if (is_small)
+        finding_says(f, c->arena, FINDING_UNKNOWN, "%llu of %llu %s: too few to tell", k, n, what);
+    else if (verdict == MEASURE_UNKNOWN)
+        finding_says(f, c->arena, FINDING_UNKNOWN,
+                     "%llu of %llu %s (%.3g %%, may be %.3g to %.3g %%; at most %.3g %%)", k, n, what,
+                     percent(v->value), percent(v->lo), percent(v->hi), percent(most));
     else
-        finding_says(f, c->arena, when(finding_share_of(s) > most),
-                     "%llu of %llu %s (%.3g %%; at most %.3g %%)", (unsigned long long)s.k,
-                     (unsigned long long)s.n, what, percent(finding_share_of(s)), percent(most));
+        finding_says(f, c->arena, holds(verdict), "%llu of %llu %s (%.3g %%; at most %.3g %%)", k, n, what,
+                     percent(v->value), percent(most));
+}
+// Of what happens: of few it may be anything.
+static void judge_share(const struct finding_case *c, struct finding *f, struct finding_share s, double most,
+                        const char *what) {
+    struct estimate v = likely(s);
+    judge_value(c, f, s, &v, most, what);
+}
+// Of what the data lack: all rows are there, and no more is to be expected.
+static void judge_counted(const struct finding_case *c, struct finding *f, struct finding_share s,
+                          double most, const char *what) {
+    struct estimate v = { .defined = s.n > 0, .value = finding_share_of(s) };
+    judge_value(c, f, s, &v, most, what);
 }
 
 // A measure against its target: yes, where it is missed.
@@ -152,7 +176,7 @@ static struct finding budget_spent(const struct finding_case *c) {
 static struct finding approvals_wait(const struct finding_case *c) {
     struct finding f = finding_begin("approvals-wait", "Deploys wait for approvals longer than they work",
                                      "Automate approvals, or widen what needs none");
-    judge_share(c, &f, c->facts->approved_wait, 0.5, "seconds of approved deploys spent waiting");
+    judge_share(c, &f, c->facts->approved_wait, 0.5, "approved deploys that waited longer than they worked");
     return f;
 }
 
@@ -286,7 +310,7 @@ static struct finding flags_stale(const struct finding_case *c) {
 static struct finding builds_untagged(const struct finding_case *c) {
     struct finding f = finding_begin("builds-untagged", "Deploys tell neither version nor commit",
                                      "Tag every build, and let its deploy say so");
-    judge_share(c, &f, c->facts->untagged, 0.1, "rollouts that tell neither version nor commit");
+    judge_counted(c, &f, c->facts->untagged, 0.1, "rollouts that tell neither version nor commit");
     return f;
 }
 static struct finding no_owner(const struct finding_case *c) {
@@ -340,10 +364,15 @@ static struct finding average_hides(const struct finding_case *c) {
         cannot_know(c, &f, "too few rollouts, or one service only");
     else if (!finding_share_known(w->share))
         finding_says(&f, c->arena, FINDING_NO, "no service with enough rollouts is worse");
-    else
-        finding_says(&f, c->arena, when(finding_share_of(w->share) > r->value.value * WORSE),
-                     "%.*s: %llu of %llu failed, all together %.3g %%", STR_ARG(w->text),
-                     (unsigned long long)w->share.k, (unsigned long long)w->share.n, percent(r->value.value));
+    else {
+        struct estimate v = likely(w->share);
+        finding_says(
+            &f, c->arena, holds(measure_judge(&v, false, r->value.value * WORSE)),
+            "%.*s: %llu of %llu failed (%.3g %%, may be %.3g to %.3g %%), all together %.3g %% (at most "
+            "%.3g times)",
+            STR_ARG(w->text), (unsigned long long)w->share.k, (unsigned long long)w->share.n,
+            percent(v.value), percent(v.lo), percent(v.hi), percent(r->value.value), WORSE);
+    }
     return f;
 }
 
@@ -525,8 +554,8 @@ void profile_modes(const struct finding_case *c, struct finding out[static PROFI
     out[4] = alert_storm(c);
     out[5] = approvals_wait(c);
     out[5].name = "compliance-hold";
-    out[6] = mode_share(c, "missing-deploy-data", "Deploys do not say what they deploy", k->unknown_commits,
-                        GAP_MOST, "rollouts whose commits are not known");
+    out[6] = finding_begin("missing-deploy-data", "Deploys do not say what they deploy", NULL);
+    judge_counted(c, &out[6], k->unknown_commits, GAP_MOST, "rollouts whose commits are not known");
     out[7] = mode_share(c, "misattributed-incident", "Incidents are tied to no rollout", k->unlinked, 0.5,
                         "incidents without a rollout that caused them");
     out[8] =

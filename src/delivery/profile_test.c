@@ -75,7 +75,7 @@ static void plant_good(struct plant *p) {
         .services = 4,
     };
     p->facts.silent.share = p->facts.storm.share = p->facts.skewed.share = p->facts.misrouted.share = none;
-    p->facts.worst_service = (struct finding_name){ STR("cart"), { 1, 25 } };
+    p->facts.worst_service = (struct finding_name){ STR("cart"), { 1, 100 } };
     p->facts.failed_time = (struct finding_name){ STR("cart"), { 30, 100 } };
 }
 static void plant_fini(struct plant *p) {
@@ -153,7 +153,7 @@ static void spoil(struct plant *p, const char *name) {
     if (strcmp(name, "no-owner") == 0) f->unowned = (struct finding_share){ 1, 4 };
     if (strcmp(name, "one-service") == 0) f->failed_time.share = much;
     if (strcmp(name, "merged-waits") == 0) p->now[MEASURE_WAITING_CHANGES] = value_of(3600, 200);
-    if (strcmp(name, "average-hides") == 0) f->worst_service.share = (struct finding_share){ 9, 25 };
+    if (strcmp(name, "average-hides") == 0) f->worst_service.share = (struct finding_share){ 36, 100 };
 }
 static const char *const all[] = { "data-gaps",    "flaky-runs",       "approvals-wait", "review-waits",
                                    "queue-long",   "detection-slow",   "no-canary",      "rollback-slow",
@@ -216,6 +216,34 @@ TEST(profile_an_interval_that_holds_the_target_does_not_decide) {
     CHECK(d[3].steps[1].answer == FINDING_UNKNOWN);
     r->value.lo = 0.16;
     CHECK(rule(&p, "no-canary")->answer == FINDING_YES);
+    plant_fini(&p);
+}
+
+// A share, too, goes by its interval: 12 of 100 are surely more than 5 %, 1 of 9 may be less.
+TEST(profile_a_share_of_few_does_not_decide) {
+    static const struct {
+        struct finding_share share;
+        enum finding_answer answer;
+    } cases[] = {
+        { { 1, 9 }, FINDING_UNKNOWN },   { { 0, 9 }, FINDING_UNKNOWN }, { { 12, 100 }, FINDING_YES },
+        { { 9, 100 }, FINDING_UNKNOWN }, { { 1, 200 }, FINDING_NO },    { { 0, 0 }, FINDING_UNKNOWN },
+    };
+    struct plant p;
+    plant_good(&p);
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        p.facts.repeated = cases[i].share;
+        CHECK(rule(&p, "incidents-repeat")->answer == cases[i].answer);
+    }
+    p.facts.repeated = cases[0].share;
+    CHECK_STR(rule(&p, "incidents-repeat")->evidence,
+              STR("1 of 9 incidents that had come within 30 days before (11.1 %, may be 1.99 to 43.5 %; at "
+                  "most 5 %)"));
+    p.facts.contradicted = (struct finding_share){ 3, 9 };
+    CHECK(rule(&p, "canary-wrong")->answer == FINDING_UNKNOWN);
+    p.facts.contradicted = (struct finding_share){ 7, 9 };
+    CHECK(rule(&p, "canary-wrong")->answer == FINDING_YES);
+    p.facts.worst_service.share = (struct finding_share){ 1, 9 }; // of 4 % in all
+    CHECK(rule(&p, "average-hides")->answer == FINDING_UNKNOWN);
     plant_fini(&p);
 }
 

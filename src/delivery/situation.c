@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "delivery/alerts.h"
 #include "delivery/environment.h"
+#include "stats/rate.h"
 
 enum { OTHERS_MAX = 64 << 20 }; // bytes; environments that are no production
 
@@ -37,7 +38,7 @@ struct situation {
 };
 
 // The values that the statement uses; the others are not in it.
-static enum err ask_for(const struct situation *s, const char *sql, struct db_row **r, bool *out_row) {
+static enum err prepared(const struct situation *s, const char *sql, struct db_row **r) {
     TRY(db_prepare(s->db, sql, r));
     db_bind_i64(*r, 1, s->ask->from);
     db_bind_i64(*r, 2, s->ask->to);
@@ -45,6 +46,10 @@ static enum err ask_for(const struct situation *s, const char *sql, struct db_ro
     db_bind_i64(*r, 4, s->ask->now);
     scope_bind(*r, &s->ask->scope);
     if (db_values(*r) >= 11) db_bind_text(*r, 11, s->others);
+    return ERR_OK;
+}
+static enum err ask_for(const struct situation *s, const char *sql, struct db_row **r, bool *out_row) {
+    TRY(prepared(s, sql, r));
     return db_step(*r, out_row);
 }
 static uint64_t number(struct db_row *r, int at) {
@@ -118,20 +123,45 @@ static const char rollout_shares[] =
     " sum(version IS NULL AND digest IS NULL AND sha IS NULL), count(*),"
     " sum(done_targets > 0 AND done_targets < targets), count(*),"
     " sum(kind = 'rollback' AND state IN ('failed', 'cancelled')), sum(kind = 'rollback')" ROLLOUTS;
-static const char approved_wait[] =
-    "SELECT sum(started_at - queued_at) / 1000000000, sum(coalesce(succeeded_at, ended_at) - queued_at) / "
-    "1000000000 FROM deploy WHERE trigger_kind = 'approved' AND queued_at <= started_at AND "
-    "coalesce(succeeded_at, ended_at) >= started_at AND coalesce(succeeded_at, ended_at) >= ?1 AND "
-    "coalesce(succeeded_at, ended_at) < ?2 AND " AMONG_ROLLOUTS("deploy") " AND " SCOPE_SERVICES;
+// Approved deploys of the window: how long they waited for their start, and then worked.
+#define APPROVED \
+    " FROM (SELECT service, version, actor, started_at - queued_at AS waited," \
+    " coalesce(succeeded_at, ended_at) - started_at AS worked FROM deploy WHERE trigger_kind = 'approved' " \
+    "AND " \
+    "queued_at <= started_at AND coalesce(succeeded_at, ended_at) >= started_at AND coalesce(succeeded_at, " \
+    "ended_at) >= ?1 AND coalesce(succeeded_at, ended_at) < ?2 AND " AMONG_ROLLOUTS( \
+        "deploy") " AND " SCOPE_SERVICES ")"
+static const char approved_wait[] = "SELECT sum(waited > worked), count(*)" APPROVED;
 // Of the time in failed state in the window, how much is the worst service's.
 static const char failed_time[] =
     "SELECT service, sum(t) / 1000000000, sum(sum(t)) OVER () / 1000000000 FROM (SELECT service,"
     " min(coalesce(recovered_at, ?4), ?2) - finished_at AS t" ROLLOUTS
     " AND failure IS NOT NULL) GROUP BY service"
     " ORDER BY 2 DESC, 1 LIMIT 1";
-static const char worst_service[] = "SELECT service, sum(failure IS NOT NULL), count(*)" ROLLOUTS
-                                    " AND " COUNTED " GROUP BY service HAVING count(*) >= 5 ORDER BY 1.0 * "
-                                    "sum(failure IS NOT NULL) / count(*) DESC, 1 LIMIT 1";
+static const char of_services[] = "SELECT service, sum(failure IS NOT NULL), count(*)" ROLLOUTS
+                                  " AND " COUNTED " GROUP BY service HAVING count(*) >= 5 ORDER BY service";
+
+// Of which it is the surest that it fails often: one failure of five is no worse than eight of fifty.
+struct worst {
+    struct arena *arena;
+    struct finding_name *out;
+    double least;
+};
+static enum err see_service(void *ctx, struct db_row *r) {
+    struct worst *w = ctx;
+    struct finding_share s = { number(r, 1), number(r, 2) };
+    double least = rate_wilson((struct rate){ s.k, s.n }, 0.95).lo;
+    if (w->out->share.n && least <= w->least) return ERR_OK;
+    w->least = least;
+    *w->out = (struct finding_name){ str_dup(w->arena, db_text(r, 0)), s };
+    return w->arena->failed ? ERR_NOMEM : ERR_OK;
+}
+static enum err read_worst(const struct situation *s, struct finding_name *out) {
+    struct worst w = { .arena = s->arena, .out = out };
+    struct db_row *r;
+    TRY(prepared(s, of_services, &r));
+    return db_each(r, see_service, &w);
+}
 
 static enum err read_rollouts(const struct situation *s, struct finding_facts *f) {
     TRY(shares(s, rollout_shares, 4,
@@ -141,7 +171,7 @@ static enum err read_rollouts(const struct situation *s, struct finding_facts *f
     TRY(shares(s, approved_wait, 1, (struct finding_share *[]){ &f->approved_wait }));
     TRY(named(s, failed_time, &f->failed_time));
     TRY(count(s, "SELECT count(DISTINCT service)" ROLLOUTS, &f->services));
-    return named(s, worst_service, &f->worst_service);
+    return read_worst(s, &f->worst_service);
 }
 
 // --- incidents ---------------------------------------------------------------------------------------------

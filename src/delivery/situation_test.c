@@ -24,13 +24,16 @@ static void take(const char *source, const char *type, struct str body) {
     CHECK_OK(delivery_take(d, &r, &in, &taken));
     CHECK_U64(taken.unknown + taken.aside, 0);
 }
-static void tell(const char *type, struct str data) {
+static void tell_of(const char *service, const char *type, struct str data) {
     static unsigned serial;
     take("events", "application/cloudevents+json",
          str_fmt(&arena,
                  "{\"specversion\":\"1.0\",\"id\":\"%u\",\"source\":\"t\",\"type\":\"dev.takt.%s\",\"data\":{"
-                 "\"service\":\"shop\",\"environment\":\"production\",%.*s}}",
-                 serial++, type, STR_ARG(data)));
+                 "\"service\":\"%s\",\"environment\":\"production\",%.*s}}",
+                 serial++, type, service, STR_ARG(data)));
+}
+static void tell(const char *type, struct str data) {
+    tell_of("shop", type, data);
 }
 
 // A rollout of the version at noon, its canary until one, and what traces showed of both versions.
@@ -120,6 +123,37 @@ TEST(situation_canaries_that_got_more_than_their_weight) {
     CHECK_STR(found.text, STR("shop v3 had 30 % of the requests at a weight of 10 %"));
     ship(8, "failed", 25, "concurrent", 500, 500);
     CHECK(misrouted().share.k == 1 && misrouted().share.n == 3);
+    delivery_close(d);
+    arena_fini(&arena);
+}
+
+// n rollouts, of which the first `failed` caused an incident.
+static void fail(const char *service, unsigned failed, unsigned n) {
+    for (unsigned i = 0; i < n; i++)
+        tell_of(service, "deploy",
+                str_fmt(&arena,
+                        "\"id\":\"%s%u\",\"version\":\"v%u\",\"state\":\"success\",\"succeeded_at\":"
+                        "\"2026-01-01T12:%02u:00Z\"",
+                        service, i, i, i));
+    for (unsigned i = 0; i < failed; i++)
+        tell_of(service, "incident",
+                str_fmt(&arena,
+                        "\"id\":\"i%s%u\",\"state\":\"triggered\",\"detected_at\":\"2026-01-01T14:00:00Z\","
+                        "\"caused_by\":\"v%u\"",
+                        service, i, i));
+}
+
+// Two of five are 40 %, perhaps 12 %; sixteen of fifty are surely more than 20 %.
+TEST(situation_the_worst_service_is_the_one_that_surely_is) {
+    struct err_ctx ctx = { 0 };
+    arena_init(&arena, SIZE_MAX, NULL);
+    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
+    fail("few", 2, 5);
+    fail("many", 16, 50);
+    fail("none", 0, 9);
+    struct finding_name found = facts_at(NOW).worst_service;
+    CHECK_STR(found.text, STR("many"));
+    CHECK(found.share.k == 16 && found.share.n == 50);
     delivery_close(d);
     arena_fini(&arena);
 }

@@ -156,13 +156,13 @@ def only_production_is_judged():
             found = {m["name"]: m["n"] for m in report["measures"]}
             said = (re.search(r"of (\d+) incidents that had come", rules["incidents-repeat"])[1],
                     re.search(r"(\d+) canaries", rules["no-canary"])[1],
-                    re.search(r"of (\d+) seconds", rules["approvals-wait"])[1])
+                    re.search(r"of (\d+) approved deploys", rules["approvals-wait"])[1])
             return (report["incidents"], found["restore_time"], found["canary_failure_rate"], found["flag_frequency"], *map(int, said))
 
-        assert counts() == (6, 6, 6, 6, 6, 6, 600), counts()
-        assert counts(environment="staging") == (6, 6, 6, 6, 6, 6, 600), counts(environment="staging")
+        assert counts() == (6, 6, 6, 6, 6, 6, 6), counts()
+        assert counts(environment="staging") == (6, 6, 6, 6, 6, 6, 6), counts(environment="staging")
         server.request("PUT", BASE + "catalogue", json.dumps({"services": {"shop": {"environments": {"blue": "production"}}}}).encode())
-        assert counts() == (12, 12, 12, 12, 12, 12, 1200), counts()
+        assert counts() == (12, 12, 12, 12, 12, 12, 12), counts()
 
 
 def alert_storms_are_of_a_team():
