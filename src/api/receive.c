@@ -31,7 +31,7 @@ struct call {
 
 // --- answers -------------------------------------------------------------------------------------------
 
-enum { HEADERS_MAX = 8, REFUSAL_MAX = 256 };
+enum { HEADERS_MAX = 8, REFUSAL_MAX = 256, ORIGIN_SHOWN = 80 };
 
 struct headers {
     struct net_header list[HEADERS_MAX];
@@ -353,6 +353,18 @@ static void refuse_plain(struct api *a, struct net_request *rq, enum refuse why,
                                        .body = net_bytes_copy(rq, (struct str){ line, (size_t)n }) });
 }
 
+// A browser tells the page nothing of this: it is for who looks at the network, or at what was refused.
+static void refuse_origin(struct api *a, struct net_request *rq) {
+    char text[REFUSAL_MAX];
+    struct str shown = str_sub(net_request_header(rq, STR("origin")), 0, ORIGIN_SHOWN);
+    (void)snprintf(
+        text, sizeof text,
+        "pages of \"%.*s\" may not send spans: the setting otlp.http.cors_origins lists the origins "
+        "whose pages may",
+        STR_ARG(shown));
+    refuse_plain(a, rq, REFUSE_ORIGIN, 403, text);
+}
+
 static void handle_grpc(struct api *a, struct net_request *rq) {
     if (str_eq(rq->path, str_of(export_path))) {
         receive(a, rq, BODY_PROTOBUF);
@@ -389,13 +401,11 @@ void otlp_handle(struct api *a, struct net_request *rq) {
     struct str type = net_request_header(rq, STR("content-type"));
     if (rq->is_grpc)
         handle_grpc(a, rq);
-    else if (str_eq(rq->method, STR("OPTIONS")) && str_starts(rq->path, STR("/v1/")))
-        preflight(a, rq);
     else if (is_page(rq) &&
              !allowed_origin(a, rq).ptr) // a browser asks first, but not where names were moved
-        refuse_plain(
-            a, rq, REFUSE_ORIGIN, 403,
-            "pages of this origin may not send; the setting otlp.http.cors_origins lists those that may");
+        refuse_origin(a, rq);
+    else if (str_eq(rq->method, STR("OPTIONS")) && str_starts(rq->path, STR("/v1/")))
+        preflight(a, rq);
     else if (!str_eq(rq->path, STR("/v1/traces")))
         refuse_path(a, rq);
     else if (!str_eq(rq->method, STR("POST")))

@@ -38,8 +38,7 @@ TEST(config_defaults) {
     CHECK_STR(c.http_address.text, STR("127.0.0.1:3200"));
     CHECK(c.http_address.port == 3200 && !c.http_address.off);
     CHECK(c.otlp_grpc_address.port == 4317 && c.otlp_http_address.port == 4318);
-    CHECK(c.otlp_http_cors_origins.n == 1);
-    CHECK_STR(c.otlp_http_cors_origins.items[0], STR("*"));
+    CHECK(c.otlp_http_cors_origins.n == 0); // a page is asked for, or may not send
     CHECK_U64(c.tls_cert_file.len, 0);
     CHECK_U64(c.memory_budget, 0);
     CHECK_U64(c.disk_budget, 0);
@@ -311,7 +310,7 @@ TEST(config_print_loads_again) {
                                          "\n  dir: \"./takt-data\"\n",
                                          "\notlp:\n  grpc:\n    # Where",
                                          "\n  http:\n    # Where traces",
-                                         "    cors_origins: [\"*\"]\n",
+                                         "    cors_origins: []\n",
                                          "\nretention: 30d\n",
                                          "# Default: 16MiB (size, at least 64KiB, at most 1GiB)\n",
                                          "  cut_age: 30m\n",

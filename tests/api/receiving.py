@@ -78,16 +78,33 @@ def keep_alive(server):
     connection.close()
 
 
-def cors(server):
-    ask = {"Origin": "https://shop.test", "Access-Control-Request-Method": "POST",
-           "Access-Control-Request-Headers": "content-type,x-team"}
-    status, head, body = server.request("OPTIONS", "/v1/traces", headers=ask, kind="otlp-http")
-    assert (status, body) == (204, b""), (status, body)
-    assert head["Access-Control-Allow-Origin"] == "*" and "POST" in head["Access-Control-Allow-Methods"]
-    assert head["Access-Control-Allow-Headers"] == "content-type,x-team"
-    for body, want in ((otlp.encode(some()), 200), (b"\xff", 400)):
-        status, head, _ = server.post_traces(body, headers={"Origin": "https://shop.test"})
-        assert status == want and head["Access-Control-Allow-Origin"] == "*", (status, head.items())
+PREFLIGHT = {"Origin": "https://shop.test", "Access-Control-Request-Method": "POST",
+             "Access-Control-Request-Headers": "content-type,x-team"}
+
+
+def pages_may_not_send(server):
+    """Unless they are named: any page that is open on this machine could make up traces, and deliveries."""
+    before = server.metrics()["takt_spans_received_total"]
+    refused = "takt_requests_refused_total"
+    was = server.metrics()[refused]
+    for method, body, headers in (("OPTIONS", b"", PREFLIGHT), ("POST", otlp.encode(some()), {"Origin": "https://shop.test"}),
+                                  ("POST", otlp.encode(some()), {"Origin": "http://localhost:5173"})):
+        status, head, text = server.request(method, "/v1/traces", body, {"Content-Type": PROTOBUF, **headers}, kind="otlp-http")
+        assert status == 403 and head["Access-Control-Allow-Origin"] is None, (status, head.items())
+        assert text.decode() == (f'pages of "{headers["Origin"]}" may not send spans: the setting otlp.http.cors_origins lists '
+                                 "the origins whose pages may\n"), text
+    assert server.metrics()["takt_spans_received_total"] == before and server.metrics()[refused] == was + 3
+
+
+def cors():
+    with Server(config="otlp:\n  http:\n    cors_origins: ['*']\n") as server:
+        status, head, body = server.request("OPTIONS", "/v1/traces", headers=PREFLIGHT, kind="otlp-http")
+        assert (status, body) == (204, b""), (status, body)
+        assert head["Access-Control-Allow-Origin"] == "*" and "POST" in head["Access-Control-Allow-Methods"]
+        assert head["Access-Control-Allow-Headers"] == "content-type,x-team"
+        for body, want in ((otlp.encode(some()), 200), (b"\xff", 400)):
+            status, head, _ = server.post_traces(body, headers={"Origin": "https://shop.test"})
+            assert status == want and head["Access-Control-Allow-Origin"] == "*", (status, head.items())
 
 
 def cors_only_for_named_origins():
@@ -324,9 +341,10 @@ def cases(tap):
     tap.case("grpc_identity", grpc_encoding, server, None)
     tap.case("grpc_gzip", grpc_encoding, server, grpc.Compression.Gzip)
     tap.case("grpc_zstd", grpc_zstd, server)
-    for case in (keep_alive, cors, other_signals, wrong_content_type, wrong_method_and_path, malformed,
+    for case in (keep_alive, pages_may_not_send, other_signals, wrong_content_type, wrong_method_and_path, malformed,
                  too_large, bombs, nothing_but_bad, duplicates):
         tap.case(case.__name__, case, server)
+    tap.case("cors", cors)
     tap.case("cors_only_for_named_origins", cors_only_for_named_origins)
     tap.case("budget_is_given_back", budget_is_given_back)
     for send in (send_protobuf, send_json, send_grpc):
