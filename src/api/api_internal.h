@@ -47,6 +47,8 @@ enum hook_refuse {
         HOOK_REFUSE_COUNT
 };
 
+enum { QUERY_BUCKETS = 12, QUERY_BUCKET_SLOW = 9 }; // of times; up to that one at most WORLD_SLOW_S
+
 struct receiver_stats {
     _Atomic uint64_t requests, spans, refused_spans, bytes, first_ns, last_ns, unknown_fields;
     _Atomic uint64_t refused[REFUSE_COUNT]; // requests
@@ -65,7 +67,7 @@ struct api {
     struct refusals refusals;
     struct workers *workers;
     _Atomic uint64_t queries_running, query_ns_total, queries_canceled_total;
-    _Atomic uint64_t query_buckets[12];
+    _Atomic uint64_t query_buckets[QUERY_BUCKETS];
 };
 
 // --- answers ---

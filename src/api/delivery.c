@@ -2,6 +2,7 @@
 #include "api/delivery.h"
 
 #include "api/api_internal.h"
+#include "api/world.h"
 #include "delivery/answer_deploy.h"
 #include "delivery/answer_profile.h"
 #include "delivery/band.h"
@@ -215,7 +216,8 @@ static enum err ask_why(struct delivery *d, struct clock *clock, const struct pa
 }
 
 enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_question what,
-                      const struct params *p, struct json_writer *w, struct err_ctx *ctx) {
+                      const struct params *p, const struct world *world, struct json_writer *w,
+                      struct err_ctx *ctx) {
     struct answer_ask ask;
     if (what == ASK_WHY) return ask_why(d, clock, p, w, ctx);
     if (what == ASK_DEPLOY) return answer_deploy(d, params_get(p, STR("rollout")), w, ctx);
@@ -227,21 +229,21 @@ enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_que
     TRY(take_ask(p, clock, &ask, ctx));
     TRY(take_flag_age(p, d, &ask, ctx));
     if (what == ASK_TREND) return ask_trend(d, &ask, p, w, ctx);
-    if (what == ASK_PROFILE) return answer_profile(d, &ask, w, ctx);
+    if (what == ASK_PROFILE) return answer_profile(d, &ask, world, w, ctx);
     if (what == ASK_INCIDENTS) return answer_incidents(d, &ask, w, ctx);
     if (what == ASK_ALERTS) return answer_alerts(d, &ask, w, ctx);
     if (what == ASK_REPORT) return answer_report(d, &ask, w, ctx);
     return what == ASK_MEASURES ? ask_measures(d, &ask, p, w, ctx) : answer_deploys(d, &ask, w, ctx);
 }
 
-static void handle(struct api *a, struct net_request *rq, enum delivery_question what) {
+static void handle_with(struct api *a, struct net_request *rq, enum delivery_question what,
+                        const struct world *world) {
     struct params p = params_of(rq);
     struct err_ctx ctx = { 0 };
     struct buf body;
-    if (!reply_unless_delivery(a, rq)) return;
     buf_init(&body, SIZE_MAX);
     struct json_writer w = json_writer_on(&body);
-    enum err e = delivery_ask(a->opts.delivery, a->opts.clock, what, &p, &w, &ctx);
+    enum err e = delivery_ask(a->opts.delivery, a->opts.clock, what, &p, world, &w, &ctx);
     if (e == ERR_OK && body.failed) e = ERR_NOMEM;
     if (e == ERR_OK) {
         reply_buf(rq, 200, TYPE_JSON, &body);
@@ -249,6 +251,10 @@ static void handle(struct api *a, struct net_request *rq, enum delivery_question
     }
     buf_fini(&body);
     reply_error(rq, e == ERR_UNSUPPORTED ? 400 : status_of(e), "%s", ctx.text[0] ? ctx.text : err_text(e));
+}
+
+static void handle(struct api *a, struct net_request *rq, enum delivery_question what) {
+    if (reply_unless_delivery(a, rq)) handle_with(a, rq, what, NULL);
 }
 
 void takt_measures_handle(struct api *a, struct net_request *rq) {
@@ -270,7 +276,20 @@ void takt_trend_handle(struct api *a, struct net_request *rq) {
     handle(a, rq, ASK_TREND);
 }
 void takt_profile_handle(struct api *a, struct net_request *rq) {
-    handle(a, rq, ASK_PROFILE);
+    struct ask_limits limits = limits_of(a, rq);
+    struct world world = { 0 };
+    struct ask k;
+    if (!reply_unless_delivery(a, rq)) return;
+    struct view *v = ingest_view(a->opts.ingest);
+    ask_init(&k, v, &limits, rq->query);
+    if (world_read_store(&k, &world) == ERR_OK) {
+        world_read_server(a, &world);
+        handle_with(a, rq, ASK_PROFILE, &world);
+    } else {
+        reply_error(rq, 503, "out of memory");
+    }
+    ask_fini(&k);
+    view_unref(v);
 }
 void takt_report_handle(struct api *a, struct net_request *rq) {
     handle(a, rq, ASK_REPORT);

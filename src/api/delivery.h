@@ -40,6 +40,8 @@ enum delivery_question {
 // of them must be of the same time.
 int64_t delivery_now(struct clock *clock);
 
-// ERR_INVALID: ctx names the parameter.
+// world: for ASK_PROFILE, else NULL will do. ERR_INVALID: ctx names the parameter.
+struct world;
 NODISCARD enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_question what,
-                                const struct params *p, struct json_writer *w, struct err_ctx *ctx);
+                                const struct params *p, const struct world *world, struct json_writer *w,
+                                struct err_ctx *ctx);

@@ -265,11 +265,11 @@ static void write_answers(struct buf *b) {
 }
 
 static void write_queries(struct api *a, struct buf *b) {
-    static const char *const bounds[] = { "0.001", "0.002", "0.005", "0.01", "0.02", "0.05",
-                                          "0.1",   "0.2",   "0.5",   "1",    "5",    "+Inf" };
+    static const char *const bounds[QUERY_BUCKETS] = { "0.001", "0.002", "0.005", "0.01", "0.02", "0.05",
+                                                       "0.1",   "0.2",   "0.5",   "1",    "5",    "+Inf" };
     uint64_t sum = 0;
     family(b, "takt_query_duration_seconds", "histogram", "Time of queries on the workers.");
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < QUERY_BUCKETS; i++) {
         sum += a->query_buckets[i];
         buf_fmt(b, "takt_query_duration_seconds_bucket{le=\"%s\"} %llu\n", bounds[i],
                 (unsigned long long)sum);
@@ -302,10 +302,11 @@ void metrics_handle(struct api *a, struct net_request *rq) {
 }
 
 void metrics_note_query(struct api *a, uint64_t ns) {
-    static const uint64_t bounds_ns[] = { 1000000,   2000000,   5000000,   10000000,   20000000,  50000000,
-                                          100000000, 200000000, 500000000, 1000000000, 5000000000 };
+    static const uint64_t bounds_ns[QUERY_BUCKETS - 1] = { 1000000,   2000000,    5000000,   10000000,
+                                                           20000000,  50000000,   100000000, 200000000,
+                                                           500000000, 1000000000, 5000000000 };
     int i = 0;
-    while (i < 11 && ns > bounds_ns[i]) i++;
+    while (i < QUERY_BUCKETS - 1 && ns > bounds_ns[i]) i++;
     atomic_fetch_add(&a->query_buckets[i], 1);
     atomic_fetch_add(&a->query_ns_total, ns);
 }

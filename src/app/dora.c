@@ -5,11 +5,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/world.h"
 #include "app/dora.h"
 #include "app/plot.h"
 #include "app/reading.h"
 
 // --- who answers -------------------------------------------------------------------------------------------
+
+// What the traces beside the facts show. Where there are none, or they cannot be read, that is not known.
+static enum err answer_with_traces(const struct question *q, struct delivery *d, const struct params *p,
+                                   struct json_writer *w, struct err_ctx *ctx) {
+    struct ask_limits limits = { .clock = clock_real() };
+    struct world world = { 0 };
+    struct err_ctx why = { 0 };
+    struct reading r;
+    struct ask k;
+    if (reading_open(&r, q->dir, &why) != ERR_OK) {
+        reading_close(&r);
+        return delivery_ask(d, clock_real(), ASK_PROFILE, p, &world, w, ctx);
+    }
+    struct view *v = ingest_view(r.ingest);
+    ask_init(&k, v, &limits, STR(""));
+    enum err e = world_read_store(&k, &world);
+    if (e == ERR_OK) e = delivery_ask(d, clock_real(), ASK_PROFILE, p, &world, w, ctx);
+    ask_fini(&k);
+    view_unref(v);
+    reading_close(&r);
+    return e;
+}
 
 static enum err answer_of_dir(const struct question *q, struct json_writer *w, struct err_ctx *ctx) {
     struct delivery *d;
@@ -22,7 +45,10 @@ static enum err answer_of_dir(const struct question *q, struct json_writer *w, s
         (void)err_set(ctx, e, "there are no facts of delivery in %s", q->dir);
     }
     struct params p = { buf_view(&q->params), &a };
-    if (e == ERR_OK) e = delivery_ask(d, clock_real(), (enum delivery_question)q->what, &p, w, ctx);
+    if (e == ERR_OK && q->what == ASK_PROFILE)
+        e = answer_with_traces(q, d, &p, w, ctx);
+    else if (e == ERR_OK)
+        e = delivery_ask(d, clock_real(), (enum delivery_question)q->what, &p, NULL, w, ctx);
     delivery_close(d);
     arena_fini(&a);
     return e;

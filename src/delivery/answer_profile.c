@@ -17,6 +17,7 @@ struct judging {
     struct measure_target targets[MEASURE_COUNT];
     double aims[MEASURE_COUNT]; // the values of these
     struct finding_facts facts;
+    const struct world *world;
 };
 
 // As long, or of as many periods.
@@ -92,7 +93,7 @@ struct judged {
 };
 
 static enum err judge(struct judging *j, struct judged *out) {
-    struct finding_case c = { &j->arena, j->now, j->before, &j->facts, j->aims };
+    struct finding_case c = { &j->arena, j->now, j->before, &j->facts, j->aims, j->world };
     profile_rules(&c, out->rules);
     profile_ladder(&c, out->dimensions);
     profile_modes(&c, out->modes);
@@ -183,12 +184,13 @@ static enum err put_report(struct judging *j, struct json_writer *w) {
     return ERR_OK;
 }
 
-static enum err judged_answer(struct delivery *d, const struct answer_ask *ask,
+static enum err judged_answer(struct delivery *d, const struct answer_ask *ask, const struct world *world,
                               enum err (*put)(struct judging *j, struct json_writer *w),
                               struct json_writer *w, struct err_ctx *ctx) {
     struct judging *j = mem_zalloc(sizeof *j);
     if (!j) return ERR_NOMEM;
     j->ask = ask;
+    j->world = world;
     arena_init(&j->arena, ANSWER_MEMORY_MAX, NULL);
     enum err e = delivery_reader(d, &j->db);
     if (e == ERR_OK) {
@@ -202,13 +204,14 @@ static enum err judged_answer(struct delivery *d, const struct answer_ask *ask,
     return e;
 }
 
-enum err answer_profile(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
-                        struct err_ctx *ctx) {
-    return judged_answer(d, ask, put_profile, w, ctx);
+enum err answer_profile(struct delivery *d, const struct answer_ask *ask, const struct world *world,
+                        struct json_writer *w, struct err_ctx *ctx) {
+    return judged_answer(d, ask, world, put_profile, w, ctx);
 }
 enum err answer_report(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
                        struct err_ctx *ctx) {
-    return judged_answer(d, ask, put_report, w, ctx);
+    static const struct world none; // its headline is a rule's, and rules look at facts alone
+    return judged_answer(d, ask, &none, put_report, w, ctx);
 }
 
 // --- checks ------------------------------------------------------------------------------------------------

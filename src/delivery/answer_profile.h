@@ -5,9 +5,10 @@
 
 #include "delivery/answer.h"
 #include "delivery/checks.h"
+#include "delivery/world.h"
 
-NODISCARD enum err answer_profile(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
-                                  struct err_ctx *ctx);
+NODISCARD enum err answer_profile(struct delivery *d, const struct answer_ask *ask, const struct world *world,
+                                  struct json_writer *w, struct err_ctx *ctx);
 // The profile's headline, each measure beside that of the window before, and the rollouts that failed.
 NODISCARD enum err answer_report(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
                                  struct err_ctx *ctx);

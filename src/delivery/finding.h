@@ -55,12 +55,14 @@ struct finding_facts {
     uint64_t rollouts, incidents, canaries, runs, services;
 };
 
+struct world;
 struct finding_case {
     struct arena *arena;                 // of the evidence
     const struct measure_result *now;    // [MEASURE_COUNT], of the window
     const struct measure_result *before; // the same of the window before it
     const struct finding_facts *facts;
     const double *targets; // [MEASURE_COUNT], of the scope, as measure_info has them; NULL: those
+    const struct world *world;
 };
 
 // A finding on its way, whose step is due when it is answered yes. The evidence is formatted into the arena;

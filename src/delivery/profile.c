@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "delivery/world.h"
 #include "stats/rate.h"
 
 #define FLAKY_MOST 0.05
@@ -540,6 +541,121 @@ static struct finding alert_storm(const struct finding_case *c) {
     return f;
 }
 
+// --- modes of traces, and of Takt itself -------------------------------------------------------------------
+
+#define PARTIAL_MOST 0.05
+#define SLOW_MOST 0.05 // so that 95 % are not slow
+#define REFUSED_MOST 0.01
+#define NAMES_MOST 0.5
+#define BIAS 1.5
+#define SATURATION_MOST 0.9
+
+static const char not_asked[] = "a server tells it while it runs; none was asked";
+static const char no_traces[] = "the traces were not asked";
+
+static struct finding missing_spans(const struct finding_case *c) {
+    struct finding f = finding_begin("missing-spans", "Spans of traces are missing", NULL);
+    if (c->world->knows_server)
+        judge_share(c, &f, c->world->partial, PARTIAL_MOST,
+                    "traces without a root or with a parent missing, since this server started");
+    else
+        cannot_know(c, &f, not_asked);
+    return f;
+}
+
+static struct finding index_explosion(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("index-explosion", "Names of spans or attributes are without number", NULL);
+    const struct world *w = c->world;
+    const struct finding_share *n = &w->names.share;
+    bool many_keys = w->knows_keys && w->keys > WORLD_KEYS_MOST;
+    struct estimate v = likely(*n);
+    enum measure_verdict names = measure_judge(&v, n->n == 0, NAMES_MOST);
+    char keys[64] = "attributes not counted";
+    if (w->knows_keys)
+        (void)snprintf(keys, sizeof keys, "%s%u names of attributes (at most %u)",
+                       many_keys ? "more than " : "",
+                       many_keys ? (unsigned)WORLD_KEYS_MOST : (unsigned)w->keys, (unsigned)WORLD_KEYS_MOST);
+    if (!w->knows_store)
+        cannot_know(c, &f, no_traces);
+    else if (n->n == 0)
+        finding_says(&f, c->arena, many_keys ? FINDING_YES : FINDING_UNKNOWN,
+                     "%s; no service has spans enough in the last hour", keys);
+    else
+        finding_says(&f, c->arena, many_keys ? FINDING_YES : holds(names),
+                     "%s; %.*s has %llu names of %llu spans (%.3g %%; at most %.3g %%)", keys,
+                     STR_ARG(w->names.text), (unsigned long long)n->k, (unsigned long long)n->n,
+                     percent(v.value), percent(NAMES_MOST));
+    return f;
+}
+
+static struct finding storage_jump(const struct finding_case *c) {
+    struct finding f = finding_begin("storage-jump", "A span takes far more room than last week", NULL);
+    const struct world *w = c->world;
+    if (!w->knows_store)
+        cannot_know(c, &f, no_traces);
+    else if (!w->day_spans)
+        cannot_know(c, &f, "no blocks of the last day and of the week before that are alike");
+    else
+        finding_says(&f, c->arena, when(w->day_bytes > GROWTH * w->usual_bytes),
+                     "%.3g bytes a span in the last day, %.3g in the week before (at most %.3g times)",
+                     w->day_bytes / (double)w->day_spans, w->usual_bytes / (double)w->day_spans, GROWTH);
+    return f;
+}
+
+static struct finding slow_queries(const struct finding_case *c) {
+    struct finding f = finding_begin("slow-queries", "More than one query in twenty is slow", NULL);
+    if (c->world->knows_server)
+        judge_share(c, &f, c->world->slow, SLOW_MOST, "queries since this server started took more than 1 s");
+    else
+        cannot_know(c, &f, not_asked);
+    return f;
+}
+
+static struct finding overload(const struct finding_case *c) {
+    struct finding f = finding_begin("overload", "Takt refuses what it is sent, or drops it", NULL);
+    const struct world *w = c->world;
+    if (!w->knows_server) {
+        cannot_know(c, &f, not_asked);
+        return f;
+    }
+    judge_share(c, &f, w->refused, REFUSED_MOST,
+                "requests with spans found no room since this server started");
+    bool full = w->disk_full || w->dropped || w->saturation > SATURATION_MOST;
+    finding_says(&f, c->arena, full ? FINDING_YES : f.answer,
+                 "%.*s; %llu spans dropped; %.3g %% of what it can take (at most %.3g %%)%s",
+                 STR_ARG(f.evidence), (unsigned long long)w->dropped, percent(w->saturation),
+                 percent(SATURATION_MOST), w->disk_full ? "; the disk budget is used up" : "");
+    return f;
+}
+
+// Errors are kept at another rate than the rest, beyond what chance does to those that were kept.
+static struct finding sampling_bias(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("sampling-bias", "Sampling keeps errors at another rate than the rest", NULL);
+    const struct world *w = c->world;
+    struct finding_share s = w->kept_errors;
+    double before = w->all_before > 0 ? w->errors_before / w->all_before : 0;
+    struct estimate kept = likely(s);
+    double ratio = before > 0 ? kept.value / before : 1;
+    bool far = ratio > BIAS || ratio < 1 / BIAS, chance = kept.lo <= before && before <= kept.hi;
+    if (!w->knows_store)
+        cannot_know(c, &f, no_traces);
+    else if (!finding_share_known(s))
+        cannot_know(c, &f,
+                    "hardly a span of the last hour says what sampling left out (ot=th of its trace state)");
+    else
+        finding_says(&f, c->arena,
+                     !far     ? FINDING_NO
+                     : chance ? FINDING_UNKNOWN
+                              : FINDING_YES,
+                     "%llu of %llu sampled spans are in error (%.3g %%), of all that were there %.3g %% (at "
+                     "most %.3g times more or fewer)",
+                     (unsigned long long)s.k, (unsigned long long)s.n, percent(kept.value), percent(before),
+                     BIAS);
+    return f;
+}
+
 void profile_modes(const struct finding_case *c, struct finding out[static PROFILE_MODES]) {
     const struct finding_facts *k = c->facts;
     out[0] = queue_long(c);
@@ -567,4 +683,10 @@ void profile_modes(const struct finding_case *c, struct finding out[static PROFI
     out[11] = mode_share(c, "blind-after-deploy", "Traffic does not tell whether a deploy did harm", k->blind,
                          0.5, "verdicts from traces that were insufficient");
     out[12] = canary_misrouted(c);
+    out[13] = missing_spans(c);
+    out[14] = index_explosion(c);
+    out[15] = storage_jump(c);
+    out[16] = slow_queries(c);
+    out[17] = overload(c);
+    out[18] = sampling_bias(c);
 }

@@ -6,7 +6,7 @@
 
 #include "delivery/finding.h"
 
-enum { PROFILE_RULES = 24, PROFILE_MODES = 13, PROFILE_DIMENSIONS = 6, PROFILE_STEPS = 2 };
+enum { PROFILE_RULES = 24, PROFILE_MODES = 19, PROFILE_DIMENSIONS = 6, PROFILE_STEPS = 2 };
 
 // The rules in their order; the first that is answered yes is the headline. The last one, "nothing",
 // is yes when no other is.

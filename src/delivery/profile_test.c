@@ -4,11 +4,13 @@
 #include "delivery/profile.h"
 
 #include "base/test.h"
+#include "delivery/world.h"
 
 struct plant {
     struct arena arena;
     struct measure_result now[MEASURE_COUNT], before[MEASURE_COUNT];
     struct finding_facts facts;
+    struct world world;
     struct finding rules[PROFILE_RULES];
 };
 
@@ -77,12 +79,30 @@ static void plant_good(struct plant *p) {
     p->facts.silent.share = p->facts.storm.share = p->facts.skewed.share = p->facts.misrouted.share = none;
     p->facts.worst_service = (struct finding_name){ STR("cart"), { 1, 100 } };
     p->facts.failed_time = (struct finding_name){ STR("cart"), { 30, 100 } };
+    p->world = (struct world){ .knows_store = true,
+                               .day_spans = 1000000,
+                               .day_bytes = 3e7,
+                               .usual_bytes = 2.9e7,
+                               .sampled = 20000,
+                               .knows_keys = true,
+                               .keys = 80,
+                               .names = { STR("cart"), { 40, 9000 } },
+                               .early = { STR("cart"), { 0, 9000 } },
+                               .drift = { STR(""), { 0, 3 } },
+                               .kept_errors = { 50, 5000 },
+                               .errors_before = 205,
+                               .all_before = 20000,
+                               .knows_server = true,
+                               .partial = { 3, 1000 },
+                               .slow = { 2, 1000 },
+                               .refused = { 0, 1000 },
+                               .saturation = 0.2 };
 }
 static void plant_fini(struct plant *p) {
     arena_fini(&p->arena);
 }
 static struct finding_case case_of(struct plant *p) {
-    return (struct finding_case){ &p->arena, p->now, p->before, &p->facts, NULL };
+    return (struct finding_case){ &p->arena, p->now, p->before, &p->facts, NULL, &p->world };
 }
 static const struct finding *rule(struct plant *p, const char *name) {
     struct finding_case c = case_of(p);
@@ -328,6 +348,63 @@ TEST(profile_modes_show_their_sign) {
     p.facts.misrouted = (struct finding_name){ 0 };
     profile_modes(&c, m);
     CHECK(m[12].answer == FINDING_UNKNOWN);
+    plant_fini(&p);
+}
+
+static const struct finding *mode(struct plant *p, const char *name) {
+    static struct finding m[PROFILE_MODES];
+    struct finding_case c = case_of(p);
+    profile_modes(&c, m);
+    for (unsigned i = 0; i < PROFILE_MODES; i++)
+        if (strcmp(m[i].name, name) == 0) return &m[i];
+    CHECK(!"no such mode");
+    return NULL;
+}
+
+// Each by its own sign; without the traces, or a server, it is said that these were not asked.
+TEST(profile_modes_of_traces_and_of_takt) {
+    static const char *const of_store[] = { "index-explosion", "storage-jump", "sampling-bias" };
+    static const char *const of_server[] = { "missing-spans", "slow-queries", "overload" };
+    struct plant p;
+    struct world *w = &p.world;
+    plant_good(&p);
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(mode(&p, of_store[i])->answer == FINDING_NO);
+        CHECK(mode(&p, of_server[i])->answer == FINDING_NO);
+    }
+    w->partial.k = 90;
+    CHECK(mode(&p, "missing-spans")->answer == FINDING_YES);
+    w->keys = WORLD_KEYS_MOST + 1;
+    CHECK(mode(&p, "index-explosion")->answer == FINDING_YES);
+    w->keys = 80;
+    w->names.share.k = 8000;
+    CHECK(mode(&p, "index-explosion")->answer == FINDING_YES);
+    w->names = (struct finding_name){ 0 }; // few spans: their names say nothing
+    CHECK(mode(&p, "index-explosion")->answer == FINDING_UNKNOWN);
+    w->day_bytes = 6e7;
+    CHECK(mode(&p, "storage-jump")->answer == FINDING_YES);
+    CHECK_STR(mode(&p, "storage-jump")->evidence,
+              STR("60 bytes a span in the last day, 29 in the week before (at most 1.5 times)"));
+    w->day_spans = 0;
+    CHECK(mode(&p, "storage-jump")->answer == FINDING_UNKNOWN);
+    w->slow.k = 80;
+    CHECK(mode(&p, "slow-queries")->answer == FINDING_YES);
+    w->refused.k = 30;
+    CHECK(mode(&p, "overload")->answer == FINDING_YES);
+    w->refused.k = 0;
+    w->dropped = 1;
+    CHECK(mode(&p, "overload")->answer == FINDING_YES);
+    w->errors_before = 40; // 1 % of what was kept, 0.2 % of all
+    CHECK(mode(&p, "sampling-bias")->answer == FINDING_YES);
+    w->kept_errors = (struct finding_share){ 1, 100 };
+    CHECK(mode(&p, "sampling-bias")->answer == FINDING_UNKNOWN); // it may be chance
+    p.world = (struct world){ 0 };
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(mode(&p, of_store[i])->answer == FINDING_UNKNOWN);
+        CHECK_STR(mode(&p, of_store[i])->evidence, STR("the traces were not asked"));
+        CHECK(mode(&p, of_server[i])->answer == FINDING_UNKNOWN);
+        CHECK_STR(mode(&p, of_server[i])->evidence, STR("a server tells it while it runs; none was asked"));
+    }
     plant_fini(&p);
 }
 
