@@ -282,7 +282,7 @@ void takt_profile_handle(struct api *a, struct net_request *rq) {
     if (!reply_unless_delivery(a, rq)) return;
     struct view *v = ingest_view(a->opts.ingest);
     ask_init(&k, v, &limits, rq->query);
-    if (world_read_store(&k, &world) == ERR_OK) {
+    if (world_read_store(&k, a->opts.delivery, &world) == ERR_OK) {
         world_read_server(a, &world);
         handle_with(a, rq, ASK_PROFILE, &world);
     } else {

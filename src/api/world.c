@@ -43,15 +43,15 @@ static enum err read_keys(struct ask *k, uint64_t now, struct world *out) {
     return ERR_OK;
 }
 
-static enum err read_store(struct ask *k, struct world *out) {
+static enum err read_store(struct ask *k, struct delivery *d, struct world *out) {
     uint64_t now = clock_unix_ns(k->limits->clock);
     struct impact_source src = { k->view, ask_bounds(k, 0, 0) };
     read_blocks(k->view, now, out);
     TRY(read_keys(k, now, out));
-    return sample_read(&k->arena, &src, (int64_t)now, out, &k->ctx);
+    return sample_read(&k->arena, d, &src, (int64_t)now, out, &k->ctx);
 }
-enum err world_read_store(struct ask *k, struct world *out) {
-    enum err e = read_store(k, out);
+enum err world_read_store(struct ask *k, struct delivery *d, struct world *out) {
+    enum err e = read_store(k, d, out);
     if (e != ERR_OK) *out = (struct world){ 0 };
     out->knows_store = e == ERR_OK;
     return e == ERR_NOMEM ? e : ERR_OK;
@@ -69,14 +69,12 @@ void world_read_server(struct api *a, struct world *out) {
     struct ingest_stats s;
     ingest_stats(a->opts.ingest, &s);
     out->knows_server = true;
-    out->partial =
-        (struct finding_share){ s.partial_traces_total, s.cut_traces_total - s.suspect_traces };
+    out->partial = (struct finding_share){ s.partial_traces_total, s.cut_traces_total - s.suspect_traces };
     for (unsigned i = 0; i < QUERY_BUCKETS; i++) {
         out->slow.n += a->query_buckets[i];
         if (i > QUERY_BUCKET_SLOW) out->slow.k += a->query_buckets[i];
     }
-    for (int i = API_OTLP_GRPC; i <= API_OTLP_HTTP; i++)
-        out->refused.k += refused_for_room(&a->receivers[i]);
+    for (int i = API_OTLP_GRPC; i <= API_OTLP_HTTP; i++) out->refused.k += refused_for_room(&a->receivers[i]);
     out->refused.n = s.requests_total + out->refused.k;
     out->dropped = s.dropped_spans_total;
     out->disk_full = s.disk_full;

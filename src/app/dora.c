@@ -26,7 +26,7 @@ static enum err answer_with_traces(const struct question *q, struct delivery *d,
     }
     struct view *v = ingest_view(r.ingest);
     ask_init(&k, v, &limits, STR(""));
-    enum err e = world_read_store(&k, &world);
+    enum err e = world_read_store(&k, d, &world);
     if (e == ERR_OK) e = delivery_ask(d, clock_real(), ASK_PROFILE, p, &world, w, ctx);
     ask_fini(&k);
     view_unref(v);

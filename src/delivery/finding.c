@@ -17,7 +17,7 @@ void finding_uses(struct finding *f, enum measure m) {
 }
 
 void finding_says(struct finding *f, struct arena *a, enum finding_answer answer, const char *fmt, ...) {
-    char text[512];
+    char text[1024];
     va_list args;
     va_start(args, fmt);
     int n = vsnprintf(text, sizeof text, fmt, args);

@@ -35,10 +35,15 @@ struct finding_facts {
         unknown_commits;           // rollouts whose commits are not known, of those that should have some
     struct finding_share untagged; // rollouts that tell neither version nor commit
     struct finding_share mixed;    // rollouts whose targets ended differently, of all
+    struct str held;               // the approved deploy that waited longest, by whom it was let go
+    struct finding_share unserved; // rollouts whose version no trace shows, of those with a last verdict
     struct finding_share approved_wait; // approved deploys that waited longer than they worked, of all
     struct finding_name silent;         // sources silent for longer than their habit; the most silent one
+    struct finding_name backwards;      // facts that end before they begin; the worst source
     struct finding_name skewed;         // events from the future by more than five minutes; the worst source
     struct finding_share by_person;     // incidents that a person detected, of those of which it is known
+    struct finding_share unseen;        // of those that a rollout caused
+    struct finding_share elsewhere;     // incidents laid to a rollout of another team, which nobody confirmed
     struct finding_share repeated;      // incidents of a service and title that came within 30 days before
     struct finding_share unlinked;      // incidents without a rollout that caused them
     struct finding_share
@@ -50,7 +55,7 @@ struct finding_facts {
     struct finding_name failed_time; // seconds in failed state: the worst service's, of all
     struct finding_name worst_service;    // failed rollouts of the service that most surely fails often
     struct finding_share blind;           // verdicts on impact that are "insufficient", of all
-    struct finding_share rollback_errors; // rollbacks that did not end well, of all
+    struct finding_share rollback_errors; // rollbacks that failed, were partial or mended nothing, of all
     struct finding_name storm; // teams with far more alerts than in a usual week, of those with earlier ones
     uint64_t rollouts, incidents, canaries, runs, services;
 };

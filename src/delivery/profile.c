@@ -12,6 +12,9 @@
 #define GAP_MOST 0.20
 #define REPEATED_MOST 0.05
 #define GROWTH 1.5
+#define UNSERVED_MOST 0.1
+#define ELSEWHERE_MOST 0.2
+#define EARLY_MOST 0.01
 #define WORSE 1.5 // a service against all together
 #define CONFIDENCE 0.95
 
@@ -135,6 +138,22 @@ static void judge(const struct finding_case *c, struct finding *f, enum measure 
     size_t len = say_measure(text, sizeof text, 0, m, r, target);
     finding_says(f, c->arena, holds(measure_judge(&r->value, r->small, target)), "%.*s", (int)len, text);
 }
+// One more sign of the same: yes when any shows it, no when none does and all are known.
+static void also(const struct finding_case *c, struct finding *f, const struct finding *sign) {
+    enum finding_answer a = f->answer, b = sign->answer;
+    enum finding_answer both = a == FINDING_YES || b == FINDING_YES ? FINDING_YES
+                               : a == FINDING_NO                    ? b
+                                                                    : FINDING_UNKNOWN;
+    for (unsigned i = 0; i < sign->n_figures; i++) finding_uses(f, sign->figures[i]);
+    finding_says(f, c->arena, both, "%.*s; %.*s", STR_ARG(f->evidence), STR_ARG(sign->evidence));
+}
+static void also_share(const struct finding_case *c, struct finding *f, struct finding_share s, double most,
+                       const char *what) {
+    struct finding sign = finding_begin(f->name, f->text, NULL);
+    judge_share(c, &sign, s, most, what);
+    also(c, f, &sign);
+}
+
 static void cannot_know(const struct finding_case *c, struct finding *f, const char *why) {
     finding_says(f, c->arena, FINDING_UNKNOWN, "%s", why);
 }
@@ -222,12 +241,7 @@ static struct finding detection_slow(const struct finding_case *c) {
     struct finding f = finding_begin("detection-slow", "Failures are detected late, or by people",
                                      "Instrument the routes that people report");
     judge(c, &f, MEASURE_DETECT_TIME, target_of(c, MEASURE_DETECT_TIME));
-    struct finding late = f;
-    judge_share(c, &f, c->facts->by_person, 0.5, "incidents that a person detected");
-    enum finding_answer both = late.answer == FINDING_YES || f.answer == FINDING_YES ? FINDING_YES
-                               : late.answer == FINDING_NO                           ? f.answer
-                                                                                     : FINDING_UNKNOWN;
-    finding_says(&f, c->arena, both, "%.*s; %.*s", STR_ARG(late.evidence), STR_ARG(f.evidence));
+    also_share(c, &f, c->facts->by_person, 0.5, "incidents that a person detected");
     return f;
 }
 static struct finding no_canary(const struct finding_case *c) {
@@ -495,6 +509,9 @@ void profile_ladder(const struct finding_case *c, struct profile_dimension out[s
 
 // --- failure modes -----------------------------------------------------------------------------------------
 
+static const char not_asked[] = "a server tells it while it runs; none was asked";
+static const char no_traces[] = "the traces were not asked";
+
 static struct finding mode_share(const struct finding_case *c, const char *name, const char *text,
                                  struct finding_share s, double most, const char *what) {
     struct finding f = finding_begin(name, text, NULL);
@@ -510,6 +527,111 @@ static struct finding mode_named(const struct finding_case *c, const char *name,
         finding_says(&f, c->arena, FINDING_NO, "none of %llu", (unsigned long long)n->share.n);
     else
         finding_says(&f, c->arena, FINDING_YES, "%.*s %s", STR_ARG(n->text), what);
+    return f;
+}
+
+// The tail is what people wait for; that it was as long before makes it no better.
+static struct finding pipeline_bottleneck(const struct finding_case *c) {
+    struct finding f = finding_begin("pipeline-bottleneck", "One run in ten waits longer than it runs", NULL);
+    const struct measure_result *r = now(c, MEASURE_QUEUE_RATIO), *b = &c->before[MEASURE_QUEUE_RATIO];
+    double most = target_or(c, MEASURE_QUEUE_RATIO, 1);
+    finding_uses(&f, MEASURE_QUEUE_RATIO);
+    if (!tells(r) || !r->p90.defined) {
+        cannot_know(c, &f, "too few runs tell how long they waited");
+        return f;
+    }
+    char was[64] = "nothing is known of the window before";
+    if (tells(b) && b->p90.defined)
+        (void)snprintf(was, sizeof was, "%.3g in the window before%s", b->p90.value,
+                       r->p90.value > b->p90.value ? ", rising" : "");
+    finding_says(&f, c->arena, holds(measure_judge(&r->p90, r->small, most)),
+                 "Queue time over run time p90 %.3g (%llu rows, may be %.3g to %.3g; at most %.3g); %s",
+                 r->p90.value, (unsigned long long)r->n, r->p90.bounded ? r->p90.lo : r->p90.value,
+                 r->p90.bounded ? r->p90.hi : r->p90.value, most, was);
+    return f;
+}
+
+static struct finding flag_drift(const struct finding_case *c) {
+    struct finding f = flags_stale(c), sign = finding_begin("", "", NULL);
+    const struct finding_name *d = &c->world->drift;
+    f.name = "flag-drift";
+    f.step = NULL;
+    if (!c->world->knows_store)
+        cannot_know(c, &sign, no_traces);
+    else if (d->share.n == 0)
+        cannot_know(c, &sign, "no flag was evaluated on two instances often enough in the last hour");
+    else
+        finding_says(&sign, c->arena, when(d->share.k > 0),
+                     "%llu of %llu flags differ between instances%s%.*s", (unsigned long long)d->share.k,
+                     (unsigned long long)d->share.n, d->share.k ? ": " : "", STR_ARG(d->text));
+    also(c, &f, &sign);
+    return f;
+}
+
+static struct finding compliance_hold(const struct finding_case *c) {
+    struct finding f = approvals_wait(c);
+    f.name = "compliance-hold";
+    f.step = NULL;
+    if (c->facts->held.len)
+        finding_says(&f, c->arena, f.answer, "%.*s; %.*s", STR_ARG(f.evidence), STR_ARG(c->facts->held));
+    return f;
+}
+
+static struct finding missing_deploy_data(const struct finding_case *c) {
+    struct finding f =
+        finding_begin("missing-deploy-data", "Deploys are not told, or not what they deploy", NULL);
+    struct finding sign = f;
+    const struct finding_name *u = &c->world->unreported;
+    judge_counted(c, &f, c->facts->unknown_commits, GAP_MOST, "rollouts whose commits are not known");
+    judge_counted(c, &sign, c->facts->unserved, UNSERVED_MOST, "rollouts whose version no trace shows");
+    also(c, &f, &sign);
+    if (!c->world->knows_store)
+        cannot_know(c, &sign, no_traces);
+    else if (u->share.n == 0)
+        cannot_know(c, &sign, "no service with rollouts tells its version in the last hour's spans");
+    else
+        finding_says(&sign, c->arena, when(u->share.k > 0),
+                     "%llu of %llu versions in the last hour's spans were never reported%s%.*s",
+                     (unsigned long long)u->share.k, (unsigned long long)u->share.n, u->share.k ? ": " : "",
+                     STR_ARG(u->text));
+    also(c, &f, &sign);
+    return f;
+}
+
+static struct finding misattributed_incident(const struct finding_case *c) {
+    struct finding f =
+        mode_share(c, "misattributed-incident", "Incidents are tied to no rollout, or another team's",
+                   c->facts->unlinked, 0.5, "incidents without a rollout that caused them");
+    also_share(c, &f, c->facts->elsewhere, ELSEWHERE_MOST,
+               "incidents with a cause, which is another team's rollout and was confirmed by nobody");
+    return f;
+}
+
+static struct finding blind_after_deploy(const struct finding_case *c) {
+    struct finding f =
+        mode_share(c, "blind-after-deploy", "What a deploy does is not seen in time, or by people",
+                   c->facts->blind, 0.5, "verdicts from traces that were insufficient");
+    also_share(c, &f, c->facts->unseen, 0.5, "incidents that a rollout caused and a person detected");
+    return f;
+}
+
+static struct finding time_skew(const struct finding_case *c) {
+    struct finding f = mode_named(c, "time-skew", "Clocks of sources are wrong", &c->facts->skewed,
+                                  "sends events from the future");
+    struct finding sign =
+        mode_named(c, f.name, f.text, &c->facts->backwards, "tells of ends before their beginnings");
+    const struct finding_name *e = &c->world->early;
+    also(c, &f, &sign);
+    if (!c->world->knows_store)
+        cannot_know(c, &sign, no_traces);
+    else {
+        char what[160];
+        (void)snprintf(what, sizeof what, "spans of %.*s start 10 ms and more before their parent",
+                       (int)(e->text.len < 80 ? e->text.len : 80), e->text.ptr ? e->text.ptr : "");
+        judge_share(c, &sign, e->share, EARLY_MOST,
+                    e->share.n ? what : "spans with their parents in the last hour");
+    }
+    also(c, &f, &sign);
     return f;
 }
 
@@ -549,9 +671,6 @@ static struct finding alert_storm(const struct finding_case *c) {
 #define NAMES_MOST 0.5
 #define BIAS 1.5
 #define SATURATION_MOST 0.9
-
-static const char not_asked[] = "a server tells it while it runs; none was asked";
-static const char no_traces[] = "the traces were not asked";
 
 static struct finding missing_spans(const struct finding_case *c) {
     struct finding f = finding_begin("missing-spans", "Spans of traces are missing", NULL);
@@ -619,8 +738,8 @@ static struct finding overload(const struct finding_case *c) {
         cannot_know(c, &f, not_asked);
         return f;
     }
-    judge_share(c, &f, w->refused, REFUSED_MOST,
-                "requests with spans found no room since this server started");
+    judge_counted(c, &f, w->refused, REFUSED_MOST,
+                  "requests with spans found no room since this server started");
     bool full = w->disk_full || w->dropped || w->saturation > SATURATION_MOST;
     finding_says(&f, c->arena, full ? FINDING_YES : f.answer,
                  "%.*s; %llu spans dropped; %.3g %% of what it can take (at most %.3g %%)%s",
@@ -658,30 +777,22 @@ static struct finding sampling_bias(const struct finding_case *c) {
 
 void profile_modes(const struct finding_case *c, struct finding out[static PROFILE_MODES]) {
     const struct finding_facts *k = c->facts;
-    out[0] = queue_long(c);
-    out[0].name = "pipeline-bottleneck";
-    out[1] = flaky_runs(c);
-    out[1].name = "flaky-tests";
+    out[0] = pipeline_bottleneck(c);
+    out[1] = finding_begin("flaky-tests", "Tests are flaky", NULL);
     judge(c, &out[1], MEASURE_FLAKY_TEST_RATE, target_or(c, MEASURE_FLAKY_TEST_RATE, FLAKY_MOST));
-    out[2] = mode_share(c, "rollback-failed", "Rollbacks fail or stay partial", k->rollback_errors, 0,
-                        "rollbacks that did not end well");
-    out[3] = flags_stale(c);
-    out[3].name = "flag-drift";
+    out[2] = mode_share(c, "rollback-failed", "Rollbacks fail, stay partial, or mend nothing",
+                        k->rollback_errors, 0, "rollbacks that did not end well, or after which it went on");
+    out[3] = flag_drift(c);
     out[4] = alert_storm(c);
-    out[5] = approvals_wait(c);
-    out[5].name = "compliance-hold";
-    out[6] = finding_begin("missing-deploy-data", "Deploys do not say what they deploy", NULL);
-    judge_counted(c, &out[6], k->unknown_commits, GAP_MOST, "rollouts whose commits are not known");
-    out[7] = mode_share(c, "misattributed-incident", "Incidents are tied to no rollout", k->unlinked, 0.5,
-                        "incidents without a rollout that caused them");
-    out[8] =
-        mode_named(c, "time-skew", "Clocks of sources are wrong", &k->skewed, "sends events from the future");
+    out[5] = compliance_hold(c);
+    out[6] = missing_deploy_data(c);
+    out[7] = misattributed_incident(c);
+    out[8] = time_skew(c);
     out[9] = mode_share(c, "partial-rollout", "Targets of one rollout end differently", k->mixed, 0,
                         "rollouts that ended differently on their targets");
     out[10] = mode_named(c, "data-gap", "A source has fallen silent", &k->silent,
                          "is silent for longer than ever before");
-    out[11] = mode_share(c, "blind-after-deploy", "Traffic does not tell whether a deploy did harm", k->blind,
-                         0.5, "verdicts from traces that were insufficient");
+    out[11] = blind_after_deploy(c);
     out[12] = canary_misrouted(c);
     out[13] = missing_spans(c);
     out[14] = index_explosion(c);

@@ -55,6 +55,7 @@ static void plant_good(struct plant *p) {
     };
     for (unsigned i = 0; i < sizeof good / sizeof *good; i++)
         p->now[good[i].m] = p->before[good[i].m] = value_of(good[i].v, 100);
+    p->now[MEASURE_QUEUE_RATIO].p90 = (struct estimate){ .defined = true, .value = 0.4 };
     struct finding_share none = { 0, 100 };
     p->facts = (struct finding_facts){
         .unknown_commits = none,
@@ -70,13 +71,17 @@ static void plant_good(struct plant *p) {
         .no_runbook = none,
         .blind = none,
         .rollback_errors = none,
+        .unserved = none,
+        .unseen = { 10, 100 },
+        .elsewhere = { 4, 100 },
         .rollouts = 100,
         .incidents = 100,
         .canaries = 50,
         .runs = 100,
         .services = 4,
     };
-    p->facts.silent.share = p->facts.storm.share = p->facts.skewed.share = p->facts.misrouted.share = none;
+    p->facts.backwards.share = p->facts.silent.share = p->facts.storm.share = p->facts.skewed.share =
+        p->facts.misrouted.share = none;
     p->facts.worst_service = (struct finding_name){ STR("cart"), { 1, 100 } };
     p->facts.failed_time = (struct finding_name){ STR("cart"), { 30, 100 } };
     p->world = (struct world){ .knows_store = true,
@@ -88,6 +93,7 @@ static void plant_good(struct plant *p) {
                                .keys = 80,
                                .names = { STR("cart"), { 40, 9000 } },
                                .early = { STR("cart"), { 0, 9000 } },
+                               .unreported = { STR(""), { 0, 9 } },
                                .drift = { STR(""), { 0, 3 } },
                                .kept_errors = { 50, 5000 },
                                .errors_before = 205,
@@ -359,6 +365,51 @@ static const struct finding *mode(struct plant *p, const char *name) {
         if (strcmp(m[i].name, name) == 0) return &m[i];
     CHECK(!"no such mode");
     return NULL;
+}
+
+// Those with several signs: any one shows it, and what was not asked is no sign that it is well.
+TEST(profile_modes_of_several_signs) {
+    static const struct finding_share much = { 90, 100 }, none = { 0, 100 };
+    struct plant p;
+    struct finding_facts *k = &p.facts;
+    struct world *w = &p.world;
+    plant_good(&p);
+    p.now[MEASURE_QUEUE_RATIO].p90.value = 3; // the median is what it was
+    p.before[MEASURE_QUEUE_RATIO].p90 = (struct estimate){ .defined = true, .value = 1.5 };
+    CHECK(mode(&p, "pipeline-bottleneck")->answer == FINDING_YES);
+    CHECK(memmem(mode(&p, "pipeline-bottleneck")->evidence.ptr, mode(&p, "pipeline-bottleneck")->evidence.len,
+                 "1.5 in the window before, rising", 32));
+    w->drift = (struct finding_name){ STR("dark gives p2 another share"), { 1, 3 } };
+    CHECK(mode(&p, "flag-drift")->answer == FINDING_YES);
+    w->drift.share.n = 0;
+    CHECK(mode(&p, "flag-drift")->answer == FINDING_UNKNOWN);
+    p.now[MEASURE_STALE_FLAG_RATE] = value_of(0.1, 100);
+    CHECK(mode(&p, "flag-drift")->answer == FINDING_YES);
+    k->held = STR("the longest: shop v2, 5 h, let go by ann");
+    k->approved_wait = much;
+    CHECK(mode(&p, "compliance-hold")->answer == FINDING_YES);
+    CHECK_STR(mode(&p, "compliance-hold")->evidence,
+              STR("90 of 100 approved deploys that waited longer than they worked (90 %; at most 50 %); the "
+                  "longest: shop v2, 5 h, let go by ann"));
+    k->unserved = much;
+    CHECK(mode(&p, "missing-deploy-data")->answer == FINDING_YES);
+    k->unserved = none;
+    CHECK(mode(&p, "missing-deploy-data")->answer == FINDING_NO);
+    w->unreported = (struct finding_name){ STR("shop 2.0"), { 1, 9 } };
+    CHECK(mode(&p, "missing-deploy-data")->answer == FINDING_YES);
+    k->elsewhere = much;
+    CHECK(mode(&p, "misattributed-incident")->answer == FINDING_YES);
+    k->unseen = much;
+    CHECK(mode(&p, "blind-after-deploy")->answer == FINDING_YES);
+    CHECK(mode(&p, "time-skew")->answer == FINDING_NO);
+    k->backwards = (struct finding_name){ STR("gitlab"), { 1, 100 } };
+    CHECK(mode(&p, "time-skew")->answer == FINDING_YES);
+    k->backwards.share.k = 0;
+    w->early = (struct finding_name){ STR("cart"), { 400, 9000 } };
+    CHECK(mode(&p, "time-skew")->answer == FINDING_YES);
+    w->knows_store = false;
+    CHECK(mode(&p, "time-skew")->answer == FINDING_UNKNOWN);
+    plant_fini(&p);
 }
 
 // Each by its own sign; without the traces, or a server, it is said that these were not asked.

@@ -42,6 +42,7 @@ static enum err prepared(const struct situation *s, const char *sql, struct db_r
     TRY(db_prepare(s->db, sql, r));
     db_bind_i64(*r, 1, s->ask->from);
     db_bind_i64(*r, 2, s->ask->to);
+    if (db_values(*r) == 2) return ERR_OK; // whatever it is of
     db_bind_text(*r, 3, s->ask->scope.environment.len ? s->ask->scope.environment : STR(""));
     db_bind_i64(*r, 4, s->ask->now);
     scope_bind(*r, &s->ask->scope);
@@ -118,11 +119,25 @@ static enum err read_others(struct situation *s) {
 
 // --- rollouts ----------------------------------------------------------------------------------------------
 
+// An hour after the rollback an incident that the bad rollout caused went on, or the version that came back
+// was worse itself.
+#define STILL_BAD \
+    "EXISTS (SELECT 1 FROM link l JOIN incident_times t ON t.key = l.incident WHERE l.rollout = " \
+    "rollout.undoes " \
+    "AND l.decides AND finished_at + 3600000000000 < ifnull(t.recovered_at, ?4)) OR EXISTS (SELECT 1 FROM " \
+    "impact i WHERE i.key = printf('%016x', rollout.id) AND i.verdict = 'confirmed')"
 static const char rollout_shares[] =
     "SELECT sum(" COUNTED " AND commits_state = 'unknown'), sum(" COUNTED " AND commits_state <> 'baseline'),"
     " sum(version IS NULL AND digest IS NULL AND sha IS NULL), count(*),"
     " sum(done_targets > 0 AND done_targets < targets), count(*),"
-    " sum(kind = 'rollback' AND state IN ('failed', 'cancelled')), sum(kind = 'rollback')" ROLLOUTS;
+    " sum(kind = 'rollback' AND (state IN ('failed', 'cancelled') OR done_targets > 0 AND done_targets < "
+    "targets"
+    " OR " STILL_BAD ")), sum(kind = 'rollback')" ROLLOUTS;
+// Rollouts with a last verdict, of services whose spans tell versions.
+static const char unserved[] =
+    "SELECT sum(ifnull(i.version, '') = ''), count(*) FROM (SELECT id" ROLLOUTS
+    " AND state = 'success') r JOIN impact i ON i.key = printf('%016x', r.id) WHERE i.final AND "
+    "ifnull(i.baseline, '') <> ''";
 // Approved deploys of the window: how long they waited for their start, and then worked.
 #define APPROVED \
     " FROM (SELECT service, version, actor, started_at - queued_at AS waited," \
@@ -132,6 +147,9 @@ static const char rollout_shares[] =
     "ended_at) >= ?1 AND coalesce(succeeded_at, ended_at) < ?2 AND " AMONG_ROLLOUTS( \
         "deploy") " AND " SCOPE_SERVICES ")"
 static const char approved_wait[] = "SELECT sum(waited > worked), count(*)" APPROVED;
+static const char longest_held[] =
+    "SELECT printf('the longest: %s, %.3g h%s', service || ifnull(' ' || version, ''), waited / 3.6e12, "
+    "ifnull(', let go by ' || actor, '')), 1, 1" APPROVED " ORDER BY waited DESC, service, version LIMIT 1";
 // Of the time in failed state in the window, how much is the worst service's.
 static const char failed_time[] =
     "SELECT service, sum(t) / 1000000000, sum(sum(t)) OVER () / 1000000000 FROM (SELECT service,"
@@ -169,6 +187,10 @@ static enum err read_rollouts(const struct situation *s, struct finding_facts *f
                                            &f->rollback_errors }));
     f->rollouts = f->untagged.n;
     TRY(shares(s, approved_wait, 1, (struct finding_share *[]){ &f->approved_wait }));
+    TRY(shares(s, unserved, 1, (struct finding_share *[]){ &f->unserved }));
+    struct finding_name held = { STR(""), { 0, 0 } };
+    TRY(named(s, longest_held, &held));
+    f->held = held.text;
     TRY(named(s, failed_time, &f->failed_time));
     TRY(count(s, "SELECT count(DISTINCT service)" ROLLOUTS, &f->services));
     return read_worst(s, &f->worst_service);
@@ -184,12 +206,18 @@ static const char incident_shares[] =
     "i.began_at - "
     "30 * " DAY ")), count(*),"
     " sum(NOT linked), count(*),"
-    " sum(recovered_at IS NOT NULL AND acknowledged_at IS NULL AND NOT linked), sum(recovered_at IS NOT NULL)"
+    " sum(recovered_at IS NOT NULL AND acknowledged_at IS NULL AND NOT linked), sum(recovered_at IS NOT "
+    "NULL),"
+    " sum(linked AND detector = 'person'), sum(linked AND detector IS NOT NULL), sum(elsewhere), sum(linked)"
     " FROM (SELECT key, service, began_at, acknowledged_at, recovered_at,"
     " (SELECT title FROM incident n WHERE n.key = incident_times.key) AS title,"
     " (SELECT detected_by FROM incident n WHERE n.key = incident_times.key) AS detector,"
-    " EXISTS (SELECT 1 FROM link WHERE link.incident = incident_times.key AND decides) AS linked" INCIDENTS
-    ") i";
+    " EXISTS (SELECT 1 FROM link WHERE link.incident = incident_times.key AND decides) AS linked,"
+    " EXISTS (SELECT 1 FROM link l JOIN rollout b ON b.id = l.rollout JOIN catalogue theirs ON "
+    "theirs.service = "
+    "b.service JOIN catalogue ours ON ours.service = incident_times.service WHERE l.incident = "
+    "incident_times.key AND l.decides AND NOT l.confirmed AND theirs.team <> ours.team) AS "
+    "elsewhere" INCIDENTS ") i";
 // Far more than usual: so many, and so many times the mean of the four weeks before, rounded up.
 enum { STORM_ALERTS = 10, STORM_TIMES = 4 };
 
@@ -213,8 +241,9 @@ static enum err see_team(void *ctx, const struct alert_team *t) {
 }
 
 static enum err read_incidents(const struct situation *s, struct finding_facts *f) {
-    TRY(shares(s, incident_shares, 4,
-               (struct finding_share *[]){ &f->by_person, &f->repeated, &f->unlinked, &f->unanswered }));
+    TRY(shares(s, incident_shares, 6,
+               (struct finding_share *[]){ &f->by_person, &f->repeated, &f->unlinked, &f->unanswered,
+                                           &f->unseen, &f->elsewhere }));
     f->incidents = f->repeated.n;
     struct storm storm = { s->arena, &f->storm };
     return alerts_each(s->db, &s->ask->scope, s->ask->to < s->ask->now ? s->ask->to : s->ask->now, see_team,
@@ -279,6 +308,42 @@ static const char skewed_source[] =
     "- ?5 AND " FROM_OTHERS
     " GROUP BY source ORDER BY 1.0 * sum(time > received_at + 300000000000) / count(*) DESC, 1 LIMIT 1";
 
+// Of the window, wherever they are of. By whose key it is: that begins with the source.
+#define WRONG(table, first, last) \
+    "SELECT key, " first " > " last " + 300000000000 AS wrong FROM " table " WHERE " first \
+    " NOTNULL AND " last " >= ?1 AND " last " < ?2"
+static const char backwards[] =
+    "SELECT source, k, n FROM (SELECT substr(key, 1, instr(key || ':', ':') - 1) AS source, sum(wrong) AS k, "
+    "count(*) AS n FROM (" WRONG(
+        "deploy", "coalesce(started_at, queued_at)",
+        "coalesce(succeeded_at, ended_at)") " UNION ALL " WRONG("run", "coalesce(started_at, queued_at)",
+                                                                "ended_at") " UNION ALL " WRONG("incident",
+                                                                                                "coalesce("
+                                                                                                "started_at, "
+                                                                                                "detected_"
+                                                                                                "at)",
+                                                                                                "coalesce("
+                                                                                                "mitigated_"
+                                                                                                "at, "
+                                                                                                "resolved_"
+                                                                                                "at)") ") "
+                                                                                                       "GROUP"
+                                                                                                       " BY "
+                                                                                                       "sourc"
+                                                                                                       "e) "
+                                                                                                       "ORDER"
+                                                                                                       " BY "
+                                                                                                       "1.0 "
+                                                                                                       "* k "
+                                                                                                       "/ n "
+                                                                                                       "DESC,"
+                                                                                                       " n "
+                                                                                                       "DESC,"
+                                                                                                       " sour"
+                                                                                                       "ce "
+                                                                                                       "LIMIT"
+                                                                                                       " 1";
+
 static enum err read_source(const struct situation *s, const char *sql, bool with_now,
                             struct finding_name *out) {
     struct db_row *r;
@@ -306,6 +371,7 @@ enum err situation_read(struct db *d, struct arena *a, const struct situation_as
     TRY(read_canaries(&s, out));
     TRY(shares(&s, unowned, 1, (struct finding_share *[]){ &out->unowned }));
     TRY(shares(&s, no_runbook, 1, (struct finding_share *[]){ &out->no_runbook }));
+    TRY(named(&s, backwards, &out->backwards));
     TRY(read_source(&s, silent_source, true, &out->silent));
     return read_source(&s, skewed_source, false, &out->skewed);
 }

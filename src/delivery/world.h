@@ -14,12 +14,13 @@ struct world {
     // level, since a merge packs tighter.
     uint64_t day_spans;
     double day_bytes, usual_bytes;
-    uint64_t sampled;            // spans of the last hour that were looked at, the newest
-    bool knows_keys;             // names of attributes in the last hour, at most WORLD_KEYS_MOST + 1
+    uint64_t sampled; // spans of the last hour that were looked at, the newest
+    bool knows_keys;  // names of attributes in the last hour, at most WORLD_KEYS_MOST + 1
     uint64_t keys;
-    struct finding_name names;   // distinct ones, of the spans of the service that most surely has too many
-    struct finding_name early;   // spans that start before their parent; the worst service
-    struct finding_name drift;   // flags whose variants differ between instances; one of them
+    struct finding_name names; // distinct ones, of the spans of the service that most surely has too many
+    struct finding_name early; // spans that start before their parent; the worst service
+    struct finding_name unreported; // versions that spans tell and no rollout does, of services with rollouts
+    struct finding_name drift;      // flags whose variants differ between instances; one of them
     // Spans that say what sampling left out: those in error, of all; and the same as they were before it.
     struct finding_share kept_errors;
     double errors_before, all_before;

@@ -9,7 +9,12 @@
 #define DRIFT_SHARE 0.2 // of the evaluations: so much more or less than the other instances
 #define DRIFT_P 1e-4    // by chance, of all instances of a flag together
 enum { SERVICES_MAX = 256, FLAGS_MAX = 64, VARIANTS_MAX = 8, INSTANCES_MAX = 64 };
-enum { EVALUATIONS_MIN = 20, NAMES_MIN = 200 }; // of an instance; spans of a service whose names are counted
+enum {
+    EVALUATIONS_MIN = 20,
+    NAMES_MIN = 200,
+    TOLD_MAX = 256,
+    REPORTED_MAX = 200
+}; // of an instance; spans of a service whose names are counted
 
 static const char *const fields[] = {
     "span:id",
@@ -24,6 +29,7 @@ static const char *const fields[] = {
     "span.feature_flag.result.variant",
     "event.feature_flag.key",
     "event.feature_flag.result.variant",
+    "resource.service.version",
 };
 enum {
     F_ID,
@@ -38,6 +44,7 @@ enum {
     F_VARIANT,
     F_EVENT_FLAG,
     F_EVENT_VARIANT,
+    F_VERSION,
     F_COUNT
 };
 
@@ -55,6 +62,11 @@ struct flag {
     uint32_t n_variants, n_instances;
     uint64_t of[INSTANCES_MAX][VARIANTS_MAX];
 };
+struct version { // that spans tell
+    uint32_t service;
+    struct str name;
+    uint64_t spans;
+};
 struct sample {
     struct arena *a;
     struct world *out;
@@ -66,6 +78,8 @@ struct sample {
     uint32_t n, n_names;
     struct flag *flags;
     uint32_t n_flags;
+    struct version versions[TOLD_MAX]; // further ones are not looked for
+    uint32_t n_versions;
 };
 
 static uint32_t number_in(struct arena *a, struct str *list, uint32_t *n, uint32_t most, struct str s) {
@@ -138,6 +152,18 @@ static void take_flag(struct sample *s, struct str key, struct str variant, stru
     if (i < INSTANCES_MAX && v < VARIANTS_MAX) f->of[i][v]++;
 }
 
+static void take_version(struct sample *s, uint32_t service, struct str name) {
+    struct version *v = NULL;
+    for (uint32_t i = 0; i < s->n_versions && !v; i++)
+        if (s->versions[i].service == service && str_eq(s->versions[i].name, name)) v = &s->versions[i];
+    if (!v && (!name.len || s->n_versions == TOLD_MAX)) return;
+    if (!v) {
+        v = &s->versions[s->n_versions++];
+        *v = (struct version){ service, str_dup(s->a, name), 0 };
+    }
+    v->spans++;
+}
+
 static enum err take(void *ctx, const struct visit_span *x) {
     struct sample *s = ctx;
     const struct value *v = x->values;
@@ -153,6 +179,7 @@ static enum err take(void *ctx, const struct visit_span *x) {
     TRY(map_put(&s->by_id, span->hash, s->n, span_hash, s));
     s->n++;
     TRY(take_name(s, &s->services[service], scan_text(&v[F_NAME])));
+    take_version(s, service, scan_text(&v[F_VERSION]));
     take_weight(s->out, sampling_weight(scan_text(&v[F_TRACE_STATE])), scan_is_error(&v[F_STATUS]));
     take_flag(s, scan_text(&v[F_FLAG]), scan_text(&v[F_VARIANT]), instance);
     take_flag(s, scan_text(&v[F_EVENT_FLAG]), scan_text(&v[F_EVENT_VARIANT]), instance);
@@ -164,7 +191,8 @@ static enum err take(void *ctx, const struct visit_span *x) {
 static void pair_up(struct sample *s) {
     for (uint32_t i = 0; i < s->n; i++) {
         const struct span *child = &s->spans[i];
-        uint32_t at = child->parent ? map_get(&s->by_id, child->parent, span_eq, s, &child->parent) : MAP_NONE;
+        uint32_t at =
+            child->parent ? map_get(&s->by_id, child->parent, span_eq, s, &child->parent) : MAP_NONE;
         if (at == MAP_NONE) continue;
         s->services[child->service].pairs++;
         s->services[child->service].early += child->start + SAMPLE_EARLY_NS < s->spans[at].start;
@@ -229,12 +257,53 @@ static void conclude(struct sample *s) {
     pair_up(s);
     for (uint32_t i = 0; i < s->n_services; i++) {
         const struct service *x = &s->services[i];
-        if (x->spans >= NAMES_MIN)
-            note_worst(&s->out->names, &least_names, x->name, x->names, x->spans);
+        if (x->spans >= NAMES_MIN) note_worst(&s->out->names, &least_names, x->name, x->names, x->spans);
         note_worst(&s->out->early, &least_early, x->name, x->early, x->pairs);
     }
     judge_flags(s);
     s->out->sampled = s->n;
+}
+
+// --- against what was reported -----------------------------------------------------------------------------
+
+// Of the last rollouts of a service; *any: it has some.
+static enum err is_reported(struct db *db, struct str service, struct str version, bool *any, bool *out) {
+    struct db_row *r;
+    *any = *out = false;
+    TRY(db_prepare(db,
+                   "SELECT version, sha, digest FROM rollout WHERE service = ?1 AND change_kind = 'service' "
+                   "ORDER BY coalesce(finished_at, started_at) DESC LIMIT ?2",
+                   &r));
+    db_bind_text(r, 1, service);
+    db_bind_i64(r, 2, REPORTED_MAX);
+    for (bool row; !*out;) {
+        TRY(db_step(r, &row));
+        if (!row) return ERR_OK;
+        *any = true;
+        for (int i = 0; i < 3; i++) *out |= impact_same_version(db_text(r, i), version);
+    }
+    db_reset(r);
+    return ERR_OK;
+}
+static enum err judge_versions(struct sample *s, struct db *db) {
+    struct finding_name *u = &s->out->unreported;
+    for (uint32_t i = 0; i < s->n_versions; i++) {
+        const struct version *v = &s->versions[i];
+        struct str service = s->services[v->service].name;
+        bool any, reported;
+        TRY(is_reported(db, service, v->name, &any, &reported));
+        u->share.n += any;
+        if (!any || reported || u->share.k++) continue;
+        u->text = str_fmt(s->a, "%.*s %.*s", STR_ARG(service), STR_ARG(v->name));
+    }
+    return ERR_OK;
+}
+static enum err read_reported(struct sample *s, struct delivery *d) {
+    struct db *db;
+    TRY(delivery_reader(d, &db));
+    enum err e = judge_versions(s, db);
+    delivery_reader_done(d, db);
+    return e;
 }
 
 static enum err read_spans(struct sample *s, const struct impact_source *src, int64_t now,
@@ -251,8 +320,8 @@ static enum err read_spans(struct sample *s, const struct impact_source *src, in
     return e == ERR_EXISTS && s->n == SAMPLE_SPANS_MAX ? ERR_OK : e;
 }
 
-enum err sample_read(struct arena *a, const struct impact_source *src, int64_t now, struct world *out,
-                     struct err_ctx *ctx) {
+enum err sample_read(struct arena *a, struct delivery *d, const struct impact_source *src, int64_t now,
+                     struct world *out, struct err_ctx *ctx) {
     struct sample *s = ARENA_NEW(a, struct sample);
     if (!s) return ERR_NOMEM;
     *s = (struct sample){ .a = a,
@@ -266,6 +335,7 @@ enum err sample_read(struct arena *a, const struct impact_source *src, int64_t n
     map_init(&s->names, SAMPLE_SPANS_MAX);
     enum err e = read_spans(s, src, now, ctx);
     if (e == ERR_OK) conclude(s);
+    if (e == ERR_OK) e = read_reported(s, d);
     map_fini(&s->by_id);
     map_fini(&s->names);
     return e == ERR_OK && a->failed ? ERR_NOMEM : e;

@@ -4,12 +4,14 @@
 // errors that sampling keeps more often than others. One reading; the same view gives the same. thread: any.
 #pragma once
 
+#include "delivery/delivery.h"
 #include "delivery/world.h"
 #include "impact/scan.h"
 
 enum { SAMPLE_SPANS_MAX = 20000 };
 #define SAMPLE_EARLY_NS (10 * 1000000ll) // earlier than its parent: more than clocks that are kept differ
 
-// Fills in what world.h has of a sample. Names lie in the arena. Errors as visit_run's.
-NODISCARD enum err sample_read(struct arena *a, const struct impact_source *src, int64_t now,
-                               struct world *out, struct err_ctx *ctx);
+// Fills in what world.h has of a sample; d tells which versions were reported. Names lie in the arena. Errors
+// as visit_run's.
+NODISCARD enum err sample_read(struct arena *a, struct delivery *d, const struct impact_source *src,
+                               int64_t now, struct world *out, struct err_ctx *ctx);

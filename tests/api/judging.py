@@ -187,6 +187,68 @@ def alert_storms_are_of_a_team():
         assert storm(service="search")[0] == "no", storm(service="search")
 
 
+def text(key, value):
+    return {"key": key, "value": {"stringValue": value}}
+
+
+def modes_that_traces_show():
+    """Failure modes of which the events say nothing: each from spans that show it, straight from a directory too."""
+    now = int(time.time())
+
+    def post(server, spans, service, *resource):
+        body = request(*[span(startTimeUnixNano=now * 10**9, endTimeUnixNano=now * 10**9 + 10**6, **s) for s in spans], service=service)
+        body["resourceSpans"][0]["resource"]["attributes"].extend(resource)
+        assert server.post_traces(otlp.encode(body))[0] == 200
+
+    with Server() as server:
+        def modes():
+            return {f["name"]: (f["answer"], f["evidence"]) for f in ask(server, "profile", "Profile", window="30d")["modes"]}
+
+        first = modes()
+        assert len(first) == 19 and {a for a, _ in first.values()} == {"cannot know"}, first
+        send(server, list(history(now)))
+        post(server, [{"name": f"get user {i}"} for i in range(300)], "ids")
+        assert modes()["index-explosion"][0] == "yes", modes()["index-explosion"]
+        assert "ids has 300 names of 300 spans" in modes()["index-explosion"][1], modes()["index-explosion"]
+        assert "none" in modes()["time-skew"][1] and modes()["time-skew"][0] == "cannot know", modes()["time-skew"]
+        for early, want in ((0, "no"), (10**9, "yes")):
+            for _ in range(400):
+                trace, parent = new_id(16), new_id(8)
+                at = now * 10**9
+                body = request(span(trace, spanId=parent, startTimeUnixNano=at, endTimeUnixNano=at + 10**7),
+                               span(trace, parentSpanId=parent, startTimeUnixNano=at - early, endTimeUnixNano=at), service="clock")
+                server.post_traces(otlp.encode(body))
+            assert modes()["time-skew"][0] == want, modes()["time-skew"]
+        assert "400 of 800 spans of clock start 10 ms and more before their parent" in modes()["time-skew"][1], modes()["time-skew"]
+        send(server, [event("run", now - HOUR, id="ci:back", repo="shop", name="ci", state="done", result="success",
+                            started_at=now - HOUR, ended_at=now - 2 * HOUR)])
+        assert "takt tells of ends before their beginnings" in modes()["time-skew"][1], modes()["time-skew"]
+        post(server, [{}], "shop", text("service.version", "v98"))
+        assert "0 of 1 versions" in modes()["missing-deploy-data"][1], modes()["missing-deploy-data"]
+        post(server, [{}], "shop", text("service.version", "9.9"))
+        post(server, [{}], "unknown", text("service.version", "9.9"))  # none of its versions was ever reported: it may not be ours
+        assert modes()["missing-deploy-data"][0] == "yes", modes()["missing-deploy-data"]
+        assert "1 of 2 versions in the last hour's spans were never reported: shop 9.9" in modes()["missing-deploy-data"][1]
+        for pod, variant in (("a", "on"), ("b", "off")):
+            post(server, [{"attributes": [text("feature_flag.key", "dark"), text("feature_flag.result.variant", variant)]}] * 40,
+                 "shop", text("k8s.pod.name", pod))
+        assert modes()["flag-drift"][0] == "yes" and "1 of 1 flags differ between instances: dark" in modes()["flag-drift"][1], modes()
+        for n, state, status in ((100, "ot=th:0", 2), (100, "ot=th:f", 1)):
+            post(server, [{"traceState": state, "status": {"code": status}}] * n, "sampled")
+        assert modes()["sampling-bias"][0] == "yes", modes()["sampling-bias"]
+        assert "100 of 200 sampled spans are in error (50 %), of all that were there 5.88 %" in modes()["sampling-bias"][1]
+        assert modes()["overload"][0] == "no", modes()["overload"]
+        was, again, counted = modes(), modes(), ("missing-spans", "slow-queries", "overload")  # by the server, all the time
+        assert all(was[name] == again[name] for name in was if name not in counted), (was, again)
+        server.stop()
+        code, out, err = takt("profile", "--data", server.data, "--window", "30d", "--json")
+        found = {f["name"]: (f["answer"], f["evidence"]) for f in json.loads(out)["modes"]}
+        for name in counted:
+            assert found[name] == ("cannot know", "a server tells it while it runs; none was asked"), found[name]
+        for name in ("index-explosion", "time-skew", "missing-deploy-data", "flag-drift", "sampling-bias"):
+            assert found[name] == was[name], (found[name], was[name])
+
+
 def readiness():
     now = int(time.time())
     with Server() as server:
@@ -255,5 +317,6 @@ def incidents():
 
 
 def cases(tap):
-    for case in (profile_and_report, every_printed_figure_opens, only_production_is_judged, alert_storms_are_of_a_team, readiness, incidents):
+    for case in (profile_and_report, every_printed_figure_opens, only_production_is_judged, alert_storms_are_of_a_team, modes_that_traces_show, readiness,
+                 incidents):
         tap.case(case.__name__, case)
