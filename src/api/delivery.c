@@ -112,6 +112,15 @@ static enum err take_flag_age(const struct params *p, struct delivery *d, struct
     return ERR_OK;
 }
 
+// Of the server, unless it is told; 0: any.
+static enum err take_severity(const struct params *p, struct delivery *d, struct answer_ask *ask,
+                              struct err_ctx *ctx) {
+    uint64_t severity = delivery_failure_severity(d);
+    TRY(params_number(p, STR("severity"), FAILURE_SEVERITY_MAX, &severity, ctx));
+    ask->failure_severity = (unsigned)severity;
+    return ERR_OK;
+}
+
 static enum err take_ask(const struct params *p, struct clock *clock, struct answer_ask *ask,
                          struct err_ctx *ctx) {
     uint64_t tier = 0;
@@ -228,6 +237,7 @@ enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_que
         return answer_history(d, params_get(p, STR("repository")), params_get(p, STR("after")), w, ctx);
     TRY(take_ask(p, clock, &ask, ctx));
     TRY(take_flag_age(p, d, &ask, ctx));
+    TRY(take_severity(p, d, &ask, ctx));
     if (what == ASK_TREND) return ask_trend(d, &ask, p, w, ctx);
     if (what == ASK_PROFILE) return answer_profile(d, &ask, world, w, ctx);
     if (what == ASK_INCIDENTS) return answer_incidents(d, &ask, w, ctx);

@@ -3,7 +3,7 @@
 
 #define WHOSE "service environment team product tier"
 #define WHEN "from to window calendar zone"
-#define HOW "change clock rollbacks redeploys flag_age"
+#define HOW "change clock rollbacks redeploys flag_age severity"
 
 static const struct known {
     const char *path, *names; // names: with a blank between them

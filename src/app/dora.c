@@ -398,6 +398,7 @@ static const struct question_flag flags_of_scope[] = {
     { "--zone", "zone", false },
     { "--set", "set", false },
     { "--flag-age", "flag_age", false },
+    { "--severity", "severity", false },
     { "--limit", "limit", false },
     { "--with-rollbacks", "rollbacks", true },
     { "--with-redeploys", "redeploys", true },

@@ -111,6 +111,8 @@ const struct command commands[] = {
       "  --levels YEAR        the levels of a report: 2019, 2021, 2023, 2024\n"
       "  --change K           another kind of change: config, schema, infrastructure, edge\n"
       "  --flag-age D         how long a flag may stay unchanged: 30d (as the server has it, else 90d)\n"
+      "  --severity N         rollouts failed by incidents of severity N and worse (as the server has it, "
+      "else any)\n"
       "  --with-rollbacks, --with-redeploys   count these as deployments too\n" WHERE_HELP,
       run_dora, true },
     { "deploys", "[flags]", "Rollouts, the newest first.",

@@ -205,6 +205,7 @@ static enum err open_ingest(struct server *s, struct err_ctx *ctx) {
 // Damaged facts keep nobody from sending traces: all that needs them is answered 503 until they are whole.
 static enum err open_facts(struct server *s, struct err_ctx *ctx) {
     struct delivery_opts o = { .dir = s->config.data_dir.ptr,
+                               .failure_severity = (unsigned)s->config.delivery_failure_severity,
                                .flag_days = (unsigned)(s->config.delivery_flag_age / DAY_NS) };
     enum err e = delivery_open(&o, &s->delivery, &s->delivery_closed);
     if (e == ERR_CORRUPT) {

@@ -15,11 +15,12 @@ struct answer_ask {
     int64_t from, to, now; // [from, to)
     enum measure_clock clock;
     bool with_rollbacks, with_redeploys;
-    unsigned flag_days; // 0: MEASURE_FLAG_DAYS
-    unsigned year;      // of the levels; 0: none
-    uint64_t limit;     // of rows; 0: ANSWER_ROWS_MAX
-    enum period period; // from and to are edges of periods of a calendar; PERIOD_NONE: of none
-    struct zone zone;   // of dates and periods
+    unsigned failure_severity; // of incidents by which rollouts failed: this and worse; 0: any
+    unsigned flag_days;        // 0: MEASURE_FLAG_DAYS
+    unsigned year;             // of the levels; 0: none
+    uint64_t limit;            // of rows; 0: ANSWER_ROWS_MAX
+    enum period period;        // from and to are edges of periods of a calendar; PERIOD_NONE: of none
+    struct zone zone;          // of dates and periods
 };
 
 // All measures of a scope and window, each with the id that opens it.

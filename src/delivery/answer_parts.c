@@ -105,6 +105,7 @@ struct figure_id answer_figure(const struct answer_ask *ask, enum measure m, int
                                .clock = ask->clock,
                                .with_rollbacks = ask->with_rollbacks,
                                .with_redeploys = ask->with_redeploys,
+                               .failure_severity = ask->failure_severity,
                                .flag_days = ask->flag_days == MEASURE_FLAG_DAYS ? 0 : ask->flag_days,
                                .as_of = as_of,
                                .at = as_of ? ask->now : 0,

@@ -40,7 +40,8 @@ static enum err read_targets(struct judging *j) {
 static enum err judging_read(struct judging *j) {
     struct answer_ask before = window_before(j->ask);
     uint32_t n_before;
-    struct situation_ask s = { j->ask->scope, j->ask->from, j->ask->to, j->ask->now };
+    struct situation_ask s = { j->ask->scope, j->ask->from, j->ask->to, j->ask->now,
+                               j->ask->failure_severity };
     TRY(db_number(j->db, "SELECT max(id) FROM event", &j->as_of));
     TRY(answer_results(j->db, &j->arena, j->ask, j->now, &j->n_series));
     TRY(answer_results(j->db, &j->arena, &before, j->before, &n_before));
@@ -149,8 +150,8 @@ static void put_measure(struct judging *j, enum measure m, struct json_writer *w
 
 enum { REPORT_FAILED_MAX = 20 };
 static const char failed_rollouts[] =
-    "SELECT " ANSWER_ROLLOUT_COLUMNS
-    " FROM rollout WHERE failure IS NOT NULL AND finished_at >= ?1 AND finished_at < ?2"
+    "SELECT " ANSWER_ROLLOUT_COLUMNS " FROM rollout WHERE failure IS NOT NULL AND (?5 = 0 OR severity <= ?5) "
+                                     "AND finished_at >= ?1 AND finished_at < ?2"
     " AND ((?3 = '' AND production) OR environment = ?3) AND " SCOPE_SERVICES
     " ORDER BY finished_at DESC, id LIMIT ?4";
 
@@ -162,6 +163,7 @@ static enum err put_failed(struct judging *j, struct json_writer *w) {
     db_bind_i64(r, 2, j->ask->to);
     db_bind_text(r, 3, j->ask->scope.environment.len ? j->ask->scope.environment : STR(""));
     db_bind_i64(r, 4, REPORT_FAILED_MAX);
+    db_bind_i64(r, 5, j->ask->failure_severity);
     return answer_put_rows(w, "failed", r, answer_rollout_columns, NULL, NULL);
 }
 
@@ -297,6 +299,7 @@ static enum err checked_answer(struct delivery *d, struct str about, int64_t now
                                   .from = now - CHECK_WINDOW_NS,
                                   .to = now,
                                   .now = now,
+                                  .failure_severity = delivery_failure_severity(d),
                                   .flag_days = delivery_flag_days(d) };
     c->judging.ask = &c->ask;
     arena_init(&c->judging.arena, ANSWER_MEMORY_MAX, NULL);

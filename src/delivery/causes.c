@@ -39,7 +39,8 @@ static enum err read_list(struct reading *s, const char *sql, enum err (*add)(vo
 static const char incidents[] =
     "SELECT t.key, t.caused_by, t.began_at, t.recovered_at, NOT (ifnull(t.service, '') = ?1 AND "
     "(t.environment "
-    "= ?2 OR (t.environment = '' AND ?3))), n.rollout, n.evidence FROM incident_times t LEFT JOIN near n ON "
+    "= ?2 OR (t.environment = '' AND ?3))), n.rollout, n.evidence, (SELECT severity FROM incident i WHERE "
+    "i.key = t.key) FROM incident_times t LEFT JOIN near n ON "
     "n.incident = t.key AND n.service = ?1 AND n.environment = ?2 WHERE t.key IN (SELECT key FROM incident "
     "WHERE "
     "service = ?1 AND (ifnull(environment, '') = ?2 OR (ifnull(environment, '') = '' AND ?3)) UNION SELECT "
@@ -56,6 +57,9 @@ static enum err add_incident(void *ctx, struct db_row *r) {
                             .elsewhere = db_i64(r, 4) != 0,
                             .near = (uint64_t)db_i64(r, 5),
                             .says = text(ctx, r, 6) };
+    int64_t severity = db_i64(r, 7);
+    if (severity > 0)
+        i->severity = severity < FAILURE_SEVERITY_MAX ? (uint32_t)severity : FAILURE_SEVERITY_MAX;
     return ERR_OK;
 }
 

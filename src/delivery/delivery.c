@@ -15,7 +15,7 @@ enum { READERS_KEPT = 8, SETTLE_STEP = 64, REPROCESS_STEP = 5000, REMAKE_CACHE_M
 
 struct delivery {
     char path[4096];
-    unsigned flag_days;
+    unsigned flag_days, failure_severity;
     struct writer *writer; // NULL: read only
     struct db *copy;       // read only: in memory when something was stale, else the file
     struct mutex lock;
@@ -95,6 +95,7 @@ enum err delivery_open(const struct delivery_opts *o, struct delivery **out, str
     if (!d) return ERR_NOMEM;
     mutex_init(&d->lock);
     d->flag_days = o->flag_days;
+    d->failure_severity = o->failure_severity;
     (void)snprintf(d->path, sizeof d->path, "%s/facts.db", o->dir);
     return o->read_only ? open_copy(d, ctx) : open_writer(d, ctx);
 }
@@ -110,6 +111,9 @@ void delivery_close(struct delivery *d) {
 
 unsigned delivery_flag_days(const struct delivery *d) {
     return d->flag_days;
+}
+unsigned delivery_failure_severity(const struct delivery *d) {
+    return d->failure_severity;
 }
 
 // --- events in ---------------------------------------------------------------------------------------------

@@ -14,14 +14,16 @@
 struct delivery;
 
 struct delivery_opts {
-    const char *dir;    // the data directory, NUL-terminated
-    bool read_only;     // beside a server: writes nothing; what is stale stays so and is said
-    unsigned flag_days; // a flag unchanged for longer is past its time; 0: MEASURE_FLAG_DAYS
+    const char *dir;           // the data directory, NUL-terminated
+    bool read_only;            // beside a server: writes nothing; what is stale stays so and is said
+    unsigned flag_days;        // a flag unchanged for longer is past its time; 0: MEASURE_FLAG_DAYS
+    unsigned failure_severity; // a rollout failed by incidents of this severity and worse; 0: of any
 };
 // ERR_NOT_FOUND: read_only, and there is no facts.db yet. To be closed also after an error.
 NODISCARD enum err delivery_open(const struct delivery_opts *o, struct delivery **out, struct err_ctx *ctx);
 void delivery_close(struct delivery *d);               // NULL is fine
 unsigned delivery_flag_days(const struct delivery *d); // as it was opened
+unsigned delivery_failure_severity(const struct delivery *d);
 
 struct delivery_taken {
     unsigned events, again, unknown,

@@ -61,7 +61,7 @@ const char derive_tables[] =
              "INTEGER NOT "
              "NULL,"
              " started_at INTEGER, first_success_at INTEGER, finished_at INTEGER, recovered_at INTEGER, "
-             "failure TEXT,"
+             "failure TEXT, severity INTEGER,"
              " before INTEGER, undoes INTEGER, reverts INTEGER, commits_state TEXT NOT NULL, commits INTEGER "
              "NOT NULL, "
              "changes INTEGER "
@@ -448,10 +448,10 @@ static enum err put_rollout(struct deriving *s, struct str change_kind, bool pro
     const struct deploy *d = o->lead;
     struct db_row *r;
     int at = 1;
-    TRY(db_prepare(
-        s->db,
-        "INSERT OR REPLACE INTO rollout VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        &r));
+    TRY(db_prepare(s->db,
+                   "INSERT OR REPLACE INTO rollout "
+                   "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                   &r));
     db_bind_i64(r, at++, (int64_t)o->id);
     db_bind_text(r, at++, s->service);
     db_bind_text(r, at++, s->environment);
@@ -472,6 +472,7 @@ static enum err put_rollout(struct deriving *s, struct str change_kind, bool pro
     bind_time(r, at++, o->finished);
     bind_time(r, at++, f->recovered);
     bind_text_or_null(r, at++, f->failure ? str_of(failure_rule_text(f->failure)) : STR(""));
+    db_bind_i64(r, at++, f->severity);
     bind_rollout(r, at++, all, o->before);
     bind_rollout(r, at++, all, o->undoes);
     bind_rollout(r, at++, all, o->reverts);
@@ -609,7 +610,10 @@ static void fill_failures(const struct failure_ask *ask, const struct failures *
         const struct failure_link *l = &found->links[i];
         if (l->rollout == ROLLOUT_NONE || l->aborted) continue;
         struct figure *f = &figures[l->rollout];
-        if (l->decides && (f->failure == FAILURE_NONE || l->rule < f->failure)) f->failure = l->rule;
+        if (!l->decides) continue;
+        uint32_t severity = l->incident == ROLLOUT_NONE ? 0 : ask->incidents[l->incident].severity;
+        if (f->failure == FAILURE_NONE || severity < f->severity) f->severity = (uint8_t)severity;
+        if (f->failure == FAILURE_NONE || l->rule < f->failure) f->failure = l->rule;
     }
     for (uint32_t i = 0; i < ask->rollouts->n; i++)
         if (figures[i].failure) figures[i].recovered = failure_recovered(ask, found, i);

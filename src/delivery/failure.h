@@ -17,6 +17,7 @@ struct incident {
     struct str key, caused_by;
     int64_t began;     // of the impact, else when it was detected
     int64_t recovered; // mitigated, else resolved; 0: open
+    uint32_t severity; // 1 is the worst; 0: nobody told
     bool elsewhere;    // of another service: only a person's word that names a rollout alone links it, or
     uint64_t near;     // this one, which was chosen among its neighbours (near.h), with
     struct str says;   // the evidence; empty: none was

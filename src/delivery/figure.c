@@ -34,6 +34,11 @@ static void put_time(struct buf *b, const char *name, int64_t t) {
     put_pair(b, name, str_of(text));
 }
 
+bool figure_of_failures(enum measure m) {
+    return m == MEASURE_CHANGE_FAILURE_RATE || m == MEASURE_FAILED_DEPLOYMENT_RECOVERY ||
+           m == MEASURE_FAILED_TIME;
+}
+
 void figure_print(const struct figure_id *f, struct buf *out) {
     const struct measure_info *m = measure_info(f->measure);
     if (f->compat)
@@ -53,6 +58,8 @@ void figure_print(const struct figure_id *f, struct buf *out) {
     if (f->clock == CLOCK_COMMITTER) put_pair(out, "clock", STR("committer"));
     if (f->with_rollbacks) put_pair(out, "rollbacks", STR("yes"));
     if (f->with_redeploys) put_pair(out, "redeploys", STR("yes"));
+    if (f->failure_severity && !f->compat && figure_of_failures(f->measure))
+        buf_fmt(out, ",severity=%u", f->failure_severity);
     if (f->measure == MEASURE_STALE_FLAG_RATE && f->flag_days && !f->compat)
         buf_fmt(out, ",flag_days=%u", f->flag_days);
     if (f->as_of) buf_fmt(out, ",as_of=%lld", (long long)f->as_of);
@@ -90,6 +97,13 @@ static bool take_tier(struct str v, uint32_t *out) {
     uint64_t n;
     if (!str_u64(v, &n) || n < 1 || n > CATALOGUE_TIER_MAX) return false;
     *out = (uint32_t)n;
+    return true;
+}
+
+static bool take_severity(struct str v, unsigned *out) {
+    uint64_t n;
+    if (!str_u64(v, &n) || n < 1 || n > FAILURE_SEVERITY_MAX) return false;
+    *out = (unsigned)n;
     return true;
 }
 
@@ -135,6 +149,8 @@ static enum err take_pair(struct arena *a, struct str name, struct str v, struct
         good = f->with_rollbacks = str_eq(value, STR("yes"));
     else if (str_eq(name, STR("redeploys")))
         good = f->with_redeploys = str_eq(value, STR("yes"));
+    else if (str_eq(name, STR("severity")))
+        good = take_severity(value, &f->failure_severity);
     else if (str_eq(name, STR("flag_days")))
         good = take_days(value, &f->flag_days);
     else if (str_eq(name, STR("as_of")))
@@ -188,5 +204,6 @@ struct measure_ask figure_ask(const struct figure_id *f, int64_t now) {
                                  .clock = f->clock,
                                  .with_rollbacks = f->with_rollbacks,
                                  .with_redeploys = f->with_redeploys,
+                                 .failure_severity = f->failure_severity,
                                  .flag_days = f->flag_days };
 }

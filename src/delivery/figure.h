@@ -20,9 +20,10 @@ struct figure_id {
     int64_t from, to; // whole seconds
     enum measure_clock clock;
     bool with_rollbacks, with_redeploys;
-    unsigned flag_days; // of measures of flags; 0: MEASURE_FLAG_DAYS, which the id does not say
-    int64_t as_of;      // the last event; 0: not told
-    int64_t at;         // when it was computed, a whole second; 0: not told
+    unsigned failure_severity; // of measures of failed rollouts; 0: any, which the id does not say
+    unsigned flag_days;        // of measures of flags; 0: MEASURE_FLAG_DAYS, which the id does not say
+    int64_t as_of;             // the last event; 0: not told
+    int64_t at;                // when it was computed, a whole second; 0: not told
     // Of a window that is periods of a calendar: which, and where. from and to are its edges.
     enum period period; // PERIOD_NONE: it rolls
     struct str zone;    // empty: UTC
@@ -30,5 +31,6 @@ struct figure_id {
 void figure_print(const struct figure_id *f, struct buf *out);
 // ERR_INVALID says what was expected and where; ERR_UNSUPPORTED: a version of the definition that is no more.
 NODISCARD enum err figure_parse(struct arena *a, struct str text, struct figure_id *out, struct err_ctx *ctx);
+bool figure_of_failures(enum measure m); // it goes by failure_severity
 // What measure_run is to be asked.
 struct measure_ask figure_ask(const struct figure_id *f, int64_t now);

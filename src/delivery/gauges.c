@@ -23,6 +23,7 @@ struct reading {
     uint32_t cap;
     struct str service; // at hand; empty: none yet
     int64_t now;
+    unsigned failure_severity;
     struct measuring of[GAUGE_COUNT];
 };
 
@@ -31,9 +32,11 @@ static enum err begin_service(struct reading *r, struct str name) {
     r->service = str_dup(r->a, name);
     if (r->a->failed) return ERR_NOMEM;
     for (unsigned g = 0; g < GAUGE_COUNT; g++) {
-        struct measure_ask ask = {
-            .measure = measures[g], .from = r->out->to - GAUGES_DAYS * DAY_NS, .to = r->out->to, .now = r->now
-        };
+        struct measure_ask ask = { .measure = measures[g],
+                                   .from = r->out->to - GAUGES_DAYS * DAY_NS,
+                                   .to = r->out->to,
+                                   .now = r->now,
+                                   .failure_severity = r->failure_severity };
         measure_begin(&r->of[g], &r->values, &ask, NULL, NULL);
     }
     return ERR_OK;
@@ -86,9 +89,10 @@ static void leave_out(struct gauges *g) {
     qsort(g->services, g->n, sizeof *g->services, by_name);
 }
 
-enum err gauges_read(struct db *d, struct arena *a, int64_t now, struct gauges *out) {
+enum err gauges_read(struct db *d, struct arena *a, int64_t now, unsigned failure_severity,
+                     struct gauges *out) {
     struct gauges found = { .to = now - now % SECOND_NS + SECOND_NS };
-    struct reading r = { .a = a, .out = &found, .now = now };
+    struct reading r = { .a = a, .out = &found, .now = now, .failure_severity = failure_severity };
     struct scope all = { 0 };
     struct scope_visit visit = { .ctx = &r, .series = take_series, .with_commits = true };
     arena_init(&r.values, VALUES_MEMORY_MAX, NULL);

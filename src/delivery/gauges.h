@@ -32,4 +32,5 @@ struct gauges {
     int64_t to;        // the window's end, ns since 1970; 0: nothing was read yet
 };
 // Reads each series once. Names lie in the arena; ERR_NOMEM when it is full.
-NODISCARD enum err gauges_read(struct db *d, struct arena *a, int64_t now, struct gauges *out);
+NODISCARD enum err gauges_read(struct db *d, struct arena *a, int64_t now, unsigned failure_severity,
+                               struct gauges *out);

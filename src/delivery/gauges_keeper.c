@@ -23,7 +23,8 @@ struct gauges_keeper {
 static enum err read_into(struct gauges_keeper *k, struct arena *a, struct gauges *out) {
     struct db *db;
     TRY(delivery_reader(k->opts.delivery, &db));
-    enum err e = gauges_read(db, a, (int64_t)clock_unix_ns(k->opts.clock), out);
+    enum err e = gauges_read(db, a, (int64_t)clock_unix_ns(k->opts.clock),
+                             delivery_failure_severity(k->opts.delivery), out);
     delivery_reader_done(k->opts.delivery, db);
     return e;
 }

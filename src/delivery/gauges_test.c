@@ -56,7 +56,7 @@ static void deploy(struct delivery *d, const char *service, unsigned version, co
 static enum err gauges_of(struct delivery *d, struct arena *a, int64_t now, struct gauges *out) {
     struct db *db;
     TRY(delivery_reader(d, &db));
-    enum err e = gauges_read(db, a, now, out);
+    enum err e = gauges_read(db, a, now, 0, out);
     delivery_reader_done(d, db);
     return e;
 }

@@ -146,14 +146,19 @@ static void see_leads(struct measuring *r, struct measure_row row, const struct 
     }
 }
 
+static bool failed(const struct measuring *r, const struct figure *f) {
+    return f->failure != FAILURE_NONE &&
+           (r->ask.failure_severity == 0 || f->severity <= r->ask.failure_severity);
+}
+
 static void see_failure(struct measuring *r, struct measure_row row, const struct figure *f) {
     if (!counted(r, row, f)) return;
     if (f->finished > r->ask.now - MEASURE_IMMATURE_NS) r->result.immature++;
-    measuring_add_case(r, row, f->failure != FAILURE_NONE);
+    measuring_add_case(r, row, failed(r, f));
 }
 
 static void see_recovery(struct measuring *r, struct measure_row row, const struct figure *f) {
-    if (f->failure == FAILURE_NONE) return;
+    if (!failed(r, f)) return;
     if (f->recovered == 0 && f->finished < r->ask.to) measuring_leave_out(r, row, "not recovered yet");
     if (measuring_in_window(r, f->recovered)) measuring_add_time(r, row, f->finished, f->recovered);
 }
@@ -262,7 +267,7 @@ static void see_failed_time(struct measuring *r, const struct series *s) {
     for (uint32_t i = 0; i < s->n; i++) {
         const struct figure *f = &s->figures[i];
         int64_t to = f->recovered && f->recovered < until ? f->recovered : until;
-        if (!f->failure || f->finished >= until || to <= r->ask.from) continue;
+        if (!failed(r, f) || f->finished >= until || to <= r->ask.from) continue;
         all[n++] = (struct stretch){ f->finished, to };
         r->result.n++;
         measuring_see(r, (struct measure_row){ .series = s,

@@ -40,6 +40,7 @@ struct measure_ask {
     int64_t from, to, now;
     enum measure_clock clock;
     bool with_rollbacks, with_redeploys; // count these too
+    unsigned failure_severity;           // a rollout failed by incidents of this and worse; 0: of any
     unsigned flag_days;                  // a flag unchanged for longer is past its time; 0: MEASURE_FLAG_DAYS
 };
 

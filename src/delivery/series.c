@@ -40,6 +40,7 @@ static void put_figure(struct buf *b, const struct figure *f, int64_t base, int6
     packed_put_time(b, f->started / unit, at);
     packed_put_time(b, f->first_success / unit, at);
     packed_put_time(b, f->recovered / unit, at);
+    if (f->failure) wr_u8(b, f->severity);
     wr_varint(b, f->n_changes);
     wr_varint(b, f->undoes == ROLLOUT_NONE ? 0 : (uint64_t)f->undoes + 1);
     wr_varint(b, f->n_commits);
@@ -91,6 +92,7 @@ static bool take_figure(struct reader *r, struct figure *f, int64_t *base, int64
     f->started = (int64_t)((uint64_t)packed_take_time(r, *base) * (uint64_t)unit);
     f->first_success = (int64_t)((uint64_t)packed_take_time(r, *base) * (uint64_t)unit);
     f->recovered = (int64_t)((uint64_t)packed_take_time(r, *base) * (uint64_t)unit);
+    f->severity = f->failure ? rd_u8(r) : 0;
     f->n_changes = (uint32_t)rd_varint(r);
     uint64_t undoes = rd_varint(r);
     f->undoes = undoes ? (uint32_t)(undoes - 1) : ROLLOUT_NONE;

@@ -41,6 +41,7 @@ enum failure_rule {
     FAILURE_NEAR,    // 7: the last rollout before the incident began
     FAILURE_RULE_COUNT
 };
+enum { FAILURE_SEVERITY_MAX = 100 }; // what is beyond is told as that
 const char *failure_rule_text(enum failure_rule r);
 
 enum automation { AUTOMATION_UNKNOWN, AUTOMATION_AUTOMATIC, AUTOMATION_APPROVED, AUTOMATION_MANUAL };
@@ -51,6 +52,9 @@ struct figure { // of a rollout
     enum rollout_kind kind;
     enum commits_state commits_state;
     enum failure_rule failure;
+    // Of the worst incident that shows the failure, 1 is the worst; 0: nobody told it, or what shows the
+    // failure is no incident (a remedy, its traces), so that it counts whatever the threshold.
+    uint8_t severity;
     enum automation automation;
     bool retried, mixed;
     bool reverts;                             // it is rework by the revert that it brings (revert.h)

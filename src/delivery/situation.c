@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each figure is one statement over the same values: ?1 and ?2 the window, ?3 the environment, ?4 now,
 // ?7 to ?10 the services (scope.h); ?10 is in all of them, so all may be bound. Without an environment all
-// that are production count, as in measures: ?11 lists the others.
+// that are production count, as in measures: ?11 lists the others. ?12 is
+// the severity by which a rollout failed.
 #include "delivery/situation.h"
 
 #include "base/json.h"
@@ -15,6 +16,7 @@ enum { OTHERS_MAX = 64 << 20 }; // bytes; environments that are no production
     " FROM rollout WHERE change_kind = 'service' AND finished_at >= ?1 AND finished_at < ?2 AND " \
     "((?3 = '' AND production) OR environment = ?3) AND " SCOPE_SERVICES
 #define COUNTED "kind IN ('normal', 'first', 'hotfix') AND state = 'success'"
+#define FAILED "(failure IS NOT NULL AND (?12 = 0 OR severity <= ?12))"
 #define PLACE "ifnull(length(service) || ':' || service, '') || ':' || ifnull(environment, '')"
 // Of what need not tell its environment: that is production then.
 #define IN_PRODUCTION "?3 = '' AND " PLACE " NOT IN (SELECT value FROM json_each(?11))"
@@ -47,6 +49,7 @@ static enum err prepared(const struct situation *s, const char *sql, struct db_r
     db_bind_i64(*r, 4, s->ask->now);
     scope_bind(*r, &s->ask->scope);
     if (db_values(*r) >= 11) db_bind_text(*r, 11, s->others);
+    if (db_values(*r) >= 12) db_bind_i64(*r, 12, s->ask->failure_severity);
     return ERR_OK;
 }
 static enum err ask_for(const struct situation *s, const char *sql, struct db_row **r, bool *out_row) {
@@ -153,11 +156,10 @@ static const char longest_held[] =
 // Of the time in failed state in the window, how much is the worst service's.
 static const char failed_time[] =
     "SELECT service, sum(t) / 1000000000, sum(sum(t)) OVER () / 1000000000 FROM (SELECT service,"
-    " min(coalesce(recovered_at, ?4), ?2) - finished_at AS t" ROLLOUTS
-    " AND failure IS NOT NULL) GROUP BY service"
+    " min(coalesce(recovered_at, ?4), ?2) - finished_at AS t" ROLLOUTS " AND " FAILED ") GROUP BY service"
     " ORDER BY 2 DESC, 1 LIMIT 1";
-static const char of_services[] = "SELECT service, sum(failure IS NOT NULL), count(*)" ROLLOUTS
-                                  " AND " COUNTED " GROUP BY service HAVING count(*) >= 5 ORDER BY service";
+static const char of_services[] = "SELECT service, sum(" FAILED "), count(*)" ROLLOUTS " AND " COUNTED
+                                  " GROUP BY service HAVING count(*) >= 5 ORDER BY service";
 
 // Of which it is the surest that it fails often: one failure of five is no worse than eight of fifty.
 struct worst {
@@ -254,7 +256,7 @@ static enum err read_incidents(const struct situation *s, struct finding_facts *
 
 static const char canary_share[] =
     "SELECT sum(state = 'promoted' AND EXISTS (SELECT 1 FROM rollout o WHERE o.service = canary.service AND "
-    "o.version = canary.version AND o.production AND o.failure IS NOT NULL)), sum(state = "
+    "o.version = canary.version AND o.production AND " FAILED ")), sum(state = "
     "'promoted')" CANARIES;
 // What it got while both versions served, against the most that it was given; the steps up to that may have
 // been lower, so far too little cannot be told. Of a promoted one both serve at any share for a while.

@@ -8,7 +8,8 @@
 
 struct situation_ask {
     struct scope scope;
-    int64_t from, to, now; // [from, to)
+    int64_t from, to, now;     // [from, to)
+    unsigned failure_severity; // as struct measure_ask has it
 };
 // Names lie in the arena.
 NODISCARD enum err situation_read(struct db *d, struct arena *a, const struct situation_ask *ask,

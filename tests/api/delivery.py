@@ -1265,6 +1265,44 @@ def lead_time_from_pushes():
         assert all(again[m][k] == found[m][k] for m in ("lead_time", "pipeline_default_rate") for k in ("n", "value")), again
 
 
+def failures_by_severity():
+    """As the server says, or the question; what tells no severity counts, and so does a remedy. The figure says which."""
+    now = int(server_now())
+    with Server(flags=("--set", "delivery.failure_severity=2")) as server:
+        at = now - 30 * DAY
+        for n, severity in enumerate((1, 2, 3, 0, 4, None)):
+            send(server, [event("deploy", at + n * DAY, id=f"d{n}", service="shop", environment="production", version=f"v{n}",
+                                state="success", succeeded_at=at + n * DAY)])
+            if severity is not None:
+                send(server, [event("incident", at + n * DAY + HOUR, id=f"i{n}", service="shop", environment="production",
+                                    state="resolved", detected_at=at + n * DAY + HOUR, resolved_at=at + n * DAY + 2 * HOUR,
+                                    caused_by=f"v{n}", **({"severity": severity} if severity else {}))])
+            if severity == 4:  # and taken back
+                send(server, [event("deploy", at + n * DAY + HOUR, id="back", service="shop", environment="production", version="v3",
+                                    state="success", succeeded_at=at + n * DAY + HOUR, kind="rollback")])
+        for ask, failed, said in (({}, 4, ",severity=2"), ({"severity": 0}, 5, ""), ({"severity": 1}, 3, ",severity=1"),
+                                  ({"severity": 3}, 5, ",severity=3")):
+            found = measures(server, **ask)
+            figure = found["change_failure_rate"]
+            assert (figure["numerator"], figure["denominator"]) == (failed, 6), (ask, figure)
+            assert found["failed_deployment_recovery"]["n"] == found["failed_time"]["n"] == failed, (ask, found)
+            for name in found:
+                of_failures = name in ("change_failure_rate", "failed_deployment_recovery", "failed_time")
+                assert re.findall(",severity=[0-9]+", found[name]["figure"]) == ([said] if said and of_failures else []), found[name]
+            why = server.get_json("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": figure["figure"]}))
+            assert why["numerator"] == failed and "delivery.failure_severity" in why["definition"], why
+        report = server.get_json("/api/takt/delivery/report?window=60d")
+        assert sorted(r["version"] for r in report["failed"]) == ["v0", "v1", "v3", "v4"], report["failed"]
+        for wrong in ("101", "-1", "high"):
+            status, _, text = server.get("/api/takt/delivery/measures?severity=" + wrong)
+            assert status == 400 and b"severity" in text, (wrong, text)
+        assert server.request("POST", "/api/takt/delivery/reprocess")[0] == 200
+        assert measures(server)["change_failure_rate"]["numerator"] == 4
+        server.stop()
+        code, out, err = takt("dora", "--data", server.data, "--severity", "1", "--json")
+        assert code == 0 and next(m for m in json.loads(out)["measures"] if m["name"] == "change_failure_rate")["numerator"] == 3, err
+
+
 def flags_past_their_time():
     """As long as the server says, or the question; the figure says which, and opens to the same."""
     now = int(server_now())
@@ -1657,5 +1695,5 @@ def cases(tap):
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
     tap.case("unknown_parameters_are_refused", unknown_parameters_are_refused)
     tap.case("windows_that_are_none", windows_that_are_none)
-    for case in (a_history_to_a_server, lead_time_from_pushes, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, a_revert_recovers_what_it_reverts, hooks_that_name_no_service_tell_of_their_repository, commits_of_impossible_times_have_no_lead_time, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
+    for case in (a_history_to_a_server, lead_time_from_pushes, failures_by_severity, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, a_revert_recovers_what_it_reverts, hooks_that_name_no_service_tell_of_their_repository, commits_of_impossible_times_have_no_lead_time, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
         tap.case(case.__name__, case)
