@@ -151,7 +151,7 @@ static void put_measure(struct judging *j, enum measure m, struct json_writer *w
 enum { REPORT_FAILED_MAX = 20 };
 static const char failed_rollouts[] =
     "SELECT " ANSWER_ROLLOUT_COLUMNS " FROM rollout WHERE failure IS NOT NULL AND (?5 = 0 OR severity <= ?5) "
-                                     "AND finished_at >= ?1 AND finished_at < ?2"
+    "AND finished_at >= ?1 AND finished_at < ?2"
     " AND ((?3 = '' AND production) OR environment = ?3) AND " SCOPE_SERVICES
     " ORDER BY finished_at DESC, id LIMIT ?4";
 

@@ -136,11 +136,6 @@ static const char rollout_shares[] =
     " sum(kind = 'rollback' AND (state IN ('failed', 'cancelled') OR done_targets > 0 AND done_targets < "
     "targets"
     " OR " STILL_BAD ")), sum(kind = 'rollback')" ROLLOUTS;
-// Rollouts with a last verdict, of services whose spans tell versions.
-static const char unserved[] =
-    "SELECT sum(ifnull(i.version, '') = ''), count(*) FROM (SELECT id" ROLLOUTS
-    " AND state = 'success') r JOIN impact i ON i.key = printf('%016x', r.id) WHERE i.final AND "
-    "ifnull(i.baseline, '') <> ''";
 // Approved deploys of the window: how long they waited for their start, and then worked.
 #define APPROVED \
     " FROM (SELECT service, version, actor, started_at - queued_at AS waited," \
@@ -189,7 +184,6 @@ static enum err read_rollouts(const struct situation *s, struct finding_facts *f
                                            &f->rollback_errors }));
     f->rollouts = f->untagged.n;
     TRY(shares(s, approved_wait, 1, (struct finding_share *[]){ &f->approved_wait }));
-    TRY(shares(s, unserved, 1, (struct finding_share *[]){ &f->unserved }));
     struct finding_name held = { STR(""), { 0, 0 } };
     TRY(named(s, longest_held, &held));
     f->held = held.text;
@@ -270,15 +264,18 @@ static const char misrouted[] =
     "r.service = c.service AND r.environment = ifnull(c.environment, r.environment) AND r.started_at <= "
     "c.ended_at JOIN impact i ON i.key = printf('%016x', r.id) WHERE c.version IN (r.version, i.version) AND "
     "i.phase = 'concurrent' AND i.old_requests + i.new_requests > 0 GROUP BY c.key)";
-static const char verdict_share[] =
-    "SELECT sum(verdict = 'insufficient'), count(*) FROM impact WHERE computed_at >= ?1 AND computed_at < ?2"
-    " AND " AMONG_ROLLOUTS("impact") " AND " SCOPE_SERVICES;
+// And of those on rollouts that are the last, where spans tell versions: that of the rollout was not seen.
+#define LAST "final AND rollout NOTNULL AND ifnull(baseline, '') <> ''"
+static const char verdict_shares[] = "SELECT sum(verdict = 'insufficient'), count(*), sum(" LAST
+                                     " AND ifnull(version, '') = ''), sum(" LAST ")"
+                                     " FROM impact WHERE computed_at >= ?1 AND computed_at < ?2"
+                                     " AND " AMONG_ROLLOUTS("impact") " AND " SCOPE_SERVICES;
 
 static enum err read_canaries(const struct situation *s, struct finding_facts *f) {
     TRY(count(s, "SELECT count(*)" CANARIES, &f->canaries));
     TRY(shares(s, canary_share, 1, (struct finding_share *[]){ &f->contradicted }));
     TRY(named(s, misrouted, &f->misrouted));
-    return shares(s, verdict_share, 1, (struct finding_share *[]){ &f->blind });
+    return shares(s, verdict_shares, 2, (struct finding_share *[]){ &f->blind, &f->unserved });
 }
 
 // --- the catalogue -----------------------------------------------------------------------------------------
@@ -310,41 +307,18 @@ static const char skewed_source[] =
     "- ?5 AND " FROM_OTHERS
     " GROUP BY source ORDER BY 1.0 * sum(time > received_at + 300000000000) / count(*) DESC, 1 LIMIT 1";
 
-// Of the window, wherever they are of. By whose key it is: that begins with the source.
-#define WRONG(table, first, last) \
-    "SELECT key, " first " > " last " + 300000000000 AS wrong FROM " table " WHERE " first \
-    " NOTNULL AND " last " >= ?1 AND " last " < ?2"
-static const char backwards[] =
-    "SELECT source, k, n FROM (SELECT substr(key, 1, instr(key || ':', ':') - 1) AS source, sum(wrong) AS k, "
-    "count(*) AS n FROM (" WRONG(
-        "deploy", "coalesce(started_at, queued_at)",
-        "coalesce(succeeded_at, ended_at)") " UNION ALL " WRONG("run", "coalesce(started_at, queued_at)",
-                                                                "ended_at") " UNION ALL " WRONG("incident",
-                                                                                                "coalesce("
-                                                                                                "started_at, "
-                                                                                                "detected_"
-                                                                                                "at)",
-                                                                                                "coalesce("
-                                                                                                "mitigated_"
-                                                                                                "at, "
-                                                                                                "resolved_"
-                                                                                                "at)") ") "
-                                                                                                       "GROUP"
-                                                                                                       " BY "
-                                                                                                       "sourc"
-                                                                                                       "e) "
-                                                                                                       "ORDER"
-                                                                                                       " BY "
-                                                                                                       "1.0 "
-                                                                                                       "* k "
-                                                                                                       "/ n "
-                                                                                                       "DESC,"
-                                                                                                       " n "
-                                                                                                       "DESC,"
-                                                                                                       " sour"
-                                                                                                       "ce "
-                                                                                                       "LIMIT"
-                                                                                                       " 1";
+// Of the whole store too, the newest rollouts of the window and its incidents. By whose key it is: that
+// begins with the source.
+static const char backwards_source[] =
+    "SELECT source, k, n FROM (SELECT substr(key, 1, instr(key || ':', ':') - 1) AS source, sum(first > last "
+    "+ "
+    "300000000000) AS k, count(*) AS n FROM (SELECT * FROM (SELECT deploy AS key, started_at AS first, "
+    "finished_at AS last FROM rollout WHERE finished_at >= ?1 AND finished_at < ?2 AND started_at NOTNULL "
+    "ORDER "
+    "BY finished_at DESC LIMIT 20000) UNION ALL SELECT key, began_at, recovered_at FROM incident_times WHERE "
+    "recovered_at >= ?1 AND recovered_at < ?2) GROUP BY source) ORDER BY 1.0 * k / n DESC, n DESC, source "
+    "LIMIT "
+    "1";
 
 static enum err read_source(const struct situation *s, const char *sql, bool with_now,
                             struct finding_name *out) {
@@ -373,7 +347,7 @@ enum err situation_read(struct db *d, struct arena *a, const struct situation_as
     TRY(read_canaries(&s, out));
     TRY(shares(&s, unowned, 1, (struct finding_share *[]){ &out->unowned }));
     TRY(shares(&s, no_runbook, 1, (struct finding_share *[]){ &out->no_runbook }));
-    TRY(named(&s, backwards, &out->backwards));
+    TRY(named(&s, backwards_source, &out->backwards));
     TRY(read_source(&s, silent_source, true, &out->silent));
     return read_source(&s, skewed_source, false, &out->skewed);
 }

@@ -157,3 +157,37 @@ TEST(situation_the_worst_service_is_the_one_that_surely_is) {
     delivery_close(d);
     arena_fini(&arena);
 }
+
+// A rollback after which an incident of what it took back went on for two hours; a source whose run ended
+// before it began; a deploy that waited four hours for ann.
+TEST(situation_signs_of_failure_modes) {
+    struct err_ctx ctx = { 0 };
+    arena_init(&arena, SIZE_MAX, NULL);
+    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
+    for (unsigned i = 1; i <= 2; i++)
+        tell("deploy",
+             str_fmt(&arena,
+                     "\"id\":\"d%u\",\"version\":\"v%u\",\"state\":\"success\",\"trigger_kind\":"
+                     "\"approved\",\"actor\":\"ann\",\"queued_at\":\"2026-01-01T0%u:00:00Z\",\"started_at\":"
+                     "\"2026-01-01T05:0%u:00Z\",\"succeeded_at\":\"2026-01-01T05:1%u:00Z\"",
+                     i, i, 3 - i, i, i));
+    tell("deploy", STR("\"id\":\"back\",\"version\":\"v1\",\"kind\":\"rollback\",\"state\":\"success\","
+                       "\"succeeded_at\":\"2026-01-01T06:00:00Z\""));
+    CHECK(facts_at(NOW).rollback_errors.k == 0 && facts_at(NOW).rollback_errors.n == 1);
+    CHECK_U64(facts_at(NOW).backwards.share.k, 0);
+    tell("incident",
+         STR("\"id\":\"i\",\"state\":\"resolved\",\"detected_at\":\"2026-01-01T05:30:00Z\","
+             "\"resolved_at\":\"2026-01-01T08:00:00Z\",\"caused_by\":\"v2\",\"detected_by\":\"person\""));
+    tell_of("cart", "incident",
+            STR("\"id\":\"pd:1\",\"state\":\"resolved\",\"detected_at\":\"2026-01-01T05:00:00Z\","
+                "\"resolved_at\":\"2026-01-01T04:00:00Z\""));
+    struct finding_facts f = facts_at(NOW);
+    CHECK(f.rollback_errors.k == 1 && f.rollback_errors.n == 1);
+    CHECK(f.backwards.share.k == 1 && f.backwards.share.n > 1);
+    CHECK_STR(f.backwards.text, STR("takt"));
+    CHECK(f.unseen.k == 1 && f.elsewhere.k == 0 && f.elsewhere.n == 1);
+    CHECK(f.approved_wait.k == 2 && f.approved_wait.n == 2);
+    CHECK_STR(f.held, STR("the longest: shop v2, 4.03 h, let go by ann"));
+    delivery_close(d);
+    arena_fini(&arena);
+}

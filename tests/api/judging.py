@@ -220,8 +220,8 @@ def modes_that_traces_show():
                 server.post_traces(otlp.encode(body))
             assert modes()["time-skew"][0] == want, modes()["time-skew"]
         assert "400 of 800 spans of clock start 10 ms and more before their parent" in modes()["time-skew"][1], modes()["time-skew"]
-        send(server, [event("run", now - HOUR, id="ci:back", repo="shop", name="ci", state="done", result="success",
-                            started_at=now - HOUR, ended_at=now - 2 * HOUR)])
+        send(server, [event("incident", now - HOUR, id="back", service="cart", environment="production", state="resolved",
+                            detected_at=now - HOUR, resolved_at=now - 2 * HOUR)])
         assert "takt tells of ends before their beginnings" in modes()["time-skew"][1], modes()["time-skew"]
         post(server, [{}], "shop", text("service.version", "v98"))
         assert "0 of 1 versions" in modes()["missing-deploy-data"][1], modes()["missing-deploy-data"]
