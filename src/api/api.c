@@ -135,6 +135,7 @@ static const struct route routes[] = {
     { "GET", "/api/takt/delivery/incident", ON_WORKER, takt_incident_handle },
     { "GET", "/api/takt/delivery/incidents", ON_WORKER, takt_incidents_handle },
     { "GET", "/api/takt/delivery/alerts", ON_WORKER, takt_alerts_handle },
+    { "GET", "/api/takt/delivery/calendar", ON_WORKER, takt_calendar_handle },
     { "GET", "/api/takt/delivery/deploys", ON_WORKER, takt_deploys_handle },
     { "GET", "/api/takt/delivery/deploy", ON_WORKER, takt_deploy_handle },
     { "GET", "/api/takt/delivery/why", ON_WORKER, takt_why_handle },

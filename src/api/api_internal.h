@@ -195,6 +195,7 @@ void takt_report_handle(struct api *a, struct net_request *rq);
 void takt_ready_handle(struct api *a, struct net_request *rq);
 void takt_incidents_handle(struct api *a, struct net_request *rq);
 void takt_alerts_handle(struct api *a, struct net_request *rq);
+void takt_calendar_handle(struct api *a, struct net_request *rq);
 void takt_incident_handle(struct api *a, struct net_request *rq);
 void takt_catalogue_handle(struct api *a, struct net_request *rq);
 void takt_history_handle(struct api *a, struct net_request *rq);

@@ -241,6 +241,7 @@ enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_que
     if (what == ASK_TREND) return ask_trend(d, &ask, p, w, ctx);
     if (what == ASK_PROFILE) return answer_profile(d, &ask, world, w, ctx);
     if (what == ASK_INCIDENTS) return answer_incidents(d, &ask, w, ctx);
+    if (what == ASK_CALENDAR) return answer_calendar(d, &ask, w, ctx);
     if (what == ASK_ALERTS) return answer_alerts(d, &ask, w, ctx);
     if (what == ASK_REPORT) return answer_report(d, &ask, w, ctx);
     return what == ASK_MEASURES ? ask_measures(d, &ask, p, w, ctx) : answer_deploys(d, &ask, w, ctx);
@@ -309,6 +310,9 @@ void takt_incidents_handle(struct api *a, struct net_request *rq) {
 }
 void takt_alerts_handle(struct api *a, struct net_request *rq) {
     handle(a, rq, ASK_ALERTS);
+}
+void takt_calendar_handle(struct api *a, struct net_request *rq) {
+    handle(a, rq, ASK_CALENDAR);
 }
 void takt_catalogue_handle(struct api *a, struct net_request *rq) {
     handle(a, rq, ASK_CATALOGUE);

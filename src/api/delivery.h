@@ -34,7 +34,8 @@ enum delivery_question {
     ASK_REPORT,
     ASK_HISTORY,
     ASK_INCIDENTS,
-    ASK_ALERTS
+    ASK_ALERTS,
+    ASK_CALENDAR
 };
 
 // The end of the second that has begun, ns: ids of figures tell whole seconds, and what is asked again by one

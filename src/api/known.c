@@ -10,6 +10,7 @@ static const struct known {
 } known[] = {
     { "delivery/measures", WHOSE " " WHEN " " HOW " levels set" },
     { "delivery/trend", "measure step " WHOSE " from to window zone " HOW " levels" },
+    { "delivery/calendar", WHOSE " " WHEN " change" },
     { "delivery/deploys", WHOSE " " WHEN " change limit" },
     { "delivery/incidents", WHOSE " " WHEN " limit" },
     { "delivery/alerts", WHOSE " to zone" },

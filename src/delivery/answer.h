@@ -40,9 +40,13 @@ NODISCARD enum err answer_trend(struct delivery *d, const struct answer_ask *ask
 NODISCARD enum err answer_compat_trend(struct delivery *d, const struct answer_ask *ask, enum compat c,
                                        const struct answer_period *periods, uint32_t n, struct json_writer *w,
                                        struct err_ctx *ctx);
-// Rollouts whose end (or start, while they are open) lies in the window, the newest first.
+// Rollouts whose end (or start, while they are open) lies in the window, the newest first, and how many there
+// are.
 NODISCARD enum err answer_deploys(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
                                   struct err_ctx *ctx);
+// How many of them ended in each hour of each day on the clock of the zone; hours without one are left out.
+NODISCARD enum err answer_calendar(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,
+                                   struct err_ctx *ctx);
 // Incidents that were not over before the window, and began before its end: the open ones first, the worst
 // of them on top, then the newest; each with the rollout or flag that is held to be its cause.
 NODISCARD enum err answer_incidents(struct delivery *d, const struct answer_ask *ask, struct json_writer *w,

@@ -703,10 +703,16 @@ def openapi_says_what_is_answered(seed):
                     conforms(answer, schema, path)
                     if path.endswith("/alerts"):
                         assert [(t.get("team"), t["weeks"][0]) for t in answer["teams"]][0] == ("web", 2), answer
+                    if path.endswith("/deploys"):
+                        assert len(answer["rollouts"]) == answer["all"] > 100
+                    if path.endswith("/calendar"):
+                        listed = server.get_json("/api/takt/delivery/deploys?" + urllib.parse.urlencode(window(plan)))
+                        assert sum(h["rollouts"] for h in answer["hours"]) == listed["all"]
+                        assert sum(h["failed"] for h in answer["hours"]) == sum("failure" in r or r["state"] == "failed" for r in listed["rollouts"])
                     if path.endswith("/incidents"):
                         assert len(answer["incidents"]) == answer["all"] == len(plan.restores), answer
                 seen.add(path)
-        assert len(seen) == 13
+        assert len(seen) == 14
 
 
 def a_catalogue_by_the_api(seed):
@@ -1518,6 +1524,35 @@ def commits_of_impossible_times_have_no_lead_time():
         assert {x["why"]: x["n"] for x in lead["left_out"]}["a time that cannot be"] == 2, lead
 
 
+def a_list_tells_lead_times_canaries_and_hours():
+    """The lead time of a rollout is the middle one of its commits'; a limit cuts rows, not their number; hours are of the zone."""
+    at = 1795046400  # a midnight, UTC
+    names = "abcdef"
+    commit = lambda n, time: {"sha": names[n] * 40, "parents": names[n - 1] * 40 if n else "", "authored": time * 10**9,
+                              "committed": time * 10**9, "author": "Ann", "subject": names[n]}
+    deploy = lambda n, time, **more: event("deploy", time, id=names[n], service="s", environment="production", version=f"v{n}",
+                                           repo="github.com/x/y", sha=names[n] * 40, state="success", started_at=time - 60, succeeded_at=time, **more)
+    with Server() as server:
+        commits = [commit(0, at), commit(1, at + HOUR), commit(2, at + 2 * HOUR), commit(3, at + 5 * HOUR), commit(4, at + 7 * HOUR)]
+        assert server.request("POST", "/api/takt/delivery/history", json.dumps({"repository": "github.com/x/y", "commits": commits}).encode())[0] == 200
+        send(server, [deploy(0, at + 1), deploy(3, at + 6 * HOUR), deploy(4, at + 23 * HOUR + 1800),
+                      event("canary", at + 22 * HOUR, id="k", service="s", environment="production", version="v4", state="failed",
+                            started_at=at + 22 * HOUR, ended_at=at + 23 * HOUR)])
+        scope = {"from": at - DAY, "to": at + 2 * DAY}
+        ask = lambda path, **more: server.get_json(f"/api/takt/delivery/{path}?" + urllib.parse.urlencode({**scope, **more}))
+        told = {r["version"]: (r.get("lead_ns"), r.get("canary")) for r in ask("deploys")["rollouts"]}
+        assert told == {"v0": (None, None), "v3": (str(4 * HOUR * 10**9), None), "v4": (str((16 * HOUR + 1800) * 10**9), "failed")}, told
+        cut = ask("deploys", limit=1)
+        assert [r["version"] for r in cut["rollouts"]] == ["v4"] and cut["all"] == 3, cut
+        day = lambda seconds: time.strftime("%Y-%m-%d", time.gmtime(seconds))
+        hours = lambda **more: [(h["day"], h["hour"], h["rollouts"], h["failed"]) for h in ask("calendar", **more)["hours"]]
+        failed = sum("failure" in r for r in ask("deploys")["rollouts"] if r["version"] == "v4")
+        assert hours() == [(day(at), 0, 1, 0), (day(at), 6, 1, 0), (day(at), 23, 1, failed)], hours()
+        assert hours(zone="Asia/Kolkata") == [(day(at), 5, 1, 0), (day(at), 11, 1, 0), (day(at + DAY), 5, 1, failed)], hours(zone="Asia/Kolkata")
+        assert hours(zone="America/New_York")[0][0] == day(at - DAY)
+        assert ask("calendar", service="nobody")["hours"] == []
+
+
 def hooks_that_name_no_service_tell_of_their_repository():
     """GitLab never names a service, GitHub only where the team's payload does: the repository's last word stands in, and
     yields to whoever names one, in whatever order it comes."""
@@ -1695,5 +1730,5 @@ def cases(tap):
     tap.case("openapi_says_what_is_answered", openapi_says_what_is_answered, tap.seed)
     tap.case("unknown_parameters_are_refused", unknown_parameters_are_refused)
     tap.case("windows_that_are_none", windows_that_are_none)
-    for case in (a_history_to_a_server, lead_time_from_pushes, failures_by_severity, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, a_revert_recovers_what_it_reverts, hooks_that_name_no_service_tell_of_their_repository, commits_of_impossible_times_have_no_lead_time, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
+    for case in (a_history_to_a_server, lead_time_from_pushes, failures_by_severity, flags_past_their_time, secrets_of_hooks, repositories_of_the_catalogue, damaged_facts_stop_no_trace, a_busy_store_is_told_and_counted, bad_events_are_refused_and_harm_nothing, a_git_history, a_revert_recovers_what_it_reverts, hooks_that_name_no_service_tell_of_their_repository, commits_of_impossible_times_have_no_lead_time, a_list_tells_lead_times_canaries_and_hours, when_the_impact_began_is_not_when_it_was_noticed, tags_left_out_are_told, the_command_line):
         tap.case(case.__name__, case)

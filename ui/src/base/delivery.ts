@@ -57,6 +57,12 @@ export interface Rollout {
   trigger?: string;
   actor?: string;
   url?: string;
+  lead_ns?: string; // in lists: the middle one of its commits
+  canary?: string; // in lists: the state of the last one of its version
+}
+export interface Rollouts {
+  rollouts: Rollout[];
+  all: number;
 }
 export interface Scopes {
   services: { service: string; environment: string; production?: boolean; rollouts: number }[];
@@ -141,6 +147,7 @@ export const shortName = (r: { version?: string; sha?: string; digest?: string }
 export const momentOf = (r: Rollout): number => Number(BigInt(r.finished ?? r.started ?? '0') / 1_000_000n);
 export const deployPath = (id: string): string => `deploys/${id}`;
 export const when = (ns: string | undefined): string => (ns ? dateTime(BigInt(ns), zone.value, 0) : '');
+export const leadOf = (r: Rollout): number | undefined => (r.lead_ns === undefined ? undefined : Number(r.lead_ns));
 export const between = (from: string | undefined, to: string | undefined): string => (from && to ? duration(Number(BigInt(to) - BigInt(from))) : '');
 export const isBad = (r: { failure?: string; state: string }): boolean => !!r.failure || r.state === 'failed';
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A measure week by week: a small picture beside its value, and the same as a table.
+// A measure week by week (or by day, by month): a small picture beside its value, and the same as a table.
 import type { JSX } from 'preact';
 import { ApiError, getJson } from './api';
+import { Csv, type CsvCell } from './csv';
 import { number, type Measure } from './delivery';
 import { count, plural } from './format';
 import { Scroll } from './parts';
@@ -20,13 +21,14 @@ export interface Trend {
   name: string;
   points: TrendPoint[];
 }
+export type Step = 'week' | 'day' | 'month';
 export type Trends = ReadonlyMap<string, Trend>;
 
 // What the server tells of these measures; it may know none, and then there are none.
-export async function loadTrends(names: readonly string[], scope: Record<string, string>, stop: AbortSignal): Promise<Trends> {
+export async function loadTrends(names: readonly string[], scope: Record<string, string>, stop: AbortSignal, step: Step = 'week'): Promise<Trends> {
   const ask = async (measure: string): Promise<Trend | null> => {
     try {
-      return await getJson<Trend>(`api/takt/delivery/trend?${new URLSearchParams({ measure, step: 'week', ...scope })}`, stop);
+      return await getJson<Trend>(`api/takt/delivery/trend?${new URLSearchParams({ measure, step, ...scope })}`, stop);
     } catch (e) {
       if (e instanceof ApiError) return null;
       throw e;
@@ -68,19 +70,19 @@ export function sparkPath(all: readonly TrendPoint[]): { line: string; band: str
   return { line, band, last };
 }
 
-export function trendText(m: Pick<Measure, 'title' | 'unit'>, t: Trend): string {
+export function trendText(m: Pick<Measure, 'title' | 'unit'>, t: Trend, step: Step = 'week'): string {
   const points = compared(t.points);
   const values = points.filter(known);
-  if (!values.length) return `${m.title} by week: no values`;
+  if (!values.length) return `${m.title} by ${step}: no values`;
   const open = points.length < t.points.length ? ', without the one that is not over' : '';
-  return `${m.title} by week, from ${number(m.unit, values[0]!.value)} to ${number(m.unit, values.at(-1)!.value)} over ${plural(points.length, 'week')}${open}`;
+  return `${m.title} by ${step}, from ${number(m.unit, values[0]!.value)} to ${number(m.unit, values.at(-1)!.value)} over ${plural(points.length, step)}${open}`;
 }
 
-export function Spark({ m, trend }: { m: Pick<Measure, 'title' | 'unit'>; trend: Trend | undefined }): JSX.Element | null {
+export function Spark({ m, trend, step = 'week' }: { m: Pick<Measure, 'title' | 'unit'>; trend: Trend | undefined; step?: Step }): JSX.Element | null {
   if (!trend || !trend.points.some(known)) return null;
   const { line, band, last } = sparkPath(trend.points);
   return (
-    <svg class="spark" width={W} height={H} viewBox={`0 0 ${W} ${H}`} role="img" aria-label={trendText(m, trend)}>
+    <svg class="spark" width={W} height={H} viewBox={`0 0 ${W} ${H}`} role="img" aria-label={trendText(m, trend, step)}>
       <path d={band} class="spark-band" />
       <path d={line} class="spark-line" />
       {last && <circle cx={last[0]} cy={last[1]} r="2.5" class="spark-dot" />}
@@ -98,16 +100,23 @@ function dayOf(ns: string, name: string | undefined): string {
   }
 }
 
-export function TrendTable({ measures, trends, zone: name }: { measures: readonly Measure[]; trends: Trends; zone?: string }): JSX.Element | null {
+export function TrendTable({ measures, trends, zone: name, step = 'week' }: { measures: readonly Measure[]; trends: Trends; zone?: string; step?: Step }): JSX.Element | null {
   const shown = measures.filter((m) => trends.has(m.name));
   const weeks = shown.length ? trends.get(shown[0]!.name)!.points : [];
   if (!weeks.length) return null;
+  const title = step.replace(/^./, (c) => c.toUpperCase());
+  // Values in the measure's own unit: seconds, shares from 0 to 1.
+  const csv = (): CsvCell[][] => [[`${step}_from`, 'whole', ...shown.flatMap((m) => [m.name, `${m.name}_rows`])], ...weeks.map((w, i) => [dayOf(w.from, name), w.partial ? 'no' : 'yes', ...shown.flatMap((m) => {
+    const p = trends.get(m.name)!.points[i];
+    return [p?.value, p?.n];
+  })])];
   return (
     <details class="trend-table">
-      <summary>Week by week, as a table</summary>
-      <Scroll label="Measures by week">
+      <summary>{title} by {step}, as a table</summary>
+      <Csv name={`takt-by-${step}`} of={`Measures by ${step}`} rows={csv} />
+      <Scroll label={`Measures by ${step}`}>
         <table class="grid" data-k="trends">
-          <thead><tr><th scope="col">Week from</th>{shown.map((m) => <th key={m.name} scope="col" class="n">{m.title}</th>)}</tr></thead>
+          <thead><tr><th scope="col">{title} from</th>{shown.map((m) => <th key={m.name} scope="col" class="n">{m.title}</th>)}</tr></thead>
           <tbody>
             {weeks.map((w, i) => (
               <tr key={w.from}>

@@ -4,17 +4,21 @@ import { computed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useLayoutEffect } from 'preact/hooks';
 import { getJson } from '../base/api';
-import { because, beside, deployPath, FIRST, groupsOf, interval, isBad, levelOf, number, rowsOf, shortName, value, when, type Catalogue, type Measure, type Measures, type Rollout, type Scopes } from '../base/delivery';
+import { Csv, type CsvCell } from '../base/csv';
+import { because, beside, deployPath, FIRST, groupsOf, interval, leadOf, levelOf, number, rowsOf, shortName, value, when, type Catalogue, type Measure, type Measures, type Rollout, type Rollouts, type Scopes } from '../base/delivery';
 import { count, plural, visible } from '../base/format';
 import { IncidentTable, shownOf, titleOf, type Incidents } from '../base/incidents';
 import { Copy, Empty, Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
-import { choice, integer, readQuery, text, writeQuery, type Values } from '../base/query';
+import { loadOwns, OWN_WINDOWS, ownText, type Owns } from '../base/own';
+import { choice, integer, readQuery, span, text, writeQuery, type Values } from '../base/query';
 import { resource } from '../base/resource';
 import { go, place } from '../base/router';
 import { duration } from '../base/time';
 import { loadTrends, Spark, TrendTable, type Trends } from '../base/trend';
+import { CalendarPart, type Calendar } from './calendar';
+import { Scatter, within } from './scatter';
 import { ServicesPart } from './services';
-import { loadTempo, TempoPart, tempoIsBusy } from './tempo';
+import { loadTempo, TempoFigure, TempoPart, tempoIsBusy } from './tempo';
 
 interface WhyRow {
   counted: boolean;
@@ -61,7 +65,10 @@ const schema = {
   window: choice('90d', '30d', '365d', 'week', 'month', 'quarter', 'this-week', 'this-month', 'this-quarter'), // the last whole one; the one now
   as: choice('takt', 'fourkeys', 'devlake-2021', 'devlake-2023'),
   clock: choice('author', 'committer'),
-  levels: choice('none', '2024', '2023', '2021', '2019'),
+  levels: choice('own', 'none', '2024', '2023', '2021', '2019'), // own: of earlier windows
+  step: choice('week', 'day', 'month'), // of the trends
+  when: choice('day', 'hour'), // the calendar
+  span: span(), // of the table of rollouts; unix seconds
   why: text(),
   from: integer(0, 0, 1e11), // unix seconds; with `to` instead of the window
   to: integer(0, 0, 1e11),
@@ -72,7 +79,9 @@ const set = (more: Partial<Ask>, how: 'push' | 'replace' = 'push'): void => go('
 const isBetween = (a: Ask): boolean => a.from > 0 && a.to > a.from;
 
 const measures = resource<Measures>();
-const rollouts = resource<{ rollouts: Rollout[] }>();
+const rollouts = resource<Rollouts>();
+const calendar = resource<Calendar>();
+const owns = resource<Owns>();
 const scopes = resource<Scopes>();
 const why = resource<Why>();
 const trends = resource<Trends>();
@@ -99,11 +108,13 @@ function scopeOf(a: Ask): URLSearchParams {
 function load(a: Ask, keep = true): void {
   const q = scopeOf(a);
   const m = new URLSearchParams(q);
+  const q0 = `${q}`;
   if (a.clock === 'committer') m.set('clock', a.clock);
   if (a.as === 'takt') loadTempo(`${m}`, keep);
   if (a.as !== 'takt') m.set('set', a.as);
-  else if (a.levels !== 'none') m.set('levels', a.levels);
+  else if (/^\d/.test(a.levels)) m.set('levels', a.levels);
   void measures.load((stop) => getJson(`api/takt/delivery/measures?${m}`, stop), keep);
+  void calendar.load((stop) => getJson(`api/takt/delivery/calendar?${q0}`, stop), keep);
   q.set('limit', String(ROWS));
   void rollouts.load((stop) => getJson(`api/takt/delivery/deploys?${q}`, stop), keep);
   void incidents.load((stop) => getJson(`api/takt/delivery/incidents?${q}`, stop), keep);
@@ -112,10 +123,17 @@ function load(a: Ask, keep = true): void {
   void catalogue.load((stop) => getJson('api/takt/delivery/catalogue', stop));
 }
 
-// By week over the window that the measures are of.
-function loadWeeks(m: Measures, a: Ask): void {
+// Step by step over the window that the measures are of.
+function loadSteps(m: Measures, a: Ask): void {
   const scope = { from: String(BigInt(m.from) / 1_000_000_000n), to: String(BigInt(m.to) / 1_000_000_000n), ...whoseOf(a), ...(a.clock === 'committer' ? { clock: a.clock } : {}) };
-  void trends.load((stop) => loadTrends(trended(m, a).map((x) => x.name), scope, stop), false);
+  void trends.load((stop) => loadTrends(trended(m, a).map((x) => x.name), scope, stop, a.step), false);
+}
+
+// Of the same measures in earlier windows.
+function loadHistory(m: Measures, a: Ask): void {
+  if (!isOwn(a)) return;
+  const scope = { ...whoseOf(a), ...(a.clock === 'committer' ? { clock: a.clock } : {}) };
+  void owns.load((stop) => loadOwns(FIRST, m, scope, stop), false);
 }
 
 const loadWhy = (m: Measure): void =>
@@ -125,7 +143,11 @@ const loadWhy = (m: Measure): void =>
 
 const trended = (data: Measures, a: Ask): Measure[] => (a.as === 'takt' ? FIRST.flatMap((name) => data.measures.filter((m) => m.name === name)) : data.measures);
 
+const isOwn = (a: Ask): boolean => a.as === 'takt' && a.levels === 'own';
 const hasLevels = (a: Ask): boolean => a.as !== 'takt' || a.levels !== 'none';
+
+// Of a report, or of one's own history.
+const bandOf = (m: Measure, a: Ask): string => (isOwn(a) ? ownText(m, owns.state.value.data?.get(m.name)) : levelOf(m));
 
 function Verdict({ m }: { m: Measure }): JSX.Element | null {
   if (!m.target) return null;
@@ -142,6 +164,38 @@ function Verdict({ m }: { m: Measure }): JSX.Element | null {
 
 // --- parts ----------------------------------------------------------------------------------------------
 
+function UsualRange({ m, a }: { m: Measure; a: Ask }): JSX.Element | null {
+  const own = isOwn(a) ? owns.state.value.data?.get(m.name) : undefined;
+  if (own?.low === undefined || own.high === undefined) return null;
+  return <p class="muted small" data-k={`usual ${m.name}`}>usual: {number(m.unit, own.low)} to {number(m.unit, own.high)}, the middle half of {plural(own.known, 'earlier window')}</p>;
+}
+
+// What would make a figure known, or known better.
+const REMEDY: Record<string, string> = {
+  lead_time: 'Lead times need commits: takt import git PATH, or the pushes of GitHub and GitLab at /hooks/…; and a commit id with each deploy.',
+  failed_deployment_recovery: 'Recovery needs the end of incidents, or rollbacks: takt event incident --id INC-31 --state resolved --resolved-at now.',
+  change_failure_rate: 'Failures are known by incidents, rollbacks and traces: send incidents to /hooks/… or with takt event incident --service.',
+};
+export function weakOf(m: Measure): string[] {
+  const out = m.left_out.map((x) => `${count(x.n)} left out: ${x.why}.`);
+  if (m.immature) out.push(`${plural(m.immature, 'rollout is', 'rollouts are')} younger than a day and may yet be found to have failed.`);
+  if (m.value === undefined) out.unshift(m.n ? `None of ${plural(m.n, 'row')} has a value.` : 'Nothing in this time counts.');
+  else if (m.small) out.unshift(`${plural(m.n, 'row')} only: the next one may change much.`);
+  if ((m.value === undefined || m.small) && REMEDY[m.name]) out.push(REMEDY[m.name]!);
+  return out;
+}
+
+function Weak({ m }: { m: Measure }): JSX.Element | null {
+  const why = weakOf(m);
+  if (!why.length) return null;
+  return (
+    <details class="weak small" data-k={`weak ${m.name}`}>
+      <summary>{m.value === undefined ? 'Why there is no figure' : 'How sure it is'}</summary>
+      <ul class="plain">{why.map((w) => <li key={w}>{w}</li>)}</ul>
+    </details>
+  );
+}
+
 function Cards({ data, a }: { data: Measures; a: Ask }): JSX.Element {
   return (
     <ul class="figures" aria-label={a.as === 'takt' ? 'The five of DORA' : 'The figures of the other tool'}>
@@ -150,10 +204,13 @@ function Cards({ data, a }: { data: Measures; a: Ask }): JSX.Element {
           <h2><a href={'delivery' + writeQuery(schema, { ...a, why: m.name })}>{m.title}</a></h2>
           <p class={`big ${m.value === undefined ? 'muted' : ''}`}>{value(m)}</p>
           <p class="muted small">{[interval(m), beside(m), rowsOf(m)].filter(Boolean).join(' · ')}</p>
-          <Spark m={m} trend={trends.state.value.data?.get(m.name)} />
-          <p class="row small"><Verdict m={m} />{levelOf(m) && <span class="tag">{levelOf(m)}</span>}{data.partial && <span class="tag warn">not a whole period yet</span>}</p>
+          <Spark m={m} trend={trends.state.value.data?.get(m.name)} step={a.step} />
+          <p class="row small"><Verdict m={m} />{bandOf(m, a) && <span class="tag">{bandOf(m, a)}</span>}{data.partial && <span class="tag warn">not a whole period yet</span>}</p>
+          <UsualRange m={m} a={a} />
+          <Weak m={m} />
         </li>
       ))}
+      {a.as === 'takt' && <TempoFigure measures={data.measures} hrefOf={(why) => 'delivery' + writeQuery(schema, { ...a, why })} />}
     </ul>
   );
 }
@@ -169,11 +226,16 @@ function MeasureRow({ m, a }: { m: Measure; a: Ask }): JSX.Element {
       <td class="n">{beside(m).replace('p90 ', '')}</td>
       <td class="n">{count(m.n)}{m.small && m.value !== undefined ? ' (few)' : ''}</td>
       <td><Verdict m={m} /></td>
-      {hasLevels(a) && <td class={m.level?.insufficient ? 'muted' : ''}>{levelOf(m)}</td>}
+      {hasLevels(a) && <td class={m.level?.insufficient ? 'muted' : ''}>{bandOf(m, a)}</td>}
       <td><button type="button" class="quiet" aria-pressed={a.why === m.name} onClick={() => set({ why: a.why === m.name ? '' : m.name })}>Why</button></td>
     </tr>
   );
 }
+
+const csvOfMeasures = (data: Measures, a: Ask): CsvCell[][] => [
+  ['measure', 'title', 'unit', 'value', 'low_95', 'high_95', 'p90', 'numerator', 'denominator', 'rows', 'few', 'target', 'level', 'from', 'to', 'figure'],
+  ...data.measures.map((m) => [m.name, m.title, m.unit, m.value, m.interval?.[0], m.interval?.[1], m.p90, m.numerator, m.denominator, m.n, m.small ? 'yes' : 'no', m.target?.verdict, bandOf(m, a), when(data.from), when(data.to), m.figure]),
+];
 
 // In groups; what nothing is known of is named only, in one line of its group.
 function MeasureTable({ data, a }: { data: Measures; a: Ask }): JSX.Element {
@@ -181,10 +243,10 @@ function MeasureTable({ data, a }: { data: Measures; a: Ask }): JSX.Element {
   const columns = hasLevels(a) ? 8 : 7;
   return (
     <section class="card" aria-labelledby="all-measures">
-      <h2 id="all-measures">All measures</h2>
+      <header class="card-head"><h2 id="all-measures">All measures</h2><Csv name="takt-measures" of="All measures" rows={() => csvOfMeasures(data, a)} /></header>
       <Scroll label="Table of the measures">
         <table class="grid measures">
-          <thead><tr><th>Measure</th><th class="n">Value</th><th class="n">95 % interval</th><th class="n">p90 or count</th><th class="n">Rows</th><th>Target</th>{hasLevels(a) && <th>Level</th>}<th>Behind it</th></tr></thead>
+          <thead><tr><th>Measure</th><th class="n">Value</th><th class="n">95 % interval</th><th class="n">p90 or count</th><th class="n">Rows</th><th>Target</th>{hasLevels(a) && <th>{isOwn(a) ? 'Against its history' : 'Level'}</th>}<th>Behind it</th></tr></thead>
           {all.map((g) => {
             const known = g.measures.filter((m) => isKnown(m, a));
             const none = g.measures.filter((m) => !known.includes(m));
@@ -208,12 +270,21 @@ function whatOf(r: WhyRow): string {
   return r.began_says ?? r.evidence?.find((e) => e.decides)?.says ?? '';
 }
 
+const CSV_ROWS = 10_000; // as many as the server lists
+
+async function csvOfWhy(m: Measure): Promise<CsvCell[][]> {
+  const all = await getJson<Why>(`api/takt/delivery/why?${new URLSearchParams({ figure: m.figure, limit: String(CSV_ROWS) })}`);
+  const rows = all.rows.map((r) => [r.counted ? 'yes' : 'no', r.hit ? 'yes' : 'no', r.value, r.incident, r.service, r.environment, r.rollout, shortName(r), r.kind, when(r.finished), whatOf(r)]);
+  const cut = all.rows.length < all.rows_in_all ? [[`the first ${count(all.rows.length)} of ${plural(all.rows_in_all, 'row')}`]] : [];
+  return [['counted', 'hit', 'value', 'incident', 'service', 'environment', 'rollout', 'version', 'kind', 'finished', 'what'], ...rows, ...cut];
+}
+
 function WhyPart({ m }: { m: Measure }): JSX.Element {
   useLayoutEffect(() => loadWhy(m), [m.figure]);
   const { data, error } = why.state.value;
   return (
     <section class="card why-part" aria-labelledby="why-title" data-k="why">
-      <div class="row"><h2 id="why-title">{m.title}: {value(m)}</h2><Copy text={m.figure} label="Copy the id of this figure" /><button type="button" class="quiet icon" aria-label="Close" onClick={() => set({ why: '' })}><Icon name="close" /></button></div>
+      <div class="row"><h2 id="why-title">{m.title}: {value(m)}</h2><Csv name={`takt-${m.name}`} of="All rows behind it" rows={() => csvOfWhy(m)} /><Copy text={m.figure} label="Copy the id of this figure" /><button type="button" class="quiet icon" aria-label="Close" onClick={() => set({ why: '' })}><Icon name="close" /></button></div>
       {error ? <Failed what="The rows could not be read" error={error} retry={() => loadWhy(m)} />
         : !data ? <Loading what="Reading the rows" /> : (
           <>
@@ -239,7 +310,7 @@ function WhyPart({ m }: { m: Measure }): JSX.Element {
                 </table>
               </Scroll>
             )}
-            <p class="muted small">{data.rows.length < data.rows_in_all ? `${count(data.rows.length)} of ${plural(data.rows_in_all, 'row')}; takt why prints all of them` : plural(data.rows_in_all, 'row')}</p>
+            <p class="muted small">{data.rows.length < data.rows_in_all ? `${count(data.rows.length)} of ${plural(data.rows_in_all, 'row')}; the csv and takt why have more` : plural(data.rows_in_all, 'row')}</p>
           </>
         )}
     </section>
@@ -249,39 +320,36 @@ function WhyPart({ m }: { m: Measure }): JSX.Element {
 // Some targets got it and some did not.
 const isPart = (r: Rollout): boolean => (r.done_targets ?? 0) > 0 && r.done_targets! < (r.targets ?? 0);
 
-// A mark for every rollout on the time of the window: what went well below, what did not above.
-function Strip({ data, rows }: { data: Measures; rows: readonly Rollout[] }): JSX.Element | null {
-  if (!rows.length) return null;
-  const from = Number(BigInt(data.from) / 1_000_000n);
-  const to = Number(BigInt(data.to) / 1_000_000n);
-  const bad = rows.filter(isBad).length;
-  return (
-    <svg class="strip" viewBox="0 0 1000 56" preserveAspectRatio="none" role="img" aria-label={`${plural(rows.length, 'rollout')} over the window, ${bad} of them failed`}>
-      <line x1="0" x2="1000" y1="28" y2="28" class="axis" />
-      {rows.map((r) => {
-        const at = Number(BigInt(r.finished ?? r.started ?? '0') / 1_000_000n);
-        const x = ((at - from) / (to - from)) * 1000;
-        const failed = isBad(r);
-        return <line key={r.id} x1={x} x2={x} y1={failed ? 4 : 32} y2={failed ? 26 : 52} class={failed ? 'failed' : r.kind === 'rollback' ? 'back' : 'good'} />;
-      })}
-    </svg>
-  );
+async function csvOfRollouts(a: Ask): Promise<CsvCell[][]> {
+  const q = scopeOf(a);
+  q.set('limit', String(CSV_ROWS));
+  const list = await getJson<Rollouts>(`api/takt/delivery/deploys?${q}`);
+  const shown = within(list.rollouts, a.span);
+  const rows = shown.map((r) => [r.id, r.service, r.environment, r.version, r.sha, r.kind, r.state, when(r.started), when(r.finished), seconds(leadOf(r)), r.commits_state, r.commits, r.canary, r.failure && (because[r.failure] ?? r.failure), when(r.recovered), r.actor, r.url]);
+  const cut = list.rollouts.length < list.all ? [[`the newest ${count(list.rollouts.length)} of ${plural(list.all, 'rollout')}`]] : [];
+  return [['rollout', 'service', 'environment', 'version', 'sha', 'kind', 'state', 'started', 'finished', 'lead_seconds', 'commits_state', 'commits', 'canary', 'failed_because_of', 'recovered', 'by', 'url'], ...rows, ...cut];
 }
+const seconds = (ns: number | undefined): number | undefined => (ns === undefined ? undefined : Math.round(ns / 1e9));
 
-function Rollouts({ data }: { data: Measures }): JSX.Element {
+const titleOfRollouts = (list: Rollouts): string => (list.rollouts.length < list.all ? `The newest ${count(list.rollouts.length)} of ${plural(list.all, 'rollout')}` : plural(list.all, 'rollout'));
+
+function RolloutsPart({ data, a }: { data: Measures; a: Ask }): JSX.Element {
   const { data: list, error } = rollouts.state.value;
   if (error) return <Failed what="The rollouts could not be listed" error={error} retry={() => load(ask.peek())} />;
   if (!list) return <Loading what="Reading rollouts" />;
+  const shown = within(list.rollouts, a.span);
+  const edge = (ns: string): number => Number(BigInt(ns) / 1_000_000_000n);
   return (
     <section class="card" aria-labelledby="rollouts-title" data-k="rollouts">
-      <h2 id="rollouts-title">{list.rollouts.length === ROWS ? `The newest ${ROWS} rollouts` : plural(list.rollouts.length, 'rollout')}</h2>
-      <Strip data={data} rows={list.rollouts} />
-      {list.rollouts.length > 0 && (
+      <header class="card-head"><h2 id="rollouts-title">{titleOfRollouts(list)}</h2>{list.rollouts.length > 0 && <Csv name="takt-rollouts" of="Rollouts" rows={() => csvOfRollouts(a)} />}</header>
+      <Scatter rollouts={list.rollouts} from={edge(data.from)} to={edge(data.to)} chosen={a.span} choose={(span) => set({ span }, 'replace')} open={(r) => go(deployPath(r.id))} />
+      {a.span && <p class="note" data-k="span"><span>{count(shown.length)} of them, from {when(`${a.span[0]}000000000`)} to {when(`${a.span[1]}000000000`)}.</span> <button type="button" onClick={() => set({ span: null })}>All</button> <button type="button" onClick={() => set({ from: a.span![0], to: a.span![1], span: null })}>The figures of this time</button></p>}
+      {shown.length > 0 && (
         <Scroll label="Table of the rollouts">
           <table class="grid">
-            <thead><tr><th>Version</th><th>Service</th><th>Finished</th><th>Environment</th><th>Kind</th><th>State</th><th class="n">Commits</th><th>Failed because of</th></tr></thead>
+            <thead><tr><th>Version</th><th>Service</th><th>Finished</th><th>Environment</th><th>Kind</th><th>State</th><th class="n">Lead time</th><th class="n">Commits</th><th>Canary</th><th>Failed because of</th></tr></thead>
             <tbody>
-              {list.rollouts.map((r) => (
+              {shown.map((r) => (
                 <tr key={r.id}>
                   <th scope="row"><a href={deployPath(r.id)}><bdi>{shortName(r) || r.id.slice(0, 8)}</bdi></a></th>
                   <td><bdi>{visible(r.service, 60)}</bdi></td>
@@ -289,7 +357,9 @@ function Rollouts({ data }: { data: Measures }): JSX.Element {
                   <td><bdi>{visible(r.environment, 60)}</bdi></td>
                   <td>{r.kind}</td>
                   <td class={r.state === 'failed' ? 'bad' : ''}>{r.state}{isPart(r) && <span class="tag warn">partial: {count(r.done_targets!)} of {plural(r.targets!, 'target')}</span>}</td>
+                  <td class="n">{leadOf(r) === undefined ? '–' : duration(leadOf(r)!)}</td>
                   <td class="n">{r.commits_state === 'known' || r.commits_state === 'none' ? count(r.commits) : r.commits_state}</td>
+                  <td class={r.canary === 'failed' ? 'bad' : ''}>{r.canary}</td>
                   <td>{r.failure && (because[r.failure] ?? r.failure)}{r.recovered && `, recovered after ${duration(Number(BigInt(r.recovered) - BigInt(r.finished!)))}`}</td>
                 </tr>
               ))}
@@ -298,6 +368,17 @@ function Rollouts({ data }: { data: Measures }): JSX.Element {
         </Scroll>
       )}
     </section>
+  );
+}
+
+function CalendarOf({ a }: { a: Ask }): JSX.Element {
+  const { data, error } = calendar.state.value;
+  if (error) return <Failed what="The calendar could not be read" error={error} retry={() => load(ask.peek())} />;
+  if (!data) return <Loading what="Reading the calendar" />;
+  return (
+    <CalendarPart data={data} by={a.when} zone={a.zone}
+      hrefOfBy={(when) => 'delivery' + writeQuery(schema, { ...a, when })}
+      hrefOfTime={(from, to) => 'delivery' + writeQuery(schema, { ...a, from, to, span: null })} />
   );
 }
 
@@ -343,7 +424,7 @@ function Controls({ a }: { a: Ask }): JSX.Element {
   const distinct = (k: 'team' | 'product'): string[] => [...new Set([...listed.map((s) => s[k] ?? ''), a[k]])].filter(Boolean).sort();
   const [teams, products] = [distinct('team'), distinct('product')];
   const tiers = [...new Set([...listed.map((s) => s.tier ?? 0), a.tier])].filter((t) => t > 0).sort();
-  const field = (id: keyof Ask, label: string, options: [string, string][]): JSX.Element => (
+  const field = (id: Exclude<keyof Ask, 'span'>, label: string, options: [string, string][]): JSX.Element => (
     <div class="field">
       <label for={`d-${id}`}>{label}</label>
       <select id={`d-${id}`} value={a[id]} onChange={(e) => set({ [id]: id === 'tier' ? Number(e.currentTarget.value) : e.currentTarget.value, ...(id === 'as' ? { why: '' } : {}) })}>
@@ -364,7 +445,8 @@ function Controls({ a }: { a: Ask }): JSX.Element {
       {isBetween(a) && <p class="field between">{day(a.from)} to {day(a.to)} <button type="button" class="link" onClick={() => set({ from: 0, to: 0 })}>The last 90 days</button></p>}
       {field('as', 'Measures as in', [['takt', 'Takt'], ['fourkeys', 'fourkeys'], ['devlake-2021', 'DevLake, 2021'], ['devlake-2023', 'DevLake, 2023']])}
       {a.as === 'takt' && field('clock', 'Lead times from', [['author', "the author's time"], ['committer', "the committer's time"]])}
-      {a.as === 'takt' && field('levels', 'Levels of', [['none', 'no report'], ['2024', 'DORA 2024'], ['2023', 'DORA 2023'], ['2021', 'DORA 2021'], ['2019', 'DORA 2019']])}
+      {a.as === 'takt' && field('levels', 'Levels of', [['own', 'its own history'], ['none', 'none'], ['2024', 'DORA 2024'], ['2023', 'DORA 2023'], ['2021', 'DORA 2021'], ['2019', 'DORA 2019']])}
+      {field('step', 'Trends by', [['week', 'week'], ['day', 'day'], ['month', 'month']])}
     </div>
   );
 }
@@ -425,12 +507,15 @@ export default function Delivery(): JSX.Element {
   useLayoutEffect(() => load(a), [a.service, a.environment, a.team, a.product, a.tier, a.zone, a.window, a.from, a.to, a.clock, a.levels, a.as]);
   const { data, error } = measures.state.value;
   useLayoutEffect(() => {
-    if (data) loadWeeks(data, a);
+    if (data) loadSteps(data, a);
+  }, [data, a.step]);
+  useLayoutEffect(() => {
+    if (data) loadHistory(data, a);
   }, [data]);
   const asked = data?.measures.find((m) => m.name === a.why);
   const known = scopes.state.value.data;
   return (
-    <div class="page" data-ready={(data && known && rollouts.state.value.data && ![measures, trends, intake, catalogue, incidents].some((r) => r.state.value.busy) && (a.as !== 'takt' || !tempoIsBusy()) && (!asked || why.state.value.data)) || error ? '' : undefined}>
+    <div class="page" data-ready={(data && known && rollouts.state.value.data && ![measures, trends, intake, catalogue, incidents, calendar, owns].some((r) => r.state.value.busy) && (a.as !== 'takt' || !tempoIsBusy()) && (!asked || why.state.value.data)) || error ? '' : undefined}>
       <h1>Delivery</h1>
       <Controls a={a} />
       {error ? <Failed what="The measures could not be computed" error={error} retry={() => load(a)} />
@@ -439,12 +524,14 @@ export default function Delivery(): JSX.Element {
             <>
               {data.partial && <p class="note warn" data-k="partial"><Icon name="warn" /><span>The last period is not over yet: the figures are of {when(data.from)} until now, and will change.</span></p>}
               <Cards data={data} a={a} />
-              {trends.state.value.data && <TrendTable measures={trended(data, a)} trends={trends.state.value.data} zone={a.zone} />}
+              {isOwn(a) && <p class="muted small">Against its history: the middle half of up to {OWN_WINDOWS} earlier windows as long as this one is usual. The DORA report of 2025 names no levels.</p>}
+              {trends.state.value.data && <TrendTable measures={trended(data, a)} trends={trends.state.value.data} zone={a.zone} step={a.step} />}
               {asked && <WhyPart m={asked} />}
               {a.as === 'takt' && <TempoPart measures={data.measures} hrefOf={(why) => 'delivery' + writeQuery(schema, { ...a, why })} retry={() => load(a)} />}
               <MeasureTable data={data} a={a} />
               <IncidentsPart />
-              <Rollouts data={data} />
+              <CalendarOf a={a} />
+              <RolloutsPart data={data} a={a} />
               <ServicesOf a={a} />
               <IntakePart />
             </>

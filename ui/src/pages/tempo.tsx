@@ -4,7 +4,7 @@
 import type { JSX } from 'preact';
 import { getJson } from '../base/api';
 import { number, type Measure } from '../base/delivery';
-import { visible } from '../base/format';
+import { count, plural, visible } from '../base/format';
 import { Failed, Icon, Loading, Scroll } from '../base/parts';
 import { resource } from '../base/resource';
 
@@ -48,6 +48,29 @@ export function stagesOf(measures: readonly Measure[]): { m: Measure; share: num
   const known = STAGES.flatMap((name) => measures.filter((m) => m.name === name && m.value !== undefined));
   const all = known.reduce((sum, m) => sum + m.value!, 0);
   return all > 0 ? known.map((m) => ({ m, share: m.value! / all })) : [];
+}
+
+// How much of that is waiting, for the first look of a reviewer and for the deploy; null: not both of waiting and
+// working are known.
+const WAITS = ['pickup_time', 'deploy_time'];
+export function waitShare(measures: readonly Measure[]): number | null {
+  const stages = stagesOf(measures);
+  const waits = stages.filter(({ m }) => WAITS.includes(m.name));
+  return waits.length && waits.length < stages.length ? waits.reduce((sum, w) => sum + w.share, 0) : null;
+}
+
+// How big a change is and how much of its time it waits.
+export function TempoFigure({ measures, hrefOf }: { measures: readonly Measure[]; hrefOf: (name: string) => string }): JSX.Element {
+  const batch = measures.find((m) => m.name === 'batch_size');
+  const wait = waitShare(measures);
+  return (
+    <li class="card figure" data-k="figure tempo">
+      <h2><a href={hrefOf('batch_size')}>Tempo</a></h2>
+      <p class={`big ${batch?.value === undefined ? 'muted' : ''}`}>{batch?.value === undefined ? 'no data' : plural(batch.value, 'commit')}</p>
+      <p class="muted small">{batch?.value === undefined ? 'of a rollout' : `in the middle rollout of ${count(batch.n)}`}</p>
+      <p class="small">{wait === null ? <span class="muted">Waiting share: cannot know, too few stages of changes are known</span> : <><b>{number('share', wait)}</b> of a change's time is waiting: <a href={hrefOf('pickup_time')}>pickup</a>, <a href={hrefOf('deploy_time')}>merge to deploy</a></>}</p>
+    </li>
+  );
 }
 
 function Stages({ measures, hrefOf }: { measures: readonly Measure[]; hrefOf: (name: string) => string }): JSX.Element | null {
