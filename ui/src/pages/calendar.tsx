@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // When rollouts end: each day of the window, or the hours of the week. A table, its shades beside its numbers.
 import type { JSX } from 'preact';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Csv } from '../base/csv';
 import { count, plural, visible } from '../base/format';
 import { Scroll } from '../base/parts';
@@ -23,7 +24,7 @@ export interface Sum {
 
 const DAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
 const DAY_MS = 86_400_000;
-const WEEKS_MAX = 53;
+const WEEKS_MAX = 54; // that a year may touch
 
 const at = (day: string): number => Date.parse(`${day}T00:00:00Z`);
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
@@ -81,6 +82,8 @@ function Cell({ s, most, what, href }: { s: Sum | undefined; most: number; what:
   );
 }
 
+const edgesOf = (data: Calendar, zone: string): [string, string] => [dayIn(Number(BigInt(data.from) / 1_000_000n), zone), dayIn(Number(BigInt(data.to) / 1_000_000n) - 1, zone)];
+
 interface Props {
   data: Calendar;
   by: 'day' | 'hour';
@@ -103,16 +106,20 @@ function ByHour({ data }: Props): JSX.Element {
 }
 
 function ByDay({ data, zone, hrefOfTime }: Props): JSX.Element {
-  const [first, last] = [dayIn(Number(BigInt(data.from) / 1_000_000n), zone), dayIn(Number(BigInt(data.to) / 1_000_000n) - 1, zone)];
-  const { mondays, all } = weeksOf(first, last);
+  const [first, last] = edgesOf(data, zone);
+  const { mondays } = weeksOf(first, last);
+  const table = useRef<HTMLTableElement>(null);
+  useLayoutEffect(() => {
+    const room = table.current!.parentElement!;
+    room.scrollLeft = room.scrollWidth; // the newest are seen first
+  }, [first, last]);
   const sums = sumsOf(data.hours, (h) => h.day);
   const most = Math.max(...[...sums.values()].map((s) => s.rollouts));
   const link = (day: string): string => hrefOfTime(dayStart(day, zone || 'UTC'), dayStart(dayOf(at(day) + DAY_MS), zone || 'UTC'));
   // A week that begins a month is named by it; the others have their day only.
   const head = (m: string, i: number): string => (i === 0 || m.slice(0, 7) !== mondays[i - 1]!.slice(0, 7) ? m.slice(5) : m.slice(8));
   return (
-    <>
-      <table class="calendar">
+      <table class="calendar" ref={table}>
         <thead><tr><th scope="col"><span class="offscreen">Day of the week</span></th>{mondays.map((m, i) => <th key={m} scope="col"><span class="offscreen">Week of {m}</span><span aria-hidden="true">{head(m, i)}</span></th>)}</tr></thead>
         <tbody>
           {DAYS.map((name, d) => (
@@ -128,13 +135,12 @@ function ByDay({ data, zone, hrefOfTime }: Props): JSX.Element {
           ))}
         </tbody>
       </table>
-      {all > mondays.length && <p class="muted small">The newest {WEEKS_MAX} of {count(all)} weeks.</p>}
-    </>
   );
 }
 
 export function CalendarPart(props: Props): JSX.Element {
   const { data, by, zone, hrefOfBy } = props;
+  const { all } = weeksOf(...edgesOf(data, zone));
   const sum = data.hours.reduce((s, h) => ({ rollouts: s.rollouts + h.rollouts, failed: s.failed + h.failed }), { rollouts: 0, failed: 0 });
   return (
     <section class="card" aria-labelledby="calendar-title" data-k="calendar">
@@ -148,6 +154,7 @@ export function CalendarPart(props: Props): JSX.Element {
       </header>
       <p class="muted small">{data.hours.length ? <>{saysOf(sum)}; days and hours in <bdi>{visible(zone || 'UTC', 40)}</bdi>. <span class="some-failed corner" aria-hidden="true" /> some of them failed.{by === 'day' && ' A day opens its figures.'}</> : 'No rollout ended in this time.'}</p>
       {data.hours.length > 0 && <Scroll label={by === 'day' ? 'Rollouts by day' : 'Rollouts by hour of the week'}>{by === 'day' ? <ByDay {...props} /> : <ByHour {...props} />}</Scroll>}
+      {by === 'day' && all > WEEKS_MAX && <p class="muted small">The newest {WEEKS_MAX} of {count(all)} weeks.</p>}
     </section>
   );
 }

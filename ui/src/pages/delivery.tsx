@@ -164,10 +164,15 @@ function Verdict({ m }: { m: Measure }): JSX.Element | null {
 
 // --- parts ----------------------------------------------------------------------------------------------
 
+function rangeText(m: Measure, low: number, high: number): string {
+  const [a, b] = [number(m.unit, low), value({ ...m, value: high })];
+  return value({ ...m, value: low }) === b ? b : `${a} to ${b}`;
+}
+
 function UsualRange({ m, a }: { m: Measure; a: Ask }): JSX.Element | null {
   const own = isOwn(a) ? owns.state.value.data?.get(m.name) : undefined;
   if (own?.low === undefined || own.high === undefined) return null;
-  return <p class="muted small" data-k={`usual ${m.name}`}>usual: {number(m.unit, own.low)} to {number(m.unit, own.high)}, the middle half of {plural(own.known, 'earlier window')}</p>;
+  return <p class="muted small" data-k={`usual ${m.name}`}>usual: {rangeText(m, own.low, own.high)}, the middle half of {plural(own.known, 'earlier window')}</p>;
 }
 
 // What would make a figure known, or known better.
@@ -446,7 +451,6 @@ function Controls({ a }: { a: Ask }): JSX.Element {
       {field('as', 'Measures as in', [['takt', 'Takt'], ['fourkeys', 'fourkeys'], ['devlake-2021', 'DevLake, 2021'], ['devlake-2023', 'DevLake, 2023']])}
       {a.as === 'takt' && field('clock', 'Lead times from', [['author', "the author's time"], ['committer', "the committer's time"]])}
       {a.as === 'takt' && field('levels', 'Levels of', [['own', 'its own history'], ['none', 'none'], ['2024', 'DORA 2024'], ['2023', 'DORA 2023'], ['2021', 'DORA 2021'], ['2019', 'DORA 2019']])}
-      {field('step', 'Trends by', [['week', 'week'], ['day', 'day'], ['month', 'month']])}
     </div>
   );
 }
@@ -525,6 +529,9 @@ export default function Delivery(): JSX.Element {
               {data.partial && <p class="note warn" data-k="partial"><Icon name="warn" /><span>The last period is not over yet: the figures are of {when(data.from)} until now, and will change.</span></p>}
               <Cards data={data} a={a} />
               {isOwn(a) && <p class="muted small">Against its history: the middle half of up to {OWN_WINDOWS} earlier windows as long as this one is usual. The DORA report of 2025 names no levels.</p>}
+              <nav class="row lenses" aria-label="Trends by">
+                {(['day', 'week', 'month'] as const).map((step) => <a key={step} href={'delivery' + writeQuery(schema, { ...a, step })} aria-current={a.step === step ? 'true' : undefined}>By {step}</a>)}
+              </nav>
               {trends.state.value.data && <TrendTable measures={trended(data, a)} trends={trends.state.value.data} zone={a.zone} step={a.step} />}
               {asked && <WhyPart m={asked} />}
               {a.as === 'takt' && <TempoPart measures={data.measures} hrefOf={(why) => 'delivery' + writeQuery(schema, { ...a, why })} retry={() => load(a)} />}

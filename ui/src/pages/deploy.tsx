@@ -13,8 +13,9 @@ import { zone } from '../base/prefs';
 import { flag, readQuery, writeQuery } from '../base/query';
 import { resource } from '../base/resource';
 import { go, place } from '../base/router';
-import { zoneName } from '../base/time';
+import { duration, zoneName } from '../base/time';
 import { loadErrorShare, type ErrorShare } from '../search/errorshare';
+import { loadLatency, type Latency } from '../search/latency';
 import type { Impact } from './impact';
 
 interface Near {
@@ -119,12 +120,13 @@ interface Deploy {
   verdicts: Verdict[];
 }
 
-const schema = { table: flag() };
+const schema = { table: flag(), latency: flag() }; // which picture is a table
 const ask = computed(() => readQuery(schema, place.value.query));
 
 const deploy = resource<Deploy>();
 const impact = resource<Impact | null>();
 const errors = resource<ErrorShare>();
+const latency = resource<Latency | null>();
 const HOUR = 3_600_000_000_000n;
 
 // Nobody computed it, or this server does not: there is nothing to show, and that is no failure.
@@ -148,7 +150,10 @@ async function load(id: string): Promise<void> {
   await deploy.load((stop) => getJson<Deploy>(`api/takt/delivery/deploy?rollout=${encodeURIComponent(id)}`, stop), deploy.state.peek().data?.rollout.id === id);
   const r = deploy.state.peek().data?.rollout;
   const at = r?.id === id ? around(r) : null;
-  if (r && at) void errors.load((stop) => loadErrorShare(r.service, at, stop), false);
+  if (!r || !at) return;
+  void errors.load((stop) => loadErrorShare(r.service, at, stop), false);
+  const before = deploy.state.peek().data?.previous?.version ?? '';
+  void latency.load(async (stop) => (r.version ? loadLatency(r.service, r.version, before, at, stop) : null), false);
 }
 
 // --- small parts ----------------------------------------------------------------------------------------
@@ -163,11 +168,28 @@ function Card({ id, title, k, children }: { id: string; title: string; k?: strin
 
 const nameOf = (r: { version?: string; sha?: string; digest?: string; id: string }): string => shortName(r) || r.id.slice(0, 8);
 
+const middle = (values: readonly number[]): number | null => [...values].sort((a, b) => a - b)[(values.length - 1) >> 1] ?? null;
+const passed = (from: string | undefined, to: string | undefined): number[] => (from && to && BigInt(to) >= BigInt(from) ? [Number(BigInt(to) - BigInt(from))] : []);
+
+// The middle one of the lead times of its commits, by the rules of the measure, ns; null where none is known.
+export function leadTime(d: { rollout: Rollout; commits: readonly Commit[] }): number | null {
+  const r = d.rollout;
+  if (r.state !== 'success' || !['normal', 'hotfix'].includes(r.kind) || !['known', 'cut'].includes(r.commits_state)) return null;
+  return middle(d.commits.flatMap((c) => (c.twin || c.bot ? [] : passed(c.authored, r.finished))));
+}
+
+// Where the time of its change requests went: open, then merged and waiting for it; ns.
+export function waits(d: { rollout: Rollout; change_requests: readonly Change[] }): { open: number; merged: number } | null {
+  const [open, merged] = [middle(d.change_requests.flatMap((c) => passed(c.opened, c.merged))), middle(d.change_requests.flatMap((c) => passed(c.merged, d.rollout.finished)))];
+  return open === null || merged === null ? null : { open, merged };
+}
+
 // --- the top --------------------------------------------------------------------------------------------
 
 function Head({ d }: { d: Deploy }): JSX.Element {
   const r = d.rollout;
   const said = verdictOf(r);
+  const lead = leadTime(d);
   return (
     <header class="deploy-head">
       <p class="crumb"><a href={`delivery?${new URLSearchParams({ service: r.service, environment: r.environment })}`}><Icon name="left" /><span>Delivery of <bdi>{visible(r.service, 60)}</bdi></span></a></p>
@@ -183,6 +205,7 @@ function Head({ d }: { d: Deploy }): JSX.Element {
         <Fact name={`Finished, ${zoneName(zone.value)}`}>{when(r.finished) || 'not yet'}</Fact>
         {r.started && r.finished && <Fact name="Took">{between(r.started, r.finished)}</Fact>}
         <Fact name="Targets">{count(r.done_targets ?? 0)} of {count(r.targets ?? 0)}</Fact>
+        {lead !== null && <Fact name="Lead time">{duration(lead)}</Fact>}
         {r.recovered && <Fact name="Recovered after">{between(r.finished, r.recovered)}</Fact>}
         {r.actor && <Fact name="By"><bdi>{visible(r.actor, 60)}</bdi>{r.trigger ? `, ${r.trigger}` : ''}</Fact>}
         {r.sha && <Fact name="Commit"><code>{r.sha.slice(0, 12)}</code><Copy text={r.sha} label="Copy the commit's id" /></Fact>}
@@ -190,7 +213,7 @@ function Head({ d }: { d: Deploy }): JSX.Element {
         {r.reverts && <Fact name="Reverts"><a href={deployPath(r.reverts)}>a commit of an earlier rollout</a></Fact>}
       </dl>
       <p class="row small">
-        {d.previous && <a href={deployPath(d.previous.id)}><Icon name="left" /> before: {nameOf(d.previous)}</a>}
+        {d.previous && <a href={deployPath(d.previous.id)}><Icon name="left" /> before: {nameOf(d.previous)}{between(d.previous.finished, r.finished) && `, ${between(d.previous.finished, r.finished)} earlier`}</a>}
         {d.next && <a href={deployPath(d.next.id)}>after: {nameOf(d.next)} ({d.next.kind}) <Icon name="right" /></a>}
         {safe(r.url) && <Out url={r.url}>Where it was made <Icon name="link" /></Out>}
       </p>
@@ -379,12 +402,25 @@ const unknown: Record<string, string> = {
   cut: 'It brought more commits than are listed.',
 };
 
+function Waits({ d }: { d: Deploy }): JSX.Element | null {
+  const w = waits(d);
+  if (!w) return null;
+  const share = (v: number): string => `${((v / (w.open + w.merged || 1)) * 100).toFixed(1)}%`;
+  return (
+    <div data-k="waits">
+      <p>{d.change_requests.length > 1 ? 'In the middle, its changes were' : 'Its change was'} open for review {duration(w.open)}, then merged and not deployed {duration(w.merged)}.</p>
+      <div class="shares" aria-hidden="true"><i style={{ width: share(w.open) }} /><i style={{ width: share(w.merged) }} /></div>
+    </div>
+  );
+}
+
 function Commits({ d }: { d: Deploy }): JSX.Element {
   const r = d.rollout;
   const end = r.finished;
   return (
     <Card id="brought" title={d.commits.length ? plural(r.commits, 'commit') : 'What it brought'}>
       {unknown[r.commits_state] && <p class="muted">{unknown[r.commits_state]}</p>}
+      <Waits d={d} />
       {d.change_requests.length > 0 && (
         <ul class="changes" aria-label="Change requests">
           {d.change_requests.map((c) => <li key={c.key}><Out url={c.url}>{c.number !== undefined ? `#${c.number} ` : ''}<bdi>{visible(c.title || c.key, 120)}</bdi></Out> <span class="muted">{[c.author && visible(c.author, 40), c.opened && c.merged && `open ${between(c.opened, c.merged)}`].filter(Boolean).join(' · ')}</span></li>)}
@@ -420,11 +456,28 @@ function searchOf(r: Rollout, more: string, sort = ''): string {
   return `traces?${new URLSearchParams({ q: `{ resource.service.name = ${quote(r.service)}${version}${more} }`, range: 'all', ...(sort ? { sort } : {}) })}`;
 }
 
+// What sets the traces of this version apart from those of the others.
+const explainPath = (r: Rollout): string => `traces?${new URLSearchParams({ q: `{ resource.service.name = ${quote(r.service)} } | compare({ resource.service.version = ${quote(r.version ?? '')} })`, ...stretchOf(r) })}`;
+function stretchOf(r: Rollout): Record<string, string> {
+  const at = around(r);
+  return at ? { range: 'between', start: String(at.start), end: String(at.end) } : { range: 'all' };
+}
+
+// Those that took about as long as half of them.
+function typicalOf(r: Rollout, p50: number | null | undefined): string | null {
+  if (!p50) return null;
+  const ns = (v: number): string => `${Math.round(v * 1e9)}ns`;
+  return searchOf(r, ` && (kind = server || kind = consumer || nestedSetParent < 0) && duration >= ${ns(p50 * 0.9)} && duration <= ${ns(p50 * 1.1)}`);
+}
+
 function Traces({ r }: { r: Rollout }): JSX.Element {
+  const typical = typicalOf(r, r.version ? latency.state.value.data?.new.p50 : null);
   return (
     <p class="row" data-k="traces">
       <span class="muted">Traces of {r.version ? 'this version' : 'the service'}:</span>
       <a href={searchOf(r, '')}>newest</a><a href={searchOf(r, ' && status = error')}>with errors</a><a href={searchOf(r, '', 'slowest')}>slowest</a>
+      {typical && <a href={typical}>typical</a>}
+      {r.version && <a href={explainPath(r)}>explain against other versions</a>}
     </p>
   );
 }
@@ -441,7 +494,7 @@ function ErrorChart({ r, table }: { r: Rollout; table: boolean }): JSX.Element |
     <section class="card" aria-labelledby="errors-title" data-k="errors">
       <header class="card-head">
         <h2 id="errors-title">Errors around it</h2>
-        {data.spans > 0 && <button type="button" class="quiet" aria-pressed={table} onClick={() => go(deployPath(r.id) + writeQuery(schema, { table: !table }), 'replace')}>As table</button>}
+        {data.spans > 0 && <button type="button" class="quiet" aria-pressed={table} onClick={() => go(deployPath(r.id) + writeQuery(schema, { ...ask.peek(), table: !table }), 'replace')}>As table</button>}
       </header>
       {!data.spans ? <p class="muted">No span of <bdi>{visible(r.service, 60)}</bdi> is stored from an hour before to two hours after it.</p>
         : !m ? <Loading what="Drawing" />
@@ -453,6 +506,20 @@ function ErrorChart({ r, table }: { r: Rollout; table: boolean }): JSX.Element |
       <Traces r={r} />
     </section>
   );
+}
+
+function LatencyPart({ r }: { r: Rollout }): JSX.Element | null {
+  const part = useSignal<typeof import('./latency').LatencyCard | null>(null);
+  const { data, error } = latency.state.value;
+  useEffect(() => {
+    if (data) void import('./latency').then((m) => (part.value = m.LatencyCard), () => {});
+  }, [data]);
+  if (error) return <Failed what="The latency around it could not be read" error={error} retry={() => void load(r.id)} />;
+  if (!r.version) return <Card id="latency-title" k="latency" title="Latency, before and after"><p class="muted">Cannot know: the rollout names no version, so its requests cannot be told from others.</p></Card>;
+  const Shown = part.value;
+  if (!data || !Shown || !(data.old.requests + data.new.requests)) return null; // the errors say that there are no spans
+  const now = ask.value;
+  return <Shown data={data} table={now.latency} toggle={() => go(deployPath(r.id) + writeQuery(schema, { ...now, latency: !now.latency }), 'replace')} />;
 }
 
 function ImpactPart(): JSX.Element | null {
@@ -472,22 +539,23 @@ export default function DeployPage({ id }: { id: string }): JSX.Element {
   useTitle(shown ? `${visible(shown.rollout.service, 40)} ${nameOf(shown.rollout)}` : 'Deploy');
   useEffect(() => {
     void load(id);
-    return () => [deploy, impact, errors].forEach((r) => r.stop());
+    return () => [deploy, impact, errors, latency].forEach((r) => r.stop());
   }, [id]);
   if (error?.status === 404)
     return <div class="page" data-ready=""><Empty top title="No such rollout"><p class="mono">{visible(id, 80)}</p><p>Rollouts are made anew from the events; one whose events changed may have another id.</p><p><a class="button" href="delivery">Delivery</a></p></Empty></div>;
   if (error && !shown) return <div class="page" data-ready=""><Failed top what="The rollout could not be read" error={error} retry={() => void load(id)} /></div>;
   if (!shown) return <div class="page"><Loading what="Reading the rollout" /></div>;
   const settled = (s: { data: unknown; error: unknown; busy: boolean }): boolean => !s.busy;
-  const ready = settled(errors.state.value) && settled(impact.state.value);
+  const ready = [errors, impact, latency].every((x) => settled(x.state.value));
   return (
     <div class="page" data-ready={ready ? '' : undefined}>
       <Head d={shown} />
       <ImpactPart />
       <Incidents d={shown} />
+      <Commits d={shown} />
+      <LatencyPart r={shown.rollout} />
       <ErrorChart r={shown.rollout} table={ask.value.table} />
       <Attempts d={shown} />
-      <Commits d={shown} />
       <Runs d={shown} />
     </div>
   );
