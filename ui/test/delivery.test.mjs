@@ -159,7 +159,7 @@ it('tables of incidents fit a usual screen, and nothing is wider than a narrow o
     assert.deepEqual(cut, [], path);
   }
   const narrow = await open(full, { viewport: { width: 360, height: 740 } });
-  for (const path of ['/', '/?lens=exec', '/delivery?levels=2023', `/deploys/${data.last.id}`, '/traces', '/start']) {
+  for (const path of ['/', '/?lens=exec', '/delivery?levels=2023', '/delivery', '/delivery?when=hour', `/deploys/${data.last.id}`, '/traces', '/start']) {
     await narrow.visit(path);
     assert((await narrow.evaluate(() => document.documentElement.scrollWidth)) <= 360, path);
   }
@@ -266,6 +266,182 @@ it('what is not whole yet, and what lies between the levels, is said in words', 
   await checkAccess(page, 'levels between');
 });
 
+it('when rollouts end: by day, which opens its figures, and by hour of the week, in a zone', async (open) => {
+  const [page, other] = await twins(open);
+  await page.visit('/delivery');
+  const part = page.locator('[data-k=calendar]');
+  const { hours } = await ask('calendar?window=90d');
+  const sum = (list, key) => list.reduce((n, h) => n + h[key], 0);
+  await says(part, new RegExp(`^When rollouts end[\\s\\S]*${sum(hours, 'rollouts')} rollouts, ${sum(hours, 'failed')} failed; days and hours in UTC`));
+  const days = [...new Set(hours.map((h) => h.day))];
+  assert.equal(await part.locator('td a').count(), days.length);
+  const bad = days.find((d) => hours.some((h) => h.day === d && h.failed));
+  const of = hours.filter((h) => h.day === bad);
+  const link = part.getByRole('link', { name: `${bad}: ${sum(of, 'rollouts')} rollouts, ${sum(of, 'failed')} failed` });
+  await link.focus();
+  await page.keyboard.press('Enter');
+  await until('that day', () => query(page).get('from') === String(Date.parse(`${bad}T00:00:00Z`) / 1000) && query(page).get('to') === String(Date.parse(`${bad}T00:00:00Z`) / 1000 + 86_400));
+  await says(page.locator('[data-k=rollouts]'), new RegExp(`^${sum(of, 'rollouts')} rollouts`));
+  await page.back();
+  await part.getByRole('link', { name: 'By hour of the week' }).click();
+  await until('the address says it', () => query(page).get('when') === 'hour');
+  await page.getByLabel('Weeks and months in').selectOption('Asia/Tokyo');
+  const there = (await ask('calendar?window=90d&zone=Asia/Tokyo')).hours;
+  const name = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
+  const [first] = there;
+  const same = there.filter((h) => h.hour === first.hour && new Date(h.day).getUTCDay() === new Date(first.day).getUTCDay());
+  const slot = `${name[new Date(first.day).getUTCDay()]} ${String(first.hour).padStart(2, '0')}:00`;
+  await says(part, /in Asia\/Tokyo/);
+  await says(part.locator(`[data-k="when ${slot}"]`), new RegExp(`${slot}: ${sum(same, 'rollouts')} rollout`));
+  await other.visit(page.url().slice(full.url.length));
+  await sameView(page, other);
+  await checkAccess(page, 'by hour');
+  await page.visit('/delivery?service=nobody');
+  await says(part, /No rollout ended in this time/);
+  assert.equal(await part.locator('table').count(), 0);
+  await page.route('**/api/takt/delivery/calendar?*', (r) => r.fulfill({ status: 500, body: 'no facts' }));
+  await page.visit('/delivery');
+  await says(page.getByRole('alert'), /calendar could not be read[\s\S]*500: no facts/);
+});
+
+// Lead times of a made-up history, in the real list.
+const withLeads = (page) => page.route('**/api/takt/delivery/deploys?*', async (r) => {
+  const json = await (await r.fetch()).json();
+  json.rollouts.forEach((x, i) => i % 3 && (x.lead_ns = `${(i + 1) * 3_600}000000000`));
+  return r.fulfill({ json });
+});
+
+it('lead times over time: arrows walk them, a chosen time is in the address and leaves its rows', async (open) => {
+  const [page, other] = await twins(open);
+  await withLeads(page);
+  await withLeads(other);
+  await page.visit('/delivery');
+  const part = page.locator('[data-k=rollouts]');
+  const plot = page.locator('[data-k=scatter]');
+  const { rollouts, all } = await ask('deploys?window=90d');
+  await says(part, new RegExp(`^${all} rollouts`));
+  assert.equal(await plot.locator('circle.good, path.failed, path.back').count(), rollouts.length);
+  assert.equal(await plot.locator('path.failed').count(), rollouts.filter((r) => r.failure || r.state === 'failed').length);
+  await says(part.locator('tbody tr').nth(1), /2 h/);
+  await plot.focus();
+  await page.keyboard.press('Home');
+  await says(part.locator('[role=status]').last(), /^(checkout|payments) v1, \d{4}-.*(lead time|no lead time is known)/);
+  for (let i = 0; i < 3; i++) await page.keyboard.press('Shift+ArrowRight');
+  await until('the address says it', () => /^\d+-\d+$/.test(query(page).get('span') ?? ''));
+  const [from, to] = query(page).get('span').split('-').map(Number);
+  const inside = rollouts.filter((r) => Number(r.finished) / 1e9 >= from && Number(r.finished) / 1e9 <= to);
+  assert(inside.length >= 4);
+  await until('its rows only', async () => (await part.locator('tbody tr').count()) === inside.length);
+  await says(page.locator('[data-k=span]'), new RegExp(`^${inside.length} of them, from`));
+  await plot.blur();
+  await other.visit(page.url().slice(full.url.length));
+  await sameView(page, other);
+  await checkAccess(page, 'a chosen time');
+  await plot.focus();
+  await page.keyboard.press('Escape');
+  await until('all again', async () => query(page).get('span') === null && (await part.locator('tbody tr').count()) === rollouts.length);
+  await plot.scrollIntoViewIfNeeded();
+  const box = await plot.boundingBox();
+  await page.mouse.move(box.x + box.width * 0.7, box.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.9, box.y + 80, { steps: 4 });
+  await page.mouse.up();
+  await until('dragged', () => query(page).get('span') !== null);
+  await page.getByRole('button', { name: 'The figures of this time' }).click();
+  await until('a window', () => query(page).get('from') !== null && query(page).get('span') === null);
+  await page.visit('/delivery');
+  await plot.focus();
+  await page.keyboard.press('End');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'payments v142' }).waitFor();
+  await page.unroute('**/api/takt/delivery/deploys?*');
+  await page.visit('/delivery');
+  await says(page.locator('[data-k=no-lead]'), /none of them a lead time is known/);
+});
+
+it('figures against their own history: earlier windows as long, in words; few are not enough', async (open) => {
+  const page = await open(full);
+  const asked = [];
+  let values = [0.1, 0.1, 0.2, 0.2, 0.2];
+  await page.route('**/api/takt/delivery/trend?*', (r) => {
+    const q = new URL(r.request().url()).searchParams;
+    if (!/^\d+s$/.test(q.get('step'))) return r.continue();
+    asked.push([q.get('measure'), Number(q.get('to')) - Number(q.get('from')), q.get('step'), q.get('service')]);
+    return r.fulfill({ json: { name: q.get('measure'), points: values.map((value) => ({ from: '1', to: '2', n: 9, value })) } });
+  });
+  await page.visit('/delivery?service=payments&window=30d');
+  assert.deepEqual(asked.map((a) => a.slice(1)), Array(5).fill([12 * 30 * 86_400, `${30 * 86_400}s`, 'payments']));
+  const { measures } = await ask('measures?window=30d&service=payments');
+  const cfr = measures.find((m) => m.name === 'change_failure_rate');
+  const word = cfr.value > 0.2 ? 'worse than usual' : cfr.value < 0.1 ? 'better than usual' : 'as usual';
+  await says(page.locator('[data-k="figure change_failure_rate"]'), new RegExp(`${cfr.interval[0] < 0.1 ? 'better than usual to ' : ''}.*${word.replace(' than usual', '')}[\\s\\S]*usual: 10.0 % to 20.0 %, the middle half of 5 earlier windows`));
+  await says(page.locator('.measures thead'), /Against its history/);
+  await says(page.locator('[data-k="measure lead_time"]'), /insufficient data/);
+  await checkAccess(page, 'own history');
+  values = [0.1, 0.2];
+  await page.visit('/delivery?service=payments');
+  await says(page.locator('[data-k="measure change_failure_rate"]'), /cannot know: 2 of 4 earlier windows/);
+  await page.getByLabel('Levels of', { exact: true }).selectOption('none');
+  await until('none', async () => query(page).get('levels') === 'none' && (await page.locator('.figure .tag').count()) === 0);
+  assert.equal(await page.locator('.measures thead', { hasText: 'history' }).count(), 0);
+});
+
+const parseCsv = (text) => text.replace(/^\ufeff/, '').split('\r\n').filter(Boolean);
+const saved = async (page, press) => {
+  const [file] = await Promise.all([page.waitForEvent('download'), press()]);
+  const chunks = [];
+  for await (const c of await file.createReadStream()) chunks.push(c);
+  return { name: file.suggestedFilename(), rows: parseCsv(Buffer.concat(chunks).toString('utf8')) };
+};
+
+it('tables as csv: all rows, no name a formula, also by keyboard; a failure is said', async (open) => {
+  const page = await open(full);
+  await page.visit('/delivery?why=change_failure_rate');
+  const { rollouts } = await ask('deploys?window=90d');
+  await page.route('**/api/takt/delivery/deploys?*', async (r) => {
+    const json = await (await r.fetch()).json();
+    if (new URL(r.request().url()).searchParams.get('limit') === '10000') Object.assign(json.rollouts[0], { version: '=HYPERLINK("http://evil","x")', actor: '@SUM(1)' });
+    return r.fulfill({ json });
+  });
+  const button = page.getByRole('button', { name: 'Rollouts as csv' });
+  await button.focus();
+  const list = await saved(page, () => page.keyboard.press('Enter'));
+  assert.equal(list.name, 'takt-rollouts.csv');
+  assert.equal(list.rows.length, 1 + rollouts.length);
+  assert(list.rows[1].includes(`"'=HYPERLINK(""http://evil"",""x"")"`) && list.rows[1].includes(`"'@SUM(1)"`), list.rows[1]);
+  const { measures } = await ask('measures?window=90d');
+  const all = await saved(page, () => page.getByRole('button', { name: 'All measures as csv' }).click());
+  const cfr = measures.find((m) => m.name === 'change_failure_rate');
+  assert.equal(all.rows.length, 1 + measures.length);
+  assert(all.rows.find((r) => r.startsWith('change_failure_rate,')).startsWith(`change_failure_rate,Change failure rate,share,${cfr.value},`));
+  const why = await ask(`why?figure=${encodeURIComponent(cfr.figure)}`);
+  assert.equal((await saved(page, () => page.getByRole('button', { name: 'All rows behind it as csv' }).click())).rows.length, 1 + why.rows_in_all);
+  const { hours } = await ask('calendar?window=90d');
+  const when = await saved(page, () => page.getByRole('button', { name: 'Rollouts by day and hour as csv' }).click());
+  assert.deepEqual(when.rows.slice(1), hours.map((h) => `${h.day},${h.hour},UTC,${h.rollouts},${h.failed}`));
+  await page.getByRole('link', { name: 'By month' }).click();
+  await page.getByText('Month by month, as a table').click();
+  assert.match((await saved(page, () => page.getByRole('button', { name: 'Measures by month as csv' }).click())).rows[0], /^month_from,whole,deployment_frequency,deployment_frequency_rows/);
+  await page.route('**/api/takt/delivery/deploys?*limit=10000*', (r) => r.fulfill({ status: 503, body: 'busy' }));
+  await button.click();
+  await says(page.locator('[data-k=rollouts] .csv [role=status]'), /No file: .*busy/);
+});
+
+it('a list that is cut says of how many, and a figure that is weak says why', async (open) => {
+  const page = await open(full);
+  await page.route('**/api/takt/delivery/deploys?*', async (r) => {
+    const json = await (await r.fetch()).json();
+    return r.fulfill({ json: { ...json, all: 4711, rollouts: json.rollouts.slice(0, 5).map((x) => ({ ...x, canary: 'failed' })) } });
+  });
+  await page.visit('/delivery');
+  await says(page.locator('[data-k=rollouts]'), /^The newest 5 of 4,711 rollouts[\s\S]*failed/);
+  const weak = page.locator('[data-k="weak lead_time"]');
+  await weak.getByText('Why there is no figure').click();
+  await says(weak, /takt import git PATH/);
+  await says(page.locator('[data-k="figure tempo"]'), /no data[\s\S]*Waiting share: cannot know/);
+  await checkAccess(page, 'a weak figure');
+});
+
 // --- one deploy -------------------------------------------------------------------------------------------
 
 it('a deploy: from the list to its page, which tells what the API knows', async (open) => {
@@ -348,6 +524,43 @@ it('a deploy: its impact, where it was computed', async (open) => {
   await checkAccess(page, 'an impact');
 });
 
+it('a deploy: its latency beside the version before, also as a table, and what it cannot know', async (open) => {
+  const page = await open(full);
+  await page.visit(`/deploys/${data.last.id}`);
+  const part = page.locator('[data-k=latency]');
+  await says(part, /before v141: p50 [\d.]+ m?s, p99 [\d.]+ m?s, \d+ requests?[\s\S]*after v142: p50/);
+  await has(part.locator('.latency svg[role=img]'), 'aria-label', 'Shares of requests by latency, of v141 and v142; as a table by the button');
+  await part.getByRole('button', { name: 'As table' }).focus();
+  await page.keyboard.press('Enter');
+  await until('the address says it', () => query(page).get('latency') === '1');
+  const share = async (n) => (await part.locator(`tbody td:nth-of-type(${n})`).allInnerTexts()).reduce((sum, t) => sum + Number(/^([\d.]+) %/.exec(t)?.[1] ?? 0), 0);
+  for (const n of [1, 2]) assert(Math.abs((await share(n)) - 100) < 1, `${n}: ${await share(n)}`);
+  await checkAccess(page, 'latency as a table');
+  await page.getByRole('link', { name: 'typical' }).click();
+  await page.locator('.traces tbody tr').first().waitFor();
+  await page.visit(`/deploys/${data.last.id}`);
+  await page.getByRole('link', { name: 'explain against other versions' }).click();
+  await until('the search', () => query(page).get('q') === '{ resource.service.name = "payments" } | compare({ resource.service.version = "v142" })');
+  await page.route('**/api/takt/delivery/deploy?*', async (r) => {
+    const json = await (await r.fetch()).json();
+    delete json.rollout.version;
+    Object.assign(json.rollout, { commits_state: 'known', commits: 2 });
+    const ago = (min) => String(BigInt(json.rollout.finished) - BigInt(min) * 60_000_000_000n);
+    json.commits = [{ sha: 'a'.repeat(40), subject: 'one', authored: ago(550), committed: ago(500) }, { sha: 'b'.repeat(40), subject: 'two', authored: ago(700), committed: ago(500) }];
+    json.change_requests = [{ key: 'x', number: 7, title: 'change', opened: ago(480), merged: ago(120) }];
+    return r.fulfill({ json });
+  });
+  await page.visit(`/deploys/${data.last.id}`);
+  await says(part, /Cannot know: the rollout names no version/);
+  await says(page.locator('[data-k=deploy]'), /Lead time\s+9 h 10 min/);
+  await says(page.locator('[data-k=waits]'), /Its change was open for review 6 h, then merged and not deployed 2 h/);
+  await checkAccess(page, 'a deploy without a version');
+  await page.unroute('**/api/takt/delivery/deploy?*');
+  await page.route('**/api/metrics/query?*', (r) => r.fulfill({ status: 503, body: 'busy' }));
+  await page.visit(`/deploys/${data.last.id}`);
+  await says(page.getByRole('alert'), /latency around it could not be read[\s\S]*503: busy/);
+});
+
 it('a deploy that is not there is said, and so is a server that fails', async (open) => {
   const page = await open(full);
   await page.visit('/deploys/0123456789abcdef');
@@ -412,6 +625,26 @@ it('the executive lens: the figures of the API, each opens to its rows', async (
   await says(page.locator('[data-k="figure change_failure_rate"]'), new RegExp(`${cfr.numerator} of ${cfr.denominator}`));
   await page.getByRole('button', { name: 'The last 90 days' }).click();
   await page.getByLabel('Window', { exact: true }).waitFor();
+});
+
+it('the executive lens in words and by team, each opens to its figure', async (open) => {
+  const page = await open(full);
+  await page.visit('/?lens=exec');
+  await says(page.locator('[data-k=words]'), /^Deployment frequency (up|down|about the same|with nothing to compare).*, lead time for changes not known, change failure rate/);
+  assert.equal(await page.locator('[data-k=teams]').count(), 0, 'the catalogue names none');
+  const list = (services) => fetch(`${full.url}/api/takt/delivery/catalogue`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ services }) });
+  assert.equal((await list({ payments: { team: '=money' }, checkout: { team: 'web' } })).status, 200);
+  await page.visit('/?lens=exec');
+  const { measures } = await ask('measures?window=84d&team=web');
+  const cfr = measures.find((m) => m.name === 'change_failure_rate');
+  await says(page.locator('[data-k="team web"]'), new RegExp(`^web[\\s\\S]*${cfr.value * 100 >= 10 ? (cfr.value * 100).toFixed(1) : ''}`));
+  const { rows } = await saved(page, () => page.getByRole('button', { name: 'Measures by team as csv' }).click());
+  assert.deepEqual(rows.map((r) => r.split(',')[0]), ['team', `"'=money"`, 'web']);
+  await checkAccess(page, 'by team');
+  await page.locator('[data-k="team web"]').getByRole('link').nth(2).click();
+  await until('the figure', () => query(page).get('team') === 'web' && query(page).get('why') === 'change_failure_rate');
+  await says(page.locator('[data-k="figure change_failure_rate"]'), new RegExp(`${cfr.numerator} of ${cfr.denominator}`));
+  assert.equal((await list({})).status, 200);
 });
 
 it('what holds the tempo back, with its evidence, where a change spends its time, and what cannot be known', async (open) => {
@@ -534,7 +767,7 @@ for (const viewport of widths)
   it(`breaks no rule of accessibility, ${viewport.width > 700 ? 'light or dark' : 'light'}, ${viewport.width} px wide`, async (open) => {
     const [none, page] = [await open(empty, { viewport }), await open(full, { viewport })];
     const one = `/deploys/${data.last.id}`;
-    for (const [on, path] of [[none, '/delivery'], [none, '/deploys/0123456789abcdef'], [page, '/delivery?why=lead_time&levels=2021'], [page, '/delivery?why=change_failure_rate&service=checkout'],
+    for (const [on, path] of [[none, '/delivery'], [none, '/deploys/0123456789abcdef'], [page, '/delivery?why=lead_time&levels=2021'], [page, '/delivery?why=change_failure_rate&service=checkout'], [page, '/delivery?when=hour&step=month'], [page, `${one}?latency=1`],
       [page, one], [page, `${one}?table=1`], [page, `/deploys/${data.undone.id}`], [page, '/'], [page, '/?lens=exec'], [page, '/traces']]) {
       await on.visit(path);
       await checkAccess(on, path);

@@ -21,7 +21,16 @@ const { isStorm, usualOf } = await import('../src/pages/alerts');
 const { linesOf } = await import('../src/pages/health');
 const { byNeed, healthOf, rose, sidesOf } = await import('../src/search/health');
 const { sparkPath, trendText } = await import('../src/base/trend');
-const { levelText, stagesOf } = await import('../src/pages/tempo');
+const { levelText, stagesOf, waitShare } = await import('../src/pages/tempo');
+const { csvOf } = await import('../src/base/csv');
+const { ownOf, ownText } = await import('../src/base/own');
+const { dayIn, dayStart, sumsOf, weekdayOf, weeksOf } = await import('../src/pages/calendar');
+const { dotsOf, within } = await import('../src/pages/scatter');
+const { leadTime, waits } = await import('../src/pages/lead');
+const { weakOf } = await import('../src/pages/weak');
+const { wordOf } = await import('../src/pages/words');
+const { edgesOf } = await import('../src/pages/latency');
+const { latencyOf } = await import('../src/search/latency');
 const { rolloutOf } = await import('../src/trace/deploys');
 
 const deploy = (id: string, seconds: number, more: Partial<Rollout> = {}): Rollout =>
@@ -94,6 +103,95 @@ test('where the time of a change goes, and a maturity that cannot be known', () 
   assert.deepEqual(stagesOf([measure('coding_time', 0)]), []);
   assert.equal(levelText({ name: 'deploy', level: 2, steps: [] }), '2: progressive, daily');
   assert.equal(levelText({ name: 'deploy', at_least: 0, at_most: 1, steps: [] }), 'cannot know which of 0 to 1');
+});
+
+test('csv: quotes, line ends and formulas of hostile names; numbers stay numbers', () => {
+  assert.equal(csvOf([['a', 'b'], [-1.5, undefined]]), 'a,b\r\n-1.5,\r\n');
+  assert.equal(csvOf([['x "y", z', 'two\nlines', ' blank ']]), '"x ""y"", z","two\nlines"," blank "\r\n');
+  for (const evil of ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', ' =1', '\uff1d1', '=HYPERLINK("http://x","y")', '\u200b=1', '|calc', '\n=cmd'])
+    assert(/^"'/.test(csvOf([[evil]])), JSON.stringify(evil));
+  assert.equal(csvOf([['shop', 'v1.2-rc', 'a@b', "it's"]]), `shop,v1.2-rc,a@b,"it's"\r\n`);
+  assert.equal(csvOf([[NaN, Infinity, 0]]), ',,0\r\n');
+});
+
+test('against its own history: quartiles of whole windows, both sides of an edge, and what cannot be known', () => {
+  const point = (n: number, value?: number): TrendPoint => ({ from: '0', to: '1', n, ...(value === undefined ? {} : { value }) });
+  assert.deepEqual(ownOf([point(0, 0), point(1, 9), point(2, 1), point(2, 2), point(0, 3), point(2, 4), point(3, 5)]), { known: 5, low: 2, high: 4 }, 'the window in which it begins is left out');
+  assert.deepEqual(ownOf([point(3, 1), point(3, 1), point(3), point(3, 1), point(3, 1)]), { known: 4, low: 1, high: 1 });
+  assert.deepEqual(ownOf([point(0, 0), point(0, 0)]), { known: 0 });
+  assert.deepEqual(ownOf([point(1, 1), point(1, 1), point(1, 1)]), { known: 3 });
+  const of = (name: string, value?: number, more: Partial<Measure> = {}): Measure => ({ name, title: '', figure: '', unit: 'share', n: 9, left_out: [], ...(value === undefined ? {} : { value }), ...more });
+  const own = { known: 5, low: 2, high: 4 };
+  assert.deepEqual([1, 3, 5].map((v) => ownText(of('lead_time', v), own)), ['better than usual', 'as usual', 'worse than usual']);
+  assert.deepEqual([1, 5].map((v) => ownText(of('deployment_frequency', v), own)), ['worse than usual', 'better than usual']);
+  assert.equal(ownText(of('lead_time', 3, { interval: [2.5, 9] }), own), 'as usual to worse');
+  assert.equal(ownText(of('lead_time', 3), { known: 2 }), 'cannot know: 2 of 4 earlier windows');
+  assert.deepEqual([ownText(of('x'), own), ownText(of('x', 3, { small: true }), own), ownText(of('x', 3), undefined)], ['insufficient data', 'insufficient data', '']);
+});
+
+test('a calendar: weeks from Monday, the first second of a day in a zone, sums', () => {
+  assert.deepEqual(['2026-11-30', '2026-11-29'].map(weekdayOf), [0, 6]);
+  assert.deepEqual(weeksOf('2026-11-18', '2026-11-30'), { mondays: ['2026-11-16', '2026-11-23', '2026-11-30'], all: 3 });
+  const long = weeksOf('2020-01-01', '2026-11-30');
+  assert.deepEqual([long.mondays.length, long.mondays.at(-1), long.all > 300], [54, '2026-11-30', true]);
+  const iso = (day: string, zone: string): string => new Date(dayStart(day, zone) * 1000).toISOString();
+  assert.equal(iso('2026-11-30', 'UTC'), '2026-11-30T00:00:00.000Z');
+  assert.deepEqual(['2026-03-29', '2026-03-30', '2026-10-25', '2026-10-26'].map((d) => iso(d, 'Europe/Berlin').slice(5, 16)), ['03-28T23:00', '03-29T22:00', '10-24T22:00', '10-25T23:00'], 'clocks change');
+  assert.equal(iso('2026-11-30', 'Asia/Kolkata'), '2026-11-29T18:30:00.000Z');
+  assert.equal(dayIn(Date.UTC(2026, 10, 29, 20), 'Asia/Kolkata'), '2026-11-30');
+  assert.equal(dayIn(Date.UTC(2026, 10, 29, 20), 'No/Where'), '2026-11-29');
+  const hour = (day: string, h: number, rollouts: number, failed: number) => ({ day, hour: h, rollouts, failed });
+  assert.deepEqual([...sumsOf([hour('a', 1, 2, 1), hour('b', 1, 1, 0), hour('a', 5, 3, 0)], (h) => h.day)], [['a', { rollouts: 5, failed: 1 }], ['b', { rollouts: 1, failed: 0 }]]);
+});
+
+test('lead times over time: a logarithm, those that are not known apart, a time that is chosen', () => {
+  const ns = (s: number): string => `${s}000000000`;
+  const list = [deploy('3', 300, { failure: 'near', lead_ns: ns(10_000) }), deploy('2', 200, { kind: 'rollback' }), deploy('1', 100, { lead_ns: ns(100) })];
+  const { dots, ticks } = dotsOf(list, 100, 300);
+  assert.deepEqual(dots.map((d) => [d.x, d.kind]), [[0, 'good'], [0.5, 'back'], [1, 'failed']]);
+  assert.equal(dots[1]!.y, null);
+  assert(dots[0]!.y! > 0 && dots[0]!.y! < 0.1 && dots[2]!.y! > 0.9 && dots[2]!.y! < 1);
+  assert.deepEqual(ticks.map((t) => t.text), ['10 min', '1 h']);
+  assert.deepEqual(dotsOf([deploy('1', 5)], 0, 10).ticks, []);
+  assert.deepEqual(within(list, [150, 300]).map((r) => r.id), ['3', '2']);
+  assert.equal(within(list, null), list);
+});
+
+test('where the time of a rollout went: its commits, its changes', () => {
+  const at = (s: number): string => `${s}000000000`;
+  const r = deploy('1', 1000, { commits_state: 'known' });
+  const commits = [{ authored: at(400) }, { authored: at(900) }, { authored: at(100) }, { authored: at(1), bot: true }, { authored: at(2), twin: true }, { authored: at(2000) }, {}];
+  assert.equal(leadTime({ rollout: r, commits }), 600e9);
+  for (const more of [{ kind: 'rollback' }, { state: 'failed' }, { commits_state: 'unknown' }]) assert.equal(leadTime({ rollout: { ...r, ...more }, commits }), null);
+  assert.equal(leadTime({ rollout: r, commits: [] }), null);
+  assert.deepEqual(waits({ rollout: r, change_requests: [{ opened: at(100), merged: at(300) }, { opened: at(1) }] }), { open: 200e9, merged: 700e9 });
+  assert.equal(waits({ rollout: r, change_requests: [{ opened: at(100) }] }), null);
+});
+
+test('latency of two versions, and of one against several', () => {
+  const series = (version: string, label: string, key: number, value: number) => ({ labels: [{ key: 'resource.service.version', value: { stringValue: version } }, { key: label, value: { doubleValue: key } }], value });
+  const buckets = { series: [series('v1', '__bucket', 0.25, 3), series('v2', '__bucket', 1, 1), series('v2', '__bucket', 2, 1)] };
+  const quantiles = { series: [series('v1', 'p', 0.5, 0.2), series('v2', 'p', 0.5, 1.1), series('v2', 'p', 0.99, 1.9)] };
+  const d = latencyOf('v2', 'v0', buckets, quantiles);
+  assert.deepEqual([d.old.name, d.old.requests, d.old.p50, d.old.p99], ['v1', 3, 0.2, null]);
+  assert.deepEqual([d.new.requests, d.new.p50, d.new.p99], [2, 1.1, 1.9]);
+  assert.deepEqual(edgesOf(d), [0.25, 0.5, 1, 2]);
+  const many = latencyOf('v3', 'v0', buckets, { ...quantiles, status: 'PARTIAL' });
+  assert.deepEqual([many.old.name, many.old.requests, many.old.p50, many.new.requests, many.partial], ['', 5, null, 0, 'the count stopped early']);
+  assert.equal(latencyOf('v3', 'v1', buckets, quantiles).old.name, 'v1');
+  assert.deepEqual(edgesOf(latencyOf('v1', '', {}, {})), []);
+});
+
+test('in words: what lies within the doubt of both is no change; what waits; why a figure is weak', () => {
+  const of = (name: string, value?: number, more: Partial<Measure> = {}): Measure => ({ name, title: name, figure: '', unit: 'seconds', n: 9, left_out: [], ...(value === undefined ? {} : { value }), ...more });
+  const words = [[of('a', 2), of('a', 1)], [of('a', 1), of('a', 2)], [of('a', 2, { interval: [1, 3] }), of('a', 1, { interval: [0, 2] })], [of('a'), of('a', 1)], [of('a', 1), of('a')], [of('a', 1), of('a', 0)]] as const;
+  assert.deepEqual(words.map(([m, b]) => wordOf(m, b)), ['up 100 %', 'down 50 %', 'about the same', 'not known', 'with nothing to compare', 'up']);
+  assert.equal(waitShare([of('coding_time', 60), of('pickup_time', 30), of('deploy_time', 30)]), 0.5);
+  assert.equal(waitShare([of('deploy_time', 30)]), null);
+  assert.equal(waitShare([of('coding_time', 30)]), null);
+  assert.deepEqual(weakOf(of('x', 1)), []);
+  assert.deepEqual(weakOf(of('rework_rate', undefined, { n: 0, left_out: [{ n: 3, why: 'rollback' }] })), ['Nothing in this time counts.', '3 left out: rollback.']);
+  assert(/^2 rows only.*1 rollout is younger.*takt import git/.test(weakOf(of('lead_time', 1, { small: true, n: 2, immature: 1 })).join(' ')));
 });
 
 test('a change against the time before', () => {

@@ -19,6 +19,7 @@ import { CalendarPart, type Calendar } from './calendar';
 import { Scatter, within } from './scatter';
 import { ServicesPart } from './services';
 import { loadTempo, TempoFigure, TempoPart, tempoIsBusy } from './tempo';
+import { Weak } from './weak';
 
 interface WhyRow {
   counted: boolean;
@@ -175,32 +176,6 @@ function UsualRange({ m, a }: { m: Measure; a: Ask }): JSX.Element | null {
   return <p class="muted small" data-k={`usual ${m.name}`}>usual: {rangeText(m, own.low, own.high)}, the middle half of {plural(own.known, 'earlier window')}</p>;
 }
 
-// What would make a figure known, or known better.
-const REMEDY: Record<string, string> = {
-  lead_time: 'Lead times need commits: takt import git PATH, or the pushes of GitHub and GitLab at /hooks/…; and a commit id with each deploy.',
-  failed_deployment_recovery: 'Recovery needs the end of incidents, or rollbacks: takt event incident --id INC-31 --state resolved --resolved-at now.',
-  change_failure_rate: 'Failures are known by incidents, rollbacks and traces: send incidents to /hooks/… or with takt event incident --service.',
-};
-export function weakOf(m: Measure): string[] {
-  const out = m.left_out.map((x) => `${count(x.n)} left out: ${x.why}.`);
-  if (m.immature) out.push(`${plural(m.immature, 'rollout is', 'rollouts are')} younger than a day and may yet be found to have failed.`);
-  if (m.value === undefined) out.unshift(m.n ? `None of ${plural(m.n, 'row')} has a value.` : 'Nothing in this time counts.');
-  else if (m.small) out.unshift(`${plural(m.n, 'row')} only: the next one may change much.`);
-  if ((m.value === undefined || m.small) && REMEDY[m.name]) out.push(REMEDY[m.name]!);
-  return out;
-}
-
-function Weak({ m }: { m: Measure }): JSX.Element | null {
-  const why = weakOf(m);
-  if (!why.length) return null;
-  return (
-    <details class="weak small" data-k={`weak ${m.name}`}>
-      <summary>{m.value === undefined ? 'Why there is no figure' : 'How sure it is'}</summary>
-      <ul class="plain">{why.map((w) => <li key={w}>{w}</li>)}</ul>
-    </details>
-  );
-}
-
 function Cards({ data, a }: { data: Measures; a: Ask }): JSX.Element {
   return (
     <ul class="figures" aria-label={a.as === 'takt' ? 'The five of DORA' : 'The figures of the other tool'}>
@@ -347,7 +322,7 @@ function RolloutsPart({ data, a }: { data: Measures; a: Ask }): JSX.Element {
   return (
     <section class="card" aria-labelledby="rollouts-title" data-k="rollouts">
       <header class="card-head"><h2 id="rollouts-title">{titleOfRollouts(list)}</h2>{list.rollouts.length > 0 && <Csv name="takt-rollouts" of="Rollouts" rows={() => csvOfRollouts(a)} />}</header>
-      <Scatter rollouts={list.rollouts} from={edge(data.from)} to={edge(data.to)} chosen={a.span} choose={(span) => set({ span }, 'replace')} open={(r) => go(deployPath(r.id))} />
+      {list.rollouts.length > 0 && <Scatter rollouts={list.rollouts} from={edge(data.from)} to={edge(data.to)} chosen={a.span} choose={(span) => set({ span }, 'replace')} open={(r) => go(deployPath(r.id))} />}
       {a.span && <p class="note" data-k="span"><span>{count(shown.length)} of them, from {when(`${a.span[0]}000000000`)} to {when(`${a.span[1]}000000000`)}.</span> <button type="button" onClick={() => set({ span: null })}>All</button> <button type="button" onClick={() => set({ from: a.span![0], to: a.span![1], span: null })}>The figures of this time</button></p>}
       {shown.length > 0 && (
         <Scroll label="Table of the rollouts">

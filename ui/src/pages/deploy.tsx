@@ -17,6 +17,7 @@ import { duration, zoneName } from '../base/time';
 import { loadErrorShare, type ErrorShare } from '../search/errorshare';
 import { loadLatency, type Latency } from '../search/latency';
 import type { Impact } from './impact';
+import { leadTime, waits } from './lead';
 
 interface Near {
   id: string;
@@ -167,22 +168,6 @@ function Card({ id, title, k, children }: { id: string; title: string; k?: strin
 }
 
 const nameOf = (r: { version?: string; sha?: string; digest?: string; id: string }): string => shortName(r) || r.id.slice(0, 8);
-
-const middle = (values: readonly number[]): number | null => [...values].sort((a, b) => a - b)[(values.length - 1) >> 1] ?? null;
-const passed = (from: string | undefined, to: string | undefined): number[] => (from && to && BigInt(to) >= BigInt(from) ? [Number(BigInt(to) - BigInt(from))] : []);
-
-// The middle one of the lead times of its commits, by the rules of the measure, ns; null where none is known.
-export function leadTime(d: { rollout: Rollout; commits: readonly Commit[] }): number | null {
-  const r = d.rollout;
-  if (r.state !== 'success' || !['normal', 'hotfix'].includes(r.kind) || !['known', 'cut'].includes(r.commits_state)) return null;
-  return middle(d.commits.flatMap((c) => (c.twin || c.bot ? [] : passed(c.authored, r.finished))));
-}
-
-// Where the time of its change requests went: open, then merged and waiting for it; ns.
-export function waits(d: { rollout: Rollout; change_requests: readonly Change[] }): { open: number; merged: number } | null {
-  const [open, merged] = [middle(d.change_requests.flatMap((c) => passed(c.opened, c.merged))), middle(d.change_requests.flatMap((c) => passed(c.merged, d.rollout.finished)))];
-  return open === null || merged === null ? null : { open, merged };
-}
 
 // --- the top --------------------------------------------------------------------------------------------
 

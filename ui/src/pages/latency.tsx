@@ -38,7 +38,10 @@ function Picture({ d, edges }: { d: Latency; edges: readonly number[] }): JSX.El
         {d.new.requests > 0 && <path class="new" d={outline(d.new)} />}
         {d.old.requests > 0 && <path class="old" d={outline(d.old)} />}
         <line class="axis" x1="0" x2={width} y1={TALL} y2={TALL} />
-        {edges.map((e, i) => (i % every === every - 1 && (i + 1) * wide < width - 20 ? <text key={e} x={(i + 1) * wide} y={TALL + 15}>{time(e)}</text> : null))}
+        {edges.map((e, i) => {
+          const end = i === edges.length - 1;
+          return end || (i % every === every - 1 && (edges.length - 1 - i) * wide > 64) ? <text key={e} class={end ? 'end' : ''} x={(i + 1) * wide} y={TALL + 15}>{time(e)}</text> : null;
+        })}
       </svg>
     </div>
   );

@@ -20,6 +20,7 @@ import { seriesPath } from '../search/ask';
 import { loadHealth } from '../search/health';
 import { operationsOf, type Operation } from '../search/operations';
 import { AlertsCard, type Alerts } from './alerts';
+import { InWords, loadTeams, TeamsCard, type Teams as TeamsData } from './words';
 import { DEPLOYS_DAYS, HealthCard, type HealthData } from './health';
 
 const schema = { lens: choice('oncall', 'exec') };
@@ -42,6 +43,7 @@ const failing = resource<TraceList>();
 const incidents = resource<Incidents>();
 const health = resource<HealthData>();
 const alerts = resource<Alerts>();
+const teams = resource<TeamsData>();
 
 const seconds = (ns: string): string => String(BigInt(ns) / 1_000_000_000n);
 
@@ -78,10 +80,18 @@ async function loadServices(stop: AbortSignal): Promise<HealthData> {
   return { ...counted, end, rollouts: deploys.rollouts, open: known.incidents.filter((i) => !i.recovered) };
 }
 
+const windowOf = (m: Measures): Record<string, string> => ({ from: seconds(m.from), to: seconds(m.to) });
+
+async function loadExecutive(): Promise<void> {
+  await twelve.load(loadTwelve);
+  const now = twelve.state.peek().data?.now;
+  if (now) void teams.load((stop) => loadTeams(windowOf(now), stop));
+}
+
 function load(which: 'oncall' | 'exec'): void {
   void users.load(loadUsers);
   void incidents.load(loadIncidents);
-  if (which === 'exec') return void twelve.load(loadTwelve);
+  if (which === 'exec') return void loadExecutive();
   void health.load(loadServices);
   void alerts.load((stop) => getJson<Alerts>('api/takt/delivery/alerts', stop));
   void recent.load(async (stop) => (await getJson<{ rollouts: Rollout[] }>('api/takt/delivery/deploys?window=7d&limit=50', stop)).rollouts);
@@ -90,16 +100,24 @@ function load(which: 'oncall' | 'exec'): void {
 
 // --- executive ------------------------------------------------------------------------------------------
 
+const figurePath = (now: Measures, why: string): string => `delivery?${new URLSearchParams({ ...windowOf(now), why })}`;
+
 function MeasureCard({ m, before, data }: { m: Measure; before: Measure | undefined; data: Twelve }): JSX.Element {
   const change = changeOf(m.value, before?.value);
   return (
     <li class="card figure" data-k={`figure ${m.name}`}>
-      <h3><a href={`delivery?${new URLSearchParams({ from: seconds(data.now.from), to: seconds(data.now.to), why: m.name })}`}>{m.title}</a></h3>
+      <h3><a href={figurePath(data.now, m.name)}>{m.title}</a></h3>
       <p class={`big ${m.value === undefined ? 'muted' : ''}`}>{value(m)}</p>
       <Spark m={m} trend={data.trends.get(m.name)} />
       <p class="muted small">{[change && `${change} against the ${WEEKS} weeks before`, interval(m), beside(m), rowsOf(m)].filter(Boolean).join(' · ')}</p>
     </li>
   );
+}
+
+function ByTeam({ now }: { now: Measures }): JSX.Element | null {
+  const { data, error } = teams.state.value;
+  if (error) return <Failed what="The measures of the teams could not be computed" error={error} retry={() => load('exec')} />;
+  return data && <TeamsCard data={data} window={windowOf(now)} />;
 }
 
 function Executive(): JSX.Element {
@@ -113,7 +131,9 @@ function Executive(): JSX.Element {
       <ul class="figures">
         {shown.map((m) => <MeasureCard key={m.name} m={m} before={data.before.measures.find((b) => b.name === m.name)} data={data} />)}
       </ul>
+      <InWords now={shown} before={data.before.measures} hrefOf={(why) => figurePath(data.now, why)} />
       <TrendTable measures={shown} trends={data.trends} />
+      <ByTeam now={data.now} />
     </section>
   );
 }
@@ -241,10 +261,10 @@ export default function Lens(): JSX.Element {
   useTitle(which === 'exec' ? 'Executive' : 'On call');
   useEffect(() => {
     load(which);
-    return () => [twelve, users, recent, failing, incidents, health, alerts].forEach((r) => r.stop());
+    return () => [twelve, users, recent, failing, incidents, health, alerts, teams].forEach((r) => r.stop());
   }, [which]);
   const done = (r: { state: { value: { data: unknown; error: unknown; busy: boolean } } }): boolean => !r.state.value.busy && !!(r.state.value.data || r.state.value.error);
-  const ready = (which === 'exec' ? [twelve, users, incidents] : [recent, failing, users, incidents, health, alerts]).every(done);
+  const ready = (which === 'exec' ? [twelve, users, incidents, ...(twelve.state.value.error ? [] : [teams])] : [recent, failing, users, incidents, health, alerts]).every(done);
   return (
     <div class="page" data-ready={ready ? '' : undefined}>
       <h1>{which === 'exec' ? 'How delivery goes' : 'Is anything wrong?'}</h1>

@@ -6,7 +6,8 @@ import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
 import { isBad, leadOf, shortName, when, type Rollout } from '../base/delivery';
 import { plural, visible } from '../base/format';
-import { duration } from '../base/time';
+import { zone } from '../base/prefs';
+import { dateOf, duration } from '../base/time';
 import { useWidth } from '../base/width';
 
 export interface Dot {
@@ -43,6 +44,8 @@ export function dotText(r: Rollout): string {
   return `${visible(r.service, 60)} ${shortName(r)}, ${when(r.finished ?? r.started)}, ${ns === undefined ? 'no lead time is known' : `lead time ${duration(ns)}`}${end}`;
 }
 
+const dayOf = (seconds: number): string => dateOf(BigInt(Math.floor(seconds)) * 1_000_000_000n, zone.value);
+
 const LEFT = 56;
 const TALL_MAX = 190;
 const LANE = 26; // of those without a lead time
@@ -55,7 +58,7 @@ function Mark({ kind, x, y }: { kind: Dot['kind']; x: number; y: number }): JSX.
 }
 
 interface Props {
-  rollouts: readonly Rollout[];
+  rollouts: readonly Rollout[]; // at least one
   from: number; // seconds
   to: number;
   chosen: readonly [number, number] | null; // seconds
@@ -63,7 +66,7 @@ interface Props {
   open: (r: Rollout) => void;
 }
 
-export function Scatter({ rollouts, from, to, chosen, choose, open }: Props): JSX.Element | null {
+export function Scatter({ rollouts, from, to, chosen, choose, open }: Props): JSX.Element {
   const outer = useRef<HTMLDivElement>(null);
   const width = useWidth(outer);
   const cursor = useSignal<number | null>(null);
@@ -112,12 +115,11 @@ export function Scatter({ rollouts, from, to, chosen, choose, open }: Props): JS
   const box = drag.value ?? (chosen && ([(chosen[0] - from) / (to - from), (chosen[1] - from) / (to - from)] as const));
   const [left, right] = box ? [Math.min(...box), Math.max(...box)].map((x) => Math.min(1, Math.max(0, x))) as [number, number] : [0, 0];
   const at = cursor.value === null ? null : dots[Math.min(cursor.value, dots.length - 1)];
-  if (!dots.length) return null;
   return (
     <div>
       <div class="scatter" ref={outer} tabIndex={0} role="application" aria-roledescription="scatter plot" aria-describedby="scatter-how" data-k="scatter"
         aria-label={`Lead times of ${plural(dots.length, 'rollout')} over time, ${plural(dots.filter((d) => d.kind === 'failed').length, 'failure')}`}
-        onKeyDown={onKeyDown} onBlur={() => ((cursor.value = null), (anchor.value = null))}
+        onKeyDown={onKeyDown} onBlur={() => ((cursor.value = null), (anchor.value = null), (said.value = ''))}
         onPointerDown={onPointerDown} onPointerMove={(e) => drag.value && (drag.value = [drag.value[0], shareAt(e)])} onPointerUp={onPointerUp} onPointerCancel={() => (drag.value = null)}>
         <svg width={Math.max(1, width)} height={TOP + tall + LANE + 6} aria-hidden="true">
           {ticks.map((t) => <g key={t.text}><line class="axis" x1={LEFT} x2={px(1)} y1={py(t.y)} y2={py(t.y)} /><text x={LEFT - 8} y={py(t.y) + 4}>{t.text}</text></g>)}
@@ -128,7 +130,7 @@ export function Scatter({ rollouts, from, to, chosen, choose, open }: Props): JS
           {at && <circle class="cursor" cx={px(at.x)} cy={py(at.y)} r="8" />}
         </svg>
       </div>
-      <p class="muted small scatter-ends" aria-hidden="true"><span>{when(`${Math.floor(from)}000000000`)}</span><span>{when(`${Math.floor(to)}000000000`)}</span></p>
+      <p class="muted small scatter-ends" aria-hidden="true"><span>{dayOf(from)}</span><span>{dayOf(to)}</span></p>
       <p class="muted small" id="scatter-how"><span class="good">●</span> no failure known <span class="failed">✖</span> failed <span class="back">◀</span> a rollback. Height is the lead time. Drag, or Shift and the arrows, choose a time; arrows go from one to the next, Enter opens it, Esc clears.</p>
       {!tall && <p class="muted small" data-k="no-lead">Of none of them a lead time is known: that needs their commits, by takt import git PATH or the pushes of GitHub and GitLab.</p>}
       <p class="small" role="status">{said.value}</p>
