@@ -44,6 +44,7 @@ async function main() {
     const shots = [
       ['delivery-empty', empty, '/delivery'],
       ['delivery', full, '/delivery?levels=2023'],
+      ['delivery-hours', full, '/delivery?when=hour&step=month&window=365d'],
       ['delivery-other', full, '/delivery?as=fourkeys'],
       ['delivery-why', full, '/delivery?why=change_failure_rate', '[data-k=why] table'],
       ['home-oncall', full, '/'],

@@ -24,7 +24,7 @@ const { sparkPath, trendText } = await import('../src/base/trend');
 const { levelText, stagesOf, waitShare } = await import('../src/pages/tempo');
 const { csvOf } = await import('../src/base/csv');
 const { ownOf, ownText } = await import('../src/base/own');
-const { dayIn, dayStart, sumsOf, weekdayOf, weeksOf } = await import('../src/pages/calendar');
+const { dayIn, dayStart, isIn, slotOf, sumsOf, weekdayOf, weeksOf } = await import('../src/pages/calendar');
 const { dotsOf, within } = await import('../src/pages/scatter');
 const { leadTime, waits } = await import('../src/pages/lead');
 const { weakOf } = await import('../src/pages/weak');
@@ -140,6 +140,9 @@ test('a calendar: weeks from Monday, the first second of a day in a zone, sums',
   assert.equal(iso('2026-11-30', 'Asia/Kolkata'), '2026-11-29T18:30:00.000Z');
   assert.equal(dayIn(Date.UTC(2026, 10, 29, 20), 'Asia/Kolkata'), '2026-11-30');
   assert.equal(dayIn(Date.UTC(2026, 10, 29, 20), 'No/Where'), '2026-11-29');
+  assert.deepEqual(['0-19', '6-0', '7-1', '1-24', '', '1-07'].map(slotOf), [{ weekday: 0, hour: 19 }, { weekday: 6, hour: 0 }, null, null, null, null]);
+  const monday = Date.UTC(2026, 10, 29, 20);
+  assert.deepEqual([isIn({ weekday: 0, hour: 1 }, monday, 'Asia/Kolkata'), isIn({ weekday: 6, hour: 20 }, monday, ''), isIn({ weekday: 6, hour: 20 }, monday, 'No/Where'), isIn({ weekday: 0, hour: 2 }, monday, 'Asia/Kolkata')], [true, true, true, false]);
   const hour = (day: string, h: number, rollouts: number, failed: number) => ({ day, hour: h, rollouts, failed });
   assert.deepEqual([...sumsOf([hour('a', 1, 2, 1), hour('b', 1, 1, 0), hour('a', 5, 3, 0)], (h) => h.day)], [['a', { rollouts: 5, failed: 1 }], ['b', { rollouts: 1, failed: 0 }]]);
 });
@@ -185,7 +188,7 @@ test('latency of two versions, and of one against several', () => {
 test('in words: what lies within the doubt of both is no change; what waits; why a figure is weak', () => {
   const of = (name: string, value?: number, more: Partial<Measure> = {}): Measure => ({ name, title: name, figure: '', unit: 'seconds', n: 9, left_out: [], ...(value === undefined ? {} : { value }), ...more });
   const words = [[of('a', 2), of('a', 1)], [of('a', 1), of('a', 2)], [of('a', 2, { interval: [1, 3] }), of('a', 1, { interval: [0, 2] })], [of('a'), of('a', 1)], [of('a', 1), of('a')], [of('a', 1), of('a', 0)]] as const;
-  assert.deepEqual(words.map(([m, b]) => wordOf(m, b)), ['up 100 %', 'down 50 %', 'about the same', 'not known', 'with nothing to compare', 'up']);
+  assert.deepEqual(words.map(([m, b]) => wordOf(m, b)), ['up 100 %', 'down 50 %', 'no sure change', 'not known', 'with nothing to compare', 'up']);
   assert.equal(waitShare([of('coding_time', 60), of('pickup_time', 30), of('deploy_time', 30)]), 0.5);
   assert.equal(waitShare([of('deploy_time', 30)]), null);
   assert.equal(waitShare([of('coding_time', 30)]), null);

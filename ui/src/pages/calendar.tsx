@@ -52,6 +52,28 @@ export function dayIn(ms: number, zone: string): string {
   }
 }
 
+// The hour of the week, as "0-19" for Monday 19:00.
+export interface Slot {
+  weekday: number;
+  hour: number;
+}
+export function slotOf(text: string): Slot | null {
+  const m = /^([0-6])-(\d|1\d|2[0-3])$/.exec(text);
+  return m && { weekday: Number(m[1]), hour: Number(m[2]) };
+}
+export const slotText = (s: Slot): string => `${DAYS[s.weekday]} ${String(s.hour).padStart(2, '0')}:00`;
+
+export function isIn(slot: Slot, ms: number, zone: string): boolean {
+  const day = dayIn(ms, zone);
+  let wall = ms;
+  try {
+    wall += offsetAt(ms, zone || 'UTC');
+  } catch {
+    // A zone that this browser does not know: as dayIn has it.
+  }
+  return weekdayOf(day) === slot.weekday && new Date(wall).getUTCHours() === slot.hour;
+}
+
 export function sumsOf(hours: readonly Hour[], key: (h: Hour) => string): Map<string, Sum> {
   const out = new Map<string, Sum>();
   for (const h of hours) {
@@ -71,13 +93,13 @@ export function weeksOf(first: string, last: string): { mondays: string[]; all: 
 
 const saysOf = (s: Sum): string => `${plural(s.rollouts, 'rollout')}${s.failed ? `, ${count(s.failed)} failed` : ''}`;
 
-function Cell({ s, most, what, href }: { s: Sum | undefined; most: number; what: string; href?: string }): JSX.Element {
+function Cell({ s, most, what, href }: { s: Sum | undefined; most: number; what: string; href: string }): JSX.Element {
   if (!s) return <td><span class="offscreen">{what}: none</span></td>;
   const shade = Math.ceil((s.rollouts / most) * 4);
   const text = `${what}: ${saysOf(s)}`;
   return (
     <td class={`shade-${shade} ${s.failed ? 'some-failed' : ''}`} title={text} data-k={`when ${what}`}>
-      {href ? <a href={href} aria-label={text}>{count(s.rollouts)}</a> : <><span aria-hidden="true">{count(s.rollouts)}</span><span class="offscreen">{text}</span></>}
+      <a href={href} aria-label={text}>{count(s.rollouts)}</a>
     </td>
   );
 }
@@ -89,10 +111,11 @@ interface Props {
   by: 'day' | 'hour';
   zone: string; // by name; empty: UTC
   hrefOfBy: (by: 'day' | 'hour') => string;
+  hrefOfSlot: (slot: string) => string;
   hrefOfTime: (from: number, to: number) => string; // seconds
 }
 
-function ByHour({ data }: Props): JSX.Element {
+function ByHour({ data, hrefOfSlot }: Props): JSX.Element {
   const sums = sumsOf(data.hours, (h) => `${weekdayOf(h.day)} ${h.hour}`);
   const most = Math.max(...[...sums.values()].map((s) => s.rollouts));
   const hours = Array.from({ length: 24 }, (_, h) => h);
@@ -100,7 +123,10 @@ function ByHour({ data }: Props): JSX.Element {
   return (
     <table class="calendar">
       <thead><tr><th scope="col"><span class="offscreen">Day of the week</span></th>{hours.map((h) => <th key={h} scope="col">{two(h)}</th>)}</tr></thead>
-      <tbody>{DAYS.map((name, d) => <tr key={name}><th scope="row">{name.slice(0, 3)}</th>{hours.map((h) => <Cell key={h} s={sums.get(`${d} ${h}`)} most={most} what={`${name} ${two(h)}:00`} />)}</tr>)}</tbody>
+      <tbody>{DAYS.map((name, d) => <tr key={name}><th scope="row">{name.slice(0, 3)}</th>{hours.map((h) => {
+        const s = sums.get(`${d} ${h}`);
+        return <Cell key={h} s={s} most={most} what={slotText({ weekday: d, hour: h })} href={hrefOfSlot(`${d}-${h}`)} />;
+      })}</tr>)}</tbody>
     </table>
   );
 }
@@ -129,7 +155,7 @@ function ByDay({ data, zone, hrefOfTime }: Props): JSX.Element {
                 const day = dayOf(at(m) + d * DAY_MS);
                 if (day < first || day > last) return <td key={m} class="outside"><span class="offscreen">{day}: not in this time</span></td>;
                 const s = sums.get(day);
-                return <Cell key={m} s={s} most={most} what={day} {...(s && { href: link(day) })} />;
+                return <Cell key={m} s={s} most={most} what={day} href={s ? link(day) : ''} />;
               })}
             </tr>
           ))}
@@ -152,7 +178,7 @@ export function CalendarPart(props: Props): JSX.Element {
           {data.hours.length > 0 && <Csv name="takt-rollouts-by-hour" of="Rollouts by day and hour" rows={() => [['day', 'hour', 'zone', 'rollouts', 'failed'], ...data.hours.map((h) => [h.day, h.hour, zone || 'UTC', h.rollouts, h.failed])]} />}
         </nav>
       </header>
-      <p class="muted small">{data.hours.length ? <>{saysOf(sum)}; days and hours in <bdi>{visible(zone || 'UTC', 40)}</bdi>. <span class="some-failed corner" aria-hidden="true" /> some of them failed.{by === 'day' && ' A day opens its figures.'}</> : 'No rollout ended in this time.'}</p>
+      <p class="muted small">{data.hours.length ? <>{saysOf(sum)}; days and hours in <bdi>{visible(zone || 'UTC', 40)}</bdi>. <span class="some-failed corner" aria-hidden="true" /> some of them failed.{by === 'day' ? ' A day opens its figures.' : ' An hour opens its rollouts.'}</> : 'No rollout ended in this time.'}</p>
       {data.hours.length > 0 && <Scroll label={by === 'day' ? 'Rollouts by day' : 'Rollouts by hour of the week'}>{by === 'day' ? <ByDay {...props} /> : <ByHour {...props} />}</Scroll>}
       {by === 'day' && all > WEEKS_MAX && <p class="muted small">The newest {WEEKS_MAX} of {count(all)} weeks.</p>}
     </section>

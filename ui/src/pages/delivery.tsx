@@ -15,8 +15,8 @@ import { resource } from '../base/resource';
 import { go, place } from '../base/router';
 import { duration } from '../base/time';
 import { loadTrends, Spark, TrendTable, type Trends } from '../base/trend';
-import { CalendarPart, type Calendar } from './calendar';
-import { Scatter, within } from './scatter';
+import { CalendarPart, isIn, slotOf, slotText, type Calendar } from './calendar';
+import { Scatter, secondsOf, within } from './scatter';
 import { ServicesPart } from './services';
 import { loadTempo, TempoFigure, TempoPart, tempoIsBusy } from './tempo';
 import { Weak } from './weak';
@@ -69,6 +69,7 @@ const schema = {
   levels: choice('own', 'none', '2024', '2023', '2021', '2019'), // own: of earlier windows
   step: choice('week', 'day', 'month'), // of the trends
   when: choice('day', 'hour'), // the calendar
+  slot: text(), // of the table of rollouts: an hour of the week, 0-19 is Monday 19:00
   span: span(), // of the table of rollouts; unix seconds
   why: text(),
   from: integer(0, 0, 1e11), // unix seconds; with `to` instead of the window
@@ -90,6 +91,7 @@ const intake = resource<Intake>();
 const catalogue = resource<Catalogue>();
 const incidents = resource<Incidents>();
 const ROWS = 200;
+const CSV_ROWS = 10_000; // as many as the server lists
 
 const WHOSE = ['service', 'environment', 'team', 'product'] as const;
 const whoseOf = (a: Ask): Record<string, string> => ({
@@ -116,8 +118,9 @@ function load(a: Ask, keep = true): void {
   else if (/^\d/.test(a.levels)) m.set('levels', a.levels);
   void measures.load((stop) => getJson(`api/takt/delivery/measures?${m}`, stop), keep);
   void calendar.load((stop) => getJson(`api/takt/delivery/calendar?${q0}`, stop), keep);
-  q.set('limit', String(ROWS));
+  q.set('limit', String(slotOf(a.slot) ? CSV_ROWS : ROWS)); // of one hour of the week there may be few
   void rollouts.load((stop) => getJson(`api/takt/delivery/deploys?${q}`, stop), keep);
+  q.set('limit', String(ROWS));
   void incidents.load((stop) => getJson(`api/takt/delivery/incidents?${q}`, stop), keep);
   void scopes.load((stop) => getJson('api/takt/delivery/services', stop));
   void intake.load((stop) => getJson('api/takt/delivery/intake', stop));
@@ -250,8 +253,6 @@ function whatOf(r: WhyRow): string {
   return r.began_says ?? r.evidence?.find((e) => e.decides)?.says ?? '';
 }
 
-const CSV_ROWS = 10_000; // as many as the server lists
-
 async function csvOfWhy(m: Measure): Promise<CsvCell[][]> {
   const all = await getJson<Why>(`api/takt/delivery/why?${new URLSearchParams({ figure: m.figure, limit: String(CSV_ROWS) })}`);
   const rows = all.rows.map((r) => [r.counted ? 'yes' : 'no', r.hit ? 'yes' : 'no', r.value, r.incident, r.service, r.environment, r.rollout, shortName(r), r.kind, when(r.finished), whatOf(r)]);
@@ -304,12 +305,17 @@ async function csvOfRollouts(a: Ask): Promise<CsvCell[][]> {
   const q = scopeOf(a);
   q.set('limit', String(CSV_ROWS));
   const list = await getJson<Rollouts>(`api/takt/delivery/deploys?${q}`);
-  const shown = within(list.rollouts, a.span);
+  const shown = within(ofSlot(list.rollouts, a), a.span);
   const rows = shown.map((r) => [r.id, r.service, r.environment, r.version, r.sha, r.kind, r.state, when(r.started), when(r.finished), seconds(leadOf(r)), r.commits_state, r.commits, r.canary, r.failure && (because[r.failure] ?? r.failure), when(r.recovered), r.actor, r.url]);
   const cut = list.rollouts.length < list.all ? [[`the newest ${count(list.rollouts.length)} of ${plural(list.all, 'rollout')}`]] : [];
   return [['rollout', 'service', 'environment', 'version', 'sha', 'kind', 'state', 'started', 'finished', 'lead_seconds', 'commits_state', 'commits', 'canary', 'failed_because_of', 'recovered', 'by', 'url'], ...rows, ...cut];
 }
 const seconds = (ns: number | undefined): number | undefined => (ns === undefined ? undefined : Math.round(ns / 1e9));
+
+function ofSlot(list: readonly Rollout[], a: Ask): readonly Rollout[] {
+  const slot = slotOf(a.slot);
+  return slot ? list.filter((r) => isIn(slot, secondsOf(r) * 1000, a.zone)) : list;
+}
 
 const titleOfRollouts = (list: Rollouts): string => (list.rollouts.length < list.all ? `The newest ${count(list.rollouts.length)} of ${plural(list.all, 'rollout')}` : plural(list.all, 'rollout'));
 
@@ -317,12 +323,15 @@ function RolloutsPart({ data, a }: { data: Measures; a: Ask }): JSX.Element {
   const { data: list, error } = rollouts.state.value;
   if (error) return <Failed what="The rollouts could not be listed" error={error} retry={() => load(ask.peek())} />;
   if (!list) return <Loading what="Reading rollouts" />;
-  const shown = within(list.rollouts, a.span);
+  const slot = slotOf(a.slot);
+  const here = ofSlot(list.rollouts, a);
+  const shown = within(here, a.span);
   const edge = (ns: string): number => Number(BigInt(ns) / 1_000_000_000n);
   return (
     <section class="card" aria-labelledby="rollouts-title" data-k="rollouts">
       <header class="card-head"><h2 id="rollouts-title">{titleOfRollouts(list)}</h2>{list.rollouts.length > 0 && <Csv name="takt-rollouts" of="Rollouts" rows={() => csvOfRollouts(a)} />}</header>
-      {list.rollouts.length > 0 && <Scatter rollouts={list.rollouts} from={edge(data.from)} to={edge(data.to)} chosen={a.span} choose={(span) => set({ span }, 'replace')} open={(r) => go(deployPath(r.id))} />}
+      {here.length > 0 && <Scatter rollouts={here} from={edge(data.from)} to={edge(data.to)} chosen={a.span} choose={(span) => set({ span }, 'replace')} open={(r) => go(deployPath(r.id))} />}
+      {slot && <p class="note" data-k="slot"><span>{count(here.length)} of them ended in the hour of {slotText(slot)}, {visible(a.zone || 'UTC', 40)}.</span> <button type="button" onClick={() => set({ slot: '' })}>All hours</button></p>}
       {a.span && <p class="note" data-k="span"><span>{count(shown.length)} of them, from {when(`${a.span[0]}000000000`)} to {when(`${a.span[1]}000000000`)}.</span> <button type="button" onClick={() => set({ span: null })}>All</button> <button type="button" onClick={() => set({ from: a.span![0], to: a.span![1], span: null })}>The figures of this time</button></p>}
       {shown.length > 0 && (
         <Scroll label="Table of the rollouts">
@@ -358,7 +367,8 @@ function CalendarOf({ a }: { a: Ask }): JSX.Element {
   return (
     <CalendarPart data={data} by={a.when} zone={a.zone}
       hrefOfBy={(when) => 'delivery' + writeQuery(schema, { ...a, when })}
-      hrefOfTime={(from, to) => 'delivery' + writeQuery(schema, { ...a, from, to, span: null })} />
+      hrefOfSlot={(slot) => 'delivery' + writeQuery(schema, { ...a, slot })}
+      hrefOfTime={(from, to) => 'delivery' + writeQuery(schema, { ...a, from, to, span: null, slot: '' })} />
   );
 }
 
@@ -483,7 +493,7 @@ function Nothing(): JSX.Element {
 export default function Delivery(): JSX.Element {
   useTitle('Delivery');
   const a = ask.value;
-  useLayoutEffect(() => load(a), [a.service, a.environment, a.team, a.product, a.tier, a.zone, a.window, a.from, a.to, a.clock, a.levels, a.as]);
+  useLayoutEffect(() => load(a), [a.service, a.environment, a.team, a.product, a.tier, a.zone, a.window, a.from, a.to, a.clock, a.levels, a.as, a.slot]);
   const { data, error } = measures.state.value;
   useLayoutEffect(() => {
     if (data) loadSteps(data, a);

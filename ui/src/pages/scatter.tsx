@@ -19,7 +19,7 @@ export interface Dot {
 
 const TICKS: [number, string][] = [[60, '1 min'], [600, '10 min'], [3600, '1 h'], [21_600, '6 h'], [86_400, '1 d'], [604_800, '1 week'], [2_592_000, '30 d'], [31_536_000, '1 year']];
 
-const secondsOf = (r: Rollout): number => Number(BigInt(r.finished ?? r.started ?? '0') / 1_000_000n) / 1000;
+export const secondsOf = (r: Rollout): number => Number(BigInt(r.finished ?? r.started ?? '0') / 1_000_000n) / 1000;
 export const kindOf = (r: Rollout): Dot['kind'] => (isBad(r) ? 'failed' : r.kind === 'rollback' ? 'back' : 'good');
 
 // By time. from, to: seconds.

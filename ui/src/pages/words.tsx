@@ -24,7 +24,7 @@ const overlap = (a: [number, number], b: [number, number]): boolean => a[0] <= b
 export function wordOf(m: Measure, before: Measure | undefined): string {
   if (m.value === undefined) return 'not known';
   if (before?.value === undefined) return 'with nothing to compare';
-  if (m.value === before.value || (m.interval && before.interval && overlap(m.interval, before.interval))) return 'about the same';
+  if (m.value === before.value || (m.interval && before.interval && overlap(m.interval, before.interval))) return 'no sure change';
   const change = changeOf(m.value, before.value);
   const way = m.value > before.value ? 'up' : 'down';
   return change ? `${way} ${change.slice(1)}` : way;
