@@ -234,7 +234,7 @@ static const char *const indices[] = {
     "CREATE INDEX verdict_incident ON verdict(incident)",
     "CREATE INDEX verdict_rollout ON verdict(rollout)",
     "CREATE INDEX flag_service ON flag_change(service)",
-    "CREATE INDEX canary_service ON canary(service)",
+    "CREATE INDEX canary_service ON canary(service, version)",
     "CREATE INDEX change_repo ON change(repo, number)",
     "CREATE INDEX alert_started ON alert(started_at)",
     "CREATE INDEX test_sha ON test_run(repo, sha)",

@@ -434,6 +434,18 @@ it('tables as csv: all rows, no name a formula, also by keyboard; a failure is s
   await says(page.locator('[data-k=rollouts] .csv [role=status]'), /No file: .*busy/);
 });
 
+it('the rows behind a time: the slowest first, where all of them are here', async (open) => {
+  const page = await open(full);
+  await page.route('**/api/takt/delivery/why?*', async (r) => {
+    const json = await (await r.fetch()).json();
+    const row = (value, counted = true) => ({ counted, service: `s${value}`, ...(counted ? { value } : { why: 'rollback' }) });
+    return r.fulfill({ json: { ...json, rows: [row(60), row(0, false), row(7200), row(600)], rows_in_all: 4 } });
+  });
+  await page.visit('/delivery?why=restore_time');
+  assert.deepEqual(await page.locator('[data-k=why] tbody td:nth-child(3)').allInnerTexts(), ['s7200', 's600', 's60', 's0']);
+  await says(page.locator('[data-k=why]'), /4 rows, the slowest first/);
+});
+
 it('a list that is cut says of how many, and a figure that is weak says why', async (open) => {
   const page = await open(full);
   await page.route('**/api/takt/delivery/deploys?*', async (r) => {

@@ -260,6 +260,10 @@ async function csvOfWhy(m: Measure): Promise<CsvCell[][]> {
   return [['counted', 'hit', 'value', 'incident', 'service', 'environment', 'rollout', 'version', 'kind', 'finished', 'what'], ...rows, ...cut];
 }
 
+// Of times, when all rows are here: of some the slowest may be among the others.
+const isSorted = (m: Measure, why: Why): boolean => m.unit === 'seconds' && why.rows.length === why.rows_in_all;
+const slowestFirst = (m: Measure, why: Why): readonly WhyRow[] => (isSorted(m, why) ? [...why.rows].sort((a, b) => Number(b.counted) - Number(a.counted) || (b.value ?? 0) - (a.value ?? 0)) : why.rows);
+
 function WhyPart({ m }: { m: Measure }): JSX.Element {
   useLayoutEffect(() => loadWhy(m), [m.figure]);
   const { data, error } = why.state.value;
@@ -277,7 +281,7 @@ function WhyPart({ m }: { m: Measure }): JSX.Element {
                 <table class="grid">
                   <thead><tr><th>Counted</th><th class="n">Value</th><th>Of</th><th>Rollout</th><th>Finished</th><th>What</th></tr></thead>
                   <tbody>
-                    {data.rows.map((r, i) => (
+                    {slowestFirst(m, data).map((r, i) => (
                       <tr key={i} class={r.counted ? '' : 'muted'}>
                         <td>{r.counted ? (r.hit ? 'yes, hit' : 'yes') : 'no'}</td>
                         <td class="n">{r.value === undefined ? '' : number(m.unit === 'share' ? 'seconds' : m.unit, r.value)}</td>
@@ -291,7 +295,7 @@ function WhyPart({ m }: { m: Measure }): JSX.Element {
                 </table>
               </Scroll>
             )}
-            <p class="muted small">{data.rows.length < data.rows_in_all ? `${count(data.rows.length)} of ${plural(data.rows_in_all, 'row')}; the csv and takt why have more` : plural(data.rows_in_all, 'row')}</p>
+            <p class="muted small">{data.rows.length < data.rows_in_all ? `${count(data.rows.length)} of ${plural(data.rows_in_all, 'row')}; the csv and takt why have more` : plural(data.rows_in_all, 'row')}{isSorted(m, data) && data.rows.length > 1 ? ', the slowest first' : ''}</p>
           </>
         )}
     </section>
