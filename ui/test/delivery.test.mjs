@@ -668,7 +668,7 @@ it('the executive lens in words and by team, each opens to its figure', async (o
 
 it('what holds the tempo back, with its evidence, where a change spends its time, and what cannot be known', async (open) => {
   const page = await open(full);
-  const { headline, rules, dimensions } = await ask('profile?window=90d');
+  const { headline, rules, modes, dimensions } = await ask('profile?window=90d');
   await page.visit('/delivery');
   await says(page.locator('[data-k=tempo]'), exactly(headline.text));
   await says(page.locator('[data-k=tempo]'), exactly(headline.evidence));
@@ -676,7 +676,7 @@ it('what holds the tempo back, with its evidence, where a change spends its time
   const unknown = dimensions.find((d) => d.level === undefined);
   await says(page.locator(`[data-k="dimension ${unknown.name}"]`), /cannot know which of/);
   await page.getByText(/^Rules that hold/).click();
-  assert.equal(await page.locator('[data-k=tempo] [data-k^="finding "]').count(), 24 + 13);
+  assert.equal(await page.locator('[data-k=tempo] [data-k^="finding "]').count(), rules.length + modes.length);
   await says(page.locator('[data-k="finding no-owner"]'), exactly(rules.find((r) => r.name === 'no-owner').evidence));
   await checkAccess(page, 'the tempo, opened');
   await page.route('**/api/takt/delivery/measures?*', async (r) => {
