@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threads that run queries, so that no loop thread ever waits for a disk. Whoever was at work last is called
 // first: its memory is warm, in the caches as in the heap. One that a long query has lowered
-// (query/crew.h) ends after it, and the keeper, which no query lowers, starts another in its place.
+// (query/crew.h) ends after it; as soon as it is lowered the keeper, which no query lowers, starts another,
+// so that small queries need not wait for a few long ones.
 #include "api/api_internal.h"
 
-enum { WORKERS_MAX = 64 };
-#define TRY_AGAIN_NS 1000000000ull // when the system gave no thread
+enum { WORKERS_MAX = 64, LONG_MAX = 4 }; // LONG_MAX: queries at once beyond the number of workers
+#define TRY_AGAIN_NS 1000000000ull       // when the system gave no thread
 
 struct job {
     void (*run)(struct api *a, struct net_request *rq);
@@ -22,9 +23,9 @@ struct workers {
         struct cond called;
         bool is_called;
         struct worker *before; // of the idle ones, who was at work before it
-        bool is_over;          // a new one is wanted
+        bool is_started, is_long, is_over;
     } workers[WORKERS_MAX], *idle;
-    uint32_t n_workers, n_over;
+    uint32_t n_places, n_wanted, n_fresh; // fresh: started, and not lowered
     struct thread keeper;
     struct job *queue; // a ring
     uint32_t first, n, max;
@@ -57,10 +58,20 @@ static void rest(struct workers *w, struct worker *me) {
     while (!me->is_called) cond_wait(&me->called, &w->lock);
 }
 
+static void note_long(void *ctx) {
+    struct worker *me = ctx;
+    mutex_lock(&me->all->lock);
+    me->is_long = true;
+    me->all->n_fresh--;
+    cond_signal(&me->all->ended);
+    mutex_unlock(&me->all->lock);
+}
+
 static void work(void *ctx) {
     struct worker *me = ctx;
     struct workers *w = me->all;
     thread_hurry();
+    thread_when_lowered(note_long, me);
     mutex_lock(&w->lock);
     // At the end nobody starts another: then what waits is answered by whoever there is.
     while (!thread_is_lowered() || w->stopping) {
@@ -70,37 +81,41 @@ static void work(void *ctx) {
     }
     if (!w->stopping) {
         me->is_over = true;
-        w->n_over++;
         cond_signal(&w->ended);
     }
     mutex_unlock(&w->lock);
 }
 
 static enum err start(struct worker *me) {
-    return thread_start(&me->thread, "takt-query", work, me);
+    TRY(thread_start(&me->thread, "takt-query", work, me));
+    me->is_started = true;
+    me->is_long = me->is_over = false;
+    me->all->n_fresh++;
+    return ERR_OK;
 }
 
-// Starts others for those that are over; under the lock.
-static void replace(struct workers *w) {
-    for (uint32_t i = 0; i < w->n_workers; i++) {
+// Starts others for those that are lowered or over, as far as there are places; under the lock. false: the
+// system gave no thread.
+static bool replace(struct workers *w) {
+    for (uint32_t i = 0; i < w->n_places; i++) {
         struct worker *x = &w->workers[i];
-        if (!x->is_over) continue;
-        thread_join(&x->thread);
-        if (start(x) != ERR_OK) continue;
-        x->is_over = false;
-        w->n_over--;
+        if (x->is_started && x->is_over) {
+            thread_join(&x->thread);
+            x->is_started = false;
+        }
+        if (!x->is_started && w->n_fresh < w->n_wanted && start(x) != ERR_OK) return false;
     }
+    return true;
 }
 
 static void keep(void *ctx) {
     struct workers *w = ctx;
     mutex_lock(&w->lock);
     while (!w->stopping) {
-        replace(w);
-        if (w->n_over)
-            (void)cond_wait_for(&w->ended, &w->lock, TRY_AGAIN_NS);
-        else
+        if (replace(w))
             cond_wait(&w->ended, &w->lock);
+        else
+            (void)cond_wait_for(&w->ended, &w->lock, TRY_AGAIN_NS);
     }
     mutex_unlock(&w->lock);
 }
@@ -108,11 +123,13 @@ static void keep(void *ctx) {
 // --- life ------------------------------------------------------------------------------------------
 
 static enum err start_all(struct workers *w, uint32_t n) {
-    for (uint32_t i = 0; i < n && i < WORKERS_MAX; i++) {
-        TRY(start(&w->workers[i]));
-        w->n_workers++;
-    }
-    return thread_start(&w->keeper, "takt-keeper", keep, w);
+    enum err e = ERR_OK;
+    w->n_wanted = n < WORKERS_MAX ? n : WORKERS_MAX;
+    w->n_places = n && n + LONG_MAX < WORKERS_MAX ? n + LONG_MAX : w->n_wanted;
+    mutex_lock(&w->lock);
+    for (uint32_t i = 0; i < w->n_wanted && e == ERR_OK; i++) e = start(&w->workers[i]);
+    mutex_unlock(&w->lock);
+    return e == ERR_OK ? thread_start(&w->keeper, "takt-keeper", keep, w) : e;
 }
 
 enum err workers_new(uint32_t n, uint32_t max_queued, struct workers **out) {
@@ -141,8 +158,9 @@ void workers_stop(struct workers *w) {
     while (w->idle) call_one(w);
     mutex_unlock(&w->lock);
     thread_join(&w->keeper);
-    for (uint32_t i = 0; i < w->n_workers; i++) thread_join(&w->workers[i].thread);
-    w->n_workers = 0;
+    for (uint32_t i = 0; i < w->n_places; i++)
+        if (w->workers[i].is_started) thread_join(&w->workers[i].thread);
+    w->n_places = 0;
     mutex_lock(&w->lock);
     while (w->n) run_next(w); // where no thread was left
     mutex_unlock(&w->lock);

@@ -64,6 +64,45 @@ TEST(workers_the_last_one_at_work_is_called_first) {
     CHECK(n_same > JOBS / 2); // in turns it would be none
 }
 
+static _Atomic bool may_end;
+static _Atomic uint32_t n_long;
+
+static void run_until_told(struct api *a, struct net_request *rq) {
+    (void)a;
+    (void)rq;
+    thread_lower();
+    n_long++;
+    while (!may_end) (void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    n_long--;
+}
+
+// Two threads of their own, and four more for what is long.
+TEST(workers_small_queries_do_not_wait_for_long_ones) {
+    enum { MOST = 6 };
+    struct workers *w;
+    CHECK_OK(workers_new(2, JOBS, &w));
+    for (int round = 0; round < 3; round++) {
+        uint64_t until = clock_mono_ns(clock_real()) + WAIT_S * 1000000000ull;
+        n_run = 0;
+        may_end = false;
+        for (uint32_t i = 1; i <= MOST; i++) {
+            CHECK_OK(workers_run(w, run_until_told, NULL, NULL));
+            while (n_long < i && clock_mono_ns(clock_real()) < until) {}
+            CHECK_U64(n_long, i);
+            if (i == MOST) break;
+            CHECK_OK(workers_run(w, run_long, NULL, NULL));
+            wait_for(i);
+        }
+        CHECK_OK(workers_run(w, run_long, NULL, NULL)); // now all places are taken
+        (void)nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+        CHECK_U64(n_run, MOST - 1);
+        may_end = true;
+        wait_for(MOST);
+        while (n_long > 0 && clock_mono_ns(clock_real()) < until) {} // all have seen it
+    }
+    workers_free(w);
+}
+
 TEST(workers_a_stop_runs_what_is_queued) {
     for (int round = 0; round < 50; round++) {
         struct workers *w;

@@ -63,6 +63,16 @@ void thread_hurry(void) {
     if (errno == 0) (void)set_turn(nice, TURN_NS);
 }
 
+static _Thread_local struct {
+    void (*told)(void *ctx);
+    void *ctx;
+} lowered;
+
+void thread_when_lowered(void (*told)(void *ctx), void *ctx) {
+    lowered.told = told;
+    lowered.ctx = ctx;
+}
+
 // Two fifths of the weight of others. A short turn ends soon after somebody else wants the core, and with
 // this weight it is not sooner due than a usual one.
 void thread_lower(void) {
@@ -73,6 +83,7 @@ void thread_lower(void) {
     int nice = getpriority(PRIO_PROCESS, (id_t)gettid());
     nice = errno ? NICE : nice + NICE < NICE_MAX ? nice + NICE : NICE_MAX;
     if (!set_turn(nice, TURN_NS)) (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
+    if (lowered.told) lowered.told(lowered.ctx);
 }
 
 bool thread_is_lowered(void) {

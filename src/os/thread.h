@@ -29,6 +29,8 @@ void thread_hurry(void);
 // It cannot be taken back: that needs a right that a server has not.
 void thread_lower(void);
 bool thread_is_lowered(void); // the calling thread
+// Calls told(ctx) when the calling thread is lowered.
+void thread_when_lowered(void (*told)(void *ctx), void *ctx);
 uint64_t thread_cpu_ns(void); // that the calling thread has used
 
 struct mutex {
