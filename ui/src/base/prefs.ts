@@ -39,9 +39,10 @@ function save(p: object): void {
   }
 }
 
-const system = matchMedia('(prefers-color-scheme: dark)');
-const systemDark = signal(system.matches);
-system.addEventListener('change', () => (systemDark.value = system.matches));
+// Outside of a browser, as in unit tests, the system wants nothing.
+const system = globalThis.matchMedia?.('(prefers-color-scheme: dark)');
+const systemDark = signal(system?.matches ?? false);
+system?.addEventListener('change', () => (systemDark.value = system.matches));
 export const isDark = computed(() => (theme.value === 'auto' ? systemDark.value : theme.value === 'dark'));
 
 // To the other of light and dark; where that is what the system wants, follow the system again.
