@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The questions of queries.json against a server: CPU of the server and time of the clock."""
+import contextlib
 import json
-import threading
+import multiprocessing
+import os
+import signal
 import time
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -89,6 +92,16 @@ def p95(times):
     return sorted(times)[(len(times) * 95 + 99) // 100 - 1]
 
 
+@contextlib.contextmanager
+def ahead_of_others():
+    """The client is not what is measured: on the machine of the server it goes first, where that is allowed."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
+    yield
+    os.setpriority(os.PRIO_PROCESS, 0, before)
+
+
 def beside_a_big_one(server, first_s, last_s, n=20, rounds=5):
     """p95 of n small questions alone, and beside one that scans everything, over and over: medians of rounds."""
     every = dict(paths(first_s, last_s))
@@ -98,17 +111,20 @@ def beside_a_big_one(server, first_s, last_s, n=20, rounds=5):
     def round_of_small():
         return p95([ask_timed(server, small) for _ in range(n)])
 
-    alone = sorted(round_of_small() for _ in range(rounds))[rounds // 2]
-    done = threading.Event()
+    with ahead_of_others():
+        alone = sorted(round_of_small() for _ in range(rounds))[rounds // 2]
 
     def scan():
-        while not done.is_set():
+        while True:
             ask_timed(server, big)
 
-    scanning = threading.Thread(target=scan)
+    # A process of its own: threads of one Python hold each other up for milliseconds while answers are read.
+    scanning = multiprocessing.get_context("fork").Process(target=scan, daemon=True)
     scanning.start()
     time.sleep(0.2)
-    beside = sorted(round_of_small() for _ in range(rounds))[rounds // 2]
-    done.set()
+    with ahead_of_others():
+        beside = sorted(round_of_small() for _ in range(rounds))[rounds // 2]
+    assert scanning.is_alive()
+    os.kill(scanning.pid, signal.SIGKILL)  # no exit handlers: they would stop the server
     scanning.join()
     return alone, beside

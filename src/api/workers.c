@@ -23,7 +23,7 @@ struct workers {
         struct cond called;
         bool is_called;
         struct worker *before; // of the idle ones, who was at work before it
-        bool is_started, is_long, is_over;
+        bool is_started, is_warm, is_long, is_over;
     } workers[WORKERS_MAX], *idle;
     uint32_t n_places, n_wanted, n_fresh; // fresh: started, and not lowered
     struct thread keeper;
@@ -51,10 +51,14 @@ static void call_one(struct workers *w) {
     cond_signal(&x->called);
 }
 
+// A new one, whose memory is cold, is called last.
 static void rest(struct workers *w, struct worker *me) {
+    struct worker **at = &w->idle;
+    while (*at && !me->is_warm) at = &(*at)->before;
     me->is_called = false;
-    me->before = w->idle;
-    w->idle = me;
+    me->is_warm = true;
+    me->before = *at;
+    *at = me;
     while (!me->is_called) cond_wait(&me->called, &w->lock);
 }
 
@@ -89,7 +93,7 @@ static void work(void *ctx) {
 static enum err start(struct worker *me) {
     TRY(thread_start(&me->thread, "takt-query", work, me));
     me->is_started = true;
-    me->is_long = me->is_over = false;
+    me->is_warm = me->is_long = me->is_over = false;
     me->all->n_fresh++;
     return ERR_OK;
 }
