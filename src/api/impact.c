@@ -97,14 +97,6 @@ static enum err read_conditions(struct ask *k, struct arena *a, struct compare_a
     return out->n ? ERR_OK : err_set(&k->ctx, ERR_INVALID, "failIf: a condition, as in errors > +0.5 points");
 }
 
-static enum err read_names(struct arena *a, struct delivery *d, struct impact_of *of) {
-    struct db *db;
-    TRY(delivery_reader(d, &db));
-    enum err e = impact_read_names(db, a, of);
-    delivery_reader_done(d, db);
-    return e;
-}
-
 static enum err answer_compare(struct ask *k, struct arena *a, struct delivery *d, struct json_writer *w) {
     struct compare_ask ask = { .of = { .service = params_get(&k->params, STR("service")),
                                        .environment = params_get(&k->params, STR("environment")) },
@@ -117,7 +109,7 @@ static enum err answer_compare(struct ask *k, struct arena *a, struct delivery *
     if (!ask.candidate.len) return err_set(&k->ctx, ERR_INVALID, "candidate: the version to judge");
     TRY(read_conditions(k, a, &ask));
     TRY(window_of(k, HOUR_NS, &ask.window));
-    if (d) TRY(read_names(a, d, &ask.of));
+    if (d) TRY(impact_find_names(d, a, &ask.of));
     struct impact_source src = source_of(k);
     TRY(compare_compute(a, &src, &ask, report, &k->ctx));
     compare_put(w, report);
@@ -174,7 +166,7 @@ static enum err answer_checks_of_service(struct ask *k, struct arena *a, struct 
     struct impact_of of = { .service = params_get(&k->params, STR("service")) };
     struct check_world world = world_of(k);
     if (!of.service.len) return err_set(&k->ctx, ERR_INVALID, "service: which one");
-    TRY(read_names(a, d, &of));
+    TRY(impact_find_names(d, a, &of));
     TRY(find_trace(k, a, &of, &world));
     return answer_ready(d, of.service, delivery_now(k->limits->clock), &world, w, &k->ctx);
 }

@@ -78,17 +78,12 @@ static void put_call(struct json_writer *w, const struct neighbours_seen *s) {
 static enum err tell_some(struct delivery *d, struct arena *a, const struct neighbours_seen *calls,
                           uint32_t n, int64_t now) {
     struct buf body;
-    struct intake in;
-    struct delivery_taken taken;
-    struct err_ctx ctx = { 0 };
     buf_init(&body, BODY_MAX);
     struct json_writer w = json_writer_on(&body);
     jw_array(&w);
     for (uint32_t i = 0; i < n; i++) put_call(&w, &calls[i]);
     jw_array_end(&w);
-    struct intake_request request = { .source = STR("takt/call"), .body = buf_view(&body), .received = now };
-    enum err e = body.failed ? ERR_NOMEM : intake_read(&request, a, &in, &ctx);
-    if (e == ERR_OK) e = delivery_take(d, &request, &in, &taken);
+    enum err e = delivery_tell(d, a, STR("takt/call"), &body, now);
     buf_fini(&body);
     return e;
 }

@@ -164,6 +164,17 @@ enum err delivery_take(struct delivery *d, const struct intake_request *r, const
     return ERR_OK;
 }
 
+enum err delivery_tell(struct delivery *d, struct arena *a, struct str source, const struct buf *body,
+                       int64_t now) {
+    struct intake_request r = { .source = source, .body = buf_view(body), .received = now };
+    struct intake in;
+    struct delivery_taken taken;
+    struct err_ctx ctx = { 0 };
+    if (body->failed) return ERR_NOMEM;
+    TRY(intake_read(&r, a, &in, &ctx));
+    return delivery_take(d, &r, &in, &taken);
+}
+
 static void call_done(void *ctx, enum err e) {
     struct delivery_call *call = ctx;
     if (e == ERR_OK) call->delivery->noted++;

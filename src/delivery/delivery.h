@@ -32,6 +32,10 @@ struct delivery_taken {
 // Keeps the events of a request that intake_read read, and applies their claims: all or none.
 NODISCARD enum err delivery_take(struct delivery *d, const struct intake_request *r, const struct intake *in,
                                  struct delivery_taken *out);
+// Keeps what Takt itself learnt: the events of a body for a source of ours (hook_takt.c), read into the
+// arena.
+NODISCARD enum err delivery_tell(struct delivery *d, struct arena *a, struct str source,
+                                 const struct buf *body, int64_t now);
 // The same without waiting: done is told, on the writer's thread, when the events are durable. The
 // call, the request and what intake_read read live until then. ERR_AGAIN: too much waits; then, and
 // after any other error, done is not called.

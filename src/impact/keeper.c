@@ -113,10 +113,12 @@ static enum err compute_onset(struct impact_keeper *k, struct arena *a, const st
 }
 
 static void look_before(struct impact_keeper *k, const struct onset_ask *due) {
+    struct onset_ask ask = *due;
     struct arena a;
     if (!is_due(k, due->incident, due->detected, ONSET_FINAL_NS, due->now)) return;
     arena_init(&a, MEMORY_MAX, NULL);
-    enum err e = compute_onset(k, &a, due);
+    enum err e = impact_find_names(k->opts.delivery, &a, &ask.of);
+    if (e == ERR_OK) e = compute_onset(k, &a, &ask);
     if (e != ERR_OK && e != ERR_CANCELED)
         log_warn("impact.not_computed", KV_STR("of", due->incident), KV_Z("error", err_text(e)));
     arena_fini(&a);

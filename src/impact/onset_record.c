@@ -32,31 +32,10 @@ enum err onset_list_due(struct db *db, struct arena *a, int64_t now, int64_t aft
                                                  .detected = db_i64(r, 3),
                                                  .now = now };
     }
-    for (uint32_t i = 0; i < *out_n; i++) TRY(impact_read_names(db, a, &(*out)[i].of));
     return a->failed ? ERR_NOMEM : ERR_OK;
 }
 
 // --- recording ---------------------------------------------------------------------------------------------
-
-static enum err read_state(struct db *db, struct str incident, struct str state, bool *out_same) {
-    struct db_row *r;
-    bool row;
-    TRY(db_prepare(db, "SELECT state FROM onset WHERE key = ?", &r));
-    db_bind_text(r, 1, incident);
-    TRY(db_step(r, &row));
-    *out_same = row && str_eq(db_text(r, 0), state);
-    if (row) db_reset(r);
-    return ERR_OK;
-}
-
-static enum err same_as_before(struct delivery *d, const struct onset_ask *ask, const struct onset *found,
-                               bool *out) {
-    struct db *db;
-    TRY(delivery_reader(d, &db));
-    enum err e = read_state(db, ask->incident, found->state, out);
-    delivery_reader_done(d, db);
-    return e;
-}
 
 static void put_text(struct json_writer *w, const char *key, struct str v) {
     jw_key(w, str_of(key));
@@ -83,23 +62,16 @@ static void put_onset(struct json_writer *w, const struct onset_ask *ask, const 
 }
 
 enum err onset_record(struct delivery *d, const struct onset_ask *ask, const struct onset *found) {
-    bool same;
+    bool kept;
     struct arena a;
     struct buf body;
-    struct intake in;
-    struct delivery_taken taken;
-    struct err_ctx ctx = { 0 };
-    TRY(same_as_before(d, ask, found, &same));
-    if (same) return ERR_OK;
+    TRY(impact_is_kept(d, "SELECT state FROM onset WHERE key = ?", ask->incident, found->state, &kept));
+    if (kept) return ERR_OK;
     arena_init(&a, 8 * BODY_MAX, NULL);
     buf_init(&body, BODY_MAX);
     struct json_writer w = json_writer_on(&body);
     put_onset(&w, ask, found);
-    struct intake_request request = { .source = STR("takt/onset"),
-                                      .body = buf_view(&body),
-                                      .received = ask->now };
-    enum err e = body.failed ? ERR_NOMEM : intake_read(&request, &a, &in, &ctx);
-    if (e == ERR_OK) e = delivery_take(d, &request, &in, &taken);
+    enum err e = delivery_tell(d, &a, STR("takt/onset"), &body, ask->now);
     buf_fini(&body);
     arena_fini(&a);
     return e;

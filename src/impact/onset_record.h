@@ -10,7 +10,7 @@ enum { ONSET_DUE_MAX = 256 };
 
 // Incidents whose traces may still tell when their impact began: noticed `after` ns ago or more, of the last
 // three days, of a known service, without a final answer for that moment, and nobody has said when they
-// began; the newest first. One whose environment nobody told is of production.
+// began; the newest first. One whose environment nobody told is of production. Without the names of services.
 NODISCARD enum err onset_list_due(struct db *db, struct arena *a, int64_t now, int64_t after,
                                   struct onset_ask **out, uint32_t *out_n);
 // Keeps what was found, unless the same was kept before.

@@ -37,6 +37,14 @@ enum err impact_read_names(struct db *db, struct arena *a, struct impact_of *of)
     }
 }
 
+enum err impact_find_names(struct delivery *d, struct arena *a, struct impact_of *of) {
+    struct db *db;
+    TRY(delivery_reader(d, &db));
+    enum err e = impact_read_names(db, a, of);
+    delivery_reader_done(d, db);
+    return e;
+}
+
 // What else was rolled out within an hour of it, in the same environment.
 static enum err load_others(struct db *db, struct arena *a, struct impact_ask *k) {
     struct db_row *r;
@@ -136,43 +144,36 @@ static struct str key_of(const struct impact_ask *ask) {
     return ask->rollout.len ? ask->rollout : ask->change;
 }
 
-static enum err same_as_before(struct delivery *d, const struct impact_report *r, bool *out) {
+static enum err read_state(struct db *db, const char *select, struct str key, struct str state, bool *out) {
+    struct db_row *r;
+    bool row;
+    TRY(db_prepare(db, select, &r));
+    db_bind_text(r, 1, key);
+    TRY(db_step(r, &row));
+    *out = row && str_eq(db_text(r, 0), state);
+    if (row) db_reset(r);
+    return ERR_OK;
+}
+
+enum err impact_is_kept(struct delivery *d, const char *select, struct str key, struct str state, bool *out) {
     struct db *db;
-    struct db_row *row;
-    *out = false;
     TRY(delivery_reader(d, &db));
-    enum err e = db_prepare(db, "SELECT state FROM impact WHERE key = ?", &row);
-    if (e == ERR_OK) {
-        bool is_row;
-        db_bind_text(row, 1, key_of(r->ask));
-        e = db_step(row, &is_row);
-        if (e == ERR_OK && is_row) {
-            *out = str_eq(db_text(row, 0), r->state);
-            db_reset(row);
-        }
-    }
+    enum err e = read_state(db, select, key, state, out);
     delivery_reader_done(d, db);
     return e;
 }
 
 enum err impact_record(struct delivery *d, const struct impact_report *r) {
-    bool same;
+    bool kept;
     struct arena a;
     struct buf body;
-    struct intake in;
-    struct delivery_taken taken;
-    struct err_ctx ctx = { 0 };
-    TRY(same_as_before(d, r, &same));
-    if (same) return ERR_OK;
+    TRY(impact_is_kept(d, "SELECT state FROM impact WHERE key = ?", key_of(r->ask), r->state, &kept));
+    if (kept) return ERR_OK;
     arena_init(&a, 8 * REPORT_MAX, NULL);
     buf_init(&body, REPORT_MAX);
     struct json_writer w = json_writer_on(&body);
     impact_put(&w, r);
-    struct intake_request request = { .source = STR("takt"),
-                                      .body = buf_view(&body),
-                                      .received = r->ask->now };
-    enum err e = body.failed ? ERR_NOMEM : intake_read(&request, &a, &in, &ctx);
-    if (e == ERR_OK) e = delivery_take(d, &request, &in, &taken);
+    enum err e = delivery_tell(d, &a, STR("takt"), &body, r->ask->now);
     buf_fini(&body);
     arena_fini(&a);
     return e;

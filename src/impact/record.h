@@ -16,11 +16,15 @@ NODISCARD enum err impact_load(struct db *db, struct arena *a, struct str key, i
                                struct impact_ask *out, bool *found);
 // What spans may call the service, by the catalogue.
 NODISCARD enum err impact_read_names(struct db *db, struct arena *a, struct impact_of *of);
+NODISCARD enum err impact_find_names(struct delivery *d, struct arena *a, struct impact_of *of);
 // The last report that was recorded of it: by the id of a rollout, the key of a deploy or of a change; empty:
 // none.
 NODISCARD enum err impact_recorded(struct db *db, struct arena *a, struct str key, struct str *out);
 // Keeps a report, unless one of the same state was kept before.
 NODISCARD enum err impact_record(struct delivery *d, const struct impact_report *r);
+// Was the same kept of a key before? select: the state of a key, a text that lives on.
+NODISCARD enum err impact_is_kept(struct delivery *d, const char *select, struct str key, struct str state,
+                                  bool *out);
 
 // Rollouts, and changes of flags that change what runs, whose traces may still say something: begun `after`
 // ns ago or more, of the last three days, without a final verdict; the newest first.

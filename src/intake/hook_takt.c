@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Takt itself learnt from traces: its verdicts on rollouts and changes of flags (impact/record.h), when
 // the impact of incidents began (impact/onset_record.h; the source is takt/onset), and who calls whom
-// (delivery/calls.h; takt/call). Kept as events like all others, so that they
-// outlive the traces that they were made from, and a reprocess makes the same facts of them. Nobody else may
-// send them.
+// (delivery/calls.h; takt/call). Kept as events like all others, so that they outlive the traces that they
+// were made from, and a reprocess makes the same facts of them. Nobody else may send them.
 #include "intake/hook.h"
 
 static const struct say_path paths[] = {
