@@ -88,7 +88,6 @@ static void plant_good(struct plant *p) {
                                .day_spans = 1000000,
                                .day_bytes = 3e7,
                                .usual_bytes = 2.9e7,
-                               .sampled = 20000,
                                .knows_keys = true,
                                .keys = 80,
                                .names = { STR("cart"), { 40, 9000 } },

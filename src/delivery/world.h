@@ -14,9 +14,9 @@ struct world {
     // level, since a merge packs tighter.
     uint64_t day_spans;
     double day_bytes, usual_bytes;
-    uint64_t sampled; // spans of the last hour that were looked at, the newest
-    bool knows_keys;  // names of attributes in the last hour, at most WORLD_KEYS_MOST + 1
+    bool knows_keys; // names of attributes in the last hour, at most WORLD_KEYS_MOST + 1
     uint64_t keys;
+    // Of a sample of the last hour's spans:
     struct finding_name names; // distinct ones, of the spans of the service that most surely has too many
     struct finding_name early; // spans that start before their parent; the worst service
     struct finding_name unreported; // versions that spans tell and no rollout does, of services with rollouts

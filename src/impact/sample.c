@@ -8,13 +8,14 @@
 #define HOUR_NS (3600 * 1000000000ll)
 #define DRIFT_SHARE 0.2 // of the evaluations: so much more or less than the other instances
 #define DRIFT_P 1e-4    // by chance, of all instances of a flag together
-enum { SERVICES_MAX = 256, FLAGS_MAX = 64, VARIANTS_MAX = 8, INSTANCES_MAX = 64 };
+// Of what comes first; further ones are not judged.
+enum { SERVICES_MAX = 256, TOLD_MAX = 256, FLAGS_MAX = 64, VARIANTS_MAX = 8, INSTANCES_MAX = 64 };
 enum {
-    EVALUATIONS_MIN = 20,
-    NAMES_MIN = 200,
-    TOLD_MAX = 256,
-    REPORTED_MAX = 200
-}; // of an instance; spans of a service whose names are counted
+    EVALUATIONS_MIN = 20, // of an instance
+    NAMES_MIN = 200,      // spans of a service whose names are counted
+    REPORTED_MAX = 200,   // rollouts of a service
+    NAME_BYTES_MAX = 256  // bytes of what names a service, a version, a flag, a variant or an instance
+};
 
 static const char *const fields[] = {
     "span:id",
@@ -65,12 +66,11 @@ struct flag {
 struct version { // that spans tell
     uint32_t service;
     struct str name;
-    uint64_t spans;
 };
 struct sample {
     struct arena *a;
     struct world *out;
-    struct service services[SERVICES_MAX]; // further ones are not told apart: the last
+    struct service services[SERVICES_MAX + 1]; // the last: all further ones
     uint32_t n_services;
     struct span *spans;
     struct map by_id, names; // of spans, and of service and name: only hashes are compared
@@ -78,7 +78,7 @@ struct sample {
     uint32_t n, n_names;
     struct flag *flags;
     uint32_t n_flags;
-    struct version versions[TOLD_MAX]; // further ones are not looked for
+    struct version versions[TOLD_MAX];
     uint32_t n_versions;
 };
 
@@ -90,10 +90,14 @@ static uint32_t number_in(struct arena *a, struct str *list, uint32_t *n, uint32
     return (*n)++;
 }
 
+static bool is_name(struct str s) {
+    return s.len && s.len <= NAME_BYTES_MAX;
+}
+
 static uint32_t service_of(struct sample *s, struct str name) {
     for (uint32_t i = 0; i < s->n_services; i++)
         if (str_eq(s->services[i].name, name)) return i;
-    if (s->n_services == SERVICES_MAX) return SERVICES_MAX - 1;
+    if (s->n_services == SERVICES_MAX || name.len > NAME_BYTES_MAX) return SERVICES_MAX;
     s->services[s->n_services].name = str_dup(s->a, name);
     return s->n_services++;
 }
@@ -139,7 +143,7 @@ static void take_weight(struct world *w, double weight, bool error) {
 
 static void take_flag(struct sample *s, struct str key, struct str variant, struct str instance) {
     struct flag *f = NULL;
-    if (!key.len || !variant.len || !instance.len) return;
+    if (!is_name(key) || !is_name(variant) || !is_name(instance)) return;
     for (uint32_t i = 0; i < s->n_flags && !f; i++)
         if (str_eq(s->flags[i].key, key)) f = &s->flags[i];
     if (!f && s->n_flags == FLAGS_MAX) return;
@@ -153,15 +157,10 @@ static void take_flag(struct sample *s, struct str key, struct str variant, stru
 }
 
 static void take_version(struct sample *s, uint32_t service, struct str name) {
-    struct version *v = NULL;
-    for (uint32_t i = 0; i < s->n_versions && !v; i++)
-        if (s->versions[i].service == service && str_eq(s->versions[i].name, name)) v = &s->versions[i];
-    if (!v && (!name.len || s->n_versions == TOLD_MAX)) return;
-    if (!v) {
-        v = &s->versions[s->n_versions++];
-        *v = (struct version){ service, str_dup(s->a, name), 0 };
-    }
-    v->spans++;
+    if (!is_name(name) || service == SERVICES_MAX || s->n_versions == TOLD_MAX) return;
+    for (uint32_t i = 0; i < s->n_versions; i++)
+        if (s->versions[i].service == service && str_eq(s->versions[i].name, name)) return;
+    s->versions[s->n_versions++] = (struct version){ service, str_dup(s->a, name) };
 }
 
 static enum err take(void *ctx, const struct visit_span *x) {
@@ -261,7 +260,6 @@ static void conclude(struct sample *s) {
         note_worst(&s->out->early, &least_early, x->name, x->early, x->pairs);
     }
     judge_flags(s);
-    s->out->sampled = s->n;
 }
 
 // --- against what was reported -----------------------------------------------------------------------------
@@ -317,7 +315,8 @@ static enum err read_spans(struct sample *s, const struct impact_source *src, in
     buf_str(&filter, STR("{ }"));
     enum err e = scan_visit(&alone, &filter, (struct impact_window){ now - HOUR_NS, now }, &q, &answer, ctx);
     buf_fini(&filter);
-    return e == ERR_EXISTS && s->n == SAMPLE_SPANS_MAX ? ERR_OK : e;
+    if (e == ERR_EXISTS && s->n == SAMPLE_SPANS_MAX) return ERR_OK;
+    return e == ERR_OK && answer.partial ? err_set(ctx, ERR_TIMEOUT, "%s", answer.why) : e;
 }
 
 enum err sample_read(struct arena *a, struct delivery *d, const struct impact_source *src, int64_t now,

@@ -249,6 +249,33 @@ def modes_that_traces_show():
             assert found[name] == was[name], (found[name], was[name])
 
 
+def further_services_are_not_taken_for_another():
+    """Of the services of a sample so many are told apart: what is beyond them is not told of the last of these."""
+    now, told = int(time.time()), 256
+
+    def post(server, service, version):
+        body = request(span(startTimeUnixNano=now * 10**9, endTimeUnixNano=now * 10**9 + 1), service=service)
+        body["resourceSpans"][0]["resource"]["attributes"].extend([text("service.version", version)] if version else [])
+        assert server.post_traces(otlp.encode(body))[0] == 200
+
+    with Server() as server:
+        def found():
+            modes = ask(server, "profile", "Profile", window="30d")["modes"]
+            return next((f["answer"], f["evidence"]) for f in modes if f["name"] == "missing-deploy-data")
+
+        send(server, [event("deploy", now - DAY, id="d", service="shop", environment="production", version="v1", state="success",
+                            succeeded_at=now - DAY)])
+        for n in range(told - 1):
+            post(server, f"filler-{n}", "")
+        post(server, "shop", "v1")
+        post(server, "beyond", "v2")
+        assert "0 of 1 versions" in found()[1], found()
+        post(server, "shop", "9" * 1000)  # not the name of a version
+        assert "0 of 1 versions" in found()[1], found()
+        post(server, "shop", "v3")
+        assert "1 of 2 versions" in found()[1] and "shop v3" in found()[1], found()
+
+
 def readiness():
     now = int(time.time())
     with Server() as server:
@@ -317,6 +344,6 @@ def incidents():
 
 
 def cases(tap):
-    for case in (profile_and_report, every_printed_figure_opens, only_production_is_judged, alert_storms_are_of_a_team, modes_that_traces_show, readiness,
-                 incidents):
+    for case in (profile_and_report, every_printed_figure_opens, only_production_is_judged, alert_storms_are_of_a_team, modes_that_traces_show,
+                 further_services_are_not_taken_for_another, readiness, incidents):
         tap.case(case.__name__, case)
