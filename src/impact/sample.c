@@ -264,14 +264,16 @@ static void conclude(struct sample *s) {
 
 // --- against what was reported -----------------------------------------------------------------------------
 
-// Of the last rollouts of a service; *any: it has some.
+// Of the last rollouts of a service, whatever spans call it; *any: it has some.
 static enum err is_reported(struct db *db, struct str service, struct str version, bool *any, bool *out) {
     struct db_row *r;
     *any = *out = false;
-    TRY(db_prepare(db,
-                   "SELECT version, sha, digest FROM rollout WHERE service = ?1 AND change_kind = 'service' "
-                   "ORDER BY coalesce(finished_at, started_at) DESC LIMIT ?2",
-                   &r));
+    TRY(db_prepare(
+        db,
+        "SELECT version, sha, digest FROM rollout WHERE service = "
+        "ifnull((SELECT service FROM catalogue_name WHERE name = ?1), ?1) AND change_kind = 'service' "
+        "ORDER BY coalesce(finished_at, started_at) DESC LIMIT ?2",
+        &r));
     db_bind_text(r, 1, service);
     db_bind_i64(r, 2, REPORTED_MAX);
     for (bool row; !*out;) {

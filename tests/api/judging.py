@@ -229,6 +229,8 @@ def modes_that_traces_show():
         post(server, [{}], "unknown", text("service.version", "9.9"))  # none of its versions was ever reported: it may not be ours
         assert modes()["missing-deploy-data"][0] == "yes", modes()["missing-deploy-data"]
         assert "1 of 2 versions in the last hour's spans were never reported: shop 9.9" in modes()["missing-deploy-data"][1]
+        server.request("PUT", BASE + "catalogue/shop", json.dumps({"names": ["unknown"]}).encode())  # it is, by another name
+        assert "2 of 3 versions" in modes()["missing-deploy-data"][1], modes()["missing-deploy-data"]
         for pod, variant in (("a", "on"), ("b", "off")):
             post(server, [{"attributes": [text("feature_flag.key", "dark"), text("feature_flag.result.variant", variant)]}] * 40,
                  "shop", text("k8s.pod.name", pod))
