@@ -12,10 +12,11 @@
 //   rollbacks, redeploys            true: count these too
 //   levels                          the year of the DORA report that names levels: 2019, 2021, 2023, 2024
 //   flag_age                        of flags that are past their time: 90d, or as the server has it
-//   severity                        by incidents of this and worse rollouts failed; 0: of any; or as the
-//   server has it limit                           rows repository, after               of ASK_HISTORY: whose
-//   commits; those behind that sha rollout                         of ASK_DEPLOY: the id of a rollout, or the
-//   key of its first attempt
+//   severity                        rollouts failed by incidents of this and worse; 0: of any; or as the
+//                                   server has it
+//   limit                           rows
+//   repository, after               of ASK_HISTORY: whose commits; those behind that sha
+//   rollout                         of ASK_DEPLOY: the id of a rollout, or the key of its first attempt
 #pragma once
 
 #include "api/params.h"

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Delivery from the outside: events in, measures out. The truth of the measures comes from the plan that the
 events were made from, not from Takt."""
+import concurrent.futures
+import contextlib
 import datetime
 import hashlib
 import hmac
+import http.client
 import json
 import math
 import os
@@ -809,6 +812,44 @@ def names_of_other_tools(seed):
             assert status == 400 and says in text, (path, body, status, text)
         assert put(server, "/shop", {"names": ["shop-api"]})[0] == 200  # and back
         assert unmapped() == {"shop-script": 1, "Shop (production)": 1} and rollouts() == [("v1", "production", None)], (unmapped(), rollouts())
+
+
+def a_killed_change_of_names_is_whole_or_none(seed):
+    """kill -9 while facts settle under another name: all go by what the catalogue has then, and what follows from them
+    is made anew after the start. What was acknowledged is there."""
+    dice, now, deploys, rounds, path = random.Random(seed), int(time.time()), 2000, 12, "/api/takt/delivery/catalogue/shop"
+    tables = {"deploy": "SELECT DISTINCT service FROM deploy", "rollout": "SELECT DISTINCT service FROM rollout",
+              "names": "SELECT name FROM catalogue_name"}
+
+    def put(names):
+        try:
+            return server.request("PUT", path, json.dumps({"names": names}).encode())[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False  # killed
+
+    def kept():
+        server.get_json("/api/takt/delivery/deploys?window=1d")  # which has to settle
+        with contextlib.closing(sqlite3.connect(server.data / "facts.db")) as facts:
+            return {table: {row[0] for row in facts.execute(text)} for table, text in tables.items()}
+
+    with Server() as server, concurrent.futures.ThreadPoolExecutor(1) as beside:
+        send(server, [event("deploy", now - 60 - n, id=f"d{n}", service="script", environment="production", version=f"v{n}",
+                            state="success", succeeded_at=now - 60 - n) for n in range(deploys)])
+        began = time.monotonic()
+        assert put(["script"])
+        length, named = time.monotonic() - began, True
+        assert kept() == {"deploy": {"shop"}, "rollout": {"shop"}, "names": {"script"}}, kept()
+        for number in range(rounds):
+            asked = beside.submit(put, [] if named else ["script"])
+            time.sleep(dice.uniform(0, 2 * length))
+            server.kill()
+            answered = asked.result()
+            server.start()
+            found, was = kept(), named
+            named = bool(found["names"])
+            service = {"shop" if named else "script"}
+            print(f"# round {number}: {'answered' if answered else 'killed before'}, {'changed' if named != was else 'as it was'}")
+            assert found["deploy"] == found["rollout"] == service and (named != was or not answered), (found, answered, was)
 
 
 def services_that_traces_show(seed):
@@ -1716,6 +1757,7 @@ def cases(tap):
     tap.case("a_catalogue_by_the_api", a_catalogue_by_the_api, tap.seed)
     tap.case("what_names_nothing_is_shown", what_names_nothing_is_shown, tap.seed)
     tap.case("names_of_other_tools", names_of_other_tools, tap.seed)
+    tap.case("a_killed_change_of_names_is_whole_or_none", a_killed_change_of_names_is_whole_or_none, tap.seed)
     tap.case("services_that_traces_show", services_that_traces_show, tap.seed)
     tap.case("a_rollout_of_a_neighbour_is_blamed", a_rollout_of_a_neighbour_is_blamed, tap.seed)
     tap.case("a_word_counts_wherever_the_incident_is", a_word_counts_wherever_the_incident_is, tap.seed)
