@@ -10,6 +10,7 @@
 #define LOOK_EVERY_NS (30 * SECOND_NS)
 #define LOOK_SOONEST_NS (SECOND_NS / 4)
 #define DEADLINE_NS (60 * SECOND_NS)
+#define BEFORE_NS (30 * SECOND_NS) // of a round for incidents: many at once do not hold up verdicts
 #define MEMORY_MAX (256ull << 20)
 #define LIST_MEMORY_MAX (8ull << 20) // of what is due
 enum { WAITING_MAX = 4096 };
@@ -86,6 +87,11 @@ static bool is_due(struct impact_keeper *k, struct str key, int64_t started, int
     return true;
 }
 
+static void warn_of(struct str key, enum err e) {
+    if (e != ERR_OK && e != ERR_CANCELED)
+        log_warn("impact.not_computed", KV_STR("of", key), KV_Z("error", err_text(e)));
+}
+
 static void look_at(struct impact_keeper *k, const struct impact_due *due, int64_t now) {
     struct impact_ask ask;
     struct arena a;
@@ -94,8 +100,7 @@ static void look_at(struct impact_keeper *k, const struct impact_due *due, int64
     arena_init(&a, MEMORY_MAX, NULL);
     enum err e = load(k, &a, due->key, now, &ask, &found);
     if (e == ERR_OK && found) e = compute(k, &a, &ask);
-    if (e != ERR_OK && e != ERR_CANCELED)
-        log_warn("impact.not_computed", KV_STR("of", due->key), KV_Z("error", err_text(e)));
+    warn_of(due->key, e);
     arena_fini(&a);
 }
 
@@ -119,8 +124,7 @@ static void look_before(struct impact_keeper *k, const struct onset_ask *due) {
     arena_init(&a, MEMORY_MAX, NULL);
     enum err e = impact_find_names(k->opts.delivery, &a, &ask.of);
     if (e == ERR_OK) e = compute_onset(k, &a, &ask);
-    if (e != ERR_OK && e != ERR_CANCELED)
-        log_warn("impact.not_computed", KV_STR("of", due->incident), KV_Z("error", err_text(e)));
+    warn_of(due->incident, e);
     arena_fini(&a);
 }
 
@@ -152,8 +156,11 @@ static uint64_t look(void *ctx) {
     }
     for (uint32_t i = 0; i < due.n_impacts && !rounds_stopping(&k->rounds); i++)
         look_at(k, &due.impacts[i], now);
-    for (uint32_t i = 0; i < due.n_onsets && !rounds_stopping(&k->rounds); i++)
+    uint64_t until = clock_mono_ns(k->opts.clock) + BEFORE_NS;
+    for (uint32_t i = 0; i < due.n_onsets && !rounds_stopping(&k->rounds); i++) {
+        if (clock_mono_ns(k->opts.clock) >= until) break; // they are still due in the next one
         look_before(k, &due.onsets[i]);
+    }
     arena_fini(&a);
     return k->every_ns;
 }
