@@ -61,6 +61,9 @@ uint64_t test_rand(void) {
 uint64_t test_below(uint64_t n) {
     return test_rand() % n;
 }
+double test_uniform(void) {
+    return ((double)(test_rand() >> 11) + 0.5) * 0x1p-53;
+}
 
 const char *test_dir(void) {
     if (dir[0]) return dir;

@@ -39,6 +39,7 @@ void test_str(struct str got, struct str want, const char *file, int line, const
 // Deterministic randomness: seeded per test from --seed and the test's name.
 uint64_t test_rand(void);
 uint64_t test_below(uint64_t n); // uniform in [0, n), n > 0
+double test_uniform(void);       // in (0, 1)
 
 // A fresh directory of this test, removed after it passes. A NUL-terminated absolute path.
 const char *test_dir(void);

@@ -21,10 +21,6 @@ struct plan { // of one arm
 #define PLAN(requests, errors, ms, slow, pods, route) \
     ((struct plan){ requests, errors, ms, slow, pods, route, NULL, 0, 0 })
 
-static double chance(void) {
-    return (double)(test_rand() >> 11) * 0x1p-53;
-}
-
 static void put(struct arms *s, enum arm arm, uint64_t minute_from, uint64_t minutes, struct plan p) {
     for (uint64_t i = 0; i < p.requests; i++) {
         char pod[16];
@@ -34,13 +30,14 @@ static void put(struct arms *s, enum arm arm, uint64_t minute_from, uint64_t min
         (void)snprintf(pod, sizeof pod, "%d-%u", (int)arm, (unsigned)(test_rand() % (p.pods ? p.pods : 1)));
         r.pod = str_of(pod);
         r.start_ns = T0 + (minute_from + test_below(minutes)) * MINUTE + test_below(MINUTE);
-        r.error = chance() < p.error_share;
+        r.error = test_uniform() < p.error_share;
         r.caller = str_of(p.caller ? p.caller : "");
         double keep = r.error ? p.keep_errors : p.keep;
-        if (keep > 0 && chance() >= keep) continue;
+        if (keep > 0 && test_uniform() >= keep) continue;
         if (keep > 0) r.weight = 1 / keep;
-        r.duration_ns = (uint64_t)(p.ms * 1e6 * exp(0.4 * (chance() + chance() + chance() - 1.5)) *
-                                   (chance() < p.slow_share ? 10 : 1));
+        r.duration_ns =
+            (uint64_t)(p.ms * 1e6 * exp(0.4 * (test_uniform() + test_uniform() + test_uniform() - 1.5)) *
+                       (test_uniform() < p.slow_share ? 10 : 1));
         CHECK_OK(arms_add(s, &r));
     }
 }

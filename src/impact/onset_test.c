@@ -12,10 +12,6 @@
 #define T0 (29000000ull * MINUTE)
 #define NOTICED ((int64_t)(T0 + 360 * MINUTE + MINUTE / 2))
 
-static double chance(void) {
-    return (double)(test_rand() >> 11) * 0x1p-53;
-}
-
 struct trial {
     struct arms arms;
     struct arena a;
@@ -37,12 +33,13 @@ static void end(struct trial *t) {
 static void put(struct trial *t, unsigned from, unsigned to, unsigned per_minute, double errors, double ms) {
     for (unsigned m = from; m < to; m++)
         for (unsigned i = 0; i < per_minute; i++) {
-            struct arms_request r = { .arm = ARM_OLD,
-                                      .route = STR("GET /"),
-                                      .start_ns = T0 + m * MINUTE + test_below(MINUTE),
-                                      .duration_ns =
-                                          (uint64_t)(ms * 1e6 * exp(0.3 * (chance() + chance() - 1))),
-                                      .error = chance() < errors };
+            struct arms_request r = {
+                .arm = ARM_OLD,
+                .route = STR("GET /"),
+                .start_ns = T0 + m * MINUTE + test_below(MINUTE),
+                .duration_ns = (uint64_t)(ms * 1e6 * exp(0.3 * (test_uniform() + test_uniform() - 1))),
+                .error = test_uniform() < errors
+            };
             uint64_t id[2] = { test_rand(), test_rand() };
             memcpy(r.trace_id, id, sizeof r.trace_id);
             CHECK_OK(arms_add(&t->arms, &r));

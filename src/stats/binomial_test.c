@@ -5,10 +5,6 @@
 
 #include "base/test.h"
 
-static double uniform(void) {
-    return ((double)(test_rand() >> 11) + 0.5) * 0x1p-53;
-}
-
 // A second way: probabilities term by term, in logarithms of 80 bits.
 static long double cdf_by_terms(uint64_t k, uint64_t n, double p) {
     long double sum = 0, ln_choose = 0;
@@ -22,7 +18,7 @@ static long double cdf_by_terms(uint64_t k, uint64_t n, double p) {
 TEST(binomial_is_the_sum_of_its_terms) {
     for (int i = 0; i < 1000; i++) {
         uint64_t n = 1 + test_below(i % 2 ? 30 : 2000), k = test_below(n);
-        double p = i % 5 ? uniform() : uniform() / 100;
+        double p = i % 5 ? test_uniform() : test_uniform() / 100;
         long double want = cdf_by_terms(k, n, p);
         CHECK(fabsl(binomial_cdf(k, n, p) - want) <= 1e-11L * want + 1e-300L);
         CHECK(fabsl(binomial_upper(k + 1, n, p) - (1 - want)) <= 1e-11L);
@@ -41,8 +37,8 @@ TEST(binomial_small_values_and_ends) {
 TEST(binomial_quantile_is_the_least_that_reaches) {
     for (int i = 0; i < 2000; i++) {
         uint64_t n = test_below(i % 4 ? 60 : 1000000);
-        double p = i % 3 ? uniform() : i % 2 ? uniform() / 1000 : 1 - uniform() / 1000;
-        double q = i % 7 ? uniform() : (double)test_below(2);
+        double p = i % 3 ? test_uniform() : i % 2 ? test_uniform() / 1000 : 1 - test_uniform() / 1000;
+        double q = i % 7 ? test_uniform() : (double)test_below(2);
         uint64_t k = binomial_quantile(q, n, p);
         CHECK(k <= n && binomial_cdf(k, n, p) >= q);
         CHECK(k == 0 || binomial_cdf(k - 1, n, p) < q);

@@ -10,11 +10,8 @@ static bool within(double got, double want, double absolute) {
     printf("# got %.12g, want %.12g\n", got, want);
     return false;
 }
-static double uniform(void) {
-    return ((double)(test_rand() >> 11) + 0.5) * 0x1p-53;
-}
 static double lognormal(void) {
-    return exp(normal_quantile(uniform()));
+    return exp(normal_quantile(test_uniform()));
 }
 
 static struct mann_whitney mw(const double *old, size_t n_old, const double *new, size_t n_new) {
@@ -61,8 +58,8 @@ TEST(compare_values_agrees_with_counting_pairs_and_arrangements) {
     for (int round = 0; round < 400; round++) {
         double x[8], y[8], u = 0;
         size_t n = 1 + test_below(7), m = 1 + test_below(7);
-        for (size_t i = 0; i < n; i++) x[i] = round % 2 ? uniform() : (double)test_below(6);
-        for (size_t i = 0; i < m; i++) y[i] = round % 2 ? uniform() + 0.2 : (double)test_below(6);
+        for (size_t i = 0; i < n; i++) x[i] = round % 2 ? test_uniform() : (double)test_below(6);
+        for (size_t i = 0; i < m; i++) y[i] = round % 2 ? test_uniform() + 0.2 : (double)test_below(6);
         for (size_t i = 0; i < n; i++)
             for (size_t k = 0; k < m; k++) u += y[k] > x[i] ? 1 : y[k] == x[i] ? 0.5 : 0;
         struct mann_whitney w = compare_values(x, n, y, m);
@@ -102,8 +99,8 @@ TEST(compare_values_is_symmetric_and_equals_buckets) {
 TEST(compare_values_exact_and_normal_meet) {
     double x[25], y[26];
     for (int round = 0; round < 200; round++) {
-        for (int i = 0; i < 25; i++) x[i] = uniform();
-        for (int i = 0; i < 26; i++) y[i] = uniform() + 0.1;
+        for (int i = 0; i < 25; i++) x[i] = test_uniform();
+        for (int i = 0; i < 26; i++) y[i] = test_uniform() + 0.1;
         struct mann_whitney exact = compare_values(x, 25, y, 25);
         CHECK(exact.exact && !compare_values(x, 25, y, 26).exact);
         CHECK(within(exact.test.p, fmin(2 * normal_upper(fabs(exact.test.z)), 1), 0.006));
@@ -208,7 +205,7 @@ TEST(compare_adjust_is_the_least_bound) {
         enum { N = 60 };
         double p[N], q[N];
         size_t n = test_below(N), m = 0;
-        for (size_t i = 0; i < n; i++) p[i] = round % 2 ? uniform() : (double)test_below(8) / 7;
+        for (size_t i = 0; i < n; i++) p[i] = round % 2 ? test_uniform() : (double)test_below(8) / 7;
         for (size_t i = 0; i < n; i++)
             if (test_below(10) == 0) p[i] = test_below(2) ? NAN : -0.5;
         for (size_t i = 0; i < n; i++) m += p[i] >= 0;

@@ -10,11 +10,8 @@ static bool within(double got, double want, double absolute) {
     printf("# got %.12g, want %.12g\n", got, want);
     return false;
 }
-static double uniform(void) {
-    return ((double)(test_rand() >> 11) + 0.5) * 0x1p-53;
-}
 static struct rate draw(uint64_t n, double p) {
-    return (struct rate){ binomial_quantile(uniform(), n, p), n };
+    return (struct rate){ binomial_quantile(test_uniform(), n, p), n };
 }
 
 TEST(dispersion_is_pearson_over_degrees) {
@@ -58,7 +55,7 @@ TEST(dispersion_of_nothing) {
 
 TEST(dispersion_only_ever_widens) {
     for (int i = 0; i < 1000; i++) {
-        struct dispersion d = { uniform() * 20, 1 + (double)test_below(20) };
+        struct dispersion d = { test_uniform() * 20, 1 + (double)test_below(20) };
         struct rate old = { 1 + test_below(40), 50 + test_below(100) },
                     new = { test_below(40), 40 + test_below(100) };
         CHECK(dispersion_test(&d, old, new).p >= rate_test(old, new).p - 1e-12);
@@ -96,8 +93,8 @@ TEST(dispersion_keeps_pods_from_faking_a_regression) {
         struct rate old[PODS], new[PODS], all_old = { 0, 0 }, all_new = { 0, 0 };
         struct dispersion d = { 0 };
         for (int i = 0; i < PODS; i++) {
-            old[i] = draw(SIZE, 0.02 + 0.06 * uniform());
-            new[i] = draw(SIZE, 0.02 + 0.06 * uniform());
+            old[i] = draw(SIZE, 0.02 + 0.06 * test_uniform());
+            new[i] = draw(SIZE, 0.02 + 0.06 * test_uniform());
             all_old.k += old[i].k, all_old.n += SIZE, all_new.k += new[i].k, all_new.n += SIZE;
         }
         dispersion_add(&d, old, PODS);

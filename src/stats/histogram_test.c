@@ -4,10 +4,6 @@
 #include "base/test.h"
 #include "stats/percentile.h"
 
-static double uniform(void) {
-    return ((double)(test_rand() >> 11) + 0.5) * 0x1p-53;
-}
-
 TEST(histogram_percentile_spreads_a_bucket_evenly) {
     double edges[] = { 0, 10, 20, 40 };
     uint64_t counts[] = { 4, 0, 4 };
@@ -46,12 +42,12 @@ TEST(histogram_buckets_without_an_end_answer_with_the_other) {
 TEST(histogram_percentile_agrees_with_the_values) {
     enum { N = 500, BUCKETS = 40 };
     for (int round = 0; round < 1000; round++) {
-        double x[N], edges[BUCKETS + 1], p = uniform();
+        double x[N], edges[BUCKETS + 1], p = test_uniform();
         uint64_t counts[BUCKETS] = { 0 };
         size_t n = 1 + test_below(N);
         for (int i = 0; i <= BUCKETS; i++) edges[i] = i * 0.25;
         for (size_t i = 0; i < n; i++) {
-            x[i] = (1 - uniform()) * (round % 2 ? 10 : 3);
+            x[i] = (1 - test_uniform()) * (round % 2 ? 10 : 3);
             counts[(size_t)ceil(x[i] * 4) - 1]++;
         }
         struct estimate want,

@@ -6,9 +6,6 @@
 #include "base/test.h"
 #include "stats/binomial.h"
 
-static double uniform(void) {
-    return ((double)(test_rand() >> 11) + 0.5) * 0x1p-53;
-}
 static int cmp(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -77,10 +74,10 @@ TEST(percentile_agrees_with_sorting) {
         double p[PERCENTILES_MAX];
         struct estimate e[PERCENTILES_MAX], of_ints[PERCENTILES_MAX];
         for (size_t i = 0; i < n; i++) {
-            x[i] = round % 2 ? (double)test_below(30) - 10 : floor(-log(uniform()) * 1e6);
+            x[i] = round % 2 ? (double)test_below(30) - 10 : floor(-log(test_uniform()) * 1e6);
             ints[i] = (int64_t)x[i];
         }
-        for (size_t i = 0; i < n_p; i++) p[i] = test_below(8) ? uniform() : (double)test_below(5) / 4;
+        for (size_t i = 0; i < n_p; i++) p[i] = test_below(8) ? test_uniform() : (double)test_below(5) / 4;
         memcpy(sorted, x, sizeof x);
         qsort(sorted, n, sizeof *sorted, cmp);
         CHECK_U64(percentile_doubles(x, n, p, n_p, 0.95, e), n);
@@ -140,7 +137,7 @@ TEST(percentile_ranks_match_published_values) {
 TEST(percentile_ranks_cover) {
     for (int i = 0; i < 2000; i++) {
         uint64_t n = 1 + test_below(i % 2 ? 200 : 100000);
-        double p = i % 3 ? uniform() : 0.99, conf = i % 5 ? 0.95 : 0.5 + uniform() * 0.499,
+        double p = i % 3 ? test_uniform() : 0.99, conf = i % 5 ? 0.95 : 0.5 + test_uniform() * 0.499,
                tail = (1 - conf) / 2;
         struct ranks r = percentile_ranks(n, p, conf);
         double none_below = binomial_cdf(0, n, p), all_below = binomial_upper(n, n, p);
@@ -173,7 +170,7 @@ TEST(percentile_intervals_cover_in_simulation) {
     for (int round = 0; round < ROUNDS; round++) {
         double x[N];
         struct estimate e[4];
-        for (int i = 0; i < N; i++) x[i] = -log(uniform());
+        for (int i = 0; i < N; i++) x[i] = -log(test_uniform());
         percentile_doubles(x, N, ps, 4, 0.95, e);
         for (int i = 0; i < 4; i++) covered[i] += e[i].lo <= -log(1 - ps[i]) && -log(1 - ps[i]) <= e[i].hi;
     }
@@ -183,7 +180,7 @@ TEST(percentile_intervals_cover_in_simulation) {
 TEST(percentile_mean_is_the_same_in_any_order) {
     enum { N = 2000 };
     static double x[N];
-    for (int i = 0; i < N; i++) x[i] = exp(uniform() * 60 - 30) * (test_below(2) ? 1 : -1);
+    for (int i = 0; i < N; i++) x[i] = exp(test_uniform() * 60 - 30) * (test_below(2) ? 1 : -1);
     double mean = percentile_mean_doubles(x, N).value;
     for (int round = 0; round < 50; round++) {
         for (size_t i = N - 1; i > 0; i--) {

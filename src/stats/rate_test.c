@@ -9,11 +9,8 @@ static bool within(double got, double want, double absolute) {
     printf("# got %.12g, want %.12g\n", got, want);
     return false;
 }
-static double uniform(void) {
-    return ((double)(test_rand() >> 11) + 0.5) * 0x1p-53;
-}
 static uint64_t draw_hits(uint64_t n, double p) {
-    return binomial_quantile(uniform(), n, p);
+    return binomial_quantile(test_uniform(), n, p);
 }
 static struct rate draw_rate(uint64_t n_max) {
     uint64_t n = 1 + test_below(n_max);

@@ -11,20 +11,17 @@ static int double_cmp(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static double uniform(void) { // (0, 1)
-    return ((double)(test_rand() >> 11) + 0.5) * 0x1p-53;
-}
 static double draw_uniform(void) {
-    return uniform() * 1000;
+    return test_uniform() * 1000;
 }
 static double draw_exponential(void) {
-    return -log(uniform()) * 5e7;
+    return -log(test_uniform()) * 5e7;
 }
 static double draw_pareto(void) {
-    return 1e3 / pow(uniform(), 1.5);
+    return 1e3 / pow(test_uniform(), 1.5);
 }
 static double draw_two_signs(void) {
-    return (uniform() - 0.5) * 8;
+    return (test_uniform() - 0.5) * 8;
 }
 static double draw_small_ints(void) {
     return (double)test_below(20) - 5;

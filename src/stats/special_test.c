@@ -12,7 +12,7 @@ static bool near(double got, double want, double relative) {
     return false;
 }
 static double uniform(double lo, double hi) {
-    return lo + (hi - lo) * (((double)(test_rand() >> 11) + 0.5) * 0x1p-53);
+    return lo + (hi - lo) * test_uniform();
 }
 
 // Worked out with 80 digits from the power series and Stirling's.

@@ -10,13 +10,10 @@ static bool within(double got, double want, double absolute) {
     printf("# got %.12g, want %.12g\n", got, want);
     return false;
 }
-static double uniform(void) {
-    return ((double)(test_rand() >> 11) + 0.5) * 0x1p-53;
-}
 static struct rate draw(uint64_t n, double p) {
-    if (n > 30) return (struct rate){ binomial_quantile(uniform(), n, p), n };
+    if (n > 30) return (struct rate){ binomial_quantile(test_uniform(), n, p), n };
     struct rate r = { 0, n };
-    for (uint64_t i = 0; i < n; i++) r.k += uniform() < p;
+    for (uint64_t i = 0; i < n; i++) r.k += test_uniform() < p;
     return r;
 }
 static struct stratum stratum(uint64_t k_old, uint64_t n_old, uint64_t k_new, uint64_t n_new) {
@@ -103,7 +100,7 @@ TEST(strata_difference_has_the_variance_of_greenland_and_robins) {
         struct stratum s[3];
         double up = 0, weight = 0;
         for (int i = 0; i < 3; i++) {
-            double base = 0.02 + 0.2 * uniform();
+            double base = 0.02 + 0.2 * test_uniform();
             s[i] = (struct stratum){ draw(20000 + test_below(80000), base),
                                      draw(20000 + test_below(80000), base + 0.02) };
             double k0 = (double)s[i].old.k, n0 = (double)s[i].old.n, k1 = (double)s[i].new.k,
@@ -164,8 +161,8 @@ TEST(strata_with_dispersion_hold_their_level) {
             struct rate old[PODS], new[PODS];
             for (int pod = 0; pod < PODS; pod++) {
                 double base = 0.05 * (route + 1);
-                old[pod] = draw(SIZE, base * (0.6 + 0.8 * uniform()));
-                new[pod] = draw(SIZE, base * (0.6 + 0.8 * uniform()));
+                old[pod] = draw(SIZE, base * (0.6 + 0.8 * test_uniform()));
+                new[pod] = draw(SIZE, base * (0.6 + 0.8 * test_uniform()));
                 s[route].old.k += old[pod].k, s[route].old.n += SIZE;
                 s[route].new.k += new[pod].k, s[route].new.n += SIZE;
             }
@@ -190,11 +187,12 @@ TEST(strata_shift_is_mann_whitney_within_routes) {
         double fast_old[N], fast_new[N / 4], slow_old[N / 4], slow_new[N], old[N * 2], new[N * 2];
         size_t n_old = 0, n_new = 0;
         double shift = round % 2 ? 1.7 : 1;
-        for (int i = 0; i < N; i++) old[n_old++] = fast_old[i] = exp(normal_quantile(uniform()));
-        for (int i = 0; i < N; i++) new[n_new++] = slow_new[i] = 9 * shift *exp(normal_quantile(uniform()));
+        for (int i = 0; i < N; i++) old[n_old++] = fast_old[i] = exp(normal_quantile(test_uniform()));
+        for (int i = 0; i < N; i++)
+            new[n_new++] = slow_new[i] = 9 * shift *exp(normal_quantile(test_uniform()));
         for (int i = 0; i < N / 4; i++) {
-            old[n_old++] = slow_old[i] = 9 * exp(normal_quantile(uniform()));
-            new[n_new++] = fast_new[i] = shift *exp(normal_quantile(uniform()));
+            old[n_old++] = slow_old[i] = 9 * exp(normal_quantile(test_uniform()));
+            new[n_new++] = fast_new[i] = shift *exp(normal_quantile(test_uniform()));
         }
         struct mann_whitney routes[] = { compare_values(fast_old, N, fast_new, N / 4),
                                          compare_values(slow_old, N / 4, slow_new, N),

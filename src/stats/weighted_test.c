@@ -5,9 +5,6 @@
 #include "base/test.h"
 #include "stats/strata.h"
 
-static double uniform(void) {
-    return ((double)(test_rand() >> 11) + 0.5) * 0x1p-53;
-}
 static bool within(double got, double want, double share) {
     if (fabs(got - want) <= share * fabs(want)) return true;
     printf("# got %.12g, want %.12g\n", got, want);
@@ -44,8 +41,8 @@ TEST(weighted_effect_is_the_variance_of_what_was_sampled_by_outcome) {
     for (int i = 0; i < DRAWS; i++) {
         struct weighted_sum s = { 0 };
         for (int k = 0; k < POPULATION; k++) {
-            bool hit = uniform() < p;
-            if (hit || uniform() < 0.1) weighted_add(&s, hit ? 1 : 10, hit);
+            bool hit = test_uniform() < p;
+            if (hit || test_uniform() < 0.1) weighted_add(&s, hit ? 1 : 10, hit);
         }
         struct weighted_rate r = weighted_rate_of(&s);
         sum += r.k / r.n;
@@ -93,9 +90,9 @@ TEST(weighted_strata_hold_their_level_and_agree_with_whole_counts) {
         struct weighted_sum of[2] = { 0 };
         for (int i = 0; i < STRATA * 200; i++) {
             unsigned arm = (unsigned)test_below(2);
-            bool hit = uniform() < 0.1;
+            bool hit = test_uniform() < 0.1;
             double keep = arm == 0 ? 0.5 : hit ? 1 : 0.2;
-            if (uniform() >= keep) continue;
+            if (test_uniform() >= keep) continue;
             struct weighted_stratum *at = &s[i % STRATA];
             struct weighted_rate *r = arm ? &at->new : &at->old;
             r->n += 1 / keep;
