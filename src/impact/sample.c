@@ -52,6 +52,7 @@ enum {
 struct service { // of spans
     struct str name;
     uint64_t spans, names, pairs, early;
+    bool tells_version;
 };
 struct span {
     uint64_t hash, parent; // of trace and span id; parent 0: it is a root
@@ -66,6 +67,7 @@ struct flag {
 struct version { // that spans tell
     uint32_t service;
     struct str name;
+    bool is_ours, reported; // its service has rollouts; one of them is of it
 };
 struct sample {
     struct arena *a;
@@ -160,7 +162,8 @@ static void take_version(struct sample *s, uint32_t service, struct str name) {
     if (!is_name(name) || service == SERVICES_MAX || s->n_versions == TOLD_MAX) return;
     for (uint32_t i = 0; i < s->n_versions; i++)
         if (s->versions[i].service == service && str_eq(s->versions[i].name, name)) return;
-    s->versions[s->n_versions++] = (struct version){ service, str_dup(s->a, name) };
+    s->versions[s->n_versions++] = (struct version){ .service = service, .name = str_dup(s->a, name) };
+    s->services[service].tells_version = true;
 }
 
 static enum err take(void *ctx, const struct visit_span *x) {
@@ -264,37 +267,42 @@ static void conclude(struct sample *s) {
 
 // --- against what was reported -----------------------------------------------------------------------------
 
-// Of the last rollouts of a service, whatever spans call it; *any: it has some.
-static enum err is_reported(struct db *db, struct str service, struct str version, bool *any, bool *out) {
+static void note_rollout(struct sample *s, uint32_t service, struct db_row *r) {
+    for (uint32_t i = 0; i < s->n_versions; i++) {
+        struct version *v = &s->versions[i];
+        if (v->service != service) continue;
+        v->is_ours = true;
+        for (int k = 0; k < 3; k++) v->reported |= impact_same_version(db_text(r, k), v->name);
+    }
+}
+
+// The last rollouts of a service, whatever spans call it; once for all its versions.
+static enum err read_rollouts(struct sample *s, struct db *db, uint32_t service) {
     struct db_row *r;
-    *any = *out = false;
     TRY(db_prepare(
         db,
         "SELECT version, sha, digest FROM rollout WHERE service = "
         "ifnull((SELECT service FROM catalogue_name WHERE name = ?1), ?1) AND change_kind = 'service' "
         "ORDER BY coalesce(finished_at, started_at) DESC LIMIT ?2",
         &r));
-    db_bind_text(r, 1, service);
+    db_bind_text(r, 1, s->services[service].name);
     db_bind_i64(r, 2, REPORTED_MAX);
-    for (bool row; !*out;) {
+    for (bool row;;) {
         TRY(db_step(r, &row));
         if (!row) return ERR_OK;
-        *any = true;
-        for (int i = 0; i < 3; i++) *out |= impact_same_version(db_text(r, i), version);
+        note_rollout(s, service, r);
     }
-    db_reset(r);
-    return ERR_OK;
 }
+
 static enum err judge_versions(struct sample *s, struct db *db) {
     struct finding_name *u = &s->out->unreported;
+    for (uint32_t i = 0; i < s->n_services; i++)
+        if (s->services[i].tells_version) TRY(read_rollouts(s, db, i));
     for (uint32_t i = 0; i < s->n_versions; i++) {
         const struct version *v = &s->versions[i];
-        struct str service = s->services[v->service].name;
-        bool any, reported;
-        TRY(is_reported(db, service, v->name, &any, &reported));
-        u->share.n += any;
-        if (!any || reported || u->share.k++) continue;
-        u->text = str_fmt(s->a, "%.*s %.*s", STR_ARG(service), STR_ARG(v->name));
+        u->share.n += v->is_ours;
+        if (!v->is_ours || v->reported || u->share.k++) continue;
+        u->text = str_fmt(s->a, "%.*s %.*s", STR_ARG(s->services[v->service].name), STR_ARG(v->name));
     }
     return ERR_OK;
 }
