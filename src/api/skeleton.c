@@ -204,13 +204,9 @@ static enum err strings_put(struct strings *s, struct str text, uint32_t *out) {
     uint64_t hash = hash_str(text);
     uint32_t found = map_get(&s->map, hash, string_is, s, &text);
     if (found == MAP_NONE) {
-        if (s->n == s->cap) {
-            uint32_t cap = s->cap ? s->cap * 2 : 64;
-            struct str *list = mem_realloc(s->list, cap * sizeof *list);
-            if (!list) return ERR_NOMEM;
-            s->list = list;
-            s->cap = cap;
-        }
+        struct str *list = mem_grow(s->list, s->n, &s->cap, sizeof *list);
+        if (!list) return ERR_NOMEM;
+        s->list = list;
         found = s->n;
         s->list[found] = text;
         TRY(map_put(&s->map, hash, found, string_hash, s));

@@ -138,6 +138,39 @@ TEST(arena_filled_is_what_was_taken) {
 }
 
 // Every length up to two words and beyond, and a difference in every place.
+TEST(mem_grow_keeps_what_is_there_and_makes_room_for_one_more) {
+    uint32_t *at = NULL, cap = 0, moved = 0;
+    for (uint32_t n = 0; n < 5000; n++) {
+        uint32_t before = cap, *more = mem_grow(at, n, &cap, sizeof *at);
+        CHECK(more && cap > n && (n < before ? more == at && cap == before : cap >= 2 * before));
+        moved += cap != before;
+        at = more;
+        at[n] = n;
+    }
+    for (uint32_t n = 0; n < 5000; n++) CHECK_U64(at[n], n);
+    CHECK(moved < 12);
+    uint32_t *many = mem_grow(at, 100000, &cap, sizeof *at); // many at once
+    CHECK(many && cap > 100000);
+    at = many;
+    for (uint32_t n = 0; n < 5000; n++) CHECK_U64(at[n], n);
+    mem_free(at);
+}
+
+TEST(mem_grow_leaves_all_as_it_was_without_memory) {
+    uint32_t cap = 0, full = 1u << 31;
+    char *at = mem_grow(NULL, 0, &cap, 1);
+    CHECK(at && cap > 0);
+    memset(at, 7, cap);
+    uint32_t before = cap;
+    mem_fail_at(1, false);
+    CHECK(!mem_grow(at, cap, &cap, 1) && cap == before && at[cap - 1] == 7);
+    mem_fail_at(0, false);
+    CHECK(!mem_grow(at, UINT32_MAX, &cap, 1) && cap == before);
+    CHECK(!mem_grow(at, full, &full, 1) && full == 1u << 31);
+    CHECK(!mem_grow(at, cap, &cap, SIZE_MAX / 2) && cap == before);
+    mem_free(at);
+}
+
 TEST(str_eq_sees_every_byte) {
     enum { MOST = 40 };
     for (size_t n = 0; n <= MOST; n++) {

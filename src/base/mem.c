@@ -55,6 +55,23 @@ void mem_free(void *p) {
     free(p);
 }
 
+// Twice the room, until one more than n fits; 0 past 2^31.
+static uint32_t cap_for(uint32_t n, uint32_t cap) {
+    do cap = cap ? cap * 2 : 16;
+    while (cap && cap <= n);
+    return cap;
+}
+
+void *mem_grow(void *items, uint32_t n, uint32_t *cap, size_t size) {
+    if (n < *cap) return items;
+    uint32_t more = cap_for(n, *cap);
+    size_t bytes;
+    if (!more || __builtin_mul_overflow(more, size, &bytes)) return NULL;
+    void *p = mem_realloc(items, bytes);
+    if (p) *cap = more;
+    return p;
+}
+
 bool mem_budget_take(struct mem_budget *b, uint64_t n) {
     uint64_t before = atomic_fetch_add(&b->used, n);
     if (b->limit == 0 || before + n <= b->limit) return true;
@@ -406,8 +423,8 @@ void *arena_copy(struct arena *a, const void *src, size_t n) {
 
 void *arena_grow(struct arena *a, void *items, uint32_t n, uint32_t *cap, size_t size) {
     if (n < *cap) return items;
-    uint32_t more = *cap ? *cap * 2 : 16;
-    if (more <= *cap) return NULL; // past 2^31
+    uint32_t more = cap_for(n, *cap);
+    if (!more) return NULL;
     void *p = arena_array(a, more, size);
     if (!p) return NULL;
     if (n) memcpy(p, items, n * size);

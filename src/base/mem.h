@@ -15,6 +15,9 @@ void *mem_alloc(size_t n) __attribute__((malloc, alloc_size(1)));
 void *mem_zalloc(size_t n) __attribute__((malloc, alloc_size(1)));
 void *mem_realloc(void *p, size_t n) __attribute__((alloc_size(2)));
 void mem_free(void *p);
+// Room for one more of n objects of `size` bytes on the heap: `items` itself, or moved to where there is
+// twice the room or more, *cap raised. NULL when there is no memory; items are then as they were.
+void *mem_grow(void *items, uint32_t n, uint32_t *cap, size_t size);
 
 // Zeroed memory of its own, at a multiple of 2 MiB and in pages of that size where the system has them.
 void *mem_map(size_t n);

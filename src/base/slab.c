@@ -29,13 +29,9 @@ static uint32_t find_units(const struct slab *x, uint32_t n) {
 
 static struct slab *add_slab(struct slabs *s) {
     if (s->n >= s->most) return NULL;
-    if (s->n == s->cap) {
-        uint32_t cap = s->cap ? s->cap * 2 : 8;
-        struct slab *more = mem_realloc(s->at, cap * sizeof *more);
-        if (!more) return NULL;
-        s->at = more;
-        s->cap = cap;
-    }
+    struct slab *more = mem_grow(s->at, s->n, &s->cap, sizeof *more);
+    if (!more) return NULL;
+    s->at = more;
     char *memory = mem_map(SLAB_BYTES);
     if (!memory) return NULL;
     mem_poison(memory, SLAB_BYTES);

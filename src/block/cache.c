@@ -106,13 +106,9 @@ static bool has_pin(const struct block_scan *s, const struct cached_column *x) {
 
 static bool pin(struct block_scan *s, struct cached_column *x) {
     if (has_pin(s, x)) return true;
-    if (s->n_pins == s->cap_pins) {
-        uint32_t cap = s->cap_pins ? s->cap_pins * 2 : 32;
-        struct cached_column **more = mem_realloc(s->pins, cap * sizeof(struct cached_column *));
-        if (!more) return false;
-        s->pins = more;
-        s->cap_pins = cap;
-    }
+    struct cached_column **more = mem_grow(s->pins, s->n_pins, &s->cap_pins, sizeof(struct cached_column *));
+    if (!more) return false;
+    s->pins = more;
     s->pins[s->n_pins++] = x;
     x->pins++;
     return true;
@@ -132,13 +128,10 @@ void cache_release(struct block_scan *s) {
 }
 
 enum err block_pins_take(struct block_pins *p, struct block_scan *from) {
-    if (p->n + from->n_pins > p->cap) {
-        uint32_t cap = (p->n + from->n_pins) * 2;
-        struct cached_column **more = mem_realloc(p->at, cap * sizeof(struct cached_column *));
-        if (!more) return ERR_NOMEM;
-        p->at = more;
-        p->cap = cap;
-    }
+    struct cached_column **more =
+        mem_grow(p->at, p->n + from->n_pins, &p->cap, sizeof(struct cached_column *));
+    if (!more) return ERR_NOMEM;
+    p->at = more;
     if (from->n_pins) memcpy(p->at + p->n, from->pins, from->n_pins * sizeof *p->at);
     p->n += from->n_pins;
     from->n_pins = 0;

@@ -116,11 +116,9 @@ static bool is_kept(const struct arms *s, uint32_t hash) {
 static enum err make_room(struct arms *s) {
     if (s->n < s->cap) return ERR_OK;
     if (s->cap < ARMS_REQUESTS_MAX) {
-        uint32_t cap = s->cap ? s->cap * 2 : 1024;
-        struct arms_sample *more = mem_realloc(s->samples, cap * sizeof *more);
+        struct arms_sample *more = mem_grow(s->samples, s->n, &s->cap, sizeof *more);
         if (!more) return ERR_NOMEM;
         s->samples = more;
-        s->cap = cap;
         return ERR_OK;
     }
     while (s->n == s->cap && s->shift < 20) {

@@ -227,13 +227,9 @@ static enum err add_user(struct impact_reading *r, struct str user, double weigh
         return ERR_OK;
     }
     if (r->n_users == USERS_MAX) return ERR_OK;
-    if (r->n_users == r->users_cap) {
-        uint32_t cap = r->users_cap ? r->users_cap * 2 : 256;
-        struct impact_user *more = mem_realloc(r->user_items, cap * sizeof *more);
-        if (!more) return ERR_NOMEM;
-        r->user_items = more;
-        r->users_cap = cap;
-    }
+    struct impact_user *more = mem_grow(r->user_items, r->n_users, &r->users_cap, sizeof *more);
+    if (!more) return ERR_NOMEM;
+    r->user_items = more;
     r->user_items[r->n_users] = (struct impact_user){ hash, weight };
     TRY(map_put(&r->users, hash, r->n_users, user_hash, r));
     r->n_users++;

@@ -44,11 +44,9 @@ static enum err make_room(struct impact_variants *v) {
     while (v->n_traces == VARIANT_TRACES_MAX && v->shift < 20) TRY(forget_half(v));
     if (v->n_traces < v->cap) return ERR_OK;
     if (v->n_traces == VARIANT_TRACES_MAX) return ERR_LIMIT;
-    uint32_t cap = v->cap ? v->cap * 2 : 1024;
-    struct variant_trace *more = mem_realloc(v->traces, cap * sizeof *more);
+    struct variant_trace *more = mem_grow(v->traces, v->n_traces, &v->cap, sizeof *more);
     if (!more) return ERR_NOMEM;
     v->traces = more;
-    v->cap = cap;
     return ERR_OK;
 }
 

@@ -76,13 +76,9 @@ static enum err checked_of(struct head_knowledge *k, const char *block, const st
             *out = &k->checked[i];
             return ERR_OK;
         }
-    if (k->n_checked == k->cap_checked) {
-        uint32_t cap = k->cap_checked ? k->cap_checked * 2 : 16;
-        struct head_checked *more = mem_realloc(k->checked, cap * sizeof *more);
-        if (!more) return ERR_NOMEM;
-        k->checked = more;
-        k->cap_checked = cap;
-    }
+    struct head_checked *more = mem_grow(k->checked, k->n_checked, &k->cap_checked, sizeof *more);
+    if (!more) return ERR_NOMEM;
+    k->checked = more;
     struct head_checked *c = &k->checked[k->n_checked++];
     *c = (struct head_checked){ .head = head };
     memcpy(c->block, block, strlen(block) + 1);

@@ -31,13 +31,9 @@ static enum err canonical(struct model *m, const struct span_table *t, uint32_t 
 
 static enum err add_row(struct model *m, const struct span_table *t, uint32_t row, struct arena *scratch,
                         bool is_sure) {
-    if (m->n == m->cap) {
-        uint32_t cap = m->cap ? m->cap * 2 : 256;
-        struct model_span *more = mem_realloc(m->at, cap * sizeof *more);
-        if (!more) return ERR_NOMEM;
-        m->at = more;
-        m->cap = cap;
-    }
+    struct model_span *more = mem_grow(m->at, m->n, &m->cap, sizeof *more);
+    if (!more) return ERR_NOMEM;
+    m->at = more;
     struct model_span *s = &m->at[m->n];
     const struct span_entity *r = span_resource_at(t, SEG_AT(&t->resource, row, uint32_t));
     *s = (struct model_span){

@@ -22,12 +22,9 @@ void batch_reset(struct batch *b) {
 }
 
 struct buf *batch_begin(struct batch *b, uint16_t pod, enum shop_scope scope) {
-    if (b->n == b->cap) {
-        size_t cap = b->cap ? b->cap * 2 : 64;
-        struct batch_span *spans = mem_realloc(b->spans, cap * sizeof *spans);
-        b->bytes.failed |= !spans;
-        if (spans) b->spans = spans, b->cap = cap;
-    }
+    struct batch_span *spans = mem_grow(b->spans, b->n, &b->cap, sizeof *spans);
+    b->bytes.failed |= !spans;
+    if (spans) b->spans = spans;
     if (b->n < b->cap) b->spans[b->n] = (struct batch_span){ b->bytes.len, 0, pod, (uint8_t)scope };
     b->mark = pb_begin(&b->bytes, 2);
     return &b->bytes;
@@ -80,7 +77,7 @@ enum err batch_request(struct batch *b, const struct shop *shop, size_t max_span
     }
     mem_free(order);
     if (out->failed) return ERR_LIMIT;
-    b->n_sent += n;
+    b->n_sent += (uint32_t)n;
     *out_spans = n;
     return ERR_OK;
 }

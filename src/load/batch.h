@@ -14,7 +14,7 @@ struct batch_span {
 struct batch {
     struct buf bytes; // whole `spans` fields of a ScopeSpans
     struct batch_span *spans;
-    size_t n, cap, n_sent;
+    uint32_t n, cap, n_sent;
     size_t mark;
 };
 

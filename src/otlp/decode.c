@@ -56,13 +56,9 @@ void otlp_decoder_free(struct otlp_decoder *d) {
 }
 
 static enum err list_add(struct list *l, struct str s) {
-    if (l->n == l->cap) {
-        uint32_t cap = l->cap ? l->cap * 2 : 64;
-        struct str *more = mem_realloc(l->at, (size_t)cap * sizeof *more);
-        if (!more) return ERR_NOMEM;
-        l->at = more;
-        l->cap = cap;
-    }
+    struct str *more = mem_grow(l->at, l->n, &l->cap, sizeof *more);
+    if (!more) return ERR_NOMEM;
+    l->at = more;
     l->at[l->n++] = s;
     return ERR_OK;
 }

@@ -39,13 +39,9 @@ static const struct whole *known_whole(const struct looking *l, uint32_t split) 
 }
 
 static enum err grow(struct find_part **parts, uint32_t n, uint32_t *cap) {
-    uint32_t to = *cap ? *cap : 16;
-    while (to < n) to *= 2;
-    if (to == *cap) return ERR_OK;
-    struct find_part *more = mem_realloc(*parts, to * sizeof *more);
+    struct find_part *more = mem_grow(*parts, n, cap, sizeof *more);
     if (!more) return ERR_NOMEM;
     *parts = more;
-    *cap = to;
     return ERR_OK;
 }
 
@@ -78,7 +74,7 @@ enum err find_judge_part(struct looking *l, uint32_t trace, uint32_t split, bool
         TRY(find_keep_simple(l, t, matched, kept));
         TRY(page_add(&f->wholes, &hit));
     }
-    TRY(grow(&f->parts, f->n_parts + 1, &f->cap_parts));
+    TRY(grow(&f->parts, f->n_parts, &f->cap_parts));
     f->parts[f->n_parts++] = (struct find_part){
         .hit = { .row = trace, .more = kept }, .split = split, .matched = matched, .whole = w
     };

@@ -171,13 +171,9 @@ static enum err note_split(struct looking *l, uint32_t trace, uint32_t split, bo
     struct found *f = l->found;
     bool told = false;
     if (in_range) TRY(find_judge_part(l, trace, split, &told));
-    if (f->n_places == f->cap_places) {
-        uint32_t cap = f->cap_places ? f->cap_places * 2 : 64;
-        struct split_place *more = mem_realloc(f->places, cap * sizeof *more);
-        if (!more) return ERR_NOMEM;
-        f->places = more;
-        f->cap_places = cap;
-    }
+    struct split_place *more = mem_grow(f->places, f->n_places, &f->cap_places, sizeof *more);
+    if (!more) return ERR_NOMEM;
+    f->places = more;
     struct split_place *p = &f->places[f->n_places++];
     *p = (struct split_place){ .split = split,
                                .source = l->source,

@@ -26,13 +26,9 @@ void split_places_fini(struct split_places *p) {
 }
 
 static enum err grow(struct split_places *p, uint32_t more) {
-    uint32_t cap = p->cap ? p->cap : 256;
-    if (p->n + more <= p->cap) return ERR_OK;
-    while (cap < p->n + more) cap *= 2;
-    struct split_place *at = mem_realloc(p->at, cap * sizeof *at);
+    struct split_place *at = mem_grow(p->at, p->n + more, &p->cap, sizeof *at);
     if (!at) return ERR_NOMEM;
     p->at = at;
-    p->cap = cap;
     return ERR_OK;
 }
 
@@ -78,13 +74,9 @@ struct loading {
 
 static enum err add_part(struct loading *l, uint32_t block, uint32_t group, const uint8_t id[16],
                          uint32_t first, uint32_t n) {
-    if (l->n_parts == l->cap_parts) {
-        uint32_t cap = l->cap_parts ? l->cap_parts * 2 : 256;
-        struct part *more = mem_realloc(l->parts, cap * sizeof *more);
-        if (!more) return ERR_NOMEM;
-        l->parts = more;
-        l->cap_parts = cap;
-    }
+    struct part *more = mem_grow(l->parts, l->n_parts, &l->cap_parts, sizeof *more);
+    if (!more) return ERR_NOMEM;
+    l->parts = more;
     struct part *p = &l->parts[l->n_parts++];
     *p = (struct part){ block, group, { .first = first, .n = n } };
     memcpy(p->run.id, id, 16);

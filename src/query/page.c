@@ -46,13 +46,9 @@ bool page_keeps(const struct page *p, uint64_t start_ns, const uint8_t id[16]) {
 }
 
 static enum err grow(struct page *p, uint32_t more_hits) {
-    uint32_t cap = p->cap ? p->cap : 32;
-    if (p->n + more_hits <= p->cap) return ERR_OK;
-    while (cap < p->n + more_hits) cap *= 2;
-    struct page_hit *more = mem_realloc(p->at, cap * sizeof *more);
+    struct page_hit *more = mem_grow(p->at, p->n + more_hits, &p->cap, sizeof *more);
     if (!more) return ERR_NOMEM;
     p->at = more;
-    p->cap = cap;
     return ERR_OK;
 }
 

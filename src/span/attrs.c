@@ -211,11 +211,9 @@ void attr_scratch_fini(struct attr_scratch *s) {
 }
 
 static enum err scratch_grow(struct attr_scratch *s) {
-    uint32_t cap = s->cap ? s->cap * 2 : 64;
-    struct attr_in *more = mem_realloc(s->in, (size_t)cap * sizeof *more);
+    struct attr_in *more = mem_grow(s->in, s->n, &s->cap, sizeof *more);
     if (!more) return ERR_NOMEM;
     s->in = more;
-    s->cap = cap;
     return ERR_OK;
 }
 
