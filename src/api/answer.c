@@ -96,12 +96,14 @@ void reply_tempo(struct api *a, struct net_request *rq, const struct otlp_messag
         out.send_ctx = &p;
     }
     enum err e = answer(&k, &out);
-    if (p.begun)
+    if (p.begun) {
+        metrics_note_end(a, e);
         net_reply_end(rq, NULL, e != ERR_OK);
-    else if (e != ERR_OK)
+    } else if (e != ERR_OK) {
         reply_failed(a, rq, &k, e);
-    else
+    } else {
         reply_good(rq, &k, protobuf ? TYPE_PROTOBUF : TYPE_JSON, &out.message.buf);
+    }
     tempo_pieces_fini(&out);
     ask_fini(&k);
     view_unref(v);

@@ -181,6 +181,14 @@ static void write_series(struct message *m, const struct series_ask *s, uint32_t
     message_end(m);
 }
 
+// What came of an item goes out, as far as there is a piece of it. While its reader is waited for, the clock
+// stands.
+static enum err end_item(struct ask *k, struct series_answer *r, struct tempo_pieces *out) {
+    uint64_t before = clock_mono_ns(k->limits->clock);
+    TRY(tempo_item_end(out));
+    return series_go_on(r, clock_mono_ns(k->limits->clock) - before, &k->ctx);
+}
+
 enum err series_answer_range(struct ask *k, struct series_ask *s, struct tempo_pieces *out) {
     struct series_answer r;
     TRY(check(k, s));
@@ -195,7 +203,7 @@ enum err series_answer_range(struct ask *k, struct series_ask *s, struct tempo_p
         if (!has_samples(&r.series[i], n)) continue;
         tempo_item_begin(out);
         write_series(&out->message, s, n, &r.series[i]);
-        e = tempo_item_end(out);
+        e = end_item(k, &r, out);
     }
     if (e == ERR_OK) e = tempo_pieces_end(out);
     series_fini(&r);
@@ -218,7 +226,7 @@ enum err series_answer_instant(struct ask *k, struct series_ask *s, struct tempo
         write_labels(m, TEMPO_SERIES_LABELS, r.series[i].labels, r.series[i].n_labels);
         message_double(m, TEMPO_INSTANT_VALUE, r.series[i].samples[0]);
         message_end(m);
-        e = tempo_item_end(out);
+        e = end_item(k, &r, out);
     }
     if (e == ERR_OK) e = tempo_pieces_end(out);
     series_fini(&r);

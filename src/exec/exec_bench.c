@@ -169,7 +169,7 @@ static double run(const struct ql_metric *m, uint64_t step_ns, uint32_t exemplar
     arena_init(&plan_arena, SIZE_MAX, NULL);
     arena_init(&a, SIZE_MAX, NULL);
     must(metric_plan_new(&plan_arena, m, &range, &p));
-    must(metric_acc_new(p, NULL, &acc));
+    must(metric_acc_new(p, NULL, NULL, &acc));
     for (int i = 0; i < ROUNDS; i++) {
         struct batch b = {
             .ops = &ops, .arena = &a, .n_rows = ROWS, .n_traces = ROWS / TRACE, .traces = traces

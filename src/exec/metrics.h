@@ -53,23 +53,27 @@ const struct field *metric_plan_fields(const struct metric_plan *p, uint32_t *ou
 uint32_t metric_plan_steps(const struct metric_plan *p);
 uint64_t metric_plan_time(const struct metric_plan *p, uint32_t step); // end of the interval
 
-// What exemplars show of their spans is read when it is known which of them are answered.
-struct metric_batches {
-    // The batch of a number that metric_add was given; it lives until the next call.
+// What counting and answering need of who asks.
+struct metric_caller {
+    // The batch of a number that metric_add was given; it lives until the next call. What exemplars show of
+    // their spans is read when it is known which of them are answered. NULL: no batch has a number.
     enum err (*open)(void *ctx, uint32_t number, struct batch **out);
+    // Asked now and then, where a batch or the answer may take long; an error ends it. NULL: it may take its
+    // time.
+    enum err (*check)(void *ctx);
     void *ctx;
 };
 #define METRIC_BATCH_ONCE UINT32_MAX // a batch that cannot be opened again: read while it is there
 
 struct metric_acc;
-// budget may be NULL.
+// budget and caller may be NULL; the caller outlives it.
 NODISCARD enum err metric_acc_new(const struct metric_plan *p, struct mem_budget *budget,
-                                  struct metric_acc **out);
+                                  const struct metric_caller *caller, struct metric_acc **out);
 void metric_acc_free(struct metric_acc *m);
 // Counts the spans of the bitmap (those that live and whose start is in the range). The fields are
-// asked for here. After an error the accumulator is only to be freed. selected: for compare(), the
-// spans of the bitmap that the selection matches; else NULL. number: of the batch, for metric_batches.
-// ERR_LIMIT past METRIC_SERIES_MAX.
+// asked for here. selected: for compare(), the spans of the bitmap that the selection matches; else NULL.
+// number: of the batch, for metric_caller. ERR_LIMIT past METRIC_SERIES_MAX. After an error the accumulator
+// is only to be freed; after one of the caller's check it holds what was counted until then.
 NODISCARD enum err metric_add(struct metric_acc *m, struct batch *b, uint32_t number, struct rows *rows,
                               const uint64_t *bitmap, const uint64_t *selected);
 // Moves what `from` holds into m; `from` is empty afterwards. The order of merges does not matter.
@@ -83,8 +87,8 @@ void metric_pack(const struct metric_acc *m, struct buf *out);
 NODISCARD enum err metric_unpack(struct metric_acc *m, struct str packed, uint32_t number);
 
 // The answer of a whole metrics query: m's functions in the order in which they stand in the text
-// have the accumulators accs. Series are sorted; all memory is the arena's. batches: NULL if none has a
-// number. *cut: max_series (0 = none) left some out. After an error as after one of metric_add.
+// have the accumulators accs. Series are sorted; all memory is the arena's. caller: NULL is one without
+// either. *cut: max_series (0 = none) left some out. After an error as after one of metric_add.
 NODISCARD enum err metric_finish(struct arena *a, const struct ql_metric *m, struct metric_acc *const *accs,
-                                 uint32_t n_accs, const struct metric_batches *batches, uint32_t max_series,
+                                 uint32_t n_accs, const struct metric_caller *caller, uint32_t max_series,
                                  struct metric_series **out, uint32_t *out_n, bool *cut);

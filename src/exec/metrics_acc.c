@@ -5,10 +5,12 @@ static uint32_t groups_max(const struct metric_plan *p) {
     return p->function == QL_COMPARE ? METRIC_COMPARE_GROUPS_MAX : METRIC_SERIES_MAX;
 }
 
-enum err metric_acc_new(const struct metric_plan *p, struct mem_budget *budget, struct metric_acc **out) {
+enum err metric_acc_new(const struct metric_plan *p, struct mem_budget *budget,
+                        const struct metric_caller *caller, struct metric_acc **out) {
     struct metric_acc *m = mem_zalloc(sizeof *m);
     if (!m) return ERR_NOMEM;
     m->plan = p;
+    m->pace.caller = caller;
     arena_init(&m->arena, SIZE_MAX, budget);
     arena_init(&m->scratch, SIZE_MAX, budget);
     m->arena.pooled = m->scratch.pooled = true;

@@ -9,7 +9,7 @@ struct answering {
     struct arena *arena;
     const struct metric_acc *acc;
     const struct metric_plan *plan;
-    const struct metric_batches *batches;
+    struct metric_pace *pace;
     struct str *keys; // of the by() fields, then of `of`
     struct metric_series *series;
     double *samples; // of all series
@@ -135,21 +135,28 @@ static int group_cmp(const void *a, const void *b) {
 
 // --- exemplars -------------------------------------------------------------------------------------
 
-static enum err offer_all(struct answering *w, struct metric_group *const *groups) {
+// n: they are only counted.
+static enum err offer_group(struct answering *w, const struct metric_group *g, uint32_t number, uint32_t *n) {
     const struct metric_plan *p = w->plan;
+    TRY(metric_pace_go_on(w->pace, p->steps));
+    for (uint32_t step = 0; step < p->steps; step++) {
+        const struct metric_cell *c = metric_cell_get(p, g, step);
+        if (!c || !c->pick) continue;
+        if (n)
+            ++*n;
+        else
+            w->offers[w->n_offers++] = metric_offer_of(c->pick, c->rank, number, step);
+    }
+    return ERR_OK;
+}
+
+static enum err offer_all(struct answering *w, struct metric_group *const *groups) {
     uint32_t n = 0;
     for (int pass = 0; pass < 2; pass++) {
         if (pass == 1) w->offers = ARENA_ARRAY(w->arena, n + 1ull, struct metric_offer);
         if (pass == 1 && !w->offers) return ERR_NOMEM;
         for (uint32_t i = 0; i < w->acc->n_groups; i++)
-            for (uint32_t step = 0; step < p->steps; step++) {
-                const struct metric_cell *c = metric_cell_get(p, groups[i], step);
-                if (!c || !c->pick) continue;
-                if (pass == 0)
-                    n++;
-                else
-                    w->offers[w->n_offers++] = metric_offer_of(c->pick, c->rank, i, step);
-            }
+            TRY(offer_group(w, groups[i], i, pass == 0 ? &n : NULL));
     }
     return ERR_OK;
 }
@@ -195,7 +202,7 @@ static enum err put_exemplars(struct answering *w, struct metric_group *const *g
     if (most == 0) return ERR_OK;
     TRY(offer_all(w, groups));
     metric_offers_choose(w->offers, &w->n_offers, most);
-    TRY(metric_picks_read(w->plan, w->batches, w->offers, w->n_offers, w->arena));
+    TRY(metric_picks_read(w->plan, w->pace->caller, w->offers, w->n_offers, w->arena));
     uint32_t *first = arena_zalloc(w->arena, (w->n + 1ull) * sizeof *first);
     struct metric_exemplar *all = ARENA_ARRAY(w->arena, w->n_offers + 1ull, struct metric_exemplar);
     if (!first || !all) return ERR_NOMEM;
@@ -214,11 +221,11 @@ static enum err put_exemplars(struct answering *w, struct metric_group *const *g
     return ERR_OK;
 }
 
-enum err metric_answer_function(struct arena *a, const struct metric_acc *m,
-                                const struct metric_batches *batches, struct metric_answer *out) {
+enum err metric_answer_function(struct arena *a, const struct metric_acc *m, struct metric_pace *pace,
+                                struct metric_answer *out) {
     const struct metric_plan *p = m->plan;
-    if (p->function == QL_COMPARE) return metric_answer_compare(a, m, out);
-    struct answering w = { .arena = a, .acc = m, .plan = p, .batches = batches };
+    if (p->function == QL_COMPARE) return metric_answer_compare(a, m, pace, out);
+    struct answering w = { .arena = a, .acc = m, .plan = p, .pace = pace };
     uint64_t each = p->function == QL_QUANTILE_OVER_TIME ? p->n_quantiles : 1;
     w.keys = ARENA_ARRAY(a, p->n_by + 1, struct str);
     w.series = ARENA_ARRAY(a, m->n_groups * each + 1, struct metric_series);
@@ -229,7 +236,10 @@ enum err metric_answer_function(struct arena *a, const struct metric_acc *m,
     for (uint32_t i = 0; i < p->n_by; i++) TRY(field_text(a, &p->fields[i], &w.keys[i]));
     if (p->of) TRY(field_text(a, p->of, &w.keys[p->n_by]));
     if (m->n_groups) qsort(groups, m->n_groups, sizeof *groups, group_cmp);
-    for (uint32_t i = 0; i < m->n_groups; i++) TRY(put_group(&w, groups[i]));
+    for (uint32_t i = 0; i < m->n_groups; i++) {
+        TRY(metric_pace_go_on(pace, each * p->steps));
+        TRY(put_group(&w, groups[i]));
+    }
     TRY(put_exemplars(&w, groups));
     metric_series_sort(w.series, w.n);
     *out = (struct metric_answer){ .series = w.series, .n = w.n };

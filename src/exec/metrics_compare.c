@@ -189,6 +189,7 @@ static enum err count_attr(struct comparing *c) {
     for (uint32_t r = 0; r < c->runs->n; r++) {
         const struct metric_run *run = &c->runs->runs[r];
         uint32_t row, step = run->step;
+        TRY(metric_pace_go_on(&c->acc->pace, run->n));
         METRIC_EACH_ROW(run, c->wanted, row) {
             uint32_t side = bit_get(c->chosen, row);
             struct metric_cell *cell, *total;
@@ -304,13 +305,16 @@ static enum err put_error(struct arena *a, const struct metric_acc *m, const str
     return ERR_OK;
 }
 
-enum err metric_answer_compare(struct arena *a, const struct metric_acc *m, struct metric_answer *out) {
+enum err metric_answer_compare(struct arena *a, const struct metric_acc *m, struct metric_pace *pace,
+                               struct metric_answer *out) {
     struct ranked *all = ARENA_ARRAY(a, m->n_groups + 1, struct ranked);
     *out = (struct metric_answer){ .series = ARENA_ARRAY(a, m->n_groups + 2 * m->n_attrs + 1,
                                                          struct metric_series) };
     if (!all || !out->series) return ERR_NOMEM;
-    for (uint32_t i = 0; i < m->n_groups; i++)
+    for (uint32_t i = 0; i < m->n_groups; i++) {
+        TRY(metric_pace_go_on(pace, m->plan->steps));
         all[i] = (struct ranked){ m->groups[i], group_count(m->plan, m->groups[i]) };
+    }
     qsort(all, m->n_groups, sizeof *all, ranked_cmp);
     for (uint32_t i = 0, shown = 0; i < m->n_groups; i++) {
         const struct metric_group *g = all[i].group;
@@ -318,6 +322,7 @@ enum err metric_answer_compare(struct arena *a, const struct metric_acc *m, stru
         bool too_many = m->attrs[g->mark / 2].has_too_many[g->mark % 2];
         if (is_total) shown = 0;
         if (!is_total && (too_many || shown++ >= m->plan->top)) continue;
+        TRY(metric_pace_go_on(pace, m->plan->steps));
         TRY(put_series(a, m, g, &out->series[out->n++]));
         if (is_total && too_many) TRY(put_error(a, m, g, &out->series[out->n++]));
     }

@@ -114,3 +114,27 @@ TEST(metric_compare_says_when_there_are_too_many_values) {
                   "{__meta_type=selection_total, status=nil} 10000 0\n");
     }
 }
+
+TEST(metric_compare_ends_as_soon_as_the_caller_says_so) {
+    enum { N = 9000 };
+    static struct fake_span many[N]; // a run of 4500 rows in each interval
+    for (uint32_t i = 0; i < N; i++)
+        many[i] = (struct fake_span){ i + 1, (i < N / 2 ? 1 : 11) * S, 1, "a", "x", INT(i % 3000), NIL };
+    struct ql_metric m = { .function = QL_COMPARE, .top = 3000 };
+    uint32_t looks, of_all;
+    struct fake_run r = run;
+    struct buf b;
+    r.spans = many;
+    r.n = N;
+    r.shape.stretch = N / 2;
+    r.looks = &looks;
+    buf_init(&b, SIZE_MAX);
+    metric_run_text(&m, &r, &b);
+    of_all = looks;
+    CHECK_U64(of_all, 4 * 2 + 4); // name, service, size and status; then 6000 cells three times
+    for (r.stop_at = 1; r.stop_at <= of_all; r.stop_at++) {
+        CHECK(metric_run_try(&m, &r, &b) == ERR_CANCELED);
+        CHECK_U64(looks, r.stop_at);
+    }
+    buf_fini(&b);
+}

@@ -271,7 +271,8 @@ struct running {
         struct fake_batch batch;
         uint32_t opened;
     } kept[64];
-    uint32_t n_kept;
+    uint32_t n_kept, looks;
+    struct metric_caller caller;
 };
 
 static enum err open_again(void *ctx, uint32_t number, struct batch **out) {
@@ -279,6 +280,11 @@ static enum err open_again(void *ctx, uint32_t number, struct batch **out) {
     CHECK(number < w->n_kept && w->kept[number].opened++ < 8);
     *out = &w->kept[number].batch.batch;
     return ERR_OK;
+}
+
+static enum err check(void *ctx) {
+    struct running *w = ctx;
+    return ++w->looks == w->run->stop_at ? ERR_CANCELED : ERR_OK;
 }
 
 // The spans of one part: whole traces.
@@ -302,7 +308,7 @@ static enum err repack(const struct metric_plan *p, struct metric_acc **at, uint
     struct metric_acc *to;
     buf_init(&bytes, SIZE_MAX);
     metric_pack(*at, &bytes);
-    TRY(metric_acc_new(p, NULL, &to));
+    TRY(metric_acc_new(p, NULL, NULL, &to));
     metric_acc_free(*at);
     *at = to;
     enum err e = bytes.failed ? ERR_NOMEM : metric_unpack(to, buf_view(&bytes), number);
@@ -339,7 +345,7 @@ static enum err run_function(struct running *w, const struct ql_metric *m, struc
     }
     for (w->n_parts = 0; w->n_parts < parts;) {
         struct metric_acc **at = &w->part[w->n_parts];
-        TRY(metric_acc_new(p, NULL, at));
+        TRY(metric_acc_new(p, NULL, &w->caller, at));
         TRY(add_part_spans(w, p, *at, part_of, w->n_parts++));
         if (r->packed && r->again) TRY(go_through_bytes(w, m, p, at));
     }
@@ -362,9 +368,7 @@ static enum err run_all(struct running *w, const struct ql_metric *m, struct buf
     bool cut;
     for (; w->n_accs < functions; w->n_accs++)
         TRY(run_function(w, function_at(m, w->n_accs), &w->accs[w->n_accs]));
-    struct metric_batches again = { open_again, w };
-    TRY(metric_finish(&w->arena, m, w->accs, w->n_accs, r->again ? &again : NULL, r->max_series, &s, &n,
-                      &cut));
+    TRY(metric_finish(&w->arena, m, w->accs, w->n_accs, &w->caller, r->max_series, &s, &n, &cut));
     struct metric_plan *p;
     TRY(metric_plan_new(&w->arena, function_at(m, 0), r->range, &p));
     answer_print(s, n, metric_plan_steps(p), out);
@@ -374,12 +378,14 @@ static enum err run_all(struct running *w, const struct ql_metric *m, struct buf
 
 enum err metric_run_try(const struct ql_metric *m, const struct fake_run *r, struct buf *out) {
     struct running w = { .run = r };
+    w.caller = (struct metric_caller){ r->again ? open_again : NULL, check, &w };
     arena_init(&w.arena, SIZE_MAX, NULL);
     enum err e = run_all(&w, m, out);
     for (uint32_t i = 0; i < w.n_accs; i++) metric_acc_free(w.accs[i]);
     for (uint32_t i = 0; i < w.n_parts; i++) metric_acc_free(w.part[i]);
     for (uint32_t i = 0; i < w.n_kept; i++) fake_batch_close(&w.kept[i].batch);
     arena_fini(&w.arena);
+    if (r->looks) *r->looks = w.looks;
     return e;
 }
 

@@ -72,6 +72,8 @@ struct fake_run {
     bool again;     // batches can be opened again
     bool packed;    // `again`: parts go through bytes, of a wider range on the same grid, too
     uint32_t max_series;
+    uint32_t stop_at; // the look of the caller's check that ends it with ERR_CANCELED; 0: none
+    uint32_t *looks;  // NULL: nobody counts them
 };
 void metric_run_text(const struct ql_metric *m, const struct fake_run *r, struct buf *out);
 enum err metric_run_try(const struct ql_metric *m, const struct fake_run *r, struct buf *out);

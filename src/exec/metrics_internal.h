@@ -80,6 +80,13 @@ struct compare_attr {
     bool has_too_many[2];
 };
 
+struct metric_pace { // of work that may take long
+    const struct metric_caller *caller;
+    uint64_t cells; // done since the caller was asked
+};
+// Before n more cells of work: asks the caller now and then.
+NODISCARD enum err metric_pace_go_on(struct metric_pace *p, uint64_t n);
+
 struct metric_acc {
     const struct metric_plan *plan;
     struct arena arena;   // of groups and cells
@@ -90,6 +97,7 @@ struct metric_acc {
     struct map attr_map; // COMPARE
     struct compare_attr *attrs;
     uint32_t n_attrs, cap_attrs;
+    struct metric_pace pace;
 };
 
 // The group with these values, made when it is not there (strings are copied). `make` false:
@@ -220,22 +228,14 @@ struct metric_offer { // a pick that may become an exemplar
 
 // The series of a function, sorted, with exemplars.
 NODISCARD enum err metric_answer_function(struct arena *a, const struct metric_acc *m,
-                                          const struct metric_batches *batches, struct metric_answer *out);
+                                          struct metric_pace *pace, struct metric_answer *out);
 NODISCARD enum err metric_answer_compare(struct arena *a, const struct metric_acc *m,
-                                         struct metric_answer *out);
+                                         struct metric_pace *pace, struct metric_answer *out);
 struct metric_offer metric_offer_of(struct metric_pick *pick, uint64_t rank, uint32_t series, uint32_t step);
 // Chooses among the offers, which it sorts: the first *n are taken.
 void metric_offers_choose(struct metric_offer *offers, uint32_t *n, uint32_t most);
 // Reads what the chosen ones show, where that was not done when they were found.
-NODISCARD enum err metric_picks_read(const struct metric_plan *p, const struct metric_batches *batches,
+NODISCARD enum err metric_picks_read(const struct metric_plan *p, const struct metric_caller *caller,
                                      const struct metric_offer *offers, uint32_t n, struct arena *a);
 
 void metric_series_sort(struct metric_series *s, uint32_t n);
-int metric_labels_order(const struct metric_series *a, const struct metric_series *b);
-// Series without a sample go away.
-void metric_answer_drop_empty(struct metric_answer *x, uint32_t steps);
-NODISCARD enum err metric_second_apply(struct arena *a, const struct ql_second *s, uint32_t steps,
-                                       struct metric_answer *x);
-NODISCARD enum err metric_op_apply(struct arena *a, const struct ql_metric *m, uint32_t steps,
-                                   struct metric_answer *left, struct metric_answer *right,
-                                   struct metric_answer *out);

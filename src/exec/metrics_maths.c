@@ -5,6 +5,23 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { PACE_CELLS = 4096 }; // between looks at the clock
+
+enum err metric_pace_go_on(struct metric_pace *p, uint64_t n) {
+    p->cells += n;
+    if (p->cells < PACE_CELLS || !p->caller || !p->caller->check) return ERR_OK;
+    p->cells = 0;
+    return p->caller->check(p->caller->ctx);
+}
+
+struct finishing {
+    struct arena *arena;
+    struct metric_acc *const *accs;
+    uint32_t n_accs, next;
+    struct metric_pace pace;
+    uint32_t steps;
+};
+
 // --- order -----------------------------------------------------------------------------------------
 
 static int label_order(const struct metric_label *a, const struct metric_label *b) {
@@ -12,7 +29,7 @@ static int label_order(const struct metric_label *a, const struct metric_label *
     return c ? c : value_order(&a->value, &b->value);
 }
 
-int metric_labels_order(const struct metric_series *a, const struct metric_series *b) {
+static int labels_order(const struct metric_series *a, const struct metric_series *b) {
     if (a->n_labels != b->n_labels) return a->n_labels < b->n_labels ? -1 : 1;
     for (uint32_t i = 0; i < a->n_labels; i++) {
         int c = label_order(&a->labels[i], &b->labels[i]);
@@ -22,21 +39,24 @@ int metric_labels_order(const struct metric_series *a, const struct metric_serie
 }
 
 static int series_cmp(const void *a, const void *b) {
-    return metric_labels_order(a, b);
+    return labels_order(a, b);
 }
 
 void metric_series_sort(struct metric_series *s, uint32_t n) {
     if (n) qsort(s, n, sizeof *s, series_cmp);
 }
 
-void metric_answer_drop_empty(struct metric_answer *x, uint32_t steps) {
+// Series without a sample go away.
+static enum err drop_empty(struct finishing *f, struct metric_answer *x) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < x->n; i++) {
         uint32_t step = 0;
-        while (step < steps && isnan(x->series[i].samples[step])) step++;
-        if (step < steps) x->series[n++] = x->series[i];
+        TRY(metric_pace_go_on(&f->pace, f->steps));
+        while (step < f->steps && isnan(x->series[i].samples[step])) step++;
+        if (step < f->steps) x->series[n++] = x->series[i];
     }
     x->n = n;
+    return ERR_OK;
 }
 
 // --- second stages ---------------------------------------------------------------------------------
@@ -65,11 +85,12 @@ static int contender_cmp(const void *a, const void *b) {
 }
 
 // At each time the k greatest samples stay (least: of the negated).
-static enum err keep_best(struct arena *a, uint32_t k, double sign, uint32_t steps, struct metric_answer *x) {
-    struct contender *all = ARENA_ARRAY(a, x->n + 1ull, struct contender);
+static enum err keep_best(struct finishing *f, uint32_t k, double sign, struct metric_answer *x) {
+    struct contender *all = ARENA_ARRAY(f->arena, x->n + 1ull, struct contender);
     if (!all) return ERR_NOMEM;
-    for (uint32_t step = 0; step < steps; step++) {
+    for (uint32_t step = 0; step < f->steps; step++) {
         uint32_t n = 0;
+        TRY(metric_pace_go_on(&f->pace, x->n));
         for (uint32_t i = 0; i < x->n; i++)
             if (!isnan(x->series[i].samples[step]))
                 all[n++] = (struct contender){ sign * x->series[i].samples[step], i };
@@ -80,18 +101,22 @@ static enum err keep_best(struct arena *a, uint32_t k, double sign, uint32_t ste
     return ERR_OK;
 }
 
-enum err metric_second_apply(struct arena *a, const struct ql_second *s, uint32_t steps,
-                             struct metric_answer *x) {
-    if (x->is_const) return ERR_OK;
-    if (s->kind == QL_KEEP) {
-        for (uint32_t i = 0; i < x->n; i++)
-            for (uint32_t step = 0; step < steps; step++)
-                if (!keeps(s->op, x->series[i].samples[step], s->value)) x->series[i].samples[step] = NAN;
-    } else {
-        TRY(keep_best(a, s->k, s->kind == QL_TOPK ? 1 : -1, steps, x));
+static enum err keep_those(struct finishing *f, const struct ql_second *s, struct metric_answer *x) {
+    for (uint32_t i = 0; i < x->n; i++) {
+        TRY(metric_pace_go_on(&f->pace, f->steps));
+        for (uint32_t step = 0; step < f->steps; step++)
+            if (!keeps(s->op, x->series[i].samples[step], s->value)) x->series[i].samples[step] = NAN;
     }
-    metric_answer_drop_empty(x, steps);
     return ERR_OK;
+}
+
+static enum err apply_second(struct finishing *f, const struct ql_second *s, struct metric_answer *x) {
+    if (x->is_const) return ERR_OK;
+    if (s->kind == QL_KEEP)
+        TRY(keep_those(f, s, x));
+    else
+        TRY(keep_best(f, s->k, s->kind == QL_TOPK ? 1 : -1, x));
+    return drop_empty(f, x);
 }
 
 // --- arithmetic ------------------------------------------------------------------------------------
@@ -122,10 +147,13 @@ static enum err match_labels(struct arena *a, const struct metric_series *s, str
     return ERR_OK;
 }
 
-static enum err match_all(struct arena *a, const struct metric_answer *x, struct metric_series **out) {
-    *out = ARENA_ARRAY(a, x->n + 1ull, struct metric_series);
+static enum err match_all(struct finishing *f, const struct metric_answer *x, struct metric_series **out) {
+    *out = ARENA_ARRAY(f->arena, x->n + 1ull, struct metric_series);
     if (!*out) return ERR_NOMEM;
-    for (uint32_t i = 0; i < x->n; i++) TRY(match_labels(a, &x->series[i], &(*out)[i]));
+    for (uint32_t i = 0; i < x->n; i++) {
+        TRY(metric_pace_go_on(&f->pace, x->series[i].n_labels));
+        TRY(match_labels(f->arena, &x->series[i], &(*out)[i]));
+    }
     metric_series_sort(*out, x->n);
     return ERR_OK;
 }
@@ -136,9 +164,8 @@ static bool is_unlabelled(const struct metric_answer *x) {
 }
 
 struct combining {
-    struct arena *arena;
+    struct finishing *finishing;
     const struct ql_metric *metric;
-    uint32_t steps;
     struct metric_answer *out;
 };
 
@@ -146,16 +173,19 @@ struct combining {
 static enum err combine(struct combining *w, const struct metric_series *of, const double *x, double x_const,
                         const double *y, double y_const) {
     struct metric_series *s = &w->out->series[w->out->n];
+    struct arena *a = w->finishing->arena;
+    uint32_t steps = w->finishing->steps;
+    TRY(metric_pace_go_on(&w->finishing->pace, steps));
     *s = *of;
-    s->samples = ARENA_ARRAY(w->arena, w->steps, double);
+    s->samples = ARENA_ARRAY(a, steps, double);
     if (!s->samples) return ERR_NOMEM;
-    for (uint32_t i = 0; i < w->steps; i++)
+    for (uint32_t i = 0; i < steps; i++)
         s->samples[i] = compute(w->metric->op, x ? x[i] : x_const, y ? y[i] : y_const);
     bool is_named = s->n_labels == 0 || (s->n_labels == 1 && str_eq(s->labels[0].key, STR("__name__")));
     if (is_named) { // it is called by its text
-        struct metric_label *name = ARENA_ARRAY(w->arena, 1, struct metric_label);
-        struct str text = str_fmt(w->arena, "(%.*s)", STR_ARG(w->metric->text));
-        if (!name || w->arena->failed) return ERR_NOMEM;
+        struct metric_label *name = ARENA_ARRAY(a, 1, struct metric_label);
+        struct str text = str_fmt(a, "(%.*s)", STR_ARG(w->metric->text));
+        if (!name || a->failed) return ERR_NOMEM;
         *name = (struct metric_label){ STR("__name__"), VALUE_OF_STR(text) };
         s->labels = name;
         s->n_labels = 1;
@@ -180,10 +210,10 @@ static enum err fan_out(struct combining *w, const struct metric_answer *many, c
 static enum err join(struct combining *w, const struct metric_answer *left,
                      const struct metric_answer *right) {
     struct metric_series *l, *r;
-    TRY(match_all(w->arena, left, &l));
-    TRY(match_all(w->arena, right, &r));
+    TRY(match_all(w->finishing, left, &l));
+    TRY(match_all(w->finishing, right, &r));
     for (uint32_t i = 0, k = 0; i < left->n && k < right->n;) {
-        int c = metric_labels_order(&l[i], &r[k]);
+        int c = labels_order(&l[i], &r[k]);
         if (c == 0) TRY(combine(w, &l[i], l[i].samples, 0, r[k].samples, 0));
         i += c <= 0;
         k += c >= 0;
@@ -191,17 +221,17 @@ static enum err join(struct combining *w, const struct metric_answer *left,
     return ERR_OK;
 }
 
-enum err metric_op_apply(struct arena *a, const struct ql_metric *m, uint32_t steps,
-                         struct metric_answer *left, struct metric_answer *right, struct metric_answer *out) {
+static enum err apply_op(struct finishing *f, const struct ql_metric *m, struct metric_answer *left,
+                         struct metric_answer *right, struct metric_answer *out) {
     *out = (struct metric_answer){ 0 };
     if (left->is_const && right->is_const) {
         *out = (struct metric_answer){ .is_const = true, .value = compute(m->op, left->value, right->value) };
         return ERR_OK;
     }
     uint64_t room = (uint64_t)left->n + right->n + 1;
-    out->series = ARENA_ARRAY(a, room, struct metric_series);
+    out->series = ARENA_ARRAY(f->arena, room, struct metric_series);
     if (!out->series) return ERR_NOMEM;
-    struct combining w = { a, m, steps, out };
+    struct combining w = { f, m, out };
     if (right->is_const)
         TRY(fan_out(&w, left, NULL, right->value, true));
     else if (left->is_const)
@@ -218,41 +248,32 @@ enum err metric_op_apply(struct arena *a, const struct ql_metric *m, uint32_t st
 
 // --- the whole query -------------------------------------------------------------------------------
 
-struct finishing {
-    struct arena *arena;
-    struct metric_acc *const *accs;
-    uint32_t n_accs, next;
-    const struct metric_batches *batches;
-    uint32_t steps;
-};
-
 static enum err eval(struct finishing *f, const struct ql_metric *m, struct metric_answer *out) {
     struct metric_answer left, right;
     switch (m->kind) {
     case QL_METRIC_CONST: *out = (struct metric_answer){ .is_const = true, .value = m->value }; break;
     case QL_METRIC_FUNCTION:
         ASSERT(f->next < f->n_accs);
-        TRY(metric_answer_function(f->arena, f->accs[f->next++], f->batches, out));
+        TRY(metric_answer_function(f->arena, f->accs[f->next++], &f->pace, out));
         break;
     default:
         TRY(eval(f, m->left, &left));
         TRY(eval(f, m->right, &right));
-        TRY(metric_op_apply(f->arena, m, f->steps, &left, &right, out));
+        TRY(apply_op(f, m, &left, &right, out));
     }
-    for (uint32_t i = 0; i < m->n_seconds; i++)
-        TRY(metric_second_apply(f->arena, &m->seconds[i], f->steps, out));
+    for (uint32_t i = 0; i < m->n_seconds; i++) TRY(apply_second(f, &m->seconds[i], out));
     return ERR_OK;
 }
 
 enum err metric_finish(struct arena *a, const struct ql_metric *m, struct metric_acc *const *accs,
-                       uint32_t n_accs, const struct metric_batches *batches, uint32_t max_series,
+                       uint32_t n_accs, const struct metric_caller *caller, uint32_t max_series,
                        struct metric_series **out, uint32_t *out_n, bool *cut) {
-    struct finishing f = { .arena = a, .accs = accs, .n_accs = n_accs, .batches = batches };
+    struct finishing f = { .arena = a, .accs = accs, .n_accs = n_accs, .pace = { .caller = caller } };
     f.steps = n_accs ? accs[0]->plan->steps : 0;
     struct metric_answer x;
     TRY(eval(&f, m, &x));
     ASSERT(f.next == n_accs);
-    metric_answer_drop_empty(&x, f.steps);
+    TRY(drop_empty(&f, &x));
     *cut = max_series && x.n > max_series;
     *out = x.series;
     *out_n = *cut ? max_series : x.n;

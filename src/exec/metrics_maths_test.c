@@ -159,3 +159,42 @@ TEST(metric_finish_cuts_series) {
               "{resource.service.name=a} 3 1\n{resource.service.name=b} 2 2\n"
               "{resource.service.name=c} 1 0\n{resource.service.name=d} 0 3\n");
 }
+
+// Looks at the caller's clock while the answer of four series of 10000 intervals is made.
+static uint32_t looks_of(const struct ql_metric *m, uint32_t exemplars) {
+    static const struct metric_range long_range = { .end_ns = 100000 * S, .step_ns = 10 * S };
+    struct metric_range with = long_range;
+    struct fake_run r = run;
+    struct buf b;
+    uint32_t looks = 0, all;
+    with.exemplars = exemplars;
+    r.range = &with;
+    r.looks = &looks;
+    buf_init(&b, SIZE_MAX);
+    metric_run_text(m, &r, &b);
+    all = looks;
+    for (r.stop_at = 1; r.stop_at <= all; r.stop_at++) {
+        CHECK(metric_run_try(m, &r, &b) == ERR_CANCELED);
+        CHECK_U64(looks, r.stop_at);
+    }
+    buf_fini(&b);
+    return all;
+}
+
+// Each stage goes over 40000 cells at least: of the groups, of the series without a sample, and its own.
+TEST(metric_answers_end_as_soon_as_the_caller_says_so) {
+    struct ql_metric topk = count_by_service, keep = count_by_service, ratio, join;
+    struct ql_second best[] = { { .kind = QL_TOPK, .k = 1 } };
+    struct ql_second kept[] = { { .kind = QL_KEEP, .op = QL_GT, .value = 0 } };
+    topk.seconds = best;
+    keep.seconds = kept;
+    topk.n_seconds = keep.n_seconds = 1;
+    ratio = op(QL_DIV, &count_by_service, &count_all);
+    join = op(QL_DIV, &count_by_service, &count_by_service);
+    CHECK_U64(looks_of(&count_by_service, 0), 8);
+    CHECK_U64(looks_of(&count_by_service, 10), 16);
+    CHECK_U64(looks_of(&topk, 0), 8 + 9 + 2); // two series are left
+    CHECK_U64(looks_of(&keep, 0), 8 + 4 + 4);
+    CHECK_U64(looks_of(&ratio, 0), 8 + 1 + 4);
+    CHECK_U64(looks_of(&join, 0), 8 + 4 + 4);
+}

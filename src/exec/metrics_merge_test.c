@@ -109,7 +109,7 @@ TEST(metric_bytes_cut_short_are_refused) {
         arena_init(&a, SIZE_MAX, NULL);
         buf_init(&b, SIZE_MAX);
         CHECK_OK(metric_plan_new(&a, &how, &range, &p));
-        CHECK_OK(metric_acc_new(p, NULL, &m));
+        CHECK_OK(metric_acc_new(p, NULL, NULL, &m));
         CHECK_OK(fake_batch_open(&batch, spans, 40, shapes[0]));
         batch.number = 0;
         CHECK_OK(fake_add(m, p, &batch, 1000000));
@@ -117,7 +117,7 @@ TEST(metric_bytes_cut_short_are_refused) {
         metric_acc_free(m);
         for (size_t n = 0; n <= b.len; n++) {
             char *exact = mem_alloc(n); // so that ASan sees what is read behind it
-            CHECK_OK(metric_acc_new(p, NULL, &m));
+            CHECK_OK(metric_acc_new(p, NULL, NULL, &m));
             memcpy(exact, b.ptr, n);
             enum err e = metric_unpack(m, (struct str){ exact, n }, 0);
             CHECK(n == b.len ? e == ERR_OK : e == ERR_CORRUPT);
@@ -149,8 +149,8 @@ TEST(metric_merge_holds_no_more_than_the_groups_need) {
         how.of = (struct field)FIELD_OF_SIZE;
         arena_init(&a, SIZE_MAX, NULL);
         CHECK_OK(metric_plan_new(&a, &how, &alone, &p));
-        CHECK_OK(metric_acc_new(p, &budget, &all));
-        CHECK_OK(metric_acc_new(p, &budget, &one));
+        CHECK_OK(metric_acc_new(p, &budget, NULL, &all));
+        CHECK_OK(metric_acc_new(p, &budget, NULL, &one));
         CHECK_OK(fake_batch_open(&batch, spans, 50, shapes[0]));
         batch.number = 0;
         for (int i = 0; i < 500; i++) {
@@ -180,8 +180,8 @@ TEST(metric_merge_leaves_an_empty_accumulator) {
     uint32_t n;
     bool cut;
     CHECK_OK(metric_plan_new(&a, &m, &all, &p));
-    CHECK_OK(metric_acc_new(p, NULL, &x));
-    CHECK_OK(metric_acc_new(p, NULL, &y));
+    CHECK_OK(metric_acc_new(p, NULL, NULL, &x));
+    CHECK_OK(metric_acc_new(p, NULL, NULL, &y));
     CHECK_OK(fake_batch_open(&f, spans, 50, shapes[0]));
     for (int i = 0; i < 3; i++) {
         CHECK_OK(fake_add(y, p, &f, 0));
@@ -214,7 +214,7 @@ TEST(metric_series_have_a_limit) {
     for (uint32_t over = 0; over < 2; over++) {
         struct metric_acc *x;
         struct fake_batch f;
-        CHECK_OK(metric_acc_new(p, NULL, &x));
+        CHECK_OK(metric_acc_new(p, NULL, NULL, &x));
         CHECK_OK(fake_batch_open(&f, spans, METRIC_SERIES_MAX + over, shapes[0]));
         CHECK_U64(fake_add(x, p, &f, 0), over ? ERR_LIMIT : ERR_OK);
         fake_batch_close(&f);
@@ -241,7 +241,7 @@ TEST(metric_memory_is_taken_from_the_budget) {
         struct mem_budget budget = { 0, limit };
         struct metric_acc *x;
         struct fake_batch f;
-        CHECK_OK(metric_acc_new(p, &budget, &x));
+        CHECK_OK(metric_acc_new(p, &budget, NULL, &x));
         CHECK_OK(fake_batch_open(&f, spans, N_SPANS, shapes[0]));
         CHECK_U64(fake_add(x, p, &f, 0), limit == 10000 ? ERR_NOMEM : ERR_OK);
         fake_batch_close(&f);

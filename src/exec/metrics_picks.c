@@ -222,7 +222,7 @@ static uint32_t count_rivals(const struct metric_offer *offers, uint32_t n) {
     return all;
 }
 
-enum err metric_picks_read(const struct metric_plan *p, const struct metric_batches *batches,
+enum err metric_picks_read(const struct metric_plan *p, const struct metric_caller *caller,
                            const struct metric_offer *offers, uint32_t n, struct arena *a) {
     struct metric_pick **picks = ARENA_ARRAY(a, count_rivals(offers, n) + 1ull, struct metric_pick *);
     uint32_t n_picks = 0;
@@ -232,13 +232,13 @@ enum err metric_picks_read(const struct metric_plan *p, const struct metric_batc
             x->has_rival = offers[i].pick->rival != NULL;
             if (x->batch != METRIC_BATCH_ONCE) picks[n_picks++] = x;
         }
-    ASSERT(n_picks == 0 || batches);
+    ASSERT(n_picks == 0 || (caller && caller->open));
     if (n_picks > 1) qsort(picks, n_picks, sizeof *picks, pick_cmp);
     for (uint32_t i = 0, end; i < n_picks; i = end) {
         struct batch *b;
         struct rows *rows;
         for (end = i + 1; end < n_picks && picks[end]->batch == picks[i]->batch;) end++;
-        TRY(batches->open(batches->ctx, picks[i]->batch, &b));
+        TRY(caller->open(caller->ctx, picks[i]->batch, &b));
         TRY(rows_new(b, p->fields, p->n_fields, &rows));
         TRY(read_picks(p, b, rows, picks + i, end - i));
     }

@@ -29,7 +29,7 @@ static struct shown run(const struct ql_metric *m, const struct metric_range *ra
     make_spans();
     arena_init(&x.arena, SIZE_MAX, NULL);
     CHECK_OK(metric_plan_new(&x.arena, m, range, &p));
-    CHECK_OK(metric_acc_new(p, NULL, &acc));
+    CHECK_OK(metric_acc_new(p, NULL, NULL, &acc));
     CHECK_OK(fake_batch_open(&f, spans, N, (struct fake_shape){ 0 }));
     CHECK_OK(fake_add(acc, p, &f, 0));
     fake_batch_close(&f); // answers borrow nothing of it

@@ -203,7 +203,7 @@ TEST(metric_add_reads_times_only_at_borders) {
     struct fake_batch f;
     CHECK_OK(fake_batch_open(&f, s, 1000, (struct fake_shape){ .stretch = 30 }));
     CHECK_OK(metric_plan_new(&a, &m, &r, &p));
-    CHECK_OK(metric_acc_new(p, NULL, &acc));
+    CHECK_OK(metric_acc_new(p, NULL, NULL, &acc));
     CHECK_OK(fake_add(acc, p, &f, 0));
     CHECK_U64(f.starts_read, 30); // rows 480 … 509
     fake_batch_close(&f);
@@ -225,7 +225,7 @@ TEST(metric_add_counts_only_rows_that_live) {
     CHECK_OK(fake_batch_open(&f, spans, N_SPANS, (struct fake_shape){ 0 }));
     f.batch.live = &live;
     CHECK_OK(metric_plan_new(&a, &m, &range, &p));
-    CHECK_OK(metric_acc_new(p, NULL, &acc));
+    CHECK_OK(metric_acc_new(p, NULL, NULL, &acc));
     CHECK_OK(fake_add(acc, p, &f, 0));
     CHECK_OK(metric_finish(&a, &m, &acc, 1, NULL, 0, &out, &n, &cut));
     CHECK(n == 1 && out[0].samples[0] == 2);

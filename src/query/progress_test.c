@@ -159,3 +159,49 @@ TEST(progress_ends_a_question_that_nobody_hears) {
     view_unref(v);
     trial_fini(&t);
 }
+
+static bool is_gone(void *ctx) {
+    return *(bool *)ctx;
+}
+
+TEST(progress_of_an_answer_ends_with_its_time_or_its_reader) {
+    struct trial t;
+    struct arena a;
+    struct quick_clock clock = { .clock = { quick_ns, quick_ns } };
+    struct series_answer x;
+    struct err_ctx ctx = { 0 };
+    bool gone = false;
+    fill(&t, 1000 * SECOND);
+    struct view *v = ingest_view(t.in);
+    struct ql_query *q = parse(&a, "{ } | rate() by (name)");
+    enum { ALLOWED = 12 }; // looks
+    struct series_query s = { .query = q,
+                              .bounds = { .start_ns = 1,
+                                          .end_ns = INT64_MAX / 2,
+                                          .clock = &clock.clock,
+                                          .deadline_ns = ALLOWED * SECOND,
+                                          .canceled = is_gone,
+                                          .canceled_ctx = &gone } };
+    CHECK_OK(series_run(v, &s, &x, &ctx)); // counting took all of it
+    CHECK(x.partial && strstr(x.why, "query.timeout"));
+    CHECK(x.bounds.deadline_ns > ALLOWED * SECOND &&
+          x.bounds.deadline_ns <= (ALLOWED + ALLOWED / 4 + 2) * SECOND);
+    CHECK_OK(series_go_on(&x, 1000 * SECOND, &ctx)); // the reader took its time
+    clock.now_ns += 990 * SECOND;
+    CHECK_OK(series_go_on(&x, 0, &ctx));
+    gone = true;
+    CHECK(series_go_on(&x, 0, &ctx) == ERR_CANCELED);
+    gone = false;
+    clock.now_ns += 10 * SECOND;
+    CHECK(series_go_on(&x, 0, &ctx) == ERR_TIMEOUT && strstr(ctx.text, "before its answer was written"));
+    series_fini(&x);
+    s.bounds.deadline_ns = 0;
+    CHECK_OK(series_run(v, &s, &x, &ctx));
+    CHECK(!x.partial);
+    CHECK_OK(series_go_on(&x, 0, &ctx)); // all the time there is
+    series_fini(&x);
+    ql_free(q);
+    arena_fini(&a);
+    view_unref(v);
+    trial_fini(&t);
+}

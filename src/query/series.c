@@ -32,7 +32,13 @@ struct function { // one metrics function of the query
     uint32_t first_filter; // of all functions' filters: the bits of struct split_place
 };
 
-enum { CHECK_EVERY = 64 }; // traces between looks at the clock
+enum {
+    CHECK_EVERY = 64, // traces between looks at the clock
+    ANSWER_SHARE = 4, // of a query's time: a quarter is for the answer, past the deadline if need be
+};
+static const char too_late[] =
+    "the time for a query (query.timeout) was up before its answer was written: longer steps or fewer series "
+    "take less";
 
 struct worker {
     bool is_ready;
@@ -61,6 +67,9 @@ struct run {
     struct split_places places;
     struct buf question; // what every source is asked, of their keys; empty: nothing is kept
     uint64_t tell_at_ns; // the thread of the query; 0: nobody listens
+    uint64_t allowed_ns; // of time; 0: any
+    bool is_counted;
+    struct metric_caller caller;
 
     struct mutex lock;         // of all below
     struct query_stats so_far; // as it is told
@@ -387,7 +396,7 @@ static enum err worker_ready(struct run *r, struct worker *w) {
     if (!w->accs) return ERR_NOMEM;
     w->one = w->accs + r->n_functions;
     for (uint32_t i = 0; i < 2 * r->n_functions; i++)
-        TRY(metric_acc_new(r->functions[i % r->n_functions].counting, &r->budget, &w->accs[i]));
+        TRY(metric_acc_new(r->functions[i % r->n_functions].counting, &r->budget, &r->caller, &w->accs[i]));
     return ERR_OK;
 }
 
@@ -598,16 +607,31 @@ static enum err open_again(void *ctx, uint32_t number, struct batch **out) {
     return source_open_columns(&r->sources.at[number], &r->workers[0].batch, out);
 }
 
+static enum err check(void *ctx) {
+    const struct run *r = ctx;
+    return bounds_check(&r->bounds);
+}
+
+// Where counting took all the time, the answer has some of its own.
+static void begin_answer(struct run *r) {
+    uint64_t now = r->allowed_ns ? clock_mono_ns(r->bounds.clock) : 0;
+    uint64_t by = now + r->allowed_ns / ANSWER_SHARE;
+    r->is_counted = true;
+    if (r->bounds.deadline_ns && by > r->bounds.deadline_ns) r->bounds.deadline_ns = by;
+    r->out->bounds = r->bounds;
+}
+
 static enum err answer(struct run *r) {
     struct worker *w = &r->workers[0];
     bool cut = false;
     TRY(worker_ready(r, w));
     for (uint32_t i = 1; i < r->n_workers; i++)
-        for (uint32_t f = 0; f < r->n_functions && r->workers[i].is_ready; f++)
+        for (uint32_t f = 0; f < r->n_functions && r->workers[i].is_ready; f++) {
+            TRY(check(r));
             TRY(metric_merge(w->accs[f], r->workers[i].accs[f]));
-    TRY(metric_finish(&r->out->arena, r->query->query->metric, w->accs, r->n_functions,
-                      &(struct metric_batches){ open_again, r }, r->query->max_series, &r->out->series,
-                      &r->out->n, &cut));
+        }
+    TRY(metric_finish(&r->out->arena, r->query->query->metric, w->accs, r->n_functions, &r->caller,
+                      r->query->max_series, &r->out->series, &r->out->n, &cut));
     if (cut) {
         r->out->partial = true;
         (void)snprintf(r->out->why, sizeof r->out->why,
@@ -665,9 +689,15 @@ static enum err run_all(struct run *r) {
     } else if (e != ERR_OK) {
         return e;
     }
+    begin_answer(r);
     TRY(answer(r));
     note_stats(r);
     return ERR_OK;
+}
+
+static uint64_t time_left(const struct query_bounds *b) {
+    uint64_t now = b->deadline_ns ? clock_mono_ns(b->clock) : 0;
+    return b->deadline_ns > now ? b->deadline_ns - now : 0;
 }
 
 enum err series_run(struct view *v, const struct series_query *q, struct series_answer *out,
@@ -678,6 +708,8 @@ enum err series_run(struct view *v, const struct series_query *q, struct series_
     *out = (struct series_answer){ .n = 0 };
     if (!q->query->metric || q->bounds.end_ns <= q->bounds.start_ns)
         return err_set(ctx, ERR_INVALID, "a metrics query needs a start before its end");
+    r.allowed_ns = time_left(&r.bounds);
+    r.caller = (struct metric_caller){ open_again, check, &r };
     if (q->step_ns == 0 && r.bounds.start_ns > 0) r.bounds.start_ns--; // closed on both sides
     arena_init(&out->arena, SIZE_MAX, &r.budget);
     out->arena.pooled = true;
@@ -695,6 +727,7 @@ enum err series_run(struct view *v, const struct series_query *q, struct series_
     buf_fini(&r.question);
     arena_fini(&r.arena);
     out->arena.budget = NULL; // it ends here
+    if (e == ERR_TIMEOUT && r.is_counted) err_set(ctx, e, "%s", too_late);
     if (e == ERR_TIMEOUT)
         err_set(ctx, e, "the time for a query (query.timeout) was up before anything was looked at");
     if (e == ERR_LIMIT) ql_explain_steps(q->query, ctx);
@@ -702,6 +735,12 @@ enum err series_run(struct view *v, const struct series_query *q, struct series_
     if (e == ERR_NOMEM) err_set(ctx, e, "the memory of a query (query.max_memory) is used up");
     if (e != ERR_OK) series_fini(out);
     return e;
+}
+
+enum err series_go_on(struct series_answer *r, uint64_t waited_ns, struct err_ctx *ctx) {
+    if (r->bounds.deadline_ns) r->bounds.deadline_ns += waited_ns;
+    enum err e = bounds_check(&r->bounds);
+    return e == ERR_TIMEOUT ? err_set(ctx, e, "%s", too_late) : e;
 }
 
 void series_fini(struct series_answer *r) {

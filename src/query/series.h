@@ -21,12 +21,17 @@ struct series_answer {
     struct arena arena;
     struct metric_series *series; // by number of labels, then key, then value
     uint32_t n;
+    struct query_bounds bounds; // of writing it
     bool partial;
     char why[200];
     struct query_stats stats;
 };
 
-// Errors as find_run's.
+// Errors as find_run's. When the time is up, what was counted is answered; for the answer there is a quarter
+// of the query's time more, and past that ERR_TIMEOUT.
 NODISCARD enum err series_run(struct view *v, const struct series_query *q, struct series_answer *out,
                               struct err_ctx *ctx);
+// While the answer is written: ERR_CANCELED, ERR_TIMEOUT. waited_ns: for the reader, which is no time of the
+// query.
+NODISCARD enum err series_go_on(struct series_answer *r, uint64_t waited_ns, struct err_ctx *ctx);
 void series_fini(struct series_answer *r);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Questions in TraceQL over HTTP, gRPC and the command line: answers that strict clients take."""
+import http.client
 import json
 import math
 import random
@@ -599,7 +600,6 @@ class SecureServer(Server):
             return False
 
     def request(self, method, path, body=None, headers=None, kind="http", timeout_s=60):
-        import http.client
         import ssl
         context = ssl.create_default_context(cafile=self.cert)
         connection = http.client.HTTPSConnection("127.0.0.1", self.port(kind), timeout=timeout_s, context=context)
@@ -726,6 +726,13 @@ def passes(n):
     return "+".join(["({}|rate())"] * n)
 
 
+def until(server, name, value):
+    end = time.monotonic() + 60
+    while server.metrics()[name] != value:
+        assert time.monotonic() < end, (name, value, server.metrics()[name])
+        time.sleep(0.01)
+
+
 def queries_of_leavers():
     """A query stops when its client goes away, whichever way it came."""
     with Server(config="query:\n  timeout: 1h\n") as server:
@@ -734,26 +741,55 @@ def queries_of_leavers():
             spans = [span(startTimeUnixNano=now + i, attributes=attributes(k=i)) for i in range(2000)]
             assert server.post_traces(otlp.encode(request(*spans)))[0] == 200
 
-        def until(name, value):
-            end = time.monotonic() + 60
-            while server.metrics()[name] != value:
-                assert time.monotonic() < end, (name, value, server.metrics()[name])
-                time.sleep(0.01)
-
         path = ask("/api/metrics/query_range", q=passes(500), start=now - S, end=now + S, step="1s")
         client = socket.create_connection(("127.0.0.1", server.port()))
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        until("takt_queries_running", 1)
+        until(server, "takt_queries_running", 1)
         client.close()
-        until("takt_queries_running", 0)
+        until(server, "takt_queries_running", 0)
         assert server.metrics()["takt_queries_canceled_total"] == 1
         with grpc.insecure_channel(f"127.0.0.1:{server.port()}") as channel:
             message = otlp.encode({"query": passes(900), "start": now - S, "end": now + S, "step": S}, "RangeRequest")
             call = channel.unary_stream(SERVICE + "MetricsQueryRange")(message, timeout=600)
-            until("takt_queries_running", 1)
+            until(server, "takt_queries_running", 1)
             call.cancel()
-            until("takt_queries_running", 0)
+            until(server, "takt_queries_running", 0)
         assert server.metrics()["takt_queries_canceled_total"] == 2
+
+
+def queries_of_many_series():
+    """An answer of very many samples ends with its time, or when its client goes away, like any other query."""
+    now = time.time_ns() // S * S
+    queries = ("{} | rate() by (name)", "{} | rate() by (name) | topk(10)",
+               "({} | rate() by (name)) / ({} | rate() by (name))")
+    packed = {"Accept-Encoding": "gzip"}
+
+    def path_of(q):
+        return ask("/api/metrics/query_range", q=q, start=now - 9000 * S, end=now, step="1s")
+
+    with Server(config="query:\n  timeout: 1h\n  max_memory: 1GiB\n") as server:
+        spans = [span(name=f"s{i}", startTimeUnixNano=now - S) for i in range(2000)]
+        assert server.post_traces(otlp.encode(request(*spans)))[0] == 200
+        for n, q in enumerate(queries):
+            client = socket.create_connection(("127.0.0.1", server.port()))
+            client.sendall(f"GET {path_of(q)} HTTP/1.1\r\nHost: localhost\r\n"
+                           "Accept-Encoding: gzip\r\n\r\n".encode())
+            until(server, "takt_queries_running", 1)
+            time.sleep(0.1)  # it is past counting
+            client.close()
+            until(server, "takt_queries_running", 0)
+            assert server.metrics()["takt_queries_canceled_total"] == n + 1, q
+        server.stop()
+        server.config = "query:\n  timeout: 150ms\n  max_memory: 1GiB\n"
+        server.start()
+        for q in queries:
+            status, head, body = server.request("GET", path_of(q), headers=packed)
+            assert status == 504 and b"query.timeout" in body, (q, status, head, body[:200])
+        try:  # begun, and then too late
+            status, head, body = server.request("GET", path_of(queries[0]))
+            assert status == 504, (status, len(body))
+        except http.client.IncompleteRead:
+            pass
 
 
 # --- our own ---------------------------------------------------------------------------------------------------
@@ -1164,5 +1200,6 @@ def cases(tap):
     tap.case("kept_answers", kept_answers)
     tap.case("long_json", long_json)
     tap.case("queries_of_leavers", queries_of_leavers)
+    tap.case("queries_of_many_series", queries_of_many_series)
     tap.case("deadlines", lambda: deadlines(state["shop"]))
     server.kill()
