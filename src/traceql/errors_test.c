@@ -2,25 +2,10 @@
 // The cases of tests/cases/traceql/errors.case: what is refused, with which words and where; and that every
 // row of the language has cases.
 #include "base/test.h"
+#include "traceql/case_file_test.h"
 #include "traceql/traceql.h"
 
 static char file[1 << 20];
-
-// Behind what is there already.
-static size_t read_file(const char *name, size_t at) {
-    char path[100];
-    (void)snprintf(path, sizeof path, "tests/cases/traceql/%s.case", name); // from the root of the repository
-    FILE *f = fopen(path, "rb");
-    CHECK(f);
-    size_t n = fread(file + at, 1, sizeof file - at, f);
-    CHECK(n > 0 && n < sizeof file - at);
-    (void)fclose(f);
-    return at + n;
-}
-
-static struct str read_cases(void) {
-    return (struct str){ file, read_file("errors", 0) };
-}
 
 static void check_refused(struct str query, struct str want) {
     struct arena a;
@@ -37,20 +22,10 @@ static void check_refused(struct str query, struct str want) {
 }
 
 TEST(traceql_errors_say_what_is_wrong_and_where) {
-    struct str text = read_cases(), line;
-    const char *start = NULL;
+    struct str text = case_file_read("errors", file, sizeof file), query, want;
     uint32_t n = 0;
-    while (text.len) {
-        const char *at = text.ptr;
-        (void)str_cut(text, '\n', &line, &text);
-        if (!start && (line.len == 0 || str_starts(line, STR("# ")))) continue;
-        if (!start) start = at;
-        if (!str_starts(line, STR("! "))) continue;
-        check_refused((struct str){ start, (size_t)(at - start) - 1 }, str_sub(line, 2, line.len));
-        start = NULL;
-        n++;
-    }
-    CHECK(!start && n >= 150);
+    for (; case_file_next(&text, '!', &query, &want); n++) check_refused(query, want);
+    CHECK(n >= 150);
 }
 
 static bool is_of_a_word(char c) {
@@ -95,13 +70,14 @@ TEST(traceql_cases_have_every_row) {
     static const char *const names[] = { "answers",   "events", "fields", "found", "metrics",
                                          "pipelines", "tour",   "tree",   "values" };
     static char all_rows[4000];
-    struct str rest, row, refused = read_cases();
+    struct str rest, row, refused = case_file_read("errors", file, sizeof file);
     size_t end = refused.len;
     int used = snprintf(all_rows, sizeof all_rows, "%s", rows);
     for (int i = INTRINSIC_NONE + 1; i < INTRINSIC_COUNT; i++)
         used += snprintf(all_rows + used, sizeof all_rows - (size_t)used, " %.*s",
                          STR_ARG(intrinsic_name((enum intrinsic)i)));
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) end = read_file(names[i], end);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        end += case_file_read(names[i], file + end, sizeof file - end).len;
     struct str answered = { file + refused.len, end - refused.len };
     uint32_t poor = 0;
     for (rest = str_of(all_rows); rest.len;) {
