@@ -104,10 +104,10 @@ bool str_is_utf8(struct str s) {
 
 // --- characters on a terminal ------------------------------------------------------------------------------
 
-static uint32_t code_point(struct str s, size_t n) {
+uint32_t str_code_point(struct str character) {
     static const unsigned char first[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-    uint32_t c = (unsigned char)s.ptr[0] & first[n];
-    for (size_t i = 1; i < n; i++) c = c << 6 | ((unsigned char)s.ptr[i] & 0x3f);
+    uint32_t c = (unsigned char)character.ptr[0] & first[character.len];
+    for (size_t i = 1; i < character.len; i++) c = c << 6 | ((unsigned char)character.ptr[i] & 0x3f);
     return c;
 }
 
@@ -130,9 +130,9 @@ static bool is_in(const struct range *ranges, size_t n, uint32_t c) {
 
 bool str_is_unseen(struct str character) {
     static const struct range unseen[] = { { 0, 0x1f },        { 0x7f, 0x9f },     { 0x61c, 0x61c },
-                                           { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x2069 },
+                                           { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
                                            { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f } };
-    return IS_IN(unseen, code_point(character, character.len));
+    return IS_IN(unseen, str_code_point(character));
 }
 
 // Unicode 15, EastAsianWidth W and F, and what stands in general categories Mn and Me of the scripts in use.
@@ -162,7 +162,7 @@ size_t str_columns(struct str s) {
     for (size_t i = 0, n; i < s.len; i += n) {
         struct str rest = str_sub(s, i, s.len);
         n = str_utf8_len(rest);
-        uint32_t c = n ? code_point(rest, n) : 0;
+        uint32_t c = n ? str_code_point(str_sub(rest, 0, n)) : 0;
         columns += IS_IN(lying_on, c) ? 0 : IS_IN(wide, c) ? 2 : 1;
         if (n == 0) n = 1;
     }

@@ -84,6 +84,8 @@ size_t str_utf8_len(struct str s);
 // How many columns a terminal takes for s: two for wide characters (East Asian, emoji), none for marks that
 // lie on the one before, one for all else, and for each byte that is no UTF-8.
 size_t str_columns(struct str s);
+// The number of one sequence of UTF-8.
+uint32_t str_code_point(struct str character);
 // Shows nothing, or turns the direction of what follows: for people a control character. One sequence of
 // UTF-8.
 bool str_is_unseen(struct str character);

@@ -17,15 +17,13 @@ enum err ql_parse_field(struct arena *a, struct str text, struct field *out, str
 }
 
 void ql_explain_steps(const struct ql_query *q, struct err_ctx *ctx) {
-    enum { SHOWN = 100 }; // bytes of a long one
     const struct ql_regex *r = q->regexes;
     while (r && !r->gave_up) r = r->next;
     if (!r || ctx->text[0]) return;
-    size_t n = r->pattern.len < SHOWN ? r->pattern.len : SHOWN;
-    while (n && !str_is_utf8(str_sub(r->pattern, 0, n))) n--; // the cut may go through a character
+    struct str shown = quote_cut(r->pattern);
     parse_locate(q->text, r->at, ctx);
     err_set(ctx, ERR_LIMIT, "the regular expression \"%.*s%s\" takes too many steps on a text that is stored",
-            (int)n, r->pattern.ptr, n < r->pattern.len ? "…" : "");
+            STR_ARG(shown), shown.len < r->pattern.len ? "…" : "");
 }
 
 static struct str line_at(struct str text, uint32_t line) {

@@ -306,17 +306,9 @@ static void single_quoted(struct lexer *l, struct str s, struct token *out, stru
     l->pos += out->place.len;
 }
 
-// The number of a character of two or three bytes that no screen shows: soft hyphen, marks of width zero and
-// of direction, byte order mark. 0: it is shown.
-static uint32_t invisible(struct str s) {
-    const unsigned char *c = (const unsigned char *)s.ptr;
-    size_t n = str_utf8_len(s);
-    uint32_t v = n == 2   ? (c[0] & 0x1fu) << 6 | (c[1] & 0x3fu)
-                 : n == 3 ? (c[0] & 0xfu) << 12 | (c[1] & 0x3fu) << 6 | (c[2] & 0x3fu)
-                          : 0;
-    bool yes = v == 0xad || (v >= 0x200b && v <= 0x200f) || (v >= 0x202a && v <= 0x202e) ||
-               (v >= 0x2060 && v <= 0x206f) || v == 0xfeff;
-    return yes ? v : 0;
+// A soft hyphen is seen at the end of a line only.
+static bool is_invisible(struct str character) {
+    return str_is_unseen(character) || str_eq(character, STR("\u00ad"));
 }
 
 // Common slips of the pen, and whatever begins no token.
@@ -332,8 +324,9 @@ static void slip(struct lexer *l, struct str s, struct token *out, struct err_ct
         lex_fail(out, l->pos, why, "a single &; probably meant: &&");
     else if (s.ptr[0] == '\0' || (unsigned char)s.ptr[0] < 0x20)
         lex_fail(out, l->pos, why, "a control character that means nothing here");
-    else if (invisible(s))
-        lex_fail(out, l->pos, why, "an invisible character (U+%04X) that means nothing here", invisible(s));
+    else if (n && is_invisible(str_sub(s, 0, n)))
+        lex_fail(out, l->pos, why, "an invisible character (U+%04X) that means nothing here",
+                 str_code_point(str_sub(s, 0, n)));
     else
         lex_fail(out, l->pos, why, "the character %.*s means nothing here", (int)(n ? n : 1), s.ptr);
     out->place.len = (uint32_t)(n ? n : 1);

@@ -32,9 +32,9 @@ void regexes_free(struct ql_regex *list);
 
 // Line and column of a place, in characters, from 1.
 void parse_locate(struct str text, uint32_t at, struct err_ctx *ctx);
-// Reports an error about a place; the first stays. Returns NULL.
 // Whether a text (what: "query") can be read at all; where not, ctx has the place.
-enum err parse_check_text(struct str text, const char *what, struct err_ctx *ctx);
+NODISCARD enum err parse_check_text(struct str text, const char *what, struct err_ctx *ctx);
+// Reports an error about a place; the first stays. Returns NULL.
 void *parse_fail(struct parser *p, struct ql_place where, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void *parse_limit(struct parser *p, struct ql_place where, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void *parse_nomem(struct parser *p);
