@@ -215,7 +215,7 @@ int run_event(int argc, char **argv) {
     if (argc < 1 || !kind_of(str_of(argv[0]), &ev.kind))
         return usage_error("event",
                            "%s%swhat happened? deploy, incident, change, review, run, task, test_run, "
-                           "artifact, canary, flag_change or verdict",
+                           "artifact, canary, flag_change, verdict or alert",
                            argc < 1 ? "" : argv[0], argc < 1 ? "" : ": ");
     for (const char *flag; (flag = args_flag(&a));) {
         int bad = event_flag(&ev, &a, flag);

@@ -1728,7 +1728,9 @@ def the_command_line():
         assert code == 0 and "1 rollout" in out and "first" in out, out
         code, _, err = takt("event", "deploy", "--servce", "s", **where)
         assert code == 2 and "--service" in err
-        assert takt("event", "party", **where)[0] == 2
+        code, _, err = takt("event", "party", **where)
+        kinds = re.findall(r"[a-z_]+", takt("event", "--help")[1].split("KIND ")[2].split("--id")[0])
+        assert code == 2 and kinds and set(kinds) == set(re.findall(r"[a-z_]+", err.split("happened?")[1].split("Try")[0])) - {"or"}, (kinds, err)
         verdict = ("event", "verdict", "--incident", "i", "--rollout", "r")
         code, _, err = takt(*verdict, "--says", "confirmed", **where)
         assert code == 1 and 'expected confirm or deny, found "confirmed"' in err, err
