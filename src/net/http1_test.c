@@ -536,21 +536,24 @@ TEST(http1_heads_have_a_budget) {
     enum { CLIENTS = 6 };
     struct kit k;
     struct kit_client c[CLIENTS];
-    static char filler[30000];
+    static char filler[H1_LINE_MAX - 100];
     memset(filler, 'f', sizeof filler);
     kit_init(&k);
-    k.opts.max_head_bytes = 128 << 10;
+    k.opts.max_head_bytes = 2 << 20;
     kit_start(&k, false);
-    for (int i = 0; i < CLIENTS; i++) { // heads that do not end
+    for (int i = 0; i < CLIENTS; i++) { // addresses that do not end
         kit_connect(&k, &c[i]);
         uint64_t before = kit_stats(&k).bytes_in;
-        kit_send(&c[i], STR("GET /x HTTP/1.1\r\n" HOST "X: "));
+        kit_send(&c[i], STR("GET /"));
         kit_send(&c[i], (struct str){ filler, sizeof filler });
         KIT_UNTIL(&k, kit_stats(&k).bytes_in >= before + sizeof filler ||
                           kit_stats(&k).refused[NET_REFUSED_MEMORY]);
         CHECK(k.server->heads.used <= k.server->heads.limit);
     }
     CHECK(kit_stats(&k).refused[NET_REFUSED_MEMORY] > 0);
+    CHECK(k.server->heads.used > H1_LINE_MAX); // those that had room wait for the rest
+    kit_advance(&k, 10000);
+    KIT_UNTIL(&k, kit_stats(&k).refused[NET_REFUSED_TIMEOUT] > 0 && k.server->heads.used == 0);
     for (int i = 0; i < CLIENTS; i++) kit_close(&c[i]);
     KIT_UNTIL(&k, kit_stats(&k).open == 0);
     kit_connect(&k, &c[0]);
