@@ -140,6 +140,7 @@ test('a calendar: weeks from Monday, the first second of a day in a zone, sums',
   assert.equal(iso('2026-11-30', 'Asia/Kolkata'), '2026-11-29T18:30:00.000Z');
   assert.equal(dayIn(Date.UTC(2026, 10, 29, 20), 'Asia/Kolkata'), '2026-11-30');
   assert.equal(dayIn(Date.UTC(2026, 10, 29, 20), 'No/Where'), '2026-11-29');
+  assert.equal(iso('2026-11-29', 'No/Where'), '2026-11-29T00:00:00.000Z');
   assert.deepEqual(['0-19', '6-0', '7-1', '1-24', '', '1-07'].map(slotOf), [{ weekday: 0, hour: 19 }, { weekday: 6, hour: 0 }, null, null, null, null]);
   const monday = Date.UTC(2026, 10, 29, 20);
   assert.deepEqual([isIn({ weekday: 0, hour: 1 }, monday, 'Asia/Kolkata'), isIn({ weekday: 6, hour: 20 }, monday, ''), isIn({ weekday: 6, hour: 20 }, monday, 'No/Where'), isIn({ weekday: 0, hour: 2 }, monday, 'Asia/Kolkata')], [true, true, true, false]);

@@ -30,13 +30,30 @@ const at = (day: string): number => Date.parse(`${day}T00:00:00Z`);
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 export const weekdayOf = (day: string): number => (new Date(at(day)).getUTCDay() + 6) % 7; // Monday is 0
 
+// Making a clock takes longer than many readings of it, and one page has one zone. null: this browser does not
+// know the zone.
+let made: { zone: string; clock: Intl.DateTimeFormat | null } | undefined;
+function clockOf(zone: string): Intl.DateTimeFormat | null {
+  if (made?.zone !== zone) {
+    made = { zone, clock: null };
+    try {
+      made.clock = new Intl.DateTimeFormat('en-US', { timeZone: zone || 'UTC', hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' });
+    } catch {
+      // UTC, then.
+    }
+  }
+  return made.clock;
+}
+
+// What a zone is ahead of UTC at a moment, ms; 0 where the zone is not known.
 function offsetAt(ms: number, zone: string): number {
-  const parts = new Intl.DateTimeFormat('en-US', { timeZone: zone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' }).formatToParts(ms);
+  const parts = clockOf(zone)?.formatToParts(ms);
+  if (!parts) return 0;
   const of = (type: string): number => Number(parts.find((p) => p.type === type)!.value);
   return Date.UTC(of('year'), of('month') - 1, of('day'), of('hour'), of('minute'), of('second')) - ms;
 }
 
-// The first second of a day in a zone: midnight, or where the clocks skip it, the moment after.
+// The first second of a day in a zone (UTC where it is not known): midnight, or where the clocks skip it, the moment after.
 export function dayStart(day: string, zone: string): number {
   const wall = at(day);
   const first = wall - offsetAt(wall - DAY_MS / 2, zone); // by the offset of the day before
@@ -44,13 +61,7 @@ export function dayStart(day: string, zone: string): number {
 }
 
 // The day in a zone; UTC where this browser does not know it.
-export function dayIn(ms: number, zone: string): string {
-  try {
-    return dayOf(ms + offsetAt(ms, zone || 'UTC'));
-  } catch {
-    return dayOf(ms);
-  }
-}
+export const dayIn = (ms: number, zone: string): string => dayOf(ms + offsetAt(ms, zone));
 
 // The hour of the week, as "0-19" for Monday 19:00.
 export interface Slot {
@@ -64,14 +75,8 @@ export function slotOf(text: string): Slot | null {
 export const slotText = (s: Slot): string => `${DAYS[s.weekday]} ${String(s.hour).padStart(2, '0')}:00`;
 
 export function isIn(slot: Slot, ms: number, zone: string): boolean {
-  const day = dayIn(ms, zone);
-  let wall = ms;
-  try {
-    wall += offsetAt(ms, zone || 'UTC');
-  } catch {
-    // A zone that this browser does not know: as dayIn has it.
-  }
-  return weekdayOf(day) === slot.weekday && new Date(wall).getUTCHours() === slot.hour;
+  const wall = ms + offsetAt(ms, zone);
+  return weekdayOf(dayOf(wall)) === slot.weekday && new Date(wall).getUTCHours() === slot.hour;
 }
 
 export function sumsOf(hours: readonly Hour[], key: (h: Hour) => string): Map<string, Sum> {
@@ -141,7 +146,7 @@ function ByDay({ data, zone, hrefOfTime }: Props): JSX.Element {
   }, [first, last]);
   const sums = sumsOf(data.hours, (h) => h.day);
   const most = Math.max(...[...sums.values()].map((s) => s.rollouts));
-  const link = (day: string): string => hrefOfTime(dayStart(day, zone || 'UTC'), dayStart(dayOf(at(day) + DAY_MS), zone || 'UTC'));
+  const link = (day: string): string => hrefOfTime(dayStart(day, zone), dayStart(dayOf(at(day) + DAY_MS), zone));
   // A week that begins a month is named by it; the others have their day only.
   const head = (m: string, i: number): string => (i === 0 || m.slice(0, 7) !== mondays[i - 1]!.slice(0, 7) ? m.slice(5) : m.slice(8));
   return (

@@ -5,7 +5,7 @@ import type { JSX } from 'preact';
 import { useLayoutEffect } from 'preact/hooks';
 import { getJson } from '../base/api';
 import { Csv, type CsvCell } from '../base/csv';
-import { because, beside, deployPath, FIRST, groupsOf, interval, leadOf, levelOf, number, rowsOf, shortName, value, when, type Catalogue, type Measure, type Measures, type Rollout, type Rollouts, type Scopes } from '../base/delivery';
+import { because, beside, deployPath, FIRST, groupsOf, interval, leadOf, levelOf, momentOf, number, rowsOf, shortName, value, when, type Catalogue, type Measure, type Measures, type Rollout, type Rollouts, type Scopes } from '../base/delivery';
 import { count, plural, visible } from '../base/format';
 import { IncidentTable, shownOf, titleOf, type Incidents } from '../base/incidents';
 import { Copy, Empty, Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
@@ -16,7 +16,7 @@ import { go, place } from '../base/router';
 import { duration } from '../base/time';
 import { loadTrends, Spark, TrendTable, type Trends } from '../base/trend';
 import { CalendarPart, isIn, slotOf, slotText, type Calendar } from './calendar';
-import { Scatter, secondsOf, within } from './scatter';
+import { Scatter, within } from './scatter';
 import { ServicesPart } from './services';
 import { loadTempo, TempoFigure, TempoPart, tempoIsBusy } from './tempo';
 import { Weak } from './weak';
@@ -318,7 +318,7 @@ const seconds = (ns: number | undefined): number | undefined => (ns === undefine
 
 function ofSlot(list: readonly Rollout[], a: Ask): readonly Rollout[] {
   const slot = slotOf(a.slot);
-  return slot ? list.filter((r) => isIn(slot, secondsOf(r) * 1000, a.zone)) : list;
+  return slot ? list.filter((r) => isIn(slot, momentOf(r), a.zone)) : list;
 }
 
 const titleOfRollouts = (list: Rollouts): string => (list.rollouts.length < list.all ? `The newest ${count(list.rollouts.length)} of ${plural(list.all, 'rollout')}` : plural(list.all, 'rollout'));

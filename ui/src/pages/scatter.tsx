@@ -4,13 +4,13 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
-import { isBad, leadOf, shortName, when, type Rollout } from '../base/delivery';
+import { isBad, leadOf, momentOf, shortName, when, type Rollout } from '../base/delivery';
 import { plural, visible } from '../base/format';
 import { zone } from '../base/prefs';
 import { dateOf, duration } from '../base/time';
 import { useWidth } from '../base/width';
 
-export interface Dot {
+interface Dot {
   r: Rollout;
   x: number; // 0 to 1, of the window
   y: number | null; // 0 (short) to 1; null: no lead time is known
@@ -19,8 +19,8 @@ export interface Dot {
 
 const TICKS: [number, string][] = [[60, '1 min'], [600, '10 min'], [3600, '1 h'], [21_600, '6 h'], [86_400, '1 d'], [604_800, '1 week'], [2_592_000, '30 d'], [31_536_000, '1 year']];
 
-export const secondsOf = (r: Rollout): number => Number(BigInt(r.finished ?? r.started ?? '0') / 1_000_000n) / 1000;
-export const kindOf = (r: Rollout): Dot['kind'] => (isBad(r) ? 'failed' : r.kind === 'rollback' ? 'back' : 'good');
+const secondsOf = (r: Rollout): number => momentOf(r) / 1000;
+const kindOf = (r: Rollout): Dot['kind'] => (isBad(r) ? 'failed' : r.kind === 'rollback' ? 'back' : 'good');
 
 // By time. from, to: seconds.
 export function dotsOf(rollouts: readonly Rollout[], from: number, to: number): { dots: Dot[]; ticks: { y: number; text: string }[] } {
@@ -38,10 +38,10 @@ export function dotsOf(rollouts: readonly Rollout[], from: number, to: number): 
 export const within = (rollouts: readonly Rollout[], span: readonly [number, number] | null): readonly Rollout[] =>
   span ? rollouts.filter((r) => secondsOf(r) >= span[0] && secondsOf(r) <= span[1]) : rollouts;
 
-export function dotText(r: Rollout): string {
+const ENDS = { failed: ', failed', back: ', a rollback', good: '' };
+function dotText(r: Rollout): string {
   const ns = leadOf(r);
-  const end = isBad(r) ? ', failed' : r.kind === 'rollback' ? ', a rollback' : '';
-  return `${visible(r.service, 60)} ${shortName(r)}, ${when(r.finished ?? r.started)}, ${ns === undefined ? 'no lead time is known' : `lead time ${duration(ns)}`}${end}`;
+  return `${visible(r.service, 60)} ${shortName(r)}, ${when(r.finished ?? r.started)}, ${ns === undefined ? 'no lead time is known' : `lead time ${duration(ns)}`}${ENDS[kindOf(r)]}`;
 }
 
 const dayOf = (seconds: number): string => dateOf(BigInt(Math.floor(seconds)) * 1_000_000_000n, zone.value);
