@@ -34,8 +34,15 @@ const SPANS_SHOWN = 1000; // of those that are sorted
 
 const spansIn = (found: Found): number => found.traces.reduce((n, t) => n + (t.sets ?? []).reduce((k, s) => k + s.spans.length, 0), 0);
 
+// The counts, the table and the keys all ask for the rows of what is found.
+let made: { found: Found; sort: Ask['sort']; rows: readonly SpanRow[] } | undefined;
+export function spanRows(found: Found, sort: Ask['sort']): readonly SpanRow[] {
+  if (made?.found !== found || made.sort !== sort) made = { found, sort, rows: sorted(found, sort) };
+  return made.rows;
+}
+
 // The spans of the traces that are listed, trace by trace; or the slowest of them all, the newer first of two.
-export function spanRows(found: Found, sort: Ask['sort']): SpanRow[] {
+function sorted(found: Found, sort: Ask['sort']): SpanRow[] {
   const rows = found.traces.flatMap((trace) => (trace.sets ?? []).flatMap((s) => s.spans.map((span) => ({ trace, span, of: s.attributes }))));
   if (sort !== 'slowest') return rows;
   const later = (a: SpanRow, b: SpanRow): number => Number(BigInt(b.span.startUnixNano) - BigInt(a.span.startUnixNano));
@@ -119,7 +126,7 @@ function Cell({ list, query, onCondition }: { list: readonly FoundAttribute[]; q
 }
 
 // What the columns are: named by the answer, or those that its spans carry.
-export function columnsOf(found: Found): string[] {
+function columnsOf(found: Found): string[] {
   const own = found.traces.flatMap((t) => (t.sets ?? []).flatMap((s) => [...s.attributes, ...s.spans.flatMap((x) => x.attributes)])).map((a) => a.key);
   return [...new Set([...(found.columns ?? []), ...own])].slice(0, 24);
 }

@@ -2,20 +2,19 @@
 // The button that keeps a search under a name, and the list of those that are kept.
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { plural, visible } from '../base/format';
 import { addShortcuts } from '../base/keys';
 import { Icon, showBelow } from '../base/parts';
 import { readQuery } from '../base/query';
 import { rangeNames, schema, type Ask } from './ask';
-import { draft } from './draft';
-import { fromWords } from './filter';
+import { draft, queryOf } from './draft';
 import { follow, forget, NAME_MAX, pathToSave, save, saved, SAVED_MAX, type Saved } from './saved';
 
 const askOf = (s: Saved): Ask => readQuery(schema, new URLSearchParams(s.path.slice('traces'.length)));
 
 function Entry({ one, here, onGo, onForget }: { one: Saved; here: string; onGo: () => void; onForget: () => void }): JSX.Element {
-  const of = askOf(one);
+  const of = useMemo(() => askOf(one), [one.path]); // not anew while one types
   return (
     <li class="saved" data-k={`saved ${one.name}`}>
       <a href={one.path} aria-current={one.path === here ? 'page' : undefined} onClick={onGo} onKeyDown={(e) => e.key === 'Delete' && (e.preventDefault(), onForget())}>
@@ -35,7 +34,7 @@ export function Save({ ask }: { ask: Ask }): JSX.Element {
   const said = useSignal('');
   const open = useSignal(false);
   const here = pathToSave(ask, ask.q);
-  const path = pathToSave(ask, (fromWords(draft.value) ?? draft.value).trim());
+  const path = pathToSave(ask, queryOf(draft.value));
   const list = saved.value;
   const replaces = list.some((s) => s.name === name.value.trim());
   const full = list.length >= SAVED_MAX && !replaces;
