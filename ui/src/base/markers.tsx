@@ -9,7 +9,7 @@ import { plural, visible } from './format';
 import { resource, type Resource } from './resource';
 import { useSignal } from '@preact/signals';
 
-export const MARKERS_MAX = 100; // deploys asked for: the newest of the range
+const MARKERS_MAX = 100; // deploys asked for: the newest of the range
 const APART_PX = 22;
 
 export interface Marker {

@@ -6,7 +6,7 @@ import type { Measure, Measures } from './delivery';
 import type { Trend, TrendPoint } from './trend';
 
 export const OWN_WINDOWS = 12; // that are looked back
-export const OWN_LEAST = 4; // below, nothing is usual yet
+const OWN_LEAST = 4; // below, nothing is usual yet
 
 export interface Own {
   known: number; // windows with a value

@@ -7,7 +7,7 @@ import { Csv } from '../base/csv';
 import { count, visible } from '../base/format';
 import { Scroll } from '../base/parts';
 
-export const TEAMS_MAX = 12;
+const TEAMS_MAX = 12;
 
 export interface TeamFigures {
   team: string;

@@ -18,7 +18,7 @@ const LENGTH_NS: Partial<Record<Range, bigint>> = {
 const SECOND = 1_000_000_000n;
 const TICKS_MAX = 2; // rows that can be ticked: two traces are compared
 const SPANS_OF_TRACE = 3; // spans looked at for the columns of a trace's row
-export const SPAN_FIELDS = 'name, resource.service.name'; // shown of each span, asked for or not
+const SPAN_FIELDS = 'name, resource.service.name'; // shown of each span, asked for or not
 const SPANS_OF_LIST = 20; // and shown of each set when rows are spans
 const SPANS_SORTED = 100; // of each set, to find the slowest among them: as many as the server gives
 
@@ -134,7 +134,7 @@ export function explainPath(a: Ask, at: Stretch, b: Box): string {
   return `api/takt/explain?${p}`;
 }
 
-export const isBefore = (a: Pick<Ask, 'before'>, b: Box): boolean => a.before > 0 && a.before < b.to;
+const isBefore = (a: Pick<Ask, 'before'>, b: Box): boolean => a.before > 0 && a.before < b.to;
 
 export const QUERY_MAX = 128 << 10; // bytes of UTF-8; a longer query is not read
 export const bytesOf = (query: string): number => new TextEncoder().encode(query).length;

@@ -29,7 +29,7 @@ export interface Lines {
 // An answer leaves a value of 0 out. Of quantiles it has one also where there was no span.
 const NO_ZERO = /\bquantile_over_time\s*\(/;
 
-export const LINES_MAX = 24;
+const LINES_MAX = 24;
 export const SECONDS = ' s'; // the unit of lines that are durations
 
 const HIDDEN = new Set(['__name__', '__meta_type', '__meta_error']);

@@ -5,7 +5,7 @@
 import { NONE, STATUS_ERROR, type Skeleton } from './skeleton';
 import { childrenOf, endOf, rootsOf, type Tree } from './tree';
 
-export const GROUP_MIN = 5;
+const GROUP_MIN = 5;
 
 export interface Group {
   members: Uint32Array; // rows, by start

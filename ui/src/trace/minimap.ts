@@ -6,7 +6,7 @@ import { fit, type Inks } from './bars';
 import { density } from './density';
 import type { TraceView } from './view';
 
-export const MAP_PX = 56;
+const MAP_PX = 56;
 
 function rgb(ink: string): [number, number, number] {
   const m = ink.match(/[\d.]+/g) ?? ['128', '128', '128'];
