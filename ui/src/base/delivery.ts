@@ -145,6 +145,7 @@ export function rowsOf(m: Measure): string {
 export const shortName = (r: { version?: string; sha?: string; digest?: string }): string => visible(r.version || r.sha?.slice(0, 9) || r.digest?.slice(0, 19) || '', 60);
 // Where a rollout stands on a time axis, in ms since 1970.
 export const momentOf = (r: Rollout): number => Number(BigInt(r.finished ?? r.started ?? '0') / 1_000_000n);
+export const LISTED_MAX = 10_000; // rows that the server lists at most
 export const deployPath = (id: string): string => `deploys/${id}`;
 export const when = (ns: string | undefined): string => (ns ? dateTime(BigInt(ns), zone.value, 0) : '');
 export const leadOf = (r: Rollout): number | undefined => (r.lead_ns === undefined ? undefined : Number(r.lead_ns));

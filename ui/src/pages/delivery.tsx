@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Delivery: the measures of a scope and window, the rows behind each, and the rollouts.
 import { computed } from '@preact/signals';
-import type { JSX } from 'preact';
+import { Fragment, type JSX } from 'preact';
 import { useLayoutEffect } from 'preact/hooks';
 import { getJson } from '../base/api';
 import { Csv, type CsvCell } from '../base/csv';
-import { because, beside, deployPath, FIRST, groupsOf, interval, leadOf, levelOf, momentOf, number, rowsOf, shortName, value, when, type Catalogue, type Measure, type Measures, type Rollout, type Rollouts, type Scopes } from '../base/delivery';
+import { because, beside, deployPath, FIRST, groupsOf, interval, leadOf, levelOf, LISTED_MAX, momentOf, number, rowsOf, shortName, value, when, type Catalogue, type Measure, type Measures, type Rollout, type Rollouts, type Scopes } from '../base/delivery';
 import { count, plural, visible } from '../base/format';
 import { IncidentTable, shownOf, titleOf, type Incidents } from '../base/incidents';
-import { Copy, Empty, Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
+import { Empty, Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
 import { loadOwns, OWN_WINDOWS, ownText, type Owns } from '../base/own';
 import { choice, integer, readQuery, span, text, writeQuery, type Values } from '../base/query';
 import { resource } from '../base/resource';
@@ -16,44 +16,13 @@ import { go, place } from '../base/router';
 import { duration } from '../base/time';
 import { loadTrends, Spark, TrendTable, type Trends } from '../base/trend';
 import { CalendarPart, isIn, slotOf, slotText, type Calendar } from './calendar';
+import { IntakePart, type Intake } from './intake';
 import { Scatter, within } from './scatter';
 import { ServicesPart } from './services';
 import { loadTempo, TempoFigure, TempoPart, tempoIsBusy } from './tempo';
 import { Weak } from './weak';
+import { whyIsRead, WhyPart } from './why';
 
-interface WhyRow {
-  counted: boolean;
-  hit?: boolean;
-  value?: number;
-  why?: string;
-  service?: string;
-  environment?: string;
-  rollout?: string;
-  kind?: string;
-  version?: string;
-  sha?: string;
-  finished?: string;
-  incident?: string;
-  commit?: { sha?: string; subject?: string; author?: string };
-  began_says?: string; // of an incident: how it is known when its impact began
-  evidence?: { says: string; decides?: boolean }[];
-}
-interface Intake {
-  deploys_without_service: number;
-  incidents_without_service: number;
-  refused_in_all: number;
-  unmapped: { service: string; facts: number }[];
-  unlinked_verdicts: { verdict: string; rollout?: string }[];
-  unlinked_canaries: { canary: string; version?: string }[];
-  sources: { source: string; events: number; unknown: number; aside: number; last?: string }[];
-  refused: { source: string; received: string; reason: string }[];
-}
-interface Why extends Measure {
-  definition: string;
-  rows: WhyRow[];
-  rows_in_all: number;
-  events_since: number;
-}
 // --- what the address says ------------------------------------------------------------------------------
 
 const schema = {
@@ -85,13 +54,11 @@ const rollouts = resource<Rollouts>();
 const calendar = resource<Calendar>();
 const owns = resource<Owns>();
 const scopes = resource<Scopes>();
-const why = resource<Why>();
 const trends = resource<Trends>();
 const intake = resource<Intake>();
 const catalogue = resource<Catalogue>();
 const incidents = resource<Incidents>();
 const ROWS = 200;
-const CSV_ROWS = 10_000; // as many as the server lists
 
 const WHOSE = ['service', 'environment', 'team', 'product'] as const;
 const whoseOf = (a: Ask): Record<string, string> => ({
@@ -109,39 +76,37 @@ function scopeOf(a: Ask): URLSearchParams {
 }
 
 function load(a: Ask, keep = true): void {
-  const q = scopeOf(a);
-  const m = new URLSearchParams(q);
-  const q0 = `${q}`;
+  const scope = `${scopeOf(a)}`;
+  const m = new URLSearchParams(scope);
   if (a.clock === 'committer') m.set('clock', a.clock);
   if (a.as === 'takt') loadTempo(`${m}`, keep);
   if (a.as !== 'takt') m.set('set', a.as);
   else if (/^\d/.test(a.levels)) m.set('levels', a.levels);
   void measures.load((stop) => getJson(`api/takt/delivery/measures?${m}`, stop), keep);
-  void calendar.load((stop) => getJson(`api/takt/delivery/calendar?${q0}`, stop), keep);
-  q.set('limit', String(slotOf(a.slot) ? CSV_ROWS : ROWS)); // of one hour of the week there may be few
-  void rollouts.load((stop) => getJson(`api/takt/delivery/deploys?${q}`, stop), keep);
-  q.set('limit', String(ROWS));
-  void incidents.load((stop) => getJson(`api/takt/delivery/incidents?${q}`, stop), keep);
+  void calendar.load((stop) => getJson(`api/takt/delivery/calendar?${scope}`, stop), keep);
+  void incidents.load((stop) => getJson(`api/takt/delivery/incidents?${scope}&limit=${ROWS}`, stop), keep);
   void scopes.load((stop) => getJson('api/takt/delivery/services', stop));
   void intake.load((stop) => getJson('api/takt/delivery/intake', stop));
   void catalogue.load((stop) => getJson('api/takt/delivery/catalogue', stop));
 }
 
+// Of one hour of the week there may be few.
+const loadRollouts = (a: Ask): void =>
+  void rollouts.load((stop) => getJson(`api/takt/delivery/deploys?${scopeOf(a)}&limit=${slotOf(a.slot) ? LISTED_MAX : ROWS}`, stop));
+
+const whoseAndClock = (a: Ask): Record<string, string> => ({ ...whoseOf(a), ...(a.clock === 'committer' ? { clock: a.clock } : {}) });
+
 // Step by step over the window that the measures are of.
 function loadSteps(m: Measures, a: Ask): void {
-  const scope = { from: String(BigInt(m.from) / 1_000_000_000n), to: String(BigInt(m.to) / 1_000_000_000n), ...whoseOf(a), ...(a.clock === 'committer' ? { clock: a.clock } : {}) };
+  const scope = { from: String(BigInt(m.from) / 1_000_000_000n), to: String(BigInt(m.to) / 1_000_000_000n), ...whoseAndClock(a) };
   void trends.load((stop) => loadTrends(trended(m, a).map((x) => x.name), scope, stop, a.step), false);
 }
 
 // Of the same measures in earlier windows.
 function loadHistory(m: Measures, a: Ask): void {
   if (!isOwn(a)) return;
-  const scope = { ...whoseOf(a), ...(a.clock === 'committer' ? { clock: a.clock } : {}) };
-  void owns.load((stop) => loadOwns(FIRST, m, scope, stop), false);
+  void owns.load((stop) => loadOwns(FIRST, m, whoseAndClock(a), stop), false);
 }
-
-const loadWhy = (m: Measure): void =>
-  void why.load((stop) => getJson(`api/takt/delivery/why?${new URLSearchParams({ figure: m.figure, limit: String(ROWS) })}`, stop), false);
 
 // --- numbers --------------------------------------------------------------------------------------------
 
@@ -237,7 +202,7 @@ function MeasureTable({ data, a }: { data: Measures; a: Ask }): JSX.Element {
               <tbody key={g.title}>
                 {all.length > 1 && <tr class="group"><th scope="rowgroup" colSpan={columns}>{g.title}</th></tr>}
                 {known.map((m) => <MeasureRow key={m.name} m={m} a={a} />)}
-                {none.length > 0 && <tr class="none"><td colSpan={columns}><span>No data: {none.map((m, i) => <>{i > 0 && ', '}<a key={m.name} data-k={`measure ${m.name}`} href={'delivery' + writeQuery(schema, { ...a, why: m.name })}>{m.title}</a></>)}</span></td></tr>}
+                {none.length > 0 && <tr class="none"><td colSpan={columns}><span>No data: {none.map((m, i) => <Fragment key={m.name}>{i > 0 && ', '}<a data-k={`measure ${m.name}`} href={'delivery' + writeQuery(schema, { ...a, why: m.name })}>{m.title}</a></Fragment>)}</span></td></tr>}
               </tbody>
             );
           })}
@@ -247,68 +212,11 @@ function MeasureTable({ data, a }: { data: Measures; a: Ask }): JSX.Element {
   );
 }
 
-function whatOf(r: WhyRow): string {
-  if (r.why) return r.why;
-  if (r.commit) return `${r.commit.sha?.slice(0, 9) ?? ''} ${r.commit.subject ?? ''}`;
-  return r.began_says ?? r.evidence?.find((e) => e.decides)?.says ?? '';
-}
-
-async function csvOfWhy(m: Measure): Promise<CsvCell[][]> {
-  const all = await getJson<Why>(`api/takt/delivery/why?${new URLSearchParams({ figure: m.figure, limit: String(CSV_ROWS) })}`);
-  const rows = all.rows.map((r) => [r.counted ? 'yes' : 'no', r.hit ? 'yes' : 'no', r.value, r.incident, r.service, r.environment, r.rollout, shortName(r), r.kind, when(r.finished), whatOf(r)]);
-  const cut = all.rows.length < all.rows_in_all ? [[`the first ${count(all.rows.length)} of ${plural(all.rows_in_all, 'row')}`]] : [];
-  return [['counted', 'hit', 'value', 'incident', 'service', 'environment', 'rollout', 'version', 'kind', 'finished', 'what'], ...rows, ...cut];
-}
-
-// Of times, when all rows are here: of some the slowest may be among the others.
-const isSorted = (m: Measure, why: Why): boolean => m.unit === 'seconds' && why.rows.length === why.rows_in_all;
-const slowestFirst = (m: Measure, why: Why): readonly WhyRow[] => (isSorted(m, why) ? [...why.rows].sort((a, b) => Number(b.counted) - Number(a.counted) || (b.value ?? 0) - (a.value ?? 0)) : why.rows);
-
-function WhyPart({ m }: { m: Measure }): JSX.Element {
-  useLayoutEffect(() => loadWhy(m), [m.figure]);
-  const { data, error } = why.state.value;
-  return (
-    <section class="card why-part" aria-labelledby="why-title" data-k="why">
-      <div class="row"><h2 id="why-title">{m.title}: {value(m)}</h2><Csv name={`takt-${m.name}`} of="All rows behind it" rows={() => csvOfWhy(m)} /><Copy text={m.figure} label="Copy the id of this figure" /><button type="button" class="quiet icon" aria-label="Close" onClick={() => set({ why: '' })}><Icon name="close" /></button></div>
-      {error ? <Failed what="The rows could not be read" error={error} retry={() => loadWhy(m)} />
-        : !data ? <Loading what="Reading the rows" /> : (
-          <>
-            <p>{data.definition}</p>
-            {data.immature ? <p class="muted">{count(data.immature)} younger than a day: they may yet be found to have failed.</p> : null}
-            {data.left_out.length > 0 && <p class="muted">Left out: {data.left_out.map((x) => `${count(x.n)} ${x.why}`).join(', ')}.{data.clamped ? ` ${plural(data.clamped, 'slightly negative time')} counted as 0.` : ''}</p>}
-            {data.rows.length > 0 && (
-              <Scroll label="Rows behind the figure">
-                <table class="grid">
-                  <thead><tr><th>Counted</th><th class="n">Value</th><th>Of</th><th>Rollout</th><th>Finished</th><th>What</th></tr></thead>
-                  <tbody>
-                    {slowestFirst(m, data).map((r, i) => (
-                      <tr key={i} class={r.counted ? '' : 'muted'}>
-                        <td>{r.counted ? (r.hit ? 'yes, hit' : 'yes') : 'no'}</td>
-                        <td class="n">{r.value === undefined ? '' : number(m.unit === 'share' ? 'seconds' : m.unit, r.value)}</td>
-                        <td><bdi>{visible(r.incident ?? r.service ?? '', 60)}</bdi></td>
-                        <td>{r.rollout ? <a href={deployPath(r.rollout)}><bdi>{shortName(r) || r.rollout.slice(0, 8)}</bdi></a> : null} <span class="muted">{r.kind}</span></td>
-                        <td class="nowrap">{when(r.finished)}</td>
-                        <td class="wrap"><bdi>{visible(whatOf(r), 160)}</bdi></td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </Scroll>
-            )}
-            <p class="muted small">{data.rows.length < data.rows_in_all ? `${count(data.rows.length)} of ${plural(data.rows_in_all, 'row')}; the csv and takt why have more` : plural(data.rows_in_all, 'row')}{isSorted(m, data) && data.rows.length > 1 ? ', the slowest first' : ''}</p>
-          </>
-        )}
-    </section>
-  );
-}
-
 // Some targets got it and some did not.
 const isPart = (r: Rollout): boolean => (r.done_targets ?? 0) > 0 && r.done_targets! < (r.targets ?? 0);
 
 async function csvOfRollouts(a: Ask): Promise<CsvCell[][]> {
-  const q = scopeOf(a);
-  q.set('limit', String(CSV_ROWS));
-  const list = await getJson<Rollouts>(`api/takt/delivery/deploys?${q}`);
+  const list = await getJson<Rollouts>(`api/takt/delivery/deploys?${scopeOf(a)}&limit=${LISTED_MAX}`);
   const shown = within(ofSlot(list.rollouts, a), a.span);
   const rows = shown.map((r) => [r.id, r.service, r.environment, r.version, r.sha, r.kind, r.state, when(r.started), when(r.finished), seconds(leadOf(r)), r.commits_state, r.commits, r.canary, r.failure && (because[r.failure] ?? r.failure), when(r.recovered), r.actor, r.url]);
   const cut = list.rollouts.length < list.all ? [[`the newest ${count(list.rollouts.length)} of ${plural(list.all, 'rollout')}`]] : [];
@@ -325,7 +233,7 @@ const titleOfRollouts = (list: Rollouts): string => (list.rollouts.length < list
 
 function RolloutsPart({ data, a }: { data: Measures; a: Ask }): JSX.Element {
   const { data: list, error } = rollouts.state.value;
-  if (error) return <Failed what="The rollouts could not be listed" error={error} retry={() => load(ask.peek())} />;
+  if (error) return <Failed what="The rollouts could not be listed" error={error} retry={() => loadRollouts(ask.peek())} />;
   if (!list) return <Loading what="Reading rollouts" />;
   const slot = slotOf(a.slot);
   const here = ofSlot(list.rollouts, a);
@@ -444,40 +352,6 @@ function Controls({ a }: { a: Ask }): JSX.Element {
   );
 }
 
-// What was not counted because it said too little, or was not taken at all.
-function IntakePart(): JSX.Element | null {
-  const d = intake.state.value.data;
-  if (!d) return null;
-  const aside = d.sources.reduce((n, s) => n + s.aside, 0);
-  const said = [
-    aside > 0 && `${plural(aside, 'event was', 'events were')} set aside`,
-    d.refused_in_all > 0 && `${plural(d.refused_in_all, 'request was', 'requests were')} refused`,
-    d.deploys_without_service > 0 && `${plural(d.deploys_without_service, 'deploy names', 'deploys name')} no service`,
-    d.incidents_without_service > 0 && `${plural(d.incidents_without_service, 'incident names', 'incidents name')} no service`,
-    d.unlinked_verdicts.length > 0 && `${plural(d.unlinked_verdicts.length, 'verdict names', 'verdicts name')} nothing that is known (${d.unlinked_verdicts.slice(0, 3).map((v) => visible(v.rollout ?? v.verdict, 40)).join(', ')}${d.unlinked_verdicts.length > 3 ? ', …' : ''})`,
-    d.unlinked_canaries.length > 0 && `${plural(d.unlinked_canaries.length, 'canary is', 'canaries are')} of a version that was never rolled out`,
-    d.unmapped.length > 0 && `the catalogue knows ${plural(d.unmapped.length, 'service', 'services')} under no name (${d.unmapped.slice(0, 3).map((u) => visible(u.service, 40)).join(', ')}${d.unmapped.length > 3 ? ', …' : ''})`,
-  ].filter(Boolean);
-  return (
-    <section class="card" aria-labelledby="intake-title" data-k="intake">
-      <h2 id="intake-title">What came in</h2>
-      <p>{said.length ? `${said.join('; ')}.` : 'All that came in is counted.'}</p>
-      <Scroll label="Sources">
-        <table class="grid">
-          <thead><tr><th>Source</th><th class="n">Events</th><th class="n">Say nothing to us</th><th class="n">Set aside</th><th>Last</th></tr></thead>
-          <tbody>{d.sources.map((s) => <tr key={s.source}><th scope="row"><bdi>{visible(s.source, 60)}</bdi></th><td class="n">{count(s.events)}</td><td class="n">{count(s.unknown)}</td><td class="n">{count(s.aside)}</td><td class="nowrap">{when(s.last)}</td></tr>)}</tbody>
-        </table>
-      </Scroll>
-      {d.refused.length > 0 && (
-        <details>
-          <summary>{d.refused.length < d.refused_in_all ? `The last ${count(d.refused.length)} of ${count(d.refused_in_all)} refusals` : plural(d.refused_in_all, 'refusal')}</summary>
-          <ul class="plain">{d.refused.map((r, i) => <li key={i}>{when(r.received)} <b><bdi>{visible(r.source, 60)}</bdi></b> <bdi>{visible(r.reason, 240)}</bdi></li>)}</ul>
-        </details>
-      )}
-    </section>
-  );
-}
-
 function ServicesOf({ a }: { a: Ask }): JSX.Element | null {
   const { data, error } = catalogue.state.value;
   if (error) return <Failed what="The services could not be listed" error={error} retry={() => load(ask.peek())} />;
@@ -497,7 +371,9 @@ function Nothing(): JSX.Element {
 export default function Delivery(): JSX.Element {
   useTitle('Delivery');
   const a = ask.value;
-  useLayoutEffect(() => load(a), [a.service, a.environment, a.team, a.product, a.tier, a.zone, a.window, a.from, a.to, a.clock, a.levels, a.as, a.slot]);
+  const scope = [a.service, a.environment, a.team, a.product, a.tier, a.zone, a.window, a.from, a.to];
+  useLayoutEffect(() => load(a), [...scope, a.clock, a.levels, a.as]);
+  useLayoutEffect(() => loadRollouts(a), [...scope, a.slot !== '']);
   const { data, error } = measures.state.value;
   useLayoutEffect(() => {
     if (data) loadSteps(data, a);
@@ -508,7 +384,7 @@ export default function Delivery(): JSX.Element {
   const asked = data?.measures.find((m) => m.name === a.why);
   const known = scopes.state.value.data;
   return (
-    <div class="page" data-ready={(data && known && rollouts.state.value.data && ![measures, trends, intake, catalogue, incidents, calendar, owns].some((r) => r.state.value.busy) && (a.as !== 'takt' || !tempoIsBusy()) && (!asked || why.state.value.data)) || error ? '' : undefined}>
+    <div class="page" data-ready={(data && known && rollouts.state.value.data && ![measures, rollouts, trends, intake, catalogue, incidents, calendar, owns].some((r) => r.state.value.busy) && (a.as !== 'takt' || !tempoIsBusy()) && (!asked || whyIsRead())) || error ? '' : undefined}>
       <h1>Delivery</h1>
       <Controls a={a} />
       {error ? <Failed what="The measures could not be computed" error={error} retry={() => load(a)} />
@@ -522,14 +398,14 @@ export default function Delivery(): JSX.Element {
                 {(['day', 'week', 'month'] as const).map((step) => <a key={step} href={'delivery' + writeQuery(schema, { ...a, step })} aria-current={a.step === step ? 'true' : undefined}>By {step}</a>)}
               </nav>
               {trends.state.value.data && <TrendTable measures={trended(data, a)} trends={trends.state.value.data} zone={a.zone} step={a.step} />}
-              {asked && <WhyPart m={asked} />}
+              {asked && <WhyPart m={asked} close={() => set({ why: '' })} />}
               {a.as === 'takt' && <TempoPart measures={data.measures} hrefOf={(why) => 'delivery' + writeQuery(schema, { ...a, why })} retry={() => load(a)} />}
               <MeasureTable data={data} a={a} />
               <IncidentsPart />
               <CalendarOf a={a} />
               <RolloutsPart data={data} a={a} />
               <ServicesOf a={a} />
-              <IntakePart />
+              {intake.state.value.data && <IntakePart d={intake.state.value.data} />}
             </>
           )}
     </div>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The executive lens in words, and by team: each clause and each number opens to its figure.
-import type { JSX } from 'preact';
+import { Fragment, type JSX } from 'preact';
 import { changeOf, FIRST, value, type Catalogue, type Measure, type Measures } from '../base/delivery';
 import { getJson } from '../base/api';
 import { Csv } from '../base/csv';
@@ -33,7 +33,7 @@ export function wordOf(m: Measure, before: Measure | undefined): string {
 export function InWords({ now, before, hrefOf }: { now: readonly Measure[]; before: readonly Measure[]; hrefOf: (name: string) => string }): JSX.Element {
   return (
     <p class="in-words" data-k="words">
-      {now.map((m, i) => <>{i > 0 && ', '}<a key={m.name} href={hrefOf(m.name)}>{i ? m.title.replace(/^./, (c) => c.toLowerCase()) : m.title}</a> {wordOf(m, before.find((b) => b.name === m.name))}</>)}.
+      {now.map((m, i) => <Fragment key={m.name}>{i > 0 && ', '}<a href={hrefOf(m.name)}>{i ? m.title.replace(/^./, (c) => c.toLowerCase()) : m.title}</a> {wordOf(m, before.find((b) => b.name === m.name))}</Fragment>)}.
     </p>
   );
 }
