@@ -103,6 +103,11 @@ export function Scroll({ label, children }: { label: string; children: Component
   return <div class="scroll-x" role="region" aria-label={label} tabIndex={0}>{children}</div>;
 }
 
+// A part of a page under its own heading.
+export function Card({ id, title, k, children }: { id: string; title: string; k?: string; children: ComponentChildren }): JSX.Element {
+  return <section class="card" aria-labelledby={id} data-k={k ?? id}><h2 id={id}>{title}</h2>{children}</section>;
+}
+
 // Opens a popover below what it belongs to, inside of the window. Its size is known once it is shown.
 export function showBelow(menu: HTMLElement, anchor: Element): void {
   const r = anchor.getBoundingClientRect();
