@@ -68,13 +68,8 @@ static void put_seconds(struct buf *b, double s) {
         }
 }
 
-void put_value_of(struct buf *b, const struct doc_node *m, const char *key) {
-    struct str unit = node_text(m, "unit");
-    put_value(b, unit, node_f64(m, key));
-    if (str_eq(unit, STR("per day"))) buf_str(b, STR(" / day"));
-}
-
-void put_value(struct buf *b, struct str unit, double v) {
+// A value of a measure, as people read it; the unit as the answers name it.
+static void put_value(struct buf *b, struct str unit, double v) {
     if (str_eq(unit, STR("seconds")))
         put_seconds(b, v);
     else if (str_eq(unit, STR("share")))
@@ -83,6 +78,12 @@ void put_value(struct buf *b, struct str unit, double v) {
         buf_fmt(b, "%.2g", v);
     else
         buf_fmt(b, "%.4g", v);
+}
+
+void put_value_of(struct buf *b, const struct doc_node *m, const char *key) {
+    struct str unit = node_text(m, "unit");
+    put_value(b, unit, node_f64(m, key));
+    if (str_eq(unit, STR("per day"))) buf_str(b, STR(" / day"));
 }
 
 static struct str cell(struct arena *a, struct buf *b) {

@@ -32,7 +32,3 @@ struct question {
 int question_run(struct question q, int argc, char **argv); // an exit code
 // The answer, from whoever is to be asked. The JSON is the caller's to free, whatever comes back.
 int question_ask(const struct question *q, struct buf *json);
-
-// A value of a measure, as people read it; the unit as the answers name it.
-void put_value(struct buf *b, struct str unit, double v);
-void put_day(struct buf *b, uint64_t ns); // "2026-01-31 12:00"
