@@ -296,10 +296,13 @@ it('when rollouts end: by day, which opens its figures, and by hour of the week,
   await other.visit(page.url().slice(full.url.length));
   await sameView(page, other);
   await checkAccess(page, 'by hour');
+  const asked = [];
+  page.on('request', (r) => /\/delivery\//.test(r.url()) && asked.push(new URL(r.url()).pathname.split('/').pop()));
   await part.getByRole('link', { name: new RegExp(`^${slot}: `) }).click();
   await until('the hour', () => /^[0-6]-\d+$/.test(query(page).get('slot') ?? ''));
   await until('its rollouts', async () => (await page.locator('[data-k=rollouts] tbody tr').count()) === sum(same, 'rollouts'));
   await says(page.locator('[data-k=slot]'), new RegExp(`${sum(same, 'rollouts')} of them ended in the hour of ${slot}, Asia/Tokyo`));
+  assert.deepEqual(asked, ['deploys'], 'all figures stay as they are');
   await page.getByRole('button', { name: 'All hours' }).click();
   await until('all again', () => query(page).get('slot') === null);
   await page.visit('/delivery?service=nobody');
