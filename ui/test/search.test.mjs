@@ -800,6 +800,13 @@ it('hostile names and values are text here too, and break no layout', async (ope
   assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
 });
 
+async function explainedBy(page, name) {
+  await page.locator('.heat canvas').waitFor();
+  await dragSlow(page);
+  await page.getByRole('button', { name }).click();
+  await page.locator('[data-k=explain]').waitFor();
+}
+
 for (const viewport of widths)
   it(`no view breaks a rule of accessibility, ${viewport.width > 700 ? 'light or dark' : 'light'}, ${viewport.width} px wide`, async (open) => {
     const acts = new Map([
@@ -808,24 +815,14 @@ for (const viewport of widths)
         await p.keyboard.type('{ st');
         await p.locator('.suggest li').first().waitFor();
       }, '.ask-box']],
-      ['an explanation', [view(PAYMENTS), async (p) => {
-        await p.locator('.heat canvas').waitFor();
-        await dragSlow(p);
-        await p.getByRole('button', { name: 'Explain' }).click();
-        await p.locator('[data-k=explain]').waitFor();
-      }]],
+      ['an explanation', [view(PAYMENTS), (p) => explainedBy(p, 'Explain')]],
       ['saved searches', [view('{ status = error }'), async (p) => {
         await p.evaluate(() => localStorage.setItem('takt.searches', JSON.stringify([{ name: 'One', path: 'traces?q=%7B%7D' }, { name: 'A very long name '.repeat(4), path: 'traces' }])));
         await p.reload();
         await p.getByRole('button', { name: /^Save\s*2/ }).click();
         await p.locator('.saves li').first().waitFor();
       }, '.saves']],
-      ['the time before', [view(PAYMENTS), async (p) => {
-        await p.locator('.heat canvas').waitFor();
-        await dragSlow(p);
-        await p.getByRole('button', { name: 'Compare with before' }).click();
-        await p.locator('[data-k=explain]').waitFor();
-      }]],
+      ['the time before', [view(PAYMENTS), (p) => explainedBy(p, 'Compare with before')]],
       ['a menu', [view('{ status = error } | select(span.http.route)'), async (p) => {
         const cell = p.locator('.value-cell').first();
         await cell.scrollIntoViewIfNeeded();
