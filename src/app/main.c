@@ -100,23 +100,25 @@ const struct command commands[] = {
     "that\n" \
     "                       --from, --to and --window touch\n" \
     "  --zone Z             whose days and dates are meant: Europe/Berlin (UTC)\n"
+#define CHANGE_HELP "  --change K           another kind of change: config, schema, infrastructure, edge\n"
+#define LEVELS_HELP "  --levels YEAR        the levels of a report: 2019, 2021, 2023, 2024\n"
+#define HOW_HELP \
+    "  --clock C            of lead times: author (the default) or committer\n" CHANGE_HELP \
+    "  --flag-age D         how long a flag may stay unchanged: 30d (as the server has it, else 90d)\n" \
+    "  --severity N         rollouts failed by incidents of severity N and worse (as the server has it, " \
+    "else any)\n" \
+    "  --with-rollbacks, --with-redeploys   count these as deployments too\n"
 #define WHERE_HELP \
     "  --json               the answer as it comes\n" \
     "  --server URL         of a server ($TAKT_SERVER, else http://127.0.0.1:3200)\n" \
     "  --data DIR           straight from a data directory; takes no lock, writes nothing\n"
     { "dora", "[flags]", "DORA and other measures of delivery, with intervals and what was left out.",
-      SCOPE_HELP
-      "  --clock C            of lead times: author (the default) or committer\n"
-      "  --set S              the measures as fourkeys, devlake-2021 or devlake-2023 has them\n"
-      "  --levels YEAR        the levels of a report: 2019, 2021, 2023, 2024\n"
-      "  --change K           another kind of change: config, schema, infrastructure, edge\n"
-      "  --flag-age D         how long a flag may stay unchanged: 30d (as the server has it, else 90d)\n"
-      "  --severity N         rollouts failed by incidents of severity N and worse (as the server has it, "
-      "else any)\n"
-      "  --with-rollbacks, --with-redeploys   count these as deployments too\n" WHERE_HELP,
+      SCOPE_HELP HOW_HELP
+      "  --set S              the measures as fourkeys, devlake-2021 or devlake-2023 has them\n" LEVELS_HELP
+          WHERE_HELP,
       run_dora, true },
     { "deploys", "[flags]", "Rollouts, the newest first.",
-      SCOPE_HELP
+      SCOPE_HELP CHANGE_HELP
       "  --limit N            rows\n" WHERE_HELP
       "With --service also: versions in traffic that nobody reported, rollouts that never served.\n",
       run_deploys, true },
@@ -126,9 +128,10 @@ const struct command commands[] = {
       run_why, true },
     { "profile", "[flags]",
       "What holds the tempo back most, how mature each dimension is, which failure modes show.",
-      SCOPE_HELP WHERE_HELP, run_profile, true },
+      SCOPE_HELP HOW_HELP WHERE_HELP, run_profile, true },
     { "report", "[flags]", "A week at a glance: each measure beside the week before, and what failed.",
-      SCOPE_HELP_OF("7d (the default), 30d, 90d") "  --html               as a page of its own\n" WHERE_HELP,
+      SCOPE_HELP_OF("7d (the default), 30d, 90d") HOW_HELP LEVELS_HELP
+      "  --html               as a page of its own\n" WHERE_HELP,
       run_report, true },
     { "ready", "SERVICE [flags]", "Is a service ready for production? Answered from data.", WHERE_HELP,
       run_ready, true },

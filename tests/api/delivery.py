@@ -1731,6 +1731,12 @@ def the_command_line():
         code, _, err = takt("event", "party", **where)
         kinds = re.findall(r"[a-z_]+", takt("event", "--help")[1].split("KIND ")[2].split("--id")[0])
         assert code == 2 and kinds and set(kinds) == set(re.findall(r"[a-z_]+", err.split("happened?")[1].split("Try")[0])) - {"or"}, (kinds, err)
+        for command in ("dora", "deploys", "profile", "report"):  # takes what its help names, and nothing else
+            text = takt(command, "--help")[1]
+            for words in (["--clock", "author"], ["--change", "config"], ["--flag-age", "30d"], ["--severity", "2"], ["--levels", "2024"],
+                          ["--set", "fourkeys"], ["--limit", "5"], ["--with-rollbacks"], ["--with-redeploys"], ["--tier", "1"], ["--html"]):
+                code, _, err = takt(command, *words, **where)
+                assert (code == 0) == (words[0] in text), (command, words, code, err)
         verdict = ("event", "verdict", "--incident", "i", "--rollout", "r")
         code, _, err = takt(*verdict, "--says", "confirmed", **where)
         assert code == 1 and 'expected confirm or deny, found "confirmed"' in err, err
