@@ -44,12 +44,6 @@ static enum err ask(struct checking *k, const char *sql, struct counted *out) {
     db_reset(r);
     return ERR_OK;
 }
-static enum finding_answer when(bool good) {
-    return good ? FINDING_YES : FINDING_NO;
-}
-static void unknown(struct checking *k, struct finding *f, const char *why) {
-    finding_says(f, k->arena, FINDING_UNKNOWN, "%s", why);
-}
 
 #define LAST_90_DAYS "?2 - 7776000000000000"
 
@@ -85,16 +79,16 @@ static void check_rate(struct checking *k, struct finding *f, enum measure m, do
                      measure_info(m)->title, 100 * r->value.value, 100 * r->value.lo, 100 * r->value.hi,
                      100 * most);
     else
-        finding_says(f, k->arena, when(v == MEASURE_MET), "%s %.3g %% (at most %.3g %%)",
+        finding_says(f, k->arena, finding_when(v == MEASURE_MET), "%s %.3g %% (at most %.3g %%)",
                      measure_info(m)->title, 100 * r->value.value, 100 * most);
 }
 static void check_flags(struct checking *k, struct finding *f) {
     const struct measure_result *r = k->world->measures ? &k->world->measures[MEASURE_STALE_FLAG_RATE] : NULL;
     finding_uses(f, MEASURE_STALE_FLAG_RATE);
     if (!r || !r->value.defined)
-        unknown(k, f, "no flags are known");
+        finding_cannot_know(f, k->arena, "no flags are known");
     else
-        finding_says(f, k->arena, when(r->numerator == 0), "%llu of %llu flags are past their time",
+        finding_says(f, k->arena, finding_when(r->numerator == 0), "%llu of %llu flags are past their time",
                      (unsigned long long)r->numerator, (unsigned long long)r->denominator);
 }
 static void check_views(struct checking *k, struct finding *f) {
@@ -105,11 +99,11 @@ static void check_views(struct checking *k, struct finding *f) {
         finding_uses(f, needed[i]);
         n += k->world->measures && k->world->measures[needed[i]].value.defined;
     }
-    finding_says(f, k->arena, when(n == 3), "%u of 3 figures have a value", n);
+    finding_says(f, k->arena, finding_when(n == 3), "%u of 3 figures have a value", n);
 }
 static void check_spans(struct checking *k, struct finding *f, const char *found) {
     if (!k->world->knows_traces)
-        unknown(k, f, "the trace store was not asked");
+        finding_cannot_know(f, k->arena, "the trace store was not asked");
     else if (k->world->trace.len)
         finding_says(f, k->arena, FINDING_YES, "%s: trace %.*s", found, STR_ARG(k->world->trace));
     else
@@ -119,7 +113,7 @@ static void check_spans(struct checking *k, struct finding *f, const char *found
 static enum err check_some(struct checking *k, struct finding *f, const char *sql, const char *what) {
     struct counted c;
     TRY(ask(k, sql, &c));
-    finding_says(f, k->arena, when(c.n > 0), "%llu %s%s%.*s", (unsigned long long)c.n, what,
+    finding_says(f, k->arena, finding_when(c.n > 0), "%llu %s%s%.*s", (unsigned long long)c.n, what,
                  c.text.len ? ": " : "", STR_ARG(c.text));
     return ERR_OK;
 }
@@ -127,9 +121,9 @@ static enum err check_tagged(struct checking *k, struct finding *f) {
     struct counted c;
     TRY(ask(k, tagged, &c));
     if (c.of == 0)
-        unknown(k, f, "no rollouts in the last 90 days");
+        finding_cannot_know(f, k->arena, "no rollouts in the last 90 days");
     else
-        finding_says(f, k->arena, when((double)(c.of - c.n) <= UNTAGGED_MOST * (double)c.of),
+        finding_says(f, k->arena, finding_when((double)(c.of - c.n) <= UNTAGGED_MOST * (double)c.of),
                      "%llu of %llu rollouts tell version and commit", (unsigned long long)c.n,
                      (unsigned long long)c.of);
     return ERR_OK;
@@ -145,7 +139,7 @@ static enum err before_production(struct checking *k, struct finding *out) {
     TRY(check_some(k, &out[2], canaries, "canaries in the last 90 days"));
     out[3] =
         finding_begin("indicators", "Are the critical indicators there, and moving?", "Define objectives");
-    unknown(k, &out[3], "no objectives are defined");
+    finding_cannot_know(&out[3], k->arena, "no objectives are defined");
     out[4] = finding_begin("rollback", "Was a rollback exercised in the last 90 days?",
                            "Roll back once on a quiet day");
     TRY(check_some(k, &out[4], rollbacks, "rollbacks in the last 90 days"));
@@ -166,19 +160,19 @@ static enum err before_production(struct checking *k, struct finding *out) {
 
 static void check_room(struct checking *k, struct finding *f) {
     if (!k->world->knows_load)
-        unknown(k, f, "no server was asked");
+        finding_cannot_know(f, k->arena, "no server was asked");
     else
-        finding_says(f, k->arena, when(k->world->saturation <= SATURATION_MOST),
+        finding_says(f, k->arena, finding_when(k->world->saturation <= SATURATION_MOST),
                      "%.3g %% of what it can take (at most %.3g %%)", 100 * k->world->saturation,
                      100 * SATURATION_MOST);
 }
 static void check_retention(struct checking *k, struct finding *f) {
     if (!k->world->knows_load)
-        unknown(k, f, "no server was asked");
+        finding_cannot_know(f, k->arena, "no server was asked");
     else if (k->world->retention_ns == 0)
         finding_says(f, k->arena, FINDING_YES, "traces are kept for ever");
     else
-        finding_says(f, k->arena, when(k->world->retention_ns >= OBJECTIVE_WINDOW_NS),
+        finding_says(f, k->arena, finding_when(k->world->retention_ns >= OBJECTIVE_WINDOW_NS),
                      "traces are kept for %lld days (at least 30)",
                      (long long)(k->world->retention_ns / DAY_NS));
 }
@@ -191,17 +185,17 @@ enum err checks_ready(struct db *d, struct arena *a, struct str service, int64_t
     TRY(before_production(&k, out));
     struct finding *f = out + CHECKS_BEFORE;
     f[0] = finding_begin("objective", "Are objective and budget visible?", "Define objectives");
-    unknown(&k, &f[0], "no objectives are defined");
+    finding_cannot_know(&f[0], k.arena, "no objectives are defined");
     f[1] = finding_begin("alerts", "Were alerts exercised in the last 90 days?", "Let one fire on purpose");
     TRY(check_some(&k, &f[1], alerts, "incidents that a machine detected"));
     f[2] = finding_begin("runbook", "Is a runbook linked?", "Put it into the catalogue");
     TRY(check_some(&k, &f[2], runbooks, "in the catalogue"));
     f[3] = finding_begin("access", "Is access limited?", NULL);
-    unknown(&k, &f[3], "this server knows no users");
+    finding_cannot_know(&f[3], k.arena, "this server knows no users");
     f[4] = finding_begin("retention", "Does retention cover the window of objectives?", "Raise retention");
     check_retention(&k, &f[4]);
     f[5] = finding_begin("sampling", "Do sampling rules keep errors?", NULL);
-    unknown(&k, &f[5], "nothing tells how the senders sample");
+    finding_cannot_know(&f[5], k.arena, "nothing tells how the senders sample");
     f[6] = finding_begin("head-room", "Has ingest head-room?", "A larger memory budget, or more cores");
     check_room(&k, &f[6]);
     f[7] = finding_begin("on-call", "Is somebody named who is on call?", "Put it into the catalogue");
@@ -292,24 +286,24 @@ static enum err incident_changes(struct checking *k, const struct check_incident
     out[2] = finding_begin("pipelines", "Did runs fail in the day before?", NULL);
     TRY(ask(k, bad_runs, &c));
     if (c.of == 0)
-        unknown(k, &out[2], "no runs of its repositories are known");
+        finding_cannot_know(&out[2], k->arena, "no runs of its repositories are known");
     else
-        finding_says(&out[2], k->arena, when(c.n > 0), "%llu of %llu runs", (unsigned long long)c.n,
+        finding_says(&out[2], k->arena, finding_when(c.n > 0), "%llu of %llu runs", (unsigned long long)c.n,
                      (unsigned long long)c.of);
     out[3] = finding_begin("deploys", "Was anything deployed on the call path in the six hours before?",
                            "Look at it first");
     TRY(check_some(k, &out[3], path_deploys, "rollouts"));
     out[4] = finding_begin("budget", "Is the error budget critical?", NULL);
-    unknown(k, &out[4], "no objectives are defined");
+    finding_cannot_know(&out[4], k->arena, "no objectives are defined");
     out[5] = finding_begin("rollback", "Is a rollback advised?", "Roll back");
     TRY(ask(k, before_cause, &c));
     bool open = !i->recovered;
     if (!i->rollout)
-        unknown(k, &out[5], "no rollout is known to have caused it");
+        finding_cannot_know(&out[5], k->arena, "no rollout is known to have caused it");
     else if (c.n == 0)
         finding_says(&out[5], k->arena, FINDING_NO, "nothing ran before %.*s", STR_ARG(i->version));
     else
-        finding_says(&out[5], k->arena, when(open && c.of == 0), "%s; %.*s ran before %.*s",
+        finding_says(&out[5], k->arena, finding_when(open && c.of == 0), "%s; %.*s ran before %.*s",
                      open ? "it is open" : "it is over", STR_ARG(c.text), STR_ARG(i->version));
     return ERR_OK;
 }
@@ -330,15 +324,15 @@ enum err checks_incident(struct db *d, struct arena *a, struct str key, int64_t 
     out[6] = finding_begin("takt", "Has Takt itself head-room?", NULL);
     check_room(&k, &out[6]);
     out[7] = finding_begin("propagation", "Is context passed on in all traces?", NULL);
-    unknown(&k, &out[7], "partial traces are not told apart by version");
+    finding_cannot_know(&out[7], k.arena, "partial traces are not told apart by version");
     out[8] = finding_begin("sampling", "Do sampling rules keep errors?", NULL);
-    unknown(&k, &out[8], "nothing tells how the senders sample");
+    finding_cannot_know(&out[8], k.arena, "nothing tells how the senders sample");
     out[9] = finding_begin("recorded", "Are times and cause recorded?",
                            "takt event incident --id … --caused-by …");
     out[9].due = FINDING_NO;
     bool over = i->recovered != 0,
          open = !over && (str_eq(i->state, STR("triggered")) || str_eq(i->state, STR("acknowledged")));
-    finding_says(&out[9], a, when(i->impact_by.len && i->detected && i->rollout && (over || open)),
+    finding_says(&out[9], a, finding_when(i->impact_by.len && i->detected && i->rollout && (over || open)),
                  "start of the impact %s%.*s%s, detection %s, cause %s, end %s",
                  i->impact_by.len ? "known (" : "unknown", STR_ARG(i->impact_by), i->impact_by.len ? ")" : "",
                  known(i->detected != 0), known(i->rollout != 0),

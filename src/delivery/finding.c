@@ -28,6 +28,14 @@ void finding_says(struct finding *f, struct arena *a, enum finding_answer answer
     f->evidence = copy ? (struct str){ copy, len } : STR("");
 }
 
+void finding_cannot_know(struct finding *f, struct arena *a, const char *why) {
+    finding_says(f, a, FINDING_UNKNOWN, "%s", why);
+}
+
+enum finding_answer finding_when(bool it_does) {
+    return it_does ? FINDING_YES : FINDING_NO;
+}
+
 bool finding_share_known(struct finding_share s) {
     return s.n >= MEASURE_SMALL;
 }

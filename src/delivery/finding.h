@@ -76,6 +76,8 @@ struct finding finding_begin(const char *name, const char *text, const char *ste
 void finding_uses(struct finding *f, enum measure m);
 void finding_says(struct finding *f, struct arena *a, enum finding_answer answer, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
+void finding_cannot_know(struct finding *f, struct arena *a, const char *why);
+enum finding_answer finding_when(bool it_does); // yes or no
 // n >= MEASURE_SMALL and k/n known.
 bool finding_share_known(struct finding_share s);
 double finding_share_of(struct finding_share s); // 0 of nothing

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "delivery/alerts.h"
 #include "delivery/environment.h"
-#include "stats/rate.h"
+#include "delivery/evidence.h"
 
 enum { OTHERS_MAX = 64 << 20 }; // bytes; environments that are no production
 
@@ -165,7 +165,7 @@ struct worst {
 static enum err see_service(void *ctx, struct db_row *r) {
     struct worst *w = ctx;
     struct finding_share s = { number(r, 1), number(r, 2) };
-    double least = rate_wilson((struct rate){ s.k, s.n }, 0.95).lo;
+    double least = evidence_likely(s).lo;
     if (w->out->share.n && least <= w->least) return ERR_OK;
     w->least = least;
     *w->out = (struct finding_name){ str_dup(w->arena, db_text(r, 0)), s };
