@@ -72,17 +72,18 @@ static enum err shares(const struct situation *s, const char *sql, unsigned n,
     return ERR_OK;
 }
 // A name with its share: columns name, k, n; none: nothing is known.
+static enum err step_name(const struct situation *s, struct db_row *r, struct finding_name *out) {
+    bool row;
+    TRY(db_step(r, &row));
+    if (!row) return ERR_OK;
+    *out = (struct finding_name){ str_dup(s->arena, db_text(r, 0)), { number(r, 1), number(r, 2) } };
+    db_reset(r);
+    return s->arena->failed ? ERR_NOMEM : ERR_OK;
+}
 static enum err named(const struct situation *s, const char *sql, struct finding_name *out) {
     struct db_row *r;
-    bool row;
-    TRY(ask_for(s, sql, &r, &row));
-    if (!row) return ERR_OK;
-    struct str text = db_text(r, 0);
-    const char *copy = arena_copy(s->arena, text.ptr ? text.ptr : "", text.len);
-    out->text = (struct str){ copy, copy ? text.len : 0 };
-    out->share = (struct finding_share){ number(r, 1), number(r, 2) };
-    db_reset(r);
-    return copy ? ERR_OK : ERR_NOMEM;
+    TRY(prepared(s, sql, &r));
+    return step_name(s, r, out);
 }
 static enum err count(const struct situation *s, const char *sql, uint64_t *out) {
     struct db_row *r;
@@ -129,13 +130,61 @@ static enum err read_others(struct situation *s) {
     "rollout.undoes " \
     "AND l.decides AND finished_at + 3600000000000 < ifnull(t.recovered_at, ?4)) OR EXISTS (SELECT 1 FROM " \
     "impact i WHERE i.key = printf('%016x', rollout.id) AND i.verdict = 'confirmed')"
-static const char rollout_shares[] =
-    "SELECT sum(" COUNTED " AND commits_state = 'unknown'), sum(" COUNTED " AND commits_state <> 'baseline'),"
-    " sum(version IS NULL AND digest IS NULL AND sha IS NULL), count(*),"
-    " sum(done_targets > 0 AND done_targets < targets), count(*),"
+// A row for each service, so that the rollouts are read once.
+enum {
+    OF_SERVICE,
+    OF_COMMITS,
+    OF_TAGS = 3,
+    OF_TARGETS = 5,
+    OF_ROLLBACKS,
+    OF_FAILED = 8,
+    OF_SECONDS = 10,
+    OF_OWNER
+};
+static const char of_services[] =
+    "SELECT service, sum(" COUNTED " AND commits_state = 'unknown'), sum(" COUNTED
+    " AND commits_state <> 'baseline'), sum(version IS NULL AND digest IS NULL AND sha IS NULL), count(*),"
+    " sum(done_targets > 0 AND done_targets < targets),"
     " sum(kind = 'rollback' AND (state IN ('failed', 'cancelled') OR done_targets > 0 AND done_targets < "
-    "targets"
-    " OR " STILL_BAD ")), sum(kind = 'rollback')" ROLLOUTS;
+    "targets OR " STILL_BAD ")), sum(kind = 'rollback'), sum(" FAILED " AND " COUNTED "), sum(" COUNTED "),"
+    // In seconds: the sum of many in nanoseconds is no number any more.
+    " sum(CASE WHEN " FAILED " THEN (min(coalesce(recovered_at, ?4), ?2) - finished_at) / 1000000000 END),"
+    " EXISTS (SELECT 1 FROM catalogue c WHERE c.service = rollout.service AND (c.owner IS NOT NULL OR c.team "
+    "IS NOT NULL))" ROLLOUTS " GROUP BY service ORDER BY service";
+
+struct of_services {
+    struct arena *arena;
+    struct finding_facts *out;
+    double least; // share of failures that the worst one surely has
+};
+static void add(struct finding_share *s, uint64_t k, uint64_t n) {
+    s->k += k;
+    s->n += n;
+}
+static enum err see_service(void *ctx, struct db_row *r) {
+    struct of_services *o = ctx;
+    struct finding_facts *f = o->out;
+    struct finding_share failed = { number(r, OF_FAILED), number(r, OF_FAILED + 1) };
+    double least = evidence_likely(failed).lo;
+    uint64_t rollouts = number(r, OF_TAGS + 1), seconds = number(r, OF_SECONDS);
+    add(&f->unknown_commits, number(r, OF_COMMITS), number(r, OF_COMMITS + 1));
+    add(&f->untagged, number(r, OF_TAGS), rollouts);
+    add(&f->mixed, number(r, OF_TARGETS), rollouts);
+    add(&f->rollback_errors, number(r, OF_ROLLBACKS), number(r, OF_ROLLBACKS + 1));
+    add(&f->unowned, number(r, OF_OWNER) == 0, 1);
+    f->failed_time.share.n += seconds;
+    if (seconds > f->failed_time.share.k) {
+        f->failed_time.share.k = seconds;
+        f->failed_time.text = str_dup(o->arena, db_text(r, OF_SERVICE));
+    }
+    // Of which it is the surest that it fails often: one failure of five is no worse than eight of fifty.
+    if (finding_share_known(failed) && (!f->worst_service.share.n || least > o->least)) {
+        o->least = least;
+        f->worst_service = (struct finding_name){ str_dup(o->arena, db_text(r, OF_SERVICE)), failed };
+    }
+    return o->arena->failed ? ERR_NOMEM : ERR_OK;
+}
+
 // Approved deploys of the window: how long they waited for their start, and then worked.
 #define APPROVED \
     " FROM (SELECT service, version, actor, started_at - queued_at AS waited," \
@@ -148,48 +197,18 @@ static const char approved_wait[] = "SELECT sum(waited > worked), count(*)" APPR
 static const char longest_held[] =
     "SELECT printf('the longest: %s, %.3g h%s', service || ifnull(' ' || version, ''), waited / 3.6e12, "
     "ifnull(', let go by ' || actor, '')), 1, 1" APPROVED " ORDER BY waited DESC, service, version LIMIT 1";
-// Of the time in failed state in the window, how much is the worst service's.
-static const char failed_time[] =
-    "SELECT service, sum(t) / 1000000000, sum(sum(t)) OVER () / 1000000000 FROM (SELECT service,"
-    " min(coalesce(recovered_at, ?4), ?2) - finished_at AS t" ROLLOUTS " AND " FAILED ") GROUP BY service"
-    " ORDER BY 2 DESC, 1 LIMIT 1";
-static const char of_services[] = "SELECT service, sum(" FAILED "), count(*)" ROLLOUTS " AND " COUNTED
-                                  " GROUP BY service HAVING count(*) >= 5 ORDER BY service";
-
-// Of which it is the surest that it fails often: one failure of five is no worse than eight of fifty.
-struct worst {
-    struct arena *arena;
-    struct finding_name *out;
-    double least;
-};
-static enum err see_service(void *ctx, struct db_row *r) {
-    struct worst *w = ctx;
-    struct finding_share s = { number(r, 1), number(r, 2) };
-    double least = evidence_likely(s).lo;
-    if (w->out->share.n && least <= w->least) return ERR_OK;
-    w->least = least;
-    *w->out = (struct finding_name){ str_dup(w->arena, db_text(r, 0)), s };
-    return w->arena->failed ? ERR_NOMEM : ERR_OK;
-}
-static enum err read_worst(const struct situation *s, struct finding_name *out) {
-    struct worst w = { .arena = s->arena, .out = out };
+static enum err read_rollouts(const struct situation *s, struct finding_facts *f) {
+    struct of_services services = { .arena = s->arena, .out = f };
     struct db_row *r;
     TRY(prepared(s, of_services, &r));
-    return db_each(r, see_service, &w);
-}
-
-static enum err read_rollouts(const struct situation *s, struct finding_facts *f) {
-    TRY(shares(s, rollout_shares, 4,
-               (struct finding_share *[]){ &f->unknown_commits, &f->untagged, &f->mixed,
-                                           &f->rollback_errors }));
+    TRY(db_each(r, see_service, &services));
     f->rollouts = f->untagged.n;
+    f->services = f->unowned.n;
     TRY(shares(s, approved_wait, 1, (struct finding_share *[]){ &f->approved_wait }));
     struct finding_name held = { STR(""), { 0, 0 } };
     TRY(named(s, longest_held, &held));
     f->held = held.text;
-    TRY(named(s, failed_time, &f->failed_time));
-    TRY(count(s, "SELECT count(DISTINCT service)" ROLLOUTS, &f->services));
-    return read_worst(s, &f->worst_service);
+    return ERR_OK;
 }
 
 // --- incidents ---------------------------------------------------------------------------------------------
@@ -280,10 +299,6 @@ static enum err read_canaries(const struct situation *s, struct finding_facts *f
 
 // --- the catalogue -----------------------------------------------------------------------------------------
 
-static const char unowned[] =
-    "SELECT sum(NOT EXISTS (SELECT 1 FROM catalogue c WHERE c.service = seen.service AND (c.owner IS NOT "
-    "NULL OR "
-    "c.team IS NOT NULL))), count(*) FROM (SELECT DISTINCT service" ROLLOUTS ") seen";
 static const char no_runbook[] = "SELECT sum(NOT EXISTS (SELECT 1 FROM catalogue c WHERE c.service = "
                                  "seen.service AND c.runbook IS NOT NULL)),"
                                  " count(*) FROM (SELECT DISTINCT service" INCIDENTS ") seen";
@@ -323,18 +338,10 @@ static const char backwards_source[] =
 static enum err read_source(const struct situation *s, const char *sql, bool with_now,
                             struct finding_name *out) {
     struct db_row *r;
-    bool row;
     TRY(db_prepare(s->db, sql, &r));
     if (with_now) db_bind_i64(r, 4, s->ask->now);
     db_bind_i64(r, 5, HABIT_EVENTS);
-    TRY(db_step(r, &row));
-    if (!row) return ERR_OK;
-    struct str text = db_text(r, 0);
-    const char *copy = arena_copy(s->arena, text.ptr ? text.ptr : "", text.len);
-    out->text = (struct str){ copy, copy ? text.len : 0 };
-    out->share = (struct finding_share){ number(r, 1), number(r, 2) };
-    db_reset(r);
-    return copy ? ERR_OK : ERR_NOMEM;
+    return step_name(s, r, out);
 }
 
 enum err situation_read(struct db *d, struct arena *a, const struct situation_ask *ask,
@@ -345,7 +352,6 @@ enum err situation_read(struct db *d, struct arena *a, const struct situation_as
     TRY(read_rollouts(&s, out));
     TRY(read_incidents(&s, out));
     TRY(read_canaries(&s, out));
-    TRY(shares(&s, unowned, 1, (struct finding_share *[]){ &out->unowned }));
     TRY(shares(&s, no_runbook, 1, (struct finding_share *[]){ &out->no_runbook }));
     TRY(named(&s, backwards_source, &out->backwards));
     TRY(read_source(&s, silent_source, true, &out->silent));

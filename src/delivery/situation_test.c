@@ -68,14 +68,18 @@ static void ship(unsigned version, const char *canary, unsigned weight, const ch
             STR_ARG(id), phase, version, old, new));
 }
 
-static struct finding_facts facts_at(int64_t now) {
+static struct finding_facts facts_since(int64_t from, int64_t now) {
     struct db *db;
     struct finding_facts f;
-    struct situation_ask ask = { .from = now - 24 * HOUR, .to = now, .now = now };
+    struct situation_ask ask = { .from = from, .to = now, .now = now };
     CHECK_OK(delivery_reader(d, &db));
     CHECK_OK(situation_read(db, &arena, &ask, &f));
     delivery_reader_done(d, db);
     return f;
+}
+
+static struct finding_facts facts_at(int64_t now) {
+    return facts_since(now - 24 * HOUR, now);
 }
 
 static struct finding_name misrouted(void) {
@@ -154,6 +158,26 @@ TEST(situation_the_worst_service_is_the_one_that_surely_is) {
     struct finding_name found = facts_at(NOW).worst_service;
     CHECK_STR(found.text, STR("many"));
     CHECK(found.share.k == 16 && found.share.n == 50);
+    delivery_close(d);
+    arena_fini(&arena);
+}
+
+// Of which some are open for so long that their nanoseconds together are beyond an int64.
+TEST(situation_rollouts_are_summed_over_services) {
+    struct err_ctx ctx = { 0 };
+    const uint64_t centuries = 200ull * 365 * 24 * 3600, half_a_day = 12 * 3600;
+    arena_init(&arena, SIZE_MAX, NULL);
+    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
+    fail("few", 1, 2);
+    fail("many", 3, 4);
+    struct finding_facts f = facts_since(NOW - 24 * HOUR, NOW + (int64_t)centuries * 1000000000);
+    CHECK_STR(f.failed_time.text, STR("many"));
+    CHECK_U64(f.failed_time.share.k, 3 * (centuries + half_a_day) - 60 - 120);
+    CHECK_U64(f.failed_time.share.n, 4 * (centuries + half_a_day) - 60 - 120);
+    CHECK(f.rollouts == 6 && f.services == 2);
+    CHECK(f.unowned.k == 2 && f.unowned.n == 2);
+    CHECK(f.untagged.k == 0 && f.untagged.n == 6 && f.mixed.n == 6 && f.rollback_errors.n == 0);
+    CHECK(!f.worst_service.text.len); // of so few none is the worst
     delivery_close(d);
     arena_fini(&arena);
 }
