@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "delivery/derive.h"
 #include "delivery/names.h"
+#include "delivery/stale.h"
 #include "os/thread.h"
 
 enum { READERS_KEPT = 8, SETTLE_STEP = 64, REPROCESS_STEP = 5000, REMAKE_CACHE_MIB = 128 };
@@ -119,7 +120,7 @@ unsigned delivery_failure_severity(const struct delivery *d) {
 // --- events in ---------------------------------------------------------------------------------------------
 
 static enum err note_change(void *ctx, const struct fact_change *c) {
-    return derive_note(ctx, c);
+    return stale_note(ctx, c);
 }
 
 static enum err take_event(struct db *db, struct arena *a, const struct intake_request *r,
@@ -253,7 +254,7 @@ static enum err remake_all(struct remake *m, void (*progress)(void *ctx, uint64_
         TRY(record_each(m->db, before, REPROCESS_STEP, &last, remake_event, m));
         if (progress) progress(ctx, done < (uint64_t)all ? done : (uint64_t)all, (uint64_t)all);
     }
-    TRY(derive_note_all(m->db));
+    TRY(stale_note_all(m->db));
     for (bool left = true; left;) TRY(derive_some(m->db, SETTLE_STEP, &left));
     return ERR_OK;
 }

@@ -10,6 +10,7 @@
 #include "delivery/derive.h"
 #include "delivery/record.h"
 #include "delivery/scope.h"
+#include "delivery/stale.h"
 #include "intake/stamp.h"
 #include "os/clock.h"
 
@@ -68,7 +69,7 @@ static void put_commits(struct fill *f, uint64_t service) {
 }
 
 static enum err note(void *ctx, const struct fact_change *c) {
-    return derive_note(ctx, c);
+    return stale_note(ctx, c);
 }
 
 static void put_deploy(struct fill *f, uint64_t service, uint64_t rollout, bool late) {

@@ -8,6 +8,7 @@
 #include "delivery/fixture_test.h"
 #include "delivery/measure.h"
 #include "delivery/series.h"
+#include "delivery/stale.h"
 #include "vcs/sha.h"
 
 #define MINUTE 60000000000ll
@@ -523,7 +524,7 @@ TEST(derive_a_reopened_incident_is_its_intervals) {
         if (!turn) again("resolved", 110, INCIDENT_RESOLVED);
         CHECK_U64(number("SELECT (recovered_at - began_at - paused_ns) / 60000000000 FROM incident_times"),
                   35);
-        CHECK_OK(derive_note_all(db));
+        CHECK_OK(stale_note_all(db));
         CHECK_U64(number("SELECT paused_ns / 60000000000 FROM incident_times"), 65);
         end();
     }

@@ -4,6 +4,7 @@
 #include "base/test.h"
 #include "delivery/derive.h"
 #include "delivery/record.h"
+#include "delivery/stale.h"
 
 struct db *fixture_facts(void) {
     struct err_ctx ctx = { 0 };
@@ -16,5 +17,5 @@ struct db *fixture_facts(void) {
 }
 
 enum err fixture_note(void *db, const struct fact_change *c) {
-    return derive_note(db, c);
+    return stale_note(db, c);
 }

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "delivery/derive.h"
 #include "delivery/series.h"
+#include "delivery/stale.h"
 #include "intake/stamp.h"
 #include "vcs/history.h"
 #include "vcs/patch.h"
@@ -354,7 +354,7 @@ static void put_event(struct json_writer *w, const struct git_ask *ask, const st
 }
 
 static enum err note_change(void *ctx, const struct fact_change *c) {
-    return derive_note(ctx, c);
+    return stale_note(ctx, c);
 }
 
 static enum err keep_rollout(struct db *d, struct arena *a, const struct git_ask *ask, struct str body,
@@ -403,7 +403,7 @@ enum err git_keep_commits(struct db *d, const struct git_batch *b, int64_t now, 
     *out_commits = 0;
     TRY(keep_repo(d, b, now, &repo));
     for (uint32_t i = 0; i < b->n; i++) TRY(keep_commit(d, repo, &b->commits[i], now, out_commits));
-    return *out_commits ? derive_note_repo(d, b->identity) : ERR_OK;
+    return *out_commits ? stale_note_repo(d, b->identity) : ERR_OK;
 }
 
 enum err git_keep(struct db *d, const struct git_ask *ask, const struct git_batch *b, uint64_t *out_commits,

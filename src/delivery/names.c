@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/names.h"
 
-#include "delivery/derive.h"
+#include "delivery/stale.h"
 
 #define MEMORY_MAX (256ull << 20) // of keys
 
@@ -36,7 +36,7 @@ static enum err add_key(void *ctx, struct db_row *r) {
 }
 
 static enum err note_change(void *ctx, const struct fact_change *c) {
-    return derive_note(ctx, c);
+    return stale_note(ctx, c);
 }
 
 static enum err settle_kind(struct db *d, struct settling *s, enum fact_kind k, const char *select) {

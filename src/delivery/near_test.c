@@ -10,6 +10,7 @@
 #include "delivery/catalogue_store.h"
 #include "delivery/derive.h"
 #include "delivery/fixture_test.h"
+#include "delivery/stale.h"
 #include "intake/stamp.h"
 
 #define MINUTE 60000000000ll
@@ -437,7 +438,7 @@ static struct buf told(const struct event *events, unsigned final_list) {
     settle();
     buf_init(&all, SIZE_MAX);
     buf_str(&all, text_of(ALL));
-    CHECK_OK(derive_note_all(db));
+    CHECK_OK(stale_note_all(db));
     settle();
     CHECK_STR(text_of(ALL), buf_view(&all));
     return all;
