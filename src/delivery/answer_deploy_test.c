@@ -2,6 +2,7 @@
 #include "delivery/answer_deploy.h"
 
 #include "base/test.h"
+#include "delivery/fixture_test.h"
 
 struct shop {
     struct delivery *d;
@@ -10,10 +11,8 @@ struct shop {
 };
 
 static struct shop shop_open(void) {
-    struct shop s = { 0 };
-    struct err_ctx ctx = { 0 };
+    struct shop s = { .d = fixture_delivery(test_dir()) };
     arena_init(&s.a, SIZE_MAX, NULL);
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &s.d, &ctx));
     return s;
 }
 static void shop_close(struct shop *s) {
@@ -23,23 +22,12 @@ static void shop_close(struct shop *s) {
 
 // time: of the day, as 10:00
 static void tell(struct shop *s, const char *kind, const char *time, const char *data) {
-    struct intake in;
-    struct delivery_taken taken;
-    struct err_ctx ctx = { 0 };
-    struct intake_header type = { STR("content-type"), STR("application/cloudevents+json") };
     struct str body =
         str_fmt(&s->a,
                 "{\"specversion\":\"1.0\",\"id\":\"%u\",\"source\":\"t\",\"type\":\"dev.takt.%s\","
                 "\"time\":\"2026-01-02T%s:00Z\",\"data\":%s}",
                 ++s->events, kind, time, data);
-    struct intake_request r = { .source = STR("events"),
-                                .headers = &type,
-                                .n_headers = 1,
-                                .body = body,
-                                .received = 1790000000000000000ll };
-    if (intake_read(&r, &s->a, &in, &ctx) != ERR_OK) test_fail(__FILE__, __LINE__, ctx.text);
-    CHECK_OK(delivery_take(s->d, &r, &in, &taken));
-    CHECK_U64(taken.aside, 0);
+    CHECK_U64(fixture_take(s->d, "events", "", body, 1790000000000000000ll).aside, 0);
 }
 
 static void deploy(struct shop *s, const char *version, const char *target, const char *time,

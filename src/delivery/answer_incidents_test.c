@@ -4,6 +4,7 @@
 #include "delivery/answer.h"
 #include "delivery/catalogue.h"
 #include "delivery/catalogue_store.h"
+#include "delivery/fixture_test.h"
 
 #define HOUR 3600000000000ll
 #define DAY (24 * HOUR)
@@ -16,10 +17,8 @@ struct shop {
 };
 
 static struct shop shop_open(void) {
-    struct shop s = { 0 };
-    struct err_ctx ctx = { 0 };
+    struct shop s = { .d = fixture_delivery(test_dir()) };
     arena_init(&s.a, SIZE_MAX, NULL);
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &s.d, &ctx));
     return s;
 }
 static void shop_close(struct shop *s) {
@@ -28,18 +27,7 @@ static void shop_close(struct shop *s) {
 }
 
 static void take(struct shop *s, const char *source, struct str body) {
-    struct intake in;
-    struct delivery_taken taken;
-    struct err_ctx ctx = { 0 };
-    struct intake_header type = { STR("content-type"), str_eq(str_of(source), STR("events"))
-                                                           ? STR("application/cloudevents+json")
-                                                           : STR("application/json") };
-    struct intake_request r = {
-        .source = str_of(source), .headers = &type, .n_headers = 1, .body = body, .received = NOW
-    };
-    if (intake_read(&r, &s->a, &in, &ctx) != ERR_OK) test_fail(__FILE__, __LINE__, ctx.text);
-    CHECK_OK(delivery_take(s->d, &r, &in, &taken));
-    CHECK_U64(taken.aside, 0);
+    CHECK_U64(fixture_take(s->d, source, "", body, NOW).aside, 0);
 }
 // time: "30T10:00" of January 2026
 static void tell(struct shop *s, const char *kind, const char *time, const char *data) {

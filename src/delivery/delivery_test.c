@@ -2,39 +2,21 @@
 #include "delivery/delivery.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/test.h"
-
-static struct delivery *open_in(const char *dir) {
-    struct delivery *d;
-    struct err_ctx ctx = { 0 };
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = dir }, &d, &ctx));
-    return d;
-}
+#include "delivery/fixture_test.h"
 
 static void take(struct delivery *d, const char *id) {
-    struct arena a;
-    struct intake in;
-    struct delivery_taken taken;
-    struct err_ctx ctx = { 0 };
-    struct intake_header type = { STR("content-type"), STR("application/cloudevents+json") };
-    arena_init(&a, SIZE_MAX, NULL);
-    struct str body =
-        str_fmt(&a,
-                "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"t\",\"type\":\"dev.takt.deploy\","
-                "\"data\":{\"id\":\"%s\",\"service\":\"shop\",\"environment\":\"production\","
-                "\"version\":\"%s\",\"state\":\"success\",\"succeeded_at\":\"2026-01-01T00:00:00Z\"}}",
-                id, id, id);
-    struct intake_request r = { .source = STR("events"),
-                                .headers = &type,
-                                .n_headers = 1,
-                                .body = body,
-                                .received = 1790000000000000000ll };
-    CHECK_OK(intake_read(&r, &a, &in, &ctx));
-    CHECK_OK(delivery_take(d, &r, &in, &taken));
-    arena_fini(&a);
+    char body[400];
+    (void)snprintf(body, sizeof body,
+                   "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"t\",\"type\":\"dev.takt.deploy\","
+                   "\"data\":{\"id\":\"%s\",\"service\":\"shop\",\"environment\":\"production\","
+                   "\"version\":\"%s\",\"state\":\"success\",\"succeeded_at\":\"2026-01-01T00:00:00Z\"}}",
+                   id, id, id);
+    (void)fixture_take(d, "events", "", str_of(body), 1790000000000000000ll);
 }
 
 static int64_t number(struct delivery *d, const char *sql) {
@@ -66,12 +48,12 @@ static void note_progress(void *ctx, uint64_t done, uint64_t all) {
 
 TEST(delivery_facts_of_another_definition_are_made_again) {
     const char *dir = test_dir();
-    struct delivery *d = open_in(dir);
+    struct delivery *d = fixture_delivery(dir);
     take(d, "v1");
     take(d, "v2");
     delivery_close(d);
     forget_definition(dir);
-    d = open_in(dir);
+    d = fixture_delivery(dir);
     CHECK_U64(number(d, "SELECT count(*) FROM deploy"), 2);
     CHECK_U64(number(d, "SELECT count(*) FROM rollout"), 2);
     delivery_close(d);
@@ -79,7 +61,7 @@ TEST(delivery_facts_of_another_definition_are_made_again) {
 
 TEST(delivery_facts_of_an_older_takt_say_what_to_do) {
     const char *dir = test_dir();
-    struct delivery *d = open_in(dir);
+    struct delivery *d = fixture_delivery(dir);
     struct db *db;
     struct err_ctx ctx = { 0 };
     char path[4096];
@@ -95,20 +77,20 @@ TEST(delivery_facts_of_an_older_takt_say_what_to_do) {
 
 TEST(delivery_killed_while_facts_are_made_again_loses_none) {
     const char *dir = test_dir();
-    struct delivery *d = open_in(dir);
+    struct delivery *d = fixture_delivery(dir);
     take(d, "v1");
     take(d, "v2");
     delivery_close(d);
     forget_definition(dir);
     pid_t child = fork();
     if (child == 0) {
-        struct delivery *c = open_in(dir);
+        struct delivery *c = fixture_delivery(dir);
         (void)!delivery_reprocess(c, note_progress, NULL);
         _exit(1);
     }
     int status = 0;
     CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status));
-    d = open_in(dir);
+    d = fixture_delivery(dir);
     CHECK_U64(number(d, "SELECT count(*) FROM deploy"), 2);
     CHECK_U64(number(d, "SELECT count(*) FROM rollout"), 2);
     delivery_close(d);

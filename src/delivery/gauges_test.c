@@ -5,39 +5,24 @@
 #include <unistd.h>
 
 #include "base/test.h"
+#include "delivery/fixture_test.h"
 #include "os/clock.h"
 
 #define MINUTE 60000000000ll
 #define DAY (24 * 60 * MINUTE)
 #define T0 1767225600000000000ll // 2026-01-01
 
-static struct delivery *open_here(void) {
-    struct delivery *d;
-    struct err_ctx ctx = { 0 };
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
-    return d;
-}
-
 static void take(struct delivery *d, const char *type, struct str data) {
     static unsigned serial;
-    struct arena a;
-    struct intake in;
-    struct delivery_taken taken;
-    struct err_ctx ctx = { 0 };
-    struct intake_header header = { STR("content-type"), STR("application/cloudevents+json") };
-    arena_init(&a, SIZE_MAX, NULL);
-    struct intake_request r = { .source = STR("events"),
-                                .headers = &header,
-                                .n_headers = 1,
-                                .body = str_fmt(&a,
-                                                "{\"specversion\":\"1.0\",\"id\":\"%u\",\"source\":\"t\","
-                                                "\"type\":\"dev.takt.%s\",\"data\":{%.*s}}",
-                                                serial++, type, STR_ARG(data)),
-                                .received = T0 + 40 * DAY };
-    CHECK_OK(intake_read(&r, &a, &in, &ctx));
-    CHECK_OK(delivery_take(d, &r, &in, &taken));
+    struct buf body;
+    buf_init(&body, SIZE_MAX);
+    buf_fmt(
+        &body,
+        "{\"specversion\":\"1.0\",\"id\":\"%u\",\"source\":\"t\",\"type\":\"dev.takt.%s\",\"data\":{%.*s}}",
+        serial++, type, STR_ARG(data));
+    struct delivery_taken taken = fixture_take(d, "events", "", buf_view(&body), T0 + 40 * DAY);
     CHECK_U64(taken.unknown + taken.aside, 0);
-    arena_fini(&a);
+    buf_fini(&body);
 }
 
 // A good rollout that ends at this day of January 2026.
@@ -66,7 +51,7 @@ static bool near(double a, double b) {
 }
 
 TEST(gauges_are_the_measures_of_each_service_in_production) {
-    struct delivery *d = open_here();
+    struct delivery *d = fixture_delivery(test_dir());
     struct gauges g;
     struct arena a;
     arena_init(&a, SIZE_MAX, NULL);
@@ -97,7 +82,7 @@ TEST(gauges_are_the_measures_of_each_service_in_production) {
 
 TEST(gauges_of_too_many_services_are_those_that_deploy_the_most) {
     enum { MORE = 5 };
-    struct delivery *d = open_here();
+    struct delivery *d = fixture_delivery(test_dir());
     struct gauges g;
     struct arena a;
     char name[GAUGES_NAME_MAX + 2];
@@ -121,7 +106,7 @@ TEST(gauges_of_too_many_services_are_those_that_deploy_the_most) {
 }
 
 TEST(gauges_without_memory_are_an_error_and_change_nothing) {
-    struct delivery *d = open_here();
+    struct delivery *d = fixture_delivery(test_dir());
     struct gauges g = { .n = 7 };
     struct arena a;
     enum err e = ERR_NOMEM;
@@ -153,7 +138,7 @@ static void wait_for(struct gauges_keeper *k, uint32_t n) {
 }
 
 TEST(gauges_are_read_anew_when_facts_change) {
-    struct delivery *d = open_here();
+    struct delivery *d = fixture_delivery(test_dir());
     struct gauges_keeper *k;
     deploy(d, "shop", 1, "production", 2);
     CHECK_OK(gauges_keeper_start(&(struct gauges_keeper_opts){ .delivery = d,

@@ -10,6 +10,7 @@
 #include "delivery/catalogue.h"
 #include "delivery/catalogue_store.h"
 #include "delivery/delivery.h"
+#include "delivery/fixture_test.h"
 #include "intake/stamp.h"
 
 #define NOW (20484 * 24 * 3600000000000ll) // 2026-01-31
@@ -21,11 +22,10 @@ struct shop {
 
 static struct shop shop_open(const char *name) {
     struct shop s = { 0 };
-    struct err_ctx ctx = { 0 };
     arena_init(&s.a, SIZE_MAX, NULL);
     char *dir = str_z(&s.a, str_fmt(&s.a, "%s/%s", test_dir(), name));
     CHECK(mkdir(dir, 0700) == 0);
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = dir }, &s.d, &ctx));
+    s.d = fixture_delivery(dir);
     return s;
 }
 static void shop_close(struct shop *s) {
@@ -34,17 +34,7 @@ static void shop_close(struct shop *s) {
 }
 
 static void take(struct shop *s, const char *source, const char *event, const char *body) {
-    struct intake in;
-    struct delivery_taken taken;
-    struct err_ctx ctx = { 0 };
-    struct intake_header headers[] = { { STR("content-type"), STR("application/json") },
-                                       { STR("x-github-event"), str_of(event) } };
-    if (!*event) headers[0].value = STR("application/cloudevents+json");
-    struct intake_request r = {
-        .source = str_of(source), .headers = headers, .n_headers = 2, .body = str_of(body), .received = NOW
-    };
-    if (intake_read(&r, &s->a, &in, &ctx) != ERR_OK) test_fail(__FILE__, __LINE__, ctx.text);
-    CHECK_OK(delivery_take(s->d, &r, &in, &taken));
+    (void)fixture_take(s->d, source, event, str_of(body), NOW);
 }
 
 #define TELL(kind, id, time, data) \

@@ -6,38 +6,22 @@
 #include "delivery/answer_deploy.h"
 #include "delivery/calls.h"
 #include "delivery/delivery.h"
+#include "delivery/fixture_test.h"
 
 #define MINUTE 60000000000ll
 #define DAY (24 * 60 * MINUTE)
 #define T0 1767225600000000000ll // 2026-01-01
 
-static struct delivery *open_here(void) {
-    struct delivery *d;
-    struct err_ctx ctx = { 0 };
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
-    return d;
-}
-
 static void take(struct delivery *d, const char *type, const char *data) {
     static unsigned serial;
-    struct arena a;
-    struct intake in;
-    struct delivery_taken taken;
-    struct err_ctx ctx = { 0 };
-    struct intake_header header = { STR("content-type"), STR("application/cloudevents+json") };
-    arena_init(&a, SIZE_MAX, NULL);
-    struct intake_request r = { .source = STR("events"),
-                                .headers = &header,
-                                .n_headers = 1,
-                                .body = str_fmt(&a,
-                                                "{\"specversion\":\"1.0\",\"id\":\"%u\",\"source\":\"t\","
-                                                "\"type\":\"dev.takt.%s\",\"data\":{%s}}",
-                                                serial++, type, data),
-                                .received = T0 + 40 * DAY };
-    CHECK_OK(intake_read(&r, &a, &in, &ctx));
-    CHECK_OK(delivery_take(d, &r, &in, &taken));
+    struct buf body;
+    buf_init(&body, SIZE_MAX);
+    buf_fmt(&body,
+            "{\"specversion\":\"1.0\",\"id\":\"%u\",\"source\":\"t\",\"type\":\"dev.takt.%s\",\"data\":{%s}}",
+            serial++, type, data);
+    struct delivery_taken taken = fixture_take(d, "events", "", buf_view(&body), T0 + 40 * DAY);
     CHECK_U64(taken.unknown + taken.aside, 0);
-    arena_fini(&a);
+    buf_fini(&body);
 }
 
 static void deploy(struct delivery *d, const char *service, const char *time) {
@@ -87,7 +71,7 @@ static bool deploy_says(struct delivery *d, const char *deploy, const char *text
 }
 
 TEST(neighbours_keep_the_first_and_the_last_time_and_forget) {
-    struct delivery *d = open_here();
+    struct delivery *d = fixture_delivery(test_dir());
     see(d, "", "cart", T0 + DAY, T0 + DAY);
     see(d, "", "cart", T0, T0);
     see(d, "", "cart", T0 + DAY, T0 + DAY + 1); // too little to be written
@@ -103,7 +87,7 @@ TEST(neighbours_keep_the_first_and_the_last_time_and_forget) {
 }
 
 TEST(neighbours_that_are_too_many_are_left_out) {
-    struct delivery *d = open_here();
+    struct delivery *d = fixture_delivery(test_dir());
     static struct neighbours_seen all[NEIGHBOURS_SERVICES_MAX + 2];
     struct arena a;
     arena_init(&a, SIZE_MAX, NULL);
@@ -120,7 +104,7 @@ TEST(neighbours_that_are_too_many_are_left_out) {
 }
 
 TEST(catalogue_says_where_a_service_was_seen_and_what_it_needs) {
-    struct delivery *d = open_here();
+    struct delivery *d = fixture_delivery(test_dir());
     struct buf b;
     struct err_ctx ctx = { 0 };
     buf_init(&b, SIZE_MAX);
@@ -161,7 +145,7 @@ static uint32_t record(struct delivery *d, struct neighbours_seen *seen, uint32_
 }
 
 TEST(calls_are_told_once_a_month) {
-    struct delivery *d = open_here();
+    struct delivery *d = fixture_delivery(test_dir());
     struct neighbours_seen seen[] = {
         { STR(""), STR("cart"), T0, T0 },
         { STR("shop"), STR("cart"), T0 + 5, T0 + 9 },
@@ -185,7 +169,7 @@ TEST(calls_are_told_once_a_month) {
 }
 
 TEST(calls_of_a_month_are_bounded) {
-    struct delivery *d = open_here();
+    struct delivery *d = fixture_delivery(test_dir());
     enum { MORE = NEIGHBOURS_CALLS_MAX + 5 };
     static struct neighbours_seen all[MORE + 1];
     struct arena a;
@@ -207,7 +191,7 @@ static void call(struct delivery *d, const char *caller, const char *callee) {
 
 // An incident of the shop, which calls the cart and is called by the app: of their rollouts the last one.
 TEST(incident_without_a_cause_of_its_own_names_the_last_rollout_of_a_neighbour) {
-    struct delivery *d = open_here();
+    struct delivery *d = fixture_delivery(test_dir());
     const char *link = "\"rule\":\"near\",\"incident\":\"takt:i1\",\"decides\":true";
     deploy(d, "cart", "2026-01-02T00:00:00Z");
     deploy(d, "app", "2026-01-01T23:00:00Z");
@@ -233,7 +217,7 @@ TEST(incident_without_a_cause_of_its_own_names_the_last_rollout_of_a_neighbour) 
 
 // What was known then: the facts up to an event, the calls that were told by then among them.
 TEST(facts_of_then_know_the_calls_of_then) {
-    struct delivery *d = open_here();
+    struct delivery *d = fixture_delivery(test_dir());
     struct db *then;
     uint64_t since;
     int64_t n;

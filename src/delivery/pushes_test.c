@@ -3,6 +3,7 @@
 
 #include "base/test.h"
 #include "delivery/delivery.h"
+#include "delivery/fixture_test.h"
 #include "os/disk.h"
 #include "vcs/sha.h"
 
@@ -95,32 +96,8 @@ static void deploy(char letter, unsigned hour) {
 }
 
 static void send(struct delivery *d, const struct request *q) {
-    struct arena a;
-    struct intake in;
-    struct delivery_taken taken;
-    struct err_ctx ctx = { 0 };
-    bool events = strcmp(q->source, "events") == 0;
-    struct intake_header headers[] = { { STR("content-type"), events ? STR("application/cloudevents+json")
-                                                                     : STR("application/json") },
-                                       { STR("x-github-event"), str_of(q->type) } };
-    arena_init(&a, SIZE_MAX, NULL);
-    struct intake_request r = { .source = str_of(q->source),
-                                .headers = headers,
-                                .n_headers = events ? 1 : 2,
-                                .body = str_of(q->body),
-                                .received = T0 + 100 * HOUR };
-    enum err e = intake_read(&r, &a, &in, &ctx);
-    if (e != ERR_OK) test_fail(__FILE__, __LINE__, ctx.text);
-    CHECK_OK(delivery_take(d, &r, &in, &taken));
+    struct delivery_taken taken = fixture_take(d, q->source, q->type, str_of(q->body), T0 + 100 * HOUR);
     CHECK_U64(taken.unknown + taken.aside, 0);
-    arena_fini(&a);
-}
-
-static struct delivery *open_in(const char *dir) {
-    struct delivery *d;
-    struct err_ctx ctx = { 0 };
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = dir }, &d, &ctx));
-    return d;
 }
 
 static struct str text(struct delivery *d, struct arena *a, const char *sql) {
@@ -157,7 +134,7 @@ static void begin(void) {
     n_requests = 0;
 }
 static struct delivery *all_in_order(void) {
-    struct delivery *d = open_in(test_dir());
+    struct delivery *d = fixture_delivery(test_dir());
     for (unsigned i = 0; i < n_requests; i++) send(d, &requests[i]);
     return d;
 }
@@ -221,7 +198,7 @@ TEST(pushes_in_any_order_and_again_tell_the_same) {
             requests[i] = requests[k];
             requests[k] = swap;
         }
-        d = open_in(dir);
+        d = fixture_delivery(dir);
         for (unsigned i = 0; i < n_requests; i++) {
             send(d, &requests[i]);
             if (i % 3 == 0) CHECK_OK(delivery_settle(d));
@@ -288,7 +265,7 @@ TEST(pushes_go_on_where_an_import_ended) {
     github("main", 'a', "bc", 3);
     deploy('a', 2);
     deploy('c', 4);
-    struct delivery *d = open_in(test_dir());
+    struct delivery *d = fixture_delivery(test_dir());
     CHECK_OK(delivery_write(d, import, NULL));
     for (unsigned i = 0; i < n_requests; i++) send(d, &requests[i]);
     CHECK_STR(text(d, &a, brought), STR("a=baseline: c=known:bc"));

@@ -3,8 +3,7 @@
 #include "delivery/situation.h"
 
 #include "base/test.h"
-#include "delivery/delivery.h"
-#include "intake/intake.h"
+#include "delivery/fixture_test.h"
 
 #define HOUR (3600 * 1000000000ll)
 #define NOW (1767225600000000000ll + 24 * HOUR) // 2026-01-02
@@ -12,21 +11,22 @@
 static struct delivery *d;
 static struct arena arena;
 
-static void take(const char *source, const char *type, struct str body) {
-    struct intake in;
-    struct delivery_taken taken;
-    struct err_ctx ctx = { 0 };
-    struct intake_header header = { STR("content-type"), str_of(type) };
-    struct intake_request r = {
-        .source = str_of(source), .headers = &header, .n_headers = 1, .body = body, .received = NOW
-    };
-    if (intake_read(&r, &arena, &in, &ctx) != ERR_OK) test_fail(__FILE__, __LINE__, ctx.text);
-    CHECK_OK(delivery_take(d, &r, &in, &taken));
+static void begin(void) {
+    arena_init(&arena, SIZE_MAX, NULL);
+    d = fixture_delivery(test_dir());
+}
+static void end(void) {
+    delivery_close(d);
+    arena_fini(&arena);
+}
+
+static void take(const char *source, struct str body) {
+    struct delivery_taken taken = fixture_take(d, source, "", body, NOW);
     CHECK_U64(taken.unknown + taken.aside, 0);
 }
 static void tell_of(const char *service, const char *type, struct str data) {
     static unsigned serial;
-    take("events", "application/cloudevents+json",
+    take("events",
          str_fmt(&arena,
                  "{\"specversion\":\"1.0\",\"id\":\"%u\",\"source\":\"t\",\"type\":\"dev.takt.%s\",\"data\":{"
                  "\"service\":\"%s\",\"environment\":\"production\",%.*s}}",
@@ -59,7 +59,7 @@ static void ship(unsigned version, const char *canary, unsigned weight, const ch
     db_reset(r);
     delivery_reader_done(d, db);
     take(
-        "takt", "application/json",
+        "takt",
         str_fmt(
             &arena,
             "{\"rollout\":\"%.*s\",\"service\":\"shop\",\"environment\":\"production\",\"verdict\":\"clean\","
@@ -88,12 +88,10 @@ static struct finding_name misrouted(void) {
 
 // A quiet fortnight of Takt's own notes is no gap in the data; one of a source is.
 TEST(situation_own_notes_are_no_source) {
-    struct err_ctx ctx = { 0 };
-    arena_init(&arena, SIZE_MAX, NULL);
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
+    begin();
     for (unsigned i = 0; i < 8; i++) ship(i, "promoted", 10, "concurrent", 100, 900 + i);
     for (unsigned i = 0; i < 30; i++)
-        take("takt", "application/json",
+        take("takt",
              str_fmt(&arena,
                      "{\"rollout\":\"%016x\",\"service\":\"shop\",\"environment\":\"production\",\"verdict\":"
                      "\"clean\",\"phase\":\"concurrent\",\"state\":\"x\"}",
@@ -103,17 +101,14 @@ TEST(situation_own_notes_are_no_source) {
     struct finding_facts f = facts_at(NOW + 14 * 24 * HOUR);
     CHECK(f.silent.share.k == 1 && f.silent.share.n == 1);
     CHECK_STR(f.silent.text, STR("events"));
-    delivery_close(d);
-    arena_fini(&arena);
+    end();
 }
 
 // v2 had 200 of 1000 requests at 20 %, v3 had 300 of 1000 at 10 %: one of two. Of v4, which was promoted, of
 // v5, which was compared before and after, of v6 at 100 % and of v7 without a weight it cannot be told; v8
 // had exactly twice its weight.
 TEST(situation_canaries_that_got_more_than_their_weight) {
-    struct err_ctx ctx = { 0 };
-    arena_init(&arena, SIZE_MAX, NULL);
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
+    begin();
     ship(4, "promoted", 10, "concurrent", 100, 900);
     ship(5, "failed", 10, "before-after", 100, 900);
     ship(6, "failed", 100, "concurrent", 100, 900);
@@ -127,8 +122,7 @@ TEST(situation_canaries_that_got_more_than_their_weight) {
     CHECK_STR(found.text, STR("shop v3 had 30 % of the requests at a weight of 10 %"));
     ship(8, "failed", 25, "concurrent", 500, 500);
     CHECK(misrouted().share.k == 1 && misrouted().share.n == 3);
-    delivery_close(d);
-    arena_fini(&arena);
+    end();
 }
 
 // n rollouts, of which the first `failed` caused an incident.
@@ -149,25 +143,20 @@ static void fail(const char *service, unsigned failed, unsigned n) {
 
 // Two of five are 40 %, perhaps 12 %; sixteen of fifty are surely more than 20 %.
 TEST(situation_the_worst_service_is_the_one_that_surely_is) {
-    struct err_ctx ctx = { 0 };
-    arena_init(&arena, SIZE_MAX, NULL);
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
+    begin();
     fail("few", 2, 5);
     fail("many", 16, 50);
     fail("none", 0, 9);
     struct finding_name found = facts_at(NOW).worst_service;
     CHECK_STR(found.text, STR("many"));
     CHECK(found.share.k == 16 && found.share.n == 50);
-    delivery_close(d);
-    arena_fini(&arena);
+    end();
 }
 
 // Of which some are open for so long that their nanoseconds together are beyond an int64.
 TEST(situation_rollouts_are_summed_over_services) {
-    struct err_ctx ctx = { 0 };
     const uint64_t centuries = 200ull * 365 * 24 * 3600, half_a_day = 12 * 3600;
-    arena_init(&arena, SIZE_MAX, NULL);
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
+    begin();
     fail("few", 1, 2);
     fail("many", 3, 4);
     struct finding_facts f = facts_since(NOW - 24 * HOUR, NOW + (int64_t)centuries * 1000000000);
@@ -178,16 +167,13 @@ TEST(situation_rollouts_are_summed_over_services) {
     CHECK(f.unowned.k == 2 && f.unowned.n == 2);
     CHECK(f.untagged.k == 0 && f.untagged.n == 6 && f.mixed.n == 6 && f.rollback_errors.n == 0);
     CHECK(!f.worst_service.text.len); // of so few none is the worst
-    delivery_close(d);
-    arena_fini(&arena);
+    end();
 }
 
 // A rollback after which an incident of what it took back went on for two hours; a source whose run ended
 // before it began; a deploy that waited four hours for ann.
 TEST(situation_signs_of_failure_modes) {
-    struct err_ctx ctx = { 0 };
-    arena_init(&arena, SIZE_MAX, NULL);
-    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
+    begin();
     for (unsigned i = 1; i <= 2; i++)
         tell("deploy",
              str_fmt(&arena,
@@ -212,6 +198,5 @@ TEST(situation_signs_of_failure_modes) {
     CHECK(f.unseen.k == 1 && f.elsewhere.k == 0 && f.elsewhere.n == 1);
     CHECK(f.approved_wait.k == 2 && f.approved_wait.n == 2);
     CHECK_STR(f.held, STR("the longest: shop v2, 4.03 h, let go by ann"));
-    delivery_close(d);
-    arena_fini(&arena);
+    end();
 }
