@@ -177,28 +177,18 @@ static enum err put_steps(void *ctx, struct str key) {
     return ERR_OK;
 }
 
-// Those of the version that ran while the rollout did, or ended within a day before: a canary comes first.
 static enum err put_canaries(struct telling *t) {
     static const struct answer_column columns[] = { { "key", CELL_TEXT },     { "state", CELL_TEXT },
                                                     { "weight", CELL_REAL },  { "most_weight", CELL_REAL },
                                                     { "started", CELL_TIME }, { "ended", CELL_TIME },
                                                     { "reason", CELL_TEXT },  { NULL, CELL_TEXT } };
-    static const int64_t day = 86400000000000;
     struct db_row *r;
     TRY(db_prepare(
         t->db,
-        "SELECT key, state, weight, most_weight, started_at, ended_at, reason FROM canary WHERE service = ?1"
-        " AND ifnull(environment, ?2) = ?2 AND version IN (?3, ?4, ?5) AND version <> ''"
-        " AND coalesce(ended_at, started_at, ?6) >= ?6 AND coalesce(started_at, ?7) <= ?7"
-        " ORDER BY started_at, key LIMIT 20",
+        "SELECT c.key, c.state, c.weight, c.most_weight, c.started_at, c.ended_at, c.reason" ANSWER_CANARIES
+        " ORDER BY c.started_at, c.key LIMIT 20",
         &r));
-    db_bind_text(r, 1, t->service);
-    db_bind_text(r, 2, t->environment);
-    db_bind_text(r, 3, t->version);
-    db_bind_text(r, 4, t->digest);
-    db_bind_text(r, 5, t->sha);
-    db_bind_i64(r, 6, t->started - day);
-    db_bind_i64(r, 7, t->finished ? t->finished : INT64_MAX);
+    db_bind_i64(r, 1, t->id);
     return answer_put_rows(t->w, "canaries", r, columns, put_steps, t);
 }
 

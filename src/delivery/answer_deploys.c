@@ -84,17 +84,11 @@ static enum err put_lead(struct listing *l, int64_t id) {
     return ERR_OK;
 }
 
-// The state of the last canary of its version, as answer_deploy tells of it.
+// The state of its last canary.
 static enum err put_canary(struct listing *l, int64_t id) {
     struct db_row *r;
     bool found;
-    TRY(db_prepare(l->db,
-                   "SELECT c.state FROM rollout r JOIN canary c ON c.service = r.service"
-                   " AND ifnull(c.environment, r.environment) = r.environment AND c.version <> ''"
-                   " AND c.version IN (r.version, r.digest, r.sha)"
-                   " AND coalesce(c.ended_at, c.started_at, r.started_at) >= r.started_at - 86400000000000"
-                   " AND coalesce(c.started_at, 0) <= ifnull(r.finished_at, 9223372036854775807)"
-                   " WHERE r.id = ?1 ORDER BY c.started_at DESC, c.key DESC LIMIT 1",
+    TRY(db_prepare(l->db, "SELECT c.state" ANSWER_CANARIES " ORDER BY c.started_at DESC, c.key DESC LIMIT 1",
                    &r));
     db_bind_i64(r, 1, id);
     TRY(db_step(r, &found));
