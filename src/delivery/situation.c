@@ -213,19 +213,21 @@ static enum err read_rollouts(const struct situation *s, struct finding_facts *f
 
 // --- incidents ---------------------------------------------------------------------------------------------
 
+// Keys of those of whose service and title another one had begun in the 30 days before. In one pass: of a
+// service there may be very many.
+#define COME_AGAIN \
+    "SELECT key FROM (SELECT key, count(coalesce(started_at, detected_at)) OVER (PARTITION BY service, " \
+    "title ORDER BY coalesce(started_at, detected_at, acknowledged_at) RANGE BETWEEN 30 * " DAY \
+    " PRECEDING AND 1 PRECEDING) AS earlier FROM incident WHERE service IS NOT NULL AND title IS NOT NULL " \
+    "AND " SCOPE_SERVICES ") WHERE earlier"
 static const char incident_shares[] =
     "SELECT sum(detector = 'person'), sum(detector IS NOT NULL),"
-    " sum(EXISTS (SELECT 1 FROM incident o WHERE o.service = i.service AND o.title = i.title AND o.key <> "
-    "i.key AND"
-    " coalesce(o.started_at, o.detected_at) < i.began_at AND coalesce(o.started_at, o.detected_at) >= "
-    "i.began_at - "
-    "30 * " DAY ")), count(*),"
+    " sum(key IN (" COME_AGAIN ")), count(*),"
     " sum(NOT linked), count(*),"
     " sum(recovered_at IS NOT NULL AND acknowledged_at IS NULL AND NOT linked), sum(recovered_at IS NOT "
     "NULL),"
     " sum(linked AND detector = 'person'), sum(linked AND detector IS NOT NULL), sum(elsewhere), sum(linked)"
     " FROM (SELECT key, service, began_at, acknowledged_at, recovered_at,"
-    " (SELECT title FROM incident n WHERE n.key = incident_times.key) AS title,"
     " (SELECT detected_by FROM incident n WHERE n.key = incident_times.key) AS detector,"
     " EXISTS (SELECT 1 FROM link WHERE link.incident = incident_times.key AND decides) AS linked,"
     " EXISTS (SELECT 1 FROM link l JOIN rollout b ON b.id = l.rollout JOIN catalogue theirs ON "

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Canaries against what the traces say that they got.
+// What rules and failure modes look at beside measures, counted from events.
 #include "delivery/situation.h"
 
 #include "base/test.h"
@@ -198,5 +198,32 @@ TEST(situation_signs_of_failure_modes) {
     CHECK(f.unseen.k == 1 && f.elsewhere.k == 0 && f.elsewhere.n == 1);
     CHECK(f.approved_wait.k == 2 && f.approved_wait.n == 2);
     CHECK_STR(f.held, STR("the longest: shop v2, 4.03 h, let go by ann"));
+    end();
+}
+
+static void page(const char *service, const char *title, const char *at) {
+    static unsigned serial;
+    tell_of(service, "incident",
+            str_fmt(&arena, "\"id\":\"page %u\",\"title\":\"%s\",\"detected_at\":\"%s\"", serial++, title,
+                    at));
+}
+
+// Again: what its service had under its title up to 30 days before. At the same moment is not before.
+TEST(situation_incidents_that_come_again) {
+    begin();
+    page("shop", "down", "2025-12-02T10:00:00Z");
+    page("shop", "slow", "2025-12-02T09:59:59Z");
+    CHECK_U64(facts_at(NOW).repeated.n, 0);
+    page("shop", "down", "2026-01-01T10:00:00Z"); // 30 days after
+    CHECK(facts_at(NOW).repeated.k == 1 && facts_at(NOW).repeated.n == 1);
+    page("shop", "slow", "2026-01-01T10:00:00Z"); // a second more than that
+    page("cart", "down", "2026-01-01T10:00:00Z");
+    page("shop", "twin", "2026-01-01T10:00:00Z");
+    page("shop", "twin", "2026-01-01T10:00:00Z");
+    page("shop", "", "2026-01-01T11:00:00Z");
+    page("shop", "", "2026-01-01T12:00:00Z");
+    CHECK(facts_at(NOW).repeated.k == 1 && facts_at(NOW).repeated.n == 7);
+    page("shop", "down", "2026-01-01T10:00:01Z");
+    CHECK(facts_at(NOW).repeated.k == 2 && facts_at(NOW).repeated.n == 8);
     end();
 }
