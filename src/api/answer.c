@@ -75,7 +75,7 @@ static enum err send_piece(void *ctx, struct buf *json, bool last) {
     if (!p->begun) TRY(reply_begin(p->rq, 200, TYPE_JSON, h, notes_of(p->k, h)));
     p->begun = true;
     TRY(reply_write(p->rq, json));
-    return last || buf_reserve(json, REPLY_PIECE_BYTES + REPLY_PIECE_BYTES / 4) ? ERR_OK : ERR_NOMEM;
+    return last || reply_piece(json) ? ERR_OK : ERR_NOMEM;
 }
 
 void reply_tempo(struct api *a, struct net_request *rq, const struct otlp_message *m,

@@ -93,10 +93,13 @@ NODISCARD enum err reply_begin(struct net_request *rq, int status, struct str co
 // The next piece of it, whose bytes it takes; errors of net_reply_write. While what waits for slow readers is
 // below half of api_waiting_limit it does not wait for this one, so that few of them do not hold all workers.
 NODISCARD enum err reply_write(struct net_request *rq, struct buf *piece);
+// Room for the next piece, in an empty buffer: out of the pool, so that a long answer meets the memory of the
+// one before. false: no memory.
+NODISCARD bool reply_piece(struct buf *b);
 // A good answer of many items whose size is not known: what it will hold is worked out when the first
 // REPLY_PIECE_BYTES are written, and taken of api_waiting_limit before a byte is sent; 429 where there is no
 // room. In pieces it goes out while it is written, as far as it need not be packed.
-enum { REPLY_PIECE_BYTES = 256 << 10 };
+enum { REPLY_PIECE_BYTES = 96 << 10 };
 struct long_reply {
     struct net_request *rq;
     struct str content_type;

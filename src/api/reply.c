@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
+#include "base/pool.h"
 #include "delivery/delivery.h"
 
 enum {
@@ -12,8 +13,7 @@ enum {
     TEXT_MAX = 1024,
     HEADERS_MAX = 12,
     WAITING_FROM_BYTES = 256 << 10,
-    ALONE_SHARES = 2,    // of the limit: what an answer may hold while no other waits
-    PIECE_ROOM = 8 << 10 // of a piece, behind REPLY_PIECE_BYTES: most items fit
+    ALONE_SHARES = 2, // of the limit: what an answer may hold while no other waits
 };
 
 int status_of(enum err e) {
@@ -153,11 +153,6 @@ static struct {
     uint64_t limit; // 0: none
 } waiting;
 
-struct waiting_answer {
-    char *bytes;
-    size_t len;
-};
-
 void api_waiting_limit(uint64_t bytes) {
     waiting.limit = bytes;
 }
@@ -169,9 +164,9 @@ uint64_t reply_waiting_refused(void) {
 }
 
 static void waiting_release(void *owner) {
-    struct waiting_answer *w = owner;
-    waiting.bytes -= w->len;
-    mem_free(w->bytes);
+    struct net_bytes *w = owner;
+    waiting.bytes -= w->data.len;
+    w->release(w->owner);
     mem_free(w);
 }
 
@@ -191,25 +186,35 @@ static bool waiting_settle(uint64_t reserved, size_t len, uint64_t limit) {
     return len <= reserved;
 }
 
-// False: too many wait, or memory is short; then *out just owns the bytes, and `reserved` is given back.
-static bool waiting_own(char *bytes, size_t len, uint64_t reserved, uint64_t limit, struct net_bytes *out) {
-    struct waiting_answer *w = mem_alloc(sizeof *w);
-    *out = net_bytes_owned(bytes, len);
-    if (!waiting_settle(reserved, w ? len : 0, limit) || !w) {
+static struct net_bytes owned(struct buf *b) {
+    void (*release)(void *) = b->pooled ? pool_free : mem_free;
+    size_t len;
+    char *taken = buf_take(b, &len);
+    return (struct net_bytes){ { taken, len }, release, taken };
+}
+
+// Until they are released the bytes are counted. False: too many wait, or memory is short; then they are not,
+// and `reserved` is given back.
+static bool waiting_own(struct net_bytes *bytes, uint64_t reserved, uint64_t limit) {
+    struct net_bytes *w = mem_alloc(sizeof *w);
+    if (!waiting_settle(reserved, w ? bytes->data.len : 0, limit) || !w) {
         mem_free(w);
         return false;
     }
-    *w = (struct waiting_answer){ bytes, len };
-    *out = (struct net_bytes){ { bytes, len }, waiting_release, w };
+    *w = *bytes;
+    *bytes = (struct net_bytes){ w->data, waiting_release, w };
     return true;
 }
 
 enum err reply_write(struct net_request *rq, struct buf *piece) {
-    struct net_bytes bytes;
-    size_t len;
-    char *taken = buf_take(piece, &len);
-    rq->writes_at_once = waiting_own(taken, len, 0, waiting.limit / 2, &bytes);
+    struct net_bytes bytes = owned(piece);
+    rq->writes_at_once = waiting_own(&bytes, 0, waiting.limit / 2);
     return net_reply_write(rq, bytes);
+}
+
+bool reply_piece(struct buf *b) {
+    _Static_assert(POOL_BLOCK > (int)REPLY_PIECE_BYTES, "most items fit behind");
+    return buf_pooled(b);
 }
 
 static void reply_slow(struct net_request *rq) {
@@ -221,7 +226,7 @@ static void reply_slow(struct net_request *rq) {
 static void reply_whole(struct net_request *rq, int status, struct str content_type, struct buf *body,
                         uint64_t reserved, const struct net_header *more, size_t n_more) {
     struct net_header h[HEADERS_MAX];
-    size_t n = headers_of(content_type, more, n_more, h), len;
+    size_t n = headers_of(content_type, more, n_more, h);
     if (body->failed) {
         waiting.bytes -= reserved;
         buf_fini(body);
@@ -230,14 +235,13 @@ static void reply_whole(struct net_request *rq, int status, struct str content_t
     }
     if (body->len >= GZIP_FROM_BYTES && reply_takes_gzip(rq) && gzip(body))
         h[n++] = (struct net_header){ STR("content-encoding"), STR("gzip") };
-    char *taken = buf_take(body, &len);
-    struct net_bytes bytes = net_bytes_owned(taken, len);
-    bool counts = len >= WAITING_FROM_BYTES || reserved;
-    if (!counts || waiting_own(taken, len, reserved, waiting.limit, &bytes)) {
+    struct net_bytes bytes = owned(body);
+    bool counts = bytes.data.len >= WAITING_FROM_BYTES || reserved;
+    if (!counts || waiting_own(&bytes, reserved, waiting.limit)) {
         net_reply(rq, &(struct net_reply){ .status = status, .headers = h, .n_headers = n, .body = bytes });
         return;
     }
-    mem_free(taken);
+    bytes.release(bytes.owner);
     reply_slow(rq);
 }
 
@@ -284,13 +288,11 @@ static enum err reserve(struct long_reply *l, uint32_t done) {
 
 // The worker waits for its reader only with what is more than was reserved.
 static enum err write_piece(struct long_reply *l) {
-    struct net_bytes bytes;
-    size_t len = l->buf.len;
-    uint64_t of_it = len < l->reserved ? len : l->reserved;
-    char *taken = buf_take(&l->buf, &len);
+    struct net_bytes bytes = owned(&l->buf);
+    uint64_t of_it = bytes.data.len < l->reserved ? bytes.data.len : l->reserved;
     l->begun = true;
     l->reserved -= of_it;
-    l->rq->writes_at_once = waiting_own(taken, len, of_it, waiting.limit, &bytes);
+    l->rq->writes_at_once = waiting_own(&bytes, of_it, waiting.limit);
     return net_reply_write(l->rq, bytes);
 }
 
@@ -301,7 +303,7 @@ enum err long_reply_step(void *ctx, uint32_t done) {
     if (!l->begun && l->buf.len > l->reserved) TRY(reserve(l, done));
     if (!l->in_pieces) return ERR_OK;
     TRY(write_piece(l));
-    return buf_reserve(&l->buf, REPLY_PIECE_BYTES + PIECE_ROOM) ? ERR_OK : ERR_NOMEM;
+    return reply_piece(&l->buf) ? ERR_OK : ERR_NOMEM;
 }
 
 static void end_pieces(struct long_reply *l, enum err e) {

@@ -10,6 +10,7 @@
 #include "app/catalogue.h"
 #include "app/pipelines.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "delivery/delivery.h"
 #include "delivery/gauges_keeper.h"
 #include "impact/keeper.h"
@@ -73,6 +74,7 @@ static void share_memory(struct server *s, struct config *c) {
     block_cache_limit(c->query_column_cache ? c->query_column_cache : all / 16 - answers);
     answers_limit(answers);
     arena_pool_limit(all / 32);
+    pool_limit(all / 32);
     api_waiting_limit(all / 8);
     if (c->head_cut_bytes > all / 8) c->head_cut_bytes = all / 8;
     if (c->ingest_max_request_bytes > s->bodies.limit / 2) c->ingest_max_request_bytes = s->bodies.limit / 2;

@@ -57,6 +57,7 @@ void *slab_alloc(struct slabs *s, size_t n) {
     void *p = NULL;
     if (n > SLAB_BYTES) return NULL;
     pthread_mutex_lock(&s->lock);
+    s->asked = true;
     for (uint32_t i = 0; i < s->n && !p; i++) {
         uint32_t unit = find_units(&s->at[i], units_of(n));
         if (unit < SLAB_UNITS) p = take(&s->at[i], unit, n);
@@ -67,24 +68,46 @@ void *slab_alloc(struct slabs *s, size_t n) {
     return p;
 }
 
+// NULL: it is of none of them.
+static struct slab *slab_of(const struct slabs *s, const char *p) {
+    for (uint32_t i = 0; i < s->n; i++)
+        if (p >= s->at[i].memory && p < s->at[i].memory + SLAB_BYTES) return &s->at[i];
+    return NULL;
+}
+
+bool slabs_hold(struct slabs *s, const void *p) {
+    pthread_mutex_lock(&s->lock);
+    bool holds = p && slab_of(s, p);
+    pthread_mutex_unlock(&s->lock);
+    return holds;
+}
+
+static void slab_end(struct slabs *s, struct slab *x) {
+    mem_unpoison(x->memory, SLAB_BYTES);
+    mem_unmap(x->memory, SLAB_BYTES);
+    *x = s->at[--s->n];
+    if (s->n) return;
+    mem_free(TAKE(s->at));
+    s->cap = 0;
+}
+
 void slab_free(struct slabs *s, void *p, size_t n) {
     char *at = p;
-    uint32_t i = 0;
     if (!p) return;
     pthread_mutex_lock(&s->lock);
-    while (at < s->at[i].memory || at >= s->at[i].memory + SLAB_BYTES) i++; // it is of one of them
-    struct slab *x = &s->at[i];
+    struct slab *x = slab_of(s, at);
+    ASSERT(x);
     mark(x, (uint32_t)((size_t)(at - x->memory) / SLAB_UNIT), units_of(n), false);
     mem_poison(at, (size_t)units_of(n) * SLAB_UNIT);
-    if (x->n_free == SLAB_UNITS) {
-        mem_unpoison(x->memory, SLAB_BYTES);
-        mem_unmap(x->memory, SLAB_BYTES);
-        *x = s->at[--s->n];
-    }
-    if (s->n == 0) {
-        mem_free(TAKE(s->at));
-        s->cap = 0;
-    }
+    if (x->n_free == SLAB_UNITS && !s->keeps) slab_end(s, x);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void slabs_trim(struct slabs *s) {
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = s->n; i-- > 0 && !s->asked;)
+        if (s->at[i].n_free == SLAB_UNITS) slab_end(s, &s->at[i]);
+    s->asked = false;
     pthread_mutex_unlock(&s->lock);
 }
 

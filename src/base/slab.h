@@ -25,6 +25,8 @@ struct slabs {
     struct slab *at;
     uint32_t n, cap;
     uint32_t most; // slabs
+    bool keeps;    // slabs that are free stay until slabs_trim
+    bool asked;    // for a piece, since then
 };
 #define SLABS_INIT \
     { .lock = PTHREAD_MUTEX_INITIALIZER }
@@ -34,4 +36,7 @@ void slabs_limit(struct slabs *s, uint64_t bytes);
 // NULL: past the limit, n is more than SLAB_BYTES, or there is no memory.
 void *slab_alloc(struct slabs *s, size_t n);
 void slab_free(struct slabs *s, void *p, size_t n); // n as it was asked for
-uint64_t slabs_bytes(struct slabs *s);              // of all slabs, used or not
+bool slabs_hold(struct slabs *s, const void *p);    // is it a piece of them?
+// Of those that keep: gives free slabs back, unless something was asked for since the last call.
+void slabs_trim(struct slabs *s);
+uint64_t slabs_bytes(struct slabs *s); // of all slabs, used or not

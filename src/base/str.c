@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/pool.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -237,7 +239,10 @@ void buf_init(struct buf *b, size_t limit_bytes) {
 }
 
 void buf_fini(struct buf *b) {
-    mem_free(b->ptr);
+    if (b->pooled)
+        pool_free(b->ptr);
+    else
+        mem_free(b->ptr);
     *b = (struct buf){ .limit = b->limit };
 }
 
@@ -251,7 +256,12 @@ bool buf_reserve_slow_(struct buf *b, size_t extra) {
     size_t cap = b->cap < 64 ? 64 : b->cap + b->cap / 2;
     if (cap < need) cap = need;
     if (cap > b->limit) cap = b->limit;
-    char *p = mem_realloc(b->ptr, cap);
+    char *p = b->pooled ? mem_alloc(cap) : mem_realloc(b->ptr, cap);
+    if (p && b->pooled) {
+        memcpy(p, b->ptr, b->len);
+        pool_free(b->ptr);
+        b->pooled = false;
+    }
     if (!p) {
         b->failed = true;
         return false;
@@ -354,6 +364,14 @@ size_t u64_print_long_(uint64_t v, char out[static U64_DIGITS]) {
 void buf_u64(struct buf *b, uint64_t v) {
     char text[U64_DIGITS];
     buf_add(b, text, u64_print(v, text));
+}
+
+bool buf_pooled(struct buf *b) {
+    ASSERT(!b->ptr && b->limit >= POOL_BLOCK);
+    b->ptr = pool_alloc();
+    b->cap = b->ptr ? POOL_BLOCK : 0;
+    b->pooled = b->ptr != NULL;
+    return b->pooled;
 }
 
 char *buf_take(struct buf *b, size_t *out_len) {

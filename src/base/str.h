@@ -113,6 +113,7 @@ struct buf {
     size_t len, cap;
     size_t limit;
     bool failed;
+    bool pooled; // ptr is of base/pool.h
 };
 
 void buf_init(struct buf *b, size_t limit_bytes);
@@ -140,5 +141,8 @@ void buf_u64(struct buf *b, uint64_t v); // decimal
 static inline struct str buf_view(const struct buf *b) {
     return (struct str){ b->ptr, b->len };
 }
-// Hands the bytes (to be freed with mem_free) to the caller; the buffer is empty afterwards.
+// Hands the bytes to the caller, who frees them with mem_free; out of the pool: with pool_free. The buffer
+// is empty afterwards.
 char *buf_take(struct buf *b, size_t *out_len);
+// Gives a buffer that has no room yet POOL_BLOCK bytes of base/pool.h; it may grow beyond. false: no memory.
+NODISCARD bool buf_pooled(struct buf *b);

@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include "base/log.h"
+#include "base/pool.h"
 #include "block/writer.h"
 #include "ingest/keep.h"
 #include "os/random.h"
@@ -348,6 +349,7 @@ void keep_run(void *ctx) {
         // The next head gets the memory of the last one. What nobody wanted for a while goes back.
         if (cond_wait_for(&in->frozen_changed, &in->lock, TICK_NS)) continue;
         arena_pool_trim();
+        pool_trim();
         malloc_trim(0);
     }
     in->keeper_busy = false;
