@@ -40,7 +40,7 @@ static char *put_entries(char *to, struct str services, const struct otlp_field 
         to += 3;
         if (r.spans) to = put_count(to, spans, r.spans);
         if (r.errors) to = put_count(to, errors, r.errors);
-        to -= to[-1] == ',';
+        to -= (r.spans | r.errors) != 0; // the last comma: reading what was just written would wait for it
         *to++ = '}';
         if (*p == '}') return p + 1 == end ? to : NULL;
         if (*p++ != ',') return NULL;
