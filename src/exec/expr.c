@@ -423,14 +423,15 @@ static bool bound_conjuncts(const struct expr *e, struct expr_at *at) {
     return !is_bound(e) || bound_true(e, at);
 }
 
-static bool some_link(const struct expr *e, struct expr_at *at) {
-    uint32_t to = 0;
-    if (e->links) rows_children(at->rows, BATCH_LINKS, at->row, &at->link, &to);
-    for (; e->links && at->link < to && at->error == ERR_OK; at->link++) {
+bool expr_joint_at(const struct expr *e, enum batch_table other, struct expr_at *at) {
+    bool in_links = other == BATCH_LINKS, mentions = in_links ? e->links : e->events;
+    uint32_t *child = in_links ? &at->link : &at->event, to = 0;
+    if (mentions) rows_children(at->rows, other, at->row, child, &to);
+    for (; mentions && *child < to && at->error == ERR_OK; ++*child) {
         if (++at->pairs > EXPR_PAIRS_MAX) at->error = ERR_LIMIT;
         if (bound_conjuncts(e, at)) return true;
     }
-    at->link = EXPR_NONE;
+    *child = EXPR_NONE;
     return bound_conjuncts(e, at);
 }
 
@@ -440,10 +441,10 @@ bool expr_joint(const struct expr *e, struct expr_at *at) {
     uint32_t to = 0;
     if (e->events) rows_children(at->rows, BATCH_EVENTS, at->row, &inner.event, &to);
     for (; e->events && inner.event < to && !found && inner.error == ERR_OK; inner.event++)
-        found = some_link(e, &inner);
+        found = expr_joint_at(e, BATCH_LINKS, &inner);
     if (!found) {
         inner.event = EXPR_NONE;
-        found = some_link(e, &inner);
+        found = expr_joint_at(e, BATCH_LINKS, &inner);
     }
     at->error = inner.error;
     at->pairs = inner.pairs;

@@ -45,6 +45,9 @@ struct value expr_value(const struct expr *e, struct expr_at *at);
 bool expr_true(const struct expr *e, struct expr_at *at);
 // The same of conjuncts that all mention events or links, and must hold of one together: those under `!` too.
 bool expr_joint(const struct expr *e, struct expr_at *at);
+// The same at the event at hand (the link, where `other` is BATCH_EVENTS), with some of the links (events) or
+// none.
+bool expr_joint_at(const struct expr *e, enum batch_table other, struct expr_at *at);
 // A comparison of two values; regex for MATCH and NO_MATCH.
 bool expr_compare(enum ql_op op, const struct value *a, const struct value *b, const struct ql_regex *regex,
                   enum err *error);

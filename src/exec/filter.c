@@ -23,6 +23,7 @@ struct node {
 };
 
 struct filter {
+    const struct expr *expr;
     const struct node *root;
 };
 
@@ -196,12 +197,17 @@ static enum err make(struct arena *a, const struct expr *e, bool of_child, const
 enum err filter_new(struct arena *a, const struct expr *e, struct filter **out) {
     struct filter *f = ARENA_NEW(a, struct filter);
     if (!f) return ERR_NOMEM;
+    f->expr = e;
     if (e) {
         TRY(make(a, e, false, &f->root));
         ASSERT(f->root);
     }
     *out = f;
     return ERR_OK;
+}
+
+const struct expr *filter_expr(const struct filter *f) {
+    return f->expr;
 }
 
 // --- before a batch is opened ------------------------------------------------------------------------
@@ -343,12 +349,20 @@ static enum err want_fields(struct rows *rows, const struct expr *e, const uint6
     return e->right ? want_fields(rows, e->right, mask) : ERR_OK;
 }
 
+static enum err want_all(struct rows *rows, const struct expr *e, const uint64_t *mask) {
+    if (e->events) TRY(rows_owners(rows, BATCH_EVENTS));
+    if (e->links) TRY(rows_owners(rows, BATCH_LINKS));
+    return want_fields(rows, e, mask);
+}
+
+enum err filter_want(const struct filter *f, struct rows *rows, const uint64_t *mask) {
+    return f->expr ? want_all(rows, f->expr, mask) : ERR_OK;
+}
+
 static enum err run_row(const struct run *r, const struct node *n, const uint64_t *mask, uint64_t *out) {
     struct expr_at at = { .rows = r->rows, .event = EXPR_NONE, .link = EXPR_NONE };
     if (!bits_any(mask, r->n)) return ERR_OK;
-    if (n->expr->events) TRY(rows_owners(r->rows, BATCH_EVENTS));
-    if (n->expr->links) TRY(rows_owners(r->rows, BATCH_LINKS));
-    TRY(want_fields(r->rows, n->expr, mask));
+    TRY(want_all(r->rows, n->expr, mask));
     for (uint32_t row = bits_next(mask, 0, r->n); row < r->n; row = bits_next(mask, row + 1, r->n)) {
         at.row = row;
         if (n->joint ? expr_joint(n->expr, &at) : expr_true(n->expr, &at)) bit_set(out, row);

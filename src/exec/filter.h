@@ -11,6 +11,9 @@ struct filter;
 
 // e NULL: matches every span.
 NODISCARD enum err filter_new(struct arena *a, const struct expr *e, struct filter **out);
+const struct expr *filter_expr(const struct filter *f); // NULL: there is none
+// Makes all that it reads readable at the rows, for evaluation one by one.
+NODISCARD enum err filter_want(const struct filter *f, struct rows *rows, const uint64_t *mask);
 
 // Asks, before a batch is opened, whether a field may have a text in one of its rows.
 struct filter_ask {

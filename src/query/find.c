@@ -268,7 +268,7 @@ static enum err run_all(struct finding *r) {
     uint32_t n_workers = crew_size(f->bounds.crew) + 1;
     TRY(plan_new(&r->arena, f->query->pipeline, &plan));
     r->plan = plan;
-    TRY(show_new(&r->out->arena, plan->fields, plan->n_fields, &r->show));
+    TRY(show_new(&r->out->arena, plan, &r->show));
     r->show.errors = f->errors;
     r->out->columns = r->show.keys;
     r->out->n_columns = r->show.n_fields;

@@ -89,6 +89,9 @@ struct plain_look {
 struct value plain_field(const struct plain_look *at, const struct field *f);
 struct value plain_eval(const struct plain_look *at, const struct ql_expr *e);
 bool plain_matches(const struct plain_look *at, const struct ql_expr *filter); // NULL: {}
+// As answers show it: of the event (link) that the filters are about.
+struct value plain_told(const struct plain_look *at, const struct field *f,
+                        const struct ql_expr *const *filters, uint32_t n_filters);
 
 // --- traces --------------------------------------------------------------------------------------
 

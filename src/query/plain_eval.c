@@ -326,3 +326,62 @@ static bool closed(const struct plain_look *at, const struct ql_expr *e) {
 bool plain_matches(const struct plain_look *at, const struct ql_expr *filter) {
     return filter == NULL || closed(at, filter);
 }
+
+// --- what answers tell -----------------------------------------------------------------------------
+
+static bool some_event(struct plain_look at, const struct ql_expr *e) {
+    for (uint32_t i = 0; i < at.span->n_events; i++) {
+        at.event = &at.span->events[i];
+        if (bound_parts(&at, e)) return true;
+    }
+    at.event = NULL;
+    return bound_parts(&at, e);
+}
+
+// Is the filter about the event at hand (in_links: the link)?
+static bool is_about(const struct plain_look *at, const struct ql_expr *e, bool in_links) {
+    if (!mentions(e, in_links ? is_of_links : is_of_events)) return false;
+    if (e->kind == QL_UNARY && e->op == QL_NOT) return false;
+    if (e->kind == QL_BINARY && e->op == QL_OR)
+        return is_about(at, e->left, in_links) || is_about(at, e->right, in_links);
+    const struct ql_expr *only = only_bound_part(e);
+    if (only && only != e) return is_about(at, only, in_links);
+    return in_links ? some_event(*at, e) : some_link(*at, e);
+}
+
+static bool is_field(const struct ql_expr *e, const struct field *f) {
+    return e->kind == QL_FIELD && field_eq(&e->field, f);
+}
+
+static bool meets(const struct ql_expr *e, const struct field *f, const struct value *v) {
+    if (e->kind != QL_BINARY) return false;
+    if (e->op == QL_AND || e->op == QL_OR) return meets(e->left, f, v) || meets(e->right, f, v);
+    if (e->op < QL_EQ || e->op > QL_NO_MATCH) return false;
+    if (is_field(e->left, f) && e->right->kind == QL_CONST)
+        return plain_compare(e->op, v, &e->right->value, e->regex);
+    return is_field(e->right, f) && e->left->kind == QL_CONST &&
+           plain_compare(e->op, &e->left->value, v, e->regex);
+}
+
+struct value plain_told(const struct plain_look *from, const struct field *f,
+                        const struct ql_expr *const *filters, uint32_t n_filters) {
+    struct plain_look at = *from;
+    bool in_events = is_of_events(f), in_links = is_of_links(f), scoped = in_events || in_links;
+    if (f->of_parent) return plain_field(from, f);
+    if (!scoped && f->scope == FIELD_UNSCOPED && f->intrinsic == INTRINSIC_NONE)
+        (void)unscoped(from, f, &in_events, &in_links);
+    uint32_t n = in_events ? at.span->n_events : in_links ? at.span->n_links : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (in_events)
+            at.event = &at.span->events[i];
+        else
+            at.link = &at.span->links[i];
+        struct field here = *f;
+        if (!scoped) here.scope = in_events ? FIELD_EVENT : FIELD_LINK;
+        struct value v = plain_field(&at, &here);
+        if (v.type == VALUE_NIL) continue;
+        for (uint32_t k = 0; k < n_filters; k++)
+            if (scoped ? is_about(&at, filters[k], in_links) : meets(filters[k], f, &v)) return v;
+    }
+    return plain_field(from, f);
+}

@@ -253,6 +253,8 @@ struct fields {
     struct arena *arena;
     const struct field **at;
     uint32_t n;
+    const struct ql_expr **filters; // all of them
+    uint32_t n_filters;
 };
 
 static void note_field(struct fields *s, const struct field *f) {
@@ -271,10 +273,19 @@ static void note_expr(struct fields *s, const struct ql_expr *e) {
     if (e->kind == QL_BINARY) note_expr(s, e->right);
 }
 
+static void note_filter(struct fields *s, const struct ql_expr *filter) {
+    if (!filter) return;
+    const struct ql_expr **more = PLAIN_NEW(s->arena, s->n_filters + 1, const struct ql_expr *);
+    if (s->n_filters) memcpy(more, s->filters, s->n_filters * sizeof *more);
+    more[s->n_filters++] = filter;
+    s->filters = more;
+    note_expr(s, filter);
+}
+
 static void note_pipeline(struct fields *s, const struct ql_pipeline *p);
 
 static void note_spanset(struct fields *s, const struct ql_spanset *x) {
-    if (x->kind == QL_FILTER) note_expr(s, x->filter);
+    if (x->kind == QL_FILTER) note_filter(s, x->filter);
     if (x->kind == QL_WRAPPED) note_pipeline(s, x->pipeline);
     if (x->kind != QL_RELATION) return;
     note_spanset(s, x->left);
@@ -343,7 +354,8 @@ static struct find_span show_span(const struct run *r, const struct fields *fiel
     memcpy(&out.span_id, at.span->id, 8);
     for (uint32_t k = 0; k < fields->n; k++) {
         const struct field *f = fields->at[k];
-        struct find_attr attr = { shown_key(r->arena, f), plain_field(&at, f) };
+        struct find_attr attr = { shown_key(r->arena, f),
+                                  plain_told(&at, f, fields->filters, fields->n_filters) };
         if (f->intrinsic == INTRINSIC_NAME) out.has_name = true;
         bool is_shown = f->intrinsic == INTRINSIC_NONE || attr.key.len > 0;
         if (is_shown && attr.value.type != VALUE_NIL) attrs[out.n_attrs++] = attr;

@@ -2,6 +2,7 @@
 #include "query/show.h"
 
 #include "base/hash.h"
+#include "exec/told.h"
 #include "span/services.h"
 
 // --- what is shown ---------------------------------------------------------------------------------
@@ -22,11 +23,25 @@ static bool is_shown(const struct field *f) {
     }
 }
 
-enum err show_new(struct arena *a, const struct field *fields, uint32_t n, struct show *out) {
+static enum err choose(struct arena *a, struct show *s) {
+    for (uint32_t i = 0; i < s->n_fields; i++) {
+        if (!s->keys[i].ptr || !told_chooses(s->plan, i)) continue;
+        if (!s->chosen) s->chosen = arena_zalloc(a, s->n_fields * sizeof *s->chosen);
+        if (!s->chosen) return ERR_NOMEM;
+        s->chosen[i] = true;
+    }
+    return ERR_OK;
+}
+
+enum err show_new(struct arena *a, const struct plan *p, struct show *out) {
+    const struct field *fields = p->fields;
+    uint32_t n = p->n_fields;
     struct buf name;
-    *out = (struct show){
-        .fields = fields, .n_fields = n, .keys = ARENA_ARRAY(a, n + 1ull, struct str), .duration = n
-    };
+    *out = (struct show){ .plan = p,
+                          .fields = fields,
+                          .n_fields = n,
+                          .keys = ARENA_ARRAY(a, n + 1ull, struct str),
+                          .duration = n };
     if (!out->keys) return ERR_NOMEM;
     buf_init(&name, SIZE_MAX);
     for (uint32_t i = 0; i < n; i++) {
@@ -43,7 +58,7 @@ enum err show_new(struct arena *a, const struct field *fields, uint32_t n, struc
     }
     bool failed = name.failed || a->failed;
     buf_fini(&name);
-    return failed ? ERR_NOMEM : ERR_OK;
+    return failed ? ERR_NOMEM : choose(a, out);
 }
 
 struct value show_value(struct arena *a, const struct value *v) {
@@ -124,10 +139,14 @@ static struct value keep_value(struct showing *s, const struct value *v) {
 }
 
 static enum err show_attrs(struct showing *s, uint32_t row, struct find_span *out) {
+    enum err e = ERR_OK;
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->show->n_fields; i++) {
         if (!s->show->keys[i].ptr) continue;
-        struct value v = rows_value(s->rows, i, row);
+        bool chosen = s->show->chosen && s->show->chosen[i];
+        struct value v =
+            chosen ? told_value(s->show->plan, s->rows, i, row, &e) : rows_value(s->rows, i, row);
+        if (e != ERR_OK) return e;
         if (v.type == VALUE_NIL) continue;
         s->attrs[n++] = (struct find_attr){ s->show->keys[i], keep_value(s, &v) };
     }
@@ -238,7 +257,7 @@ static enum err want_fields(struct showing *s) {
     }
     for (uint32_t i = 0; i < show->n_fields; i++)
         if (show->keys[i].ptr || i == show->duration) TRY(rows_want(s->rows, i, s->wanted.bits));
-    return ERR_OK;
+    return show->chosen ? told_want(show->plan, s->rows, s->wanted.bits) : ERR_OK;
 }
 
 // What every span has of its own, for the wanted rows alone.

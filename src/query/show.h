@@ -7,14 +7,16 @@
 
 // What a search shows of a span: the fields that it reads and selects, by the names of answers.
 struct show {
+    const struct plan *plan;
     const struct field *fields; // of the plan
     uint32_t n_fields;
     struct str *keys;  // per field; ptr NULL: not shown as an attribute
+    bool *chosen;      // per field: exec/told.h chooses what is shown; NULL: of none
     bool has_name;     // the span's name is among them
     uint32_t duration; // that field, or n_fields
     bool errors;       // set by the caller: spans say whether they are in error
 };
-NODISCARD enum err show_new(struct arena *a, const struct field *fields, uint32_t n, struct show *out);
+NODISCARD enum err show_new(struct arena *a, const struct plan *p, struct show *out);
 
 // A trace to be shown: its number in the batch, and its sets with at most spans_per_set rows.
 struct shown_set {

@@ -807,7 +807,7 @@ def app_search(shop):
     assert trace["sets"] == [{"attributes": [], "matched": 1, "spans": [
         {"spanId": shop.spans[i][1], "name": None, "startUnixNano": str(shop.start_ns(i) + MS),
          "durationNano": str(shop.duration_ms(i) * MS - 2 * MS), "error": False, "attributes": [
-             {"key": "kind", "type": "kind", "value": "client"}, {"key": "attempt", "type": "int", "value": "1"},
+             {"key": "kind", "type": "kind", "value": "client"}, {"key": "attempt", "type": "int", "value": "2"},
              {"key": "service.name", "type": "string", "value": "api"}]}]}], trace["sets"]
     seen, cursor = [], ""
     while cursor is not None:
