@@ -22,6 +22,7 @@ struct ask_limits limits_of(struct api *a, struct net_request *rq) {
                                 .crew = a->opts.crew,
                                 .timeout_ns = a->opts.query_timeout_ns,
                                 .memory_max = a->opts.query_max_memory,
+                                .trace_bytes_max = a->opts.max_trace_bytes,
                                 .progress_ns = a->opts.query_progress_ns,
                                 .deadline_ns = deadline_of(a, rq),
                                 .canceled = client_is_gone,

@@ -124,6 +124,7 @@ static const struct route routes[] = {
     { "DELETE", "/api/takt/traces/*", ON_LOOP, delete_handle },
     { "GET", "/api/takt/search", ON_WORKER, takt_search_handle },
     { "GET", "/api/takt/explain", ON_WORKER, takt_explain_handle },
+    { "GET", "/api/takt/cohorts", ON_WORKER, takt_cohorts_handle },
     { "GET", "/api/takt/traceql/analyze", ON_WORKER, takt_analyze_handle },
     { "GET", "/api/takt/services", ON_WORKER, takt_services_handle },
     { "POST", "/api/takt/test-span", ON_LOOP, takt_test_span_handle },

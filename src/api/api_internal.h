@@ -167,6 +167,7 @@ void trace_v2_handle(struct api *a, struct net_request *rq);
 void search_handle(struct api *a, struct net_request *rq);
 void takt_search_handle(struct api *a, struct net_request *rq);
 void takt_explain_handle(struct api *a, struct net_request *rq);
+void takt_cohorts_handle(struct api *a, struct net_request *rq);
 void takt_analyze_handle(struct api *a, struct net_request *rq);
 void series_range_handle(struct api *a, struct net_request *rq);
 void series_instant_handle(struct api *a, struct net_request *rq);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/api_internal.h"
+#include "api/choice.h"
 #include "api/page.h"
 #include "query/series.h"
 
@@ -17,30 +18,7 @@ enum {
 
 // --- what is asked -----------------------------------------------------------------------------------------
 
-struct choice {
-    uint64_t start_ns, end_ns; // of all
-    uint64_t from_ns, to_ns;   // of the selection; 0, 0 = as all
-    uint64_t min_ns, max_ns;   // durations of the selection; max 0 = none
-};
-
-static enum err read_choice(struct ask *k, struct choice *c) {
-    const struct params *p = &k->params;
-    *c = (struct choice){ 0 };
-    TRY(params_range(p, k->limits->clock, &c->start_ns, &c->end_ns, &k->ctx));
-    TRY(params_time(p, STR("from"), &c->from_ns, &k->ctx));
-    TRY(params_time(p, STR("to"), &c->to_ns, &k->ctx));
-    TRY(params_duration(p, STR("min"), &c->min_ns, &k->ctx));
-    TRY(params_duration(p, STR("max"), &c->max_ns, &k->ctx));
-    if (c->end_ns == INT64_MAX) c->end_ns = clock_unix_ns(k->limits->clock);
-    if (c->end_ns == 0) return err_set(&k->ctx, ERR_INVALID, "start and end (or since) are missing");
-    if ((c->from_ns || c->to_ns) && c->to_ns <= c->from_ns)
-        return err_set(&k->ctx, ERR_INVALID, "to must be after from");
-    if (c->max_ns && c->max_ns < c->min_ns) return err_set(&k->ctx, ERR_INVALID, "max is less than min");
-    if (c->from_ns || c->min_ns || c->max_ns) return ERR_OK;
-    return err_set(&k->ctx, ERR_INVALID, "nothing is selected: give from and to, or min, or max");
-}
-
-static void write_selection(const struct choice *c, struct buf *out) {
+static void write_selection(const struct selection *c, struct buf *out) {
     buf_str(out, STR("{"));
     if (c->min_ns) buf_fmt(out, " duration >= %lluns", (unsigned long long)c->min_ns);
     if (c->min_ns && c->max_ns) buf_str(out, STR(" &&"));
@@ -48,16 +26,14 @@ static void write_selection(const struct choice *c, struct buf *out) {
     buf_str(out, STR(" }"));
 }
 
-// The search of q, without hints, in its plain form, and compare() behind it.
-static enum err compare_text(struct ask *k, const struct choice *c, struct str *out) {
+// The search of q in its plain form, and compare() behind it.
+static enum err compare_text(struct ask *k, const struct selection *c, struct str *out) {
     struct ql_query *q;
+    struct str search;
     struct buf text;
-    struct str asked = params_get(&k->params, STR("q"));
-    TRY(ask_parse_search(k, asked.len ? asked : STR("{ }"), &q));
-    struct ql_query plain = *q;
-    plain.n_hints = 0;
+    TRY(choice_search(k, &q, &search));
     buf_init(&text, 2 * QL_TEXT_MAX);
-    ql_print(&plain, &text);
+    buf_str(&text, search);
     buf_str(&text, STR(" | compare("));
     write_selection(c, &text);
     buf_fmt(&text, ", %d", VALUES_COUNTED);
@@ -286,8 +262,8 @@ static enum err explain(struct ask *k, struct json_writer *w) {
     struct ql_query *q;
     struct series_answer s;
     struct ranking r;
-    TRY(read_choice(k, &c));
-    TRY(compare_text(k, &c, &text));
+    TRY(choice_read(k, &c));
+    TRY(compare_text(k, &c.selection, &text));
     TRY(ask_parse(k, text, &q));
     struct series_query how = { .query = q, .bounds = ask_bounds(k, c.start_ns, c.end_ns) };
     TRY(series_run(k->view, &how, &s, &k->ctx));

@@ -186,8 +186,8 @@ static void strings_fini(struct strings *s) {
     mem_free(s->list);
 }
 
-// Long names are cut where a character ends.
-static struct str string_cut(struct arena *a, struct str s) {
+// Where a character ends.
+struct str skeleton_cut(struct arena *a, struct str s) {
     const struct str dots = STR("…");
     if (s.len <= SKELETON_STRING_MAX) return s;
     size_t len = SKELETON_STRING_MAX - dots.len;
@@ -200,7 +200,7 @@ static struct str string_cut(struct arena *a, struct str s) {
 }
 
 static enum err strings_put(struct strings *s, struct str text, uint32_t *out) {
-    text = string_cut(s->arena, text);
+    text = skeleton_cut(s->arena, text);
     uint64_t hash = hash_str(text);
     uint32_t found = map_get(&s->map, hash, string_is, s, &text);
     if (found == MAP_NONE) {
@@ -230,13 +230,8 @@ static size_t pad4(size_t n) {
     return (n + 3) & ~(size_t)3;
 }
 
-struct extent {
-    uint64_t base, length;
-    uint32_t root;
-};
-
-static struct extent extent_of(const struct skeleton_input *in, const struct skeleton_tree *t) {
-    struct extent e = { UINT64_MAX, 0, SKELETON_NONE };
+struct skeleton_extent skeleton_extent(const struct skeleton_input *in, const struct skeleton_tree *t) {
+    struct skeleton_extent e = { UINT64_MAX, 0, SKELETON_NONE };
     uint64_t last = 0;
     for (uint32_t i = 0; i < in->n; i++) {
         if (in->start_ns[i] && in->start_ns[i] < e.base) e.base = in->start_ns[i];
@@ -301,7 +296,7 @@ static enum err put_rows(char *p, struct strings *s, const struct skeleton_input
     return put_strings(&p, s, in->service, NULL, in->n_resources);
 }
 
-static void put_header(char *p, const struct skeleton_input *in, const struct extent *e,
+static void put_header(char *p, const struct skeleton_input *in, const struct skeleton_extent *e,
                        const struct strings *s) {
     memset(p, 0, SKELETON_HEADER_BYTES);
     memcpy(p, "TKSK", 4);
@@ -331,7 +326,7 @@ enum err skeleton_encode(struct arena *a, const struct skeleton_input *in, const
     map_init(&s.map, UINT32_MAX - 1);
     uint32_t empty;
     TRY(strings_put(&s, STR(""), &empty));
-    struct extent e = extent_of(in, tree);
+    struct skeleton_extent e = skeleton_extent(in, tree);
     size_t n = in->n,
            fixed = SKELETON_HEADER_BYTES + n * (8 * 4 + 8) + 3 * pad4(n) + 4 * (size_t)in->n_resources;
     if (!buf_reserve(out, fixed)) return out->limit - out->len < fixed ? ERR_LIMIT : ERR_NOMEM;

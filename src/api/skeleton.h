@@ -12,6 +12,7 @@ enum {
     SKELETON_HEADER_BYTES = 80,
     SKELETON_ROWS_MAX = 1 << 24, // ten times the largest trace that is aimed at
     SKELETON_STRING_MAX = 1024,  // bytes of a name; the details have all of it
+    SKELETON_STATUS_ERROR = 2,   // of status, as OTLP has it
 };
 #define SKELETON_NONE UINT32_MAX
 
@@ -50,6 +51,16 @@ struct skeleton_tree {
 
 // ERR_LIMIT beyond SKELETON_ROWS_MAX; ERR_NOMEM. On error *out is untouched.
 NODISCARD enum err skeleton_tree(struct arena *a, const struct skeleton_input *in, struct skeleton_tree *out);
+
+// What of the time there is, and where it begins.
+struct skeleton_extent {
+    uint64_t base, length; // the first start that is known, and from there to the last end
+    uint32_t root;         // row: the first without a parent that is named; SKELETON_NONE: there are no rows
+};
+struct skeleton_extent skeleton_extent(const struct skeleton_input *in, const struct skeleton_tree *tree);
+
+// A name, cut to SKELETON_STRING_MAX. The arena's where it is cut; "" where that has no room.
+struct str skeleton_cut(struct arena *a, struct str name);
 
 // Appends the whole skeleton to out; scratch comes from the arena. ERR_LIMIT when out is full, ERR_NOMEM.
 NODISCARD enum err skeleton_encode(struct arena *a, const struct skeleton_input *in,

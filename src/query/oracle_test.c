@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random questions about random traces: the engine answers what the plain interpreter answers, in
 // whatever way the spans lie in heads and blocks, all at once and page by page.
+#include "query/cohorts.h"
 #include "query/odd_test.h"
 #include "query/plain_test.h"
 
@@ -216,6 +217,19 @@ static void show_least(const struct world *w, enum layout how, const struct find
     mem_free(least.at);
 }
 
+// The traces that a search finds, in two cohorts.
+static bool cohorts_agree(struct world *w, const struct find *f) {
+    struct cohorts_query q = { .query = f->query, .bounds = f->bounds, .limit = COHORT_TRACES_MAX };
+    bool same = true;
+    if (test_below(2)) q.selection.min_ns = test_below(3) * 500000000;
+    if (test_below(2)) q.selection.max_ns = q.selection.min_ns + test_below(2000000000);
+    if (test_below(2)) q.selection.from_ns = some_time();
+    if (q.selection.from_ns)
+        q.selection.to_ns = q.selection.from_ns + test_below(ODD_RANGE_S) * 1000000000 + 1;
+    for (int how = 0; how < LAYOUTS && same; how++) same = check_cohorts(w->views[how], &w->plain, &q);
+    return same;
+}
+
 static void ask_search(struct world *w, const struct ql_query *q) {
     struct find f = { .query = q,
                       .limit = EVERYTHING,
@@ -232,6 +246,7 @@ static void ask_search(struct world *w, const struct ql_query *q) {
         if (!same && w->n_wrong < SHOWN) show_least(w, (enum layout)how, &f);
     }
     if (same && test_below(3) == 0) same = pages_agree(w->views[test_below(LAYOUTS)], f, &slow);
+    if (same && test_below(4) == 0) same = cohorts_agree(w, &f);
     w->n_wrong += !same;
     plain_answer_fini(&slow);
 }

@@ -28,3 +28,7 @@ bool traces_agree(const struct find_trace *fast, uint32_t n_fast, const struct f
 void print_spans(const struct plain_data *d);
 // One line per series: `{name="x" p=0.5} 1 - 2`.
 void print_series(const struct plain_metrics *m, struct buf *out);
+
+struct cohorts_query;
+// Whether each trace is of the cohort that the plain interpreter says, and samples are of them. Not limited.
+bool check_cohorts(struct view *v, const struct plain_data *d, const struct cohorts_query *q);
