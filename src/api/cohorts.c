@@ -108,6 +108,12 @@ static bool look_at_next(void *ctx, uint32_t worker) {
     return e == ERR_OK;
 }
 
+// Nothing was looked at.
+static enum err too_late(struct ask *k, enum err e) {
+    if (e != ERR_TIMEOUT) return e;
+    return err_set(&k->ctx, e, "nothing could be looked at within query.timeout");
+}
+
 // Why not all traces count, or not with all of their spans.
 static enum err what_became(struct balance *b) {
     char id[32];
@@ -120,7 +126,7 @@ static enum err what_became(struct balance *b) {
                            : b->error == ERR_NOMEM ? "query.max_memory is used up"
                                                    : NULL;
     if (b->error != ERR_OK && !short_of) return b->error;
-    if (short_of && b->n_looked_at == 0) return b->error;
+    if (short_of && b->n_looked_at == 0) return too_late(b->k, b->error);
     char why[ASK_NOTE_MAX] = "";
     if (short_of)
         (void)snprintf(why, sizeof why, "%s; %u of %u traces were looked at", short_of, b->n_looked_at, b->n);
@@ -309,13 +315,14 @@ static enum err compare_cohorts(struct ask *k, struct json_writer *w) {
     struct cohorts_query how = {
         .query = q, .bounds = b.bounds, .selection = c.selection, .limit = (uint32_t)limit
     };
-    TRY(cohorts_run(k->view, &how, &found, &k->ctx));
+    enum err e = cohorts_run(k->view, &how, &found, &k->ctx);
+    if (e != ERR_OK) return too_late(k, e);
     b.traces = found.traces;
     b.n = found.n;
     b.stats = found.stats;
     memcpy(b.total, found.total, sizeof b.total);
     if (found.partial) note(&b, found.why);
-    enum err e = answer(&b, w);
+    e = answer(&b, w);
     cohorts_fini(&found);
     return e;
 }
