@@ -5,7 +5,6 @@ import test from 'node:test';
 import { encodeSkeleton } from '../dev/skeleton.mjs';
 import { Axis, GAP_PX, idleGaps, moved, niceStep, zoomed } from '../src/trace/axis';
 import { byRow, criticalPath } from '../src/trace/critical';
-import { compareTraces } from '../src/trace/compare';
 import { density } from '../src/trace/density';
 import { displayOf, visibleNodes } from '../src/trace/display';
 import { buffersOf, makeModel } from '../src/trace/model';
@@ -172,6 +171,20 @@ test('the critical path of a story told by hand', () => {
   assert.equal(c.unknown / MS, 30);
 });
 
+// tests/cases/critical: the server is held to the same.
+test('self times and critical paths of the cases shared with the server', () => {
+  const text = new TextDecoder().decode(readFileSync('tests/cases/critical/paths.case'));
+  const cases = text.split('\n\n').map((c) => c.split('\n').filter((line) => line && !line.startsWith('#')).map((line) => line.split(' '))).filter((c) => c.length);
+  assert(cases.length > 20);
+  for (const lines of cases) {
+    const s = skeletonOf(lines.map(([id, parent, from, to]) => ({ id: Number(id), ...(parent === '-' ? {} : { parent: Number(parent) }), from: Number(from), to: Number(to) })));
+    const t = treeOf(s);
+    const path = byRow(criticalPath(s, t));
+    const told = new Map(Array.from({ length: s.n }, (_, row) => [Number('0x' + idOf(s, row)), [selfTime(s, t, row) / MS, (path.get(row)?.time ?? 0) / MS]]));
+    for (const [id, , , , self, critical] of lines) assert.deepEqual(told.get(Number(id)), [Number(self), Number(critical)], `span ${id} of ${lines.map((l) => l.join(' ')).join('; ')}`);
+  }
+});
+
 test('the critical path covers the root without holes or overlap, and lies in its spans', () => {
   for (let seed = 10; seed < 30; seed++) {
     const s = skeletonOf(randomSpans(seed, 200));
@@ -263,39 +276,4 @@ test('the buffers of a model are handed over once each', () => {
   assert.equal(copy.skeleton.n, 5);
   assert.deepEqual([...copy.tree.depth], [0, 1, 2, 1, 0]);
   assert.equal(m.skeleton.parent.length, 0);
-});
-
-test('two traces are compared by the self time of each service and operation', () => {
-  const a = skeletonOf([
-    { id: 1, from: 0, to: 100, name: 'root', service: 'web' },
-    { id: 2, parent: 1, from: 10, to: 30, name: 'query', service: 'db' },
-    { id: 3, parent: 1, from: 40, to: 60, name: 'query', service: 'db' },
-  ]);
-  const b = skeletonOf([
-    { id: 1, from: 0, to: 300, name: 'root', service: 'web' },
-    { id: 2, parent: 1, from: 10, to: 250, name: 'query', service: 'db', error: true },
-    { id: 3, parent: 1, from: 255, to: 265, name: 'new', service: 'db' },
-  ]);
-  const rows = compareTraces(a, b);
-  assert.deepEqual(rows.map((r) => [r.service, r.name, r.a.spans, r.a.self / MS, r.b.spans, r.b.self / MS, r.b.errors, r.delta / MS]), [
-    ['db', 'query', 2, 40, 1, 240, 1, 200],
-    ['db', 'new', 0, 0, 1, 10, 0, 10],
-    ['web', 'root', 1, 60, 1, 50, 0, -10],
-  ]);
-  assert(Math.abs(rows.reduce((n, r) => n + r.share, 0) - 1) < 1e-9);
-  assert(compareTraces(a, a).every((r) => r.delta === 0 && r.share === 0));
-  const back = compareTraces(b, a);
-  assert.deepEqual(back.map((r) => r.delta), rows.map((r) => -r.delta || 0));
-});
-
-test('the self times of a comparison add up to what spans took, on random traces', () => {
-  for (let seed = 1; seed <= 20; seed++) {
-    const [a, b] = [skeletonOf(randomSpans(seed, 60)), skeletonOf(randomSpans(seed + 100, 60))];
-    const rows = compareTraces(a, b);
-    assert.equal(rows.reduce((n, r) => n + r.a.spans, 0), a.n);
-    const t = treeOf(a);
-    const self = Array.from({ length: a.n }, (_, i) => selfTime(a, t, i)).reduce((x, y) => x + y, 0);
-    assert(Math.abs(rows.reduce((n, r) => n + r.a.self, 0) - self) < 1, `seed ${seed}`);
-    assert(rows.every((r, i) => i === 0 || Math.abs(rows[i - 1]!.delta) >= Math.abs(r.delta)));
-  }
 });

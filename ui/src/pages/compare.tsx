@@ -1,118 +1,147 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two traces side by side: which service and operation the difference in time lies in.
+// Two traces side by side, or the traces of a selection beside the rest: which service and operation the
+// difference in time lies in.
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { ApiError, request } from '../base/api';
-import { coloursOf } from '../base/colour';
+import { getJson } from '../base/api';
 import { count, plural, visible } from '../base/format';
 import { addShortcuts } from '../base/keys';
-import { Empty, Failed, Icon, Loading, Service, useTitle } from '../base/parts';
+import { Empty, Failed, Icon, Loading, useTitle } from '../base/parts';
 import { zone } from '../base/prefs';
-import { flag, readQuery, text, writeQuery } from '../base/query';
+import { readQuery } from '../base/query';
 import { resource } from '../base/resource';
 import { traceIdOf } from '../base/route';
 import { go, place } from '../base/router';
 import { dateTime, duration, zoneName } from '../base/time';
-import { compareTraces, type CompareRow, type Side } from '../trace/compare';
-import { NONE, readSkeleton, STATUS_ERROR, Strings, type Skeleton } from '../trace/skeleton';
+import { isBefore } from '../search/ask';
+import { balancePath, compareTraces, idsOf, pathOf, schema, selectionPath, type Balance, type Compared, type Side } from '../search/cohorts';
+import { mean, SpentTable, type Letter } from '../search/spent';
 
-const ROWS_SHOWN = 100;
+const balance = resource<Balance & { of: string }>(); // of: what was asked
 
-const schema = { a: text(), b: text(), all: flag() };
-const idIn = (t: string): string => traceIdOf(t)?.trace ?? '';
+const load = (of: string): void => void balance.load(async (stop) => ({ of, ...(await getJson<Balance>(of, stop)) }), false);
 
-interface Loaded {
-  a: Skeleton;
-  b: Skeleton;
-  rows: CompareRow[];
-  partial: string;
-}
-const both = resource<Loaded>();
+// --- what is compared -----------------------------------------------------------------------------------
 
-async function fetchOne(which: string, id: string, stop: AbortSignal): Promise<{ s: Skeleton; partial: string }> {
-  try {
-    const answer = await request(`api/takt/traces/${id}/skeleton`, { signal: stop });
-    return { s: readSkeleton(await answer.arrayBuffer()), partial: answer.headers.get('X-Takt-Partial') ?? '' };
-  } catch (e) {
-    if (e instanceof ApiError) throw new ApiError(e.status, e.status === 404 ? `Trace ${which}, ${id}, is not there: it was never received, or is older than what is kept.` : `Trace ${which}: ${e.message}`);
-    if (stop.aborted) throw e;
-    throw new ApiError(0, `Trace ${which} could not be read: ${e instanceof Error ? e.message : String(e)}`);
-  }
-}
+const time = (ms: number): string => dateTime(BigInt(Math.round(ms)) * 1_000_000n, zone.value, 0);
 
-async function fetchBoth(a: string, b: string, stop: AbortSignal): Promise<Loaded> {
-  const [x, y] = await Promise.all([fetchOne('A', a, stop), fetchOne('B', b, stop)]);
-  const partial = [x.partial && `A: ${x.partial}`, y.partial && `B: ${y.partial}`].filter(Boolean).join('; ');
-  return { a: x.s, b: y.s, rows: compareTraces(x.s, y.s), partial };
-}
-
-const load = (a: string, b: string): void => void both.load((stop) => fetchBoth(a, b, stop), false);
+const wordsOf = (c: Compared): { title: string; a: string; b: string; sum: [string, string] } =>
+  !c.box ? { title: 'Compare two traces', a: 'A', b: 'B', sum: ['B takes', 'A'] }
+    : isBefore(c, c.box) ? { title: 'Compare with before', a: 'Before', b: 'Since', sum: ['A trace since then takes', 'one before, on average'] }
+    : { title: 'Compare a selection with the rest', a: 'Rest', b: 'Selection', sum: ['A trace of the selection takes', 'one of the rest, on average'] };
 
 // Which is which: a letter and a shape, never only a colour.
-function Head({ which, s }: { which: 'A' | 'B'; s: Skeleton }): JSX.Element {
-  const strings = new Strings(s);
-  const root = s.root === NONE ? -1 : s.root;
-  const errors = s.status.reduce((n, x) => n + (x === STATUS_ERROR ? 1 : 0), 0);
+const LetterMark = ({ which }: { which: Letter }): JSX.Element => <span class={`cmp-letter ${which}`}>{which}</span>;
+
+function TraceHead({ which, side, trace }: { which: Letter; side: Side; trace: NonNullable<Side['trace']> }): JSX.Element {
   return (
     <section class="card cmp-head" aria-label={`Trace ${which}`}>
-      <h2><span class={`cmp-letter ${which}`}>{which}</span> <a href={`t/${s.traceId}`}><bdi>{root < 0 ? 'Trace' : visible(strings.get(s.name[root]!), 80) || '(no name)'}</bdi></a></h2>
+      <h2><LetterMark which={which} /> <a href={`t/${trace.traceId}`}><bdi>{visible(trace.rootName, 80) || '(no name)'}</bdi></a></h2>
       <dl class="strip">
-        <div><dt>Duration</dt><dd><b>{duration(s.length)}</b></dd></div>
-        <div><dt>Spans</dt><dd>{count(s.n)}{s.known > s.n ? ` of ${count(s.known)}` : ''}</dd></div>
-        <div class={errors ? 'bad' : ''}><dt>Errors</dt><dd>{errors > 0 && <Icon name="error" />}{count(errors)}</dd></div>
-        <div><dt>Start, {zoneName(zone.value)}</dt><dd class="mono">{dateTime(s.base, zone.value)}</dd></div>
+        <div><dt>Duration</dt><dd><b>{duration(side.durationNano)}</b></dd></div>
+        <div><dt>Spans</dt><dd>{count(side.spans)}</dd></div>
+        <div class={side.errors ? 'bad' : ''}><dt>Errors</dt><dd>{side.errors > 0 && <Icon name="error" />}{count(side.errors)}</dd></div>
+        <div><dt>Start, {zoneName(zone.value)}</dt><dd class="mono">{dateTime(BigInt(trace.startUnixNano), zone.value)}</dd></div>
       </dl>
-      <p class="mono small muted wrap">{s.traceId}</p>
+      <p class="mono small muted wrap">{trace.traceId}</p>
     </section>
   );
 }
 
-const signed = (ns: number): string => (ns > 0 ? '+' : '') + duration(ns);
+function CohortHead({ which, name, side, what }: { which: Letter; name: string; side: Side; what: string }): JSX.Element {
+  return (
+    <section class="card cmp-head" aria-label={`${which}: ${name}`} data-k={`cohort ${which}`}>
+      <h2><LetterMark which={which} /> {name}</h2>
+      <dl class="strip">
+        <div><dt>Traces</dt><dd><b>{side.sampled ? `${count(side.shown)} of ${count(side.total)}` : count(side.total)}</b>{side.sampled && <> <span class="tag">sampled</span></>}</dd></div>
+        {side.shown > 0 && <>
+          <div><dt>Duration, mean</dt><dd><b>{duration(Math.round(side.durationNano))}</b></dd></div>
+          <div><dt>Spans, mean</dt><dd>{mean(side.spans)}</dd></div>
+          <div><dt>Errors, mean</dt><dd>{mean(side.errors)}</dd></div>
+        </>}
+      </dl>
+      <p class="small muted wrap">{what}</p>
+    </section>
+  );
+}
 
-function Cells({ side, other, most, which, id, find }: { side: Side; other: Side; most: number; which: 'A' | 'B'; id: string; find: string }): JSX.Element {
-  const name = `trace ${which}, ${plural(side.spans, 'span')}`;
+// What the two cohorts are, in words.
+function whatOf(c: Compared): [string, string] {
+  const b = c.box!;
+  const spans = `a matching span of ${duration(b.min)} – ${duration(b.max)}`;
+  if (isBefore(c, b))
+    return [`With ${spans} that began from ${time(2 * c.before - b.to)} to ${time(c.before)}, and none later.`, `With ${spans} that began from ${time(c.before)} to ${time(b.to)}.`];
+  const ms = (ns: string): number => Number(BigInt(ns) / 1_000_000n);
+  return [
+    `With a matching span that began from ${time(ms(c.start))} to ${time(ms(c.end))}, and none in the selection.`,
+    `With ${spans} that began from ${time(b.from)} to ${time(b.to)}.`,
+  ];
+}
+
+function Heads({ c, data }: { c: Compared; data: Balance }): JSX.Element {
+  const names = wordsOf(c);
+  if (data.a.trace && data.b.trace)
+    return <div class="cmp-heads"><TraceHead which="A" side={data.a} trace={data.a.trace} /><TraceHead which="B" side={data.b} trace={data.b.trace} /></div>;
+  const [a, b] = whatOf(c);
   return (
     <>
-      <td class="n">{side.spans ? <a href={`t/${id}?${new URLSearchParams({ q: find })}`} aria-label={`Find in ${name}`}>{count(side.spans)}</a> : <span class="muted">–</span>}</td>
-      <td class="n nowrap length"><div>
-        <i aria-hidden="true"><b class={which} style={{ width: `${(100 * side.self) / most}%` }} /></i>
-        <span class={side.spans ? '' : 'muted'}>{side.spans ? duration(side.self) : '–'}</span>
-      </div></td>
-      <td class={`n ${side.errors > other.errors ? 'bad' : side.errors ? '' : 'muted'}`}>{side.errors > 0 && <Icon name="error" label="errors" />} {count(side.errors)}</td>
+      <p class="cmp-query">Traces of <code class="mono wrap">{visible(c.q.trim() || '{ }', 500)}</code>, times in {zoneName(zone.value)}</p>
+      <div class="cmp-heads"><CohortHead which="A" name={names.a} side={data.a} what={a} /><CohortHead which="B" name={names.b} side={data.b} what={b} /></div>
     </>
   );
 }
 
-function Rows({ data, all }: { data: Loaded; all: boolean }): JSX.Element {
-  const colours = coloursOf(data.rows.map((r) => r.service));
-  const most = Math.max(1, ...data.rows.flatMap((r) => [r.a.self, r.b.self]));
-  const rows = all ? data.rows : data.rows.slice(0, ROWS_SHOWN);
+// --- what came out --------------------------------------------------------------------------------------
+
+function Notes({ data }: { data: Balance }): JSX.Element {
   return (
     <>
-      <div class="scroll-x" role="region" aria-label="Operations" tabIndex={0}>
-        <table class="grid cmp">
-          <thead>
-            <tr><th scope="col" rowSpan={2}>Service and operation</th><th scope="colgroup" colSpan={3} class="cmp-group">A</th><th scope="colgroup" colSpan={3} class="cmp-group">B</th><th scope="col" rowSpan={2} class="n">Δ self time</th><th scope="col" rowSpan={2} class="n">Share of all Δ</th></tr>
-            <tr>{['A', 'B'].map((w) => <><th scope="col" class="n">Spans</th><th scope="col" class="n" key={w}>Self time</th><th scope="col" class="n">Errors</th></>)}</tr>
-          </thead>
-          <tbody>
-            {rows.map((r) => (
-              <tr key={`${r.service}\0${r.name}`} data-k={`compare ${r.service} ${r.name}`}>
-                <th scope="row"><Service name={r.service} colour={colours.get(r.service) ?? 0} /> <bdi>{visible(r.name, 100) || '(no name)'}</bdi></th>
-                <Cells side={r.a} other={r.b} most={most} which="A" id={data.a.traceId} find={r.name} />
-                <Cells side={r.b} other={r.a} most={most} which="B" id={data.b.traceId} find={r.name} />
-                <td class="n nowrap"><b>{r.delta ? signed(r.delta) : '0'}</b></td>
-                <td class="n nowrap share"><div><i aria-hidden="true"><b style={{ width: `${r.share * 100}%` }} /></i><span>{Math.round(r.share * 100)} %</span></div></td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {data.rows.length > ROWS_SHOWN && (
-        <p class="row centre"><span class="muted">{count(rows.length)} of {count(data.rows.length)} operations</span>
-          <button type="button" onClick={() => go('compare' + writeQuery(schema, { ...readQuery(schema, place.value.query), all: !all }), 'replace')}>{all ? 'Fewer' : 'All'}</button></p>
-      )}
+      {!data.complete && <p class="note warn" role="status"><Icon name="warn" /><span>Not everything was looked at: {visible(data.why || 'the comparison stopped early')}.</span></p>}
+      {(data.a.sampled || data.b.sampled) && data.complete && <p class="note" role="status"><span>Of a cohort with more, {count(Math.max(data.a.shown, data.b.shown))} traces are looked at, chosen by a hash of their ids: always the same.</span></p>}
+      {data.a.trace && data.a.trace.traceId === data.b.trace?.traceId && <p class="note" role="status"><span>A and B are the same trace.</span></p>}
+    </>
+  );
+}
+
+function Counted({ cohorts }: { cohorts: boolean }): JSX.Element {
+  return (
+    <details class="small">
+      <summary>How this is counted</summary>
+      <p>The critical path of a trace is, for each moment of its root, the one span that the answer waited for. Self time is what none of a span&rsquo;s children covers.
+        {cohorts ? ' Times and errors are means over all traces of a cohort, 0 in those without the operation, so that a cohort’s critical paths add up to the mean duration of its roots. A number of traces opens those that spend most there, up to ten.' : ''} Δ is B less A; shares are of the sum of all |Δ|.</p>
+    </details>
+  );
+}
+
+function Sum({ c, data, swap }: { c: Compared; data: Balance; swap: () => void }): JSX.Element {
+  const words = wordsOf(c);
+  const by = Math.round(data.b.durationNano) - Math.round(data.a.durationNano);
+  return (
+    <p class="row" data-k="compare-sum">
+      <span>{words.sum[0]} <b>{by === 0 ? 'as long as' : `${duration(Math.abs(by))} ${by > 0 ? 'longer' : 'less'} than`}</b> {words.sum[1]}; {plural(data.operations, 'operation')}, sorted by the difference on the critical path.</span>
+      {data.a.trace && <button type="button" onClick={swap}>Swap A and B</button>}
+    </p>
+  );
+}
+
+function Result({ c, data, swap }: { c: Compared; data: Balance; swap: () => void }): JSX.Element {
+  const names = wordsOf(c);
+  const back = <p><a class="button" href={c.box ? selectionPath(c) : 'traces'}>{c.box ? 'Back to the selection' : 'Traces'}</a></p>;
+  const both = data.a.shown > 0 && data.b.shown > 0;
+  return (
+    <>
+      <Heads c={c} data={data} />
+      <Notes data={data} />
+      {data.b.total === 0 && data.complete ? <Empty title={data.a.total ? `${names.b}: no traces` : 'No traces match'}><p>There is nothing to compare.</p>{back}</Empty>
+        : !both && !data.rows.length ? <Empty title="No trace was looked at">{back}</Empty>
+        : (
+          <>
+            {both ? <Sum c={c} data={data} swap={swap} /> : <p class="note" role="status"><span>{data.a.shown ? names.b : names.a}: no traces. There is nothing to compare with.</span></p>}
+            <SpentTable c={c} data={data} names={c.box ? [`A: ${names.a}`, `B: ${names.b}`] : ['A', 'B']} setAll={(all) => go(pathOf({ ...c, all }), 'replace')} />
+            <Counted cohorts={!data.a.trace} />
+          </>
+        )}
     </>
   );
 }
@@ -123,13 +152,13 @@ function Choose({ a, b }: { a: string; b: string }): JSX.Element {
   const submit = (e: JSX.TargetedSubmitEvent<HTMLFormElement>): void => {
     e.preventDefault();
     const form = new FormData(e.currentTarget);
-    const [x, y] = [idIn(String(form.get('a'))), idIn(String(form.get('b')))];
+    const [x, y] = ['a', 'b'].map((w) => traceIdOf(String(form.get(w)))?.trace);
     wrong.value = x && y ? '' : 'A trace id has 32 hex digits.';
-    if (x && y) go('compare' + writeQuery(schema, { a: x, b: y, all: false }));
+    if (x && y) go(compareTraces(x, y));
   };
   return (
     <form class="card cmp-choose" onSubmit={submit}>
-      <p>Tick two rows in the <a href="traces">list of traces</a>, or give two trace ids.</p>
+      <p>Tick two rows in the <a href="traces">list of traces</a>, or draw a box on its picture of durations and compare it with the rest, or give two trace ids.</p>
       {(['a', 'b'] as const).map((w) => (
         <div class="field" key={w}><label for={`cmp-${w}`}>Trace {w.toUpperCase()}</label><input id={`cmp-${w}`} name={w} defaultValue={w === 'a' ? a : b} class="mono" autocomplete="off" spellcheck={false} /></div>
       ))}
@@ -139,38 +168,31 @@ function Choose({ a, b }: { a: string; b: string }): JSX.Element {
   );
 }
 
+const asSentence = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1) + '.';
+
 export default function Compare(): JSX.Element {
   useTitle('Compare');
-  const at = readQuery(schema, place.value.query);
-  const [a, b] = [idIn(at.a), idIn(at.b)];
+  const c = readQuery(schema, place.value.query);
+  const [a, b] = idsOf(c);
+  const of = balancePath(c);
   useEffect(() => {
-    if (a && b) load(a, b);
-    return both.stop;
-  }, [a, b]);
-  const swap = (): void => go('compare' + writeQuery(schema, { ...at, a: b, b: a }));
+    if (of) load(of);
+    return balance.stop;
+  }, [of]);
+  const swap = (): void => void (a && b && go(pathOf({ ...c, a: b, b: a })));
   useEffect(() => addShortcuts('Compare', [{ keys: 's', what: 'Swap A and B', run: swap }]), [a, b]);
-  const { data, error } = both.state.value;
-  const ready = !a || !b || error || (data?.a.traceId === a && data.b.traceId === b);
+  const { data, error } = balance.state.value;
+  const ready = !of || error || data?.of === of;
+  const crumb = c.box && of ? selectionPath(c) : (document.querySelector('[data-nav=traces]')?.getAttribute('href') ?? 'traces');
   return (
     <div class="page" data-ready={ready ? '' : undefined}>
-      <p class="crumb"><a href={document.querySelector('[data-nav=traces]')?.getAttribute('href') ?? 'traces'}><Icon name="left" /> Traces</a></p>
-      <h1>Compare two traces</h1>
-      {!a || !b ? <Choose a={at.a} b={at.b} />
-        : error ? (error.status === 404 ? <Empty title="No such trace"><p class="wrap">{visible(error.message)}</p><p><a class="button" href="traces">Traces</a></p></Empty>
-          : <Failed what="The traces could not be compared" error={error} retry={() => load(a, b)} />)
-        : !data || !ready ? <Loading what="Loading both traces" />
-        : (
-          <>
-            <div class="cmp-heads"><Head which="A" s={data.a} /><Head which="B" s={data.b} /></div>
-            {data.partial && <p class="note warn" role="status"><Icon name="warn" /><span>Not all spans are there: {visible(data.partial)}.</span></p>}
-            {a === b && <p class="note" role="status"><span>A and B are the same trace.</span></p>}
-            <p class="row" data-k="compare-sum">
-              <span>B takes <b>{data.b.length === data.a.length ? 'as long as A' : `${duration(Math.abs(data.b.length - data.a.length))} ${data.b.length > data.a.length ? 'longer' : 'less'} than A`}</b>, in {plural(data.rows.length, 'operation')}; sorted by the difference in self time.</span>
-              <button type="button" onClick={swap}>Swap A and B</button>
-            </p>
-            <Rows data={data} all={at.all} />
-          </>
-        )}
+      <p class="crumb"><a href={crumb}><Icon name="left" /> {c.box && of ? 'The selection' : 'Traces'}</a></p>
+      <h1>{wordsOf(a && b ? { ...c, box: null } : c).title}</h1>
+      {!of ? <Choose a={c.a} b={c.b} />
+        : error ? (error.status === 404 ? <Empty title="No such trace"><p class="wrap">{visible(asSentence(error.message))}</p><p><a class="button" href="traces">Traces</a></p></Empty>
+          : <Failed what={c.box ? 'The traces could not be compared' : 'The two traces could not be compared'} error={error} retry={() => load(of)} />)
+        : !data || !ready ? <Loading what={c.box ? 'Comparing where traces spend their time' : 'Comparing both traces'} />
+        : <Result c={a && b ? { ...c, box: null } : c} data={data} swap={swap} />}
     </div>
   );
 }

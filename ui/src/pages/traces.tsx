@@ -17,7 +17,8 @@ import { go, place } from '../base/router';
 import { ago, dateTime, duration, timeOfDay, zoneName } from '../base/time';
 import { trail } from '../base/trail';
 import type { Explanation, Found, SeriesAnswer } from '../search/answers';
-import { elsewherePath, explainPath, fromOldAddress, heatPath, listPath, noSelection, pathOf, schema, seriesPath, stretchOf, type Ask, type Stretch } from '../search/ask';
+import { elsewherePath, explainPath, fromOldAddress, heatPath, listPath, noSelection, pathOf, readDefaults, schema, seriesPath, stretchOf, type Ask, type Stretch } from '../search/ask';
+import { compareSelection, compareTraces } from '../search/cohorts';
 import { beforeOf } from '../search/differences';
 import { draft, run, runs } from '../search/draft';
 import { Editor } from '../search/editor';
@@ -249,6 +250,7 @@ function Selection({ a, h, deploys }: { a: Ask; h: Heat; deploys: readonly Rollo
   const before = beforeOf(b, deploys, valueOf(readFilter(a.q), 'resource.service.name', '='));
   const isExplained = a.explain && !a.before;
   const isCompared = a.explain && a.before > 0;
+  const extent = extentOf(a);
   return (
     <Lazy load={() => import('../search/heatmap')}>{(m) => (
       <div class="row selection" data-k="selection">
@@ -259,6 +261,7 @@ function Selection({ a, h, deploys }: { a: Ask; h: Heat; deploys: readonly Rollo
           <button type="button" onClick={() => select(null)}>Clear</button>
           <button type="button" aria-pressed={isCompared} title={before.deploy ? 'With the same length of time before this deploy' : 'With the same length of time before the selection'}
             onClick={() => set(isCompared ? { explain: false, before: 0 } : { explain: true, before: Math.round(before.at) })}>Compare with before{before.deploy && ` ${deployName(before.deploy)}`}</button>
+          {extent && <a class="button" href={compareSelection(a, extent, b)} title="By where their traces spend their time">Compare {a.before ? 'traces with those before' : 'with the rest'}</a>}
         </span>
       </div>
     )}</Lazy>
@@ -359,7 +362,7 @@ function Invalid({ error }: { error: ApiError }): JSX.Element {
   );
 }
 
-const everything = (): string => pathOf(readQuery(schema, new URLSearchParams('range=all')));
+const everything = (): string => pathOf({ ...readDefaults(), range: 'all' });
 
 // Nothing to show: because nothing ever came, because nothing fits, or because it lies elsewhere.
 function NoRows({ a, found }: { a: Ask; found: Found | null }): JSX.Element {
@@ -414,7 +417,7 @@ function Tools({ a }: { a: Ask }): JSX.Element {
       </label>
       {a.tick.length > 0 && (
         <span class="row" data-k="ticked">
-          {two ? <a class="button primary" href={`compare?a=${a.tick[0]}&b=${a.tick[1]}`}>Compare</a> : <span class="muted">Tick one more to compare</span>}
+          {two ? <a class="button primary" href={compareTraces(a.tick[0]!, a.tick[1]!)}>Compare</a> : <span class="muted">Tick one more to compare</span>}
           <button type="button" class="quiet" onClick={() => set({ tick: [] }, 'replace')}>Untick</button>
         </span>
       )}
@@ -468,7 +471,7 @@ function useKeys(): void {
     { keys: 'k', what: 'Row before', run: () => pick(-1) },
     { keys: 'Enter', what: 'Open it' },
     { keys: 'x', what: 'Tick it, to compare', run: tickPicked },
-    { keys: 'c', what: 'Compare the two that are ticked', run: () => ask.value.tick.length === 2 && go(`compare?a=${ask.value.tick[0]}&b=${ask.value.tick[1]}`) },
+    { keys: 'c', what: 'Compare the two that are ticked', run: () => ask.value.tick.length === 2 && go(compareTraces(ask.value.tick[0]!, ask.value.tick[1]!)) },
     { keys: 'm', what: 'To the picture; Shift with arrows selects', run: () => document.querySelector<HTMLElement>('.heat, .chart')?.focus() },
     { keys: 'l', what: 'Live on or off', run: () => set({ live: !ask.value.live, at: '' }, 'replace') },
   ]), []);

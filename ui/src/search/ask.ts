@@ -2,7 +2,7 @@
 // What the page of traces is asked, as its address says it, and the questions to the server that
 // follow. The address is the only state; old addresses with separate filters are rewritten.
 import { quote } from '../base/format';
-import { choice, flag, integer, text, words, writeQuery, type Values } from '../base/query';
+import { choice, flag, integer, readQuery, text, words, writeQuery, type Values } from '../base/query';
 import { parseDuration } from '../base/time';
 import { spansOf, withFields } from './filter';
 import { box, type Box } from './heat';
@@ -44,13 +44,16 @@ export const noSelection = { box: null, explain: false, before: 0 } as const;
 
 export const pathOf = (a: Ask): string => 'traces' + writeQuery(schema, a);
 
+// The page as it is when its address says nothing.
+export const readDefaults = (): Ask => readQuery(schema, new URLSearchParams());
+
 // A stretch of time in ns: spans that begin in (start, end].
 export interface Stretch {
   start: bigint;
   end: bigint;
 }
 
-const isTime = (t: string): boolean => /^\d{1,19}$/.test(t);
+export const isTime = (t: string): boolean => /^\d{1,19}$/.test(t);
 
 // The time that is asked for; null: all of it, or a from–to that is not whole yet.
 export function stretchOf(a: Pick<Ask, 'range' | 'start' | 'end' | 'at'>, now: bigint): Stretch | null {
@@ -112,9 +115,9 @@ export function heatPath(a: Ask, at: Stretch, stepMs: number): string | null {
 const msTime = (ms: number): string => inNs(`${Math.round(ms)}000000`);
 const leastNs = (b: Box): number => (b.min >= 1 ? Math.round(b.min) + 1 : 0); // a box is open below, the question is not
 
-// Against the rest of what the query finds; or, from a moment on, against the same length of time before it:
-// there what takes as long as the selection is looked at, and all of it.
-export function explainPath(a: Ask, at: Stretch, b: Box): string {
+// What is selected of what the query finds, against the rest; or, from a moment on, against the same length of
+// time before it: there what takes as long as the selection is looked at, and all of it.
+export function choiceOf(a: Pick<Ask, 'q' | 'before'>, at: Stretch, b: Box): URLSearchParams {
   const spans = spansOf(a.q) ?? '{}';
   if (isBefore(a, b)) {
     const least = leastNs(b) ? `duration >= ${leastNs(b)}ns && ` : '';
@@ -123,7 +126,7 @@ export function explainPath(a: Ask, at: Stretch, b: Box): string {
     p.set('end', msTime(b.to));
     p.set('from', msTime(a.before));
     p.set('to', msTime(b.to));
-    return `api/takt/explain?${p}`;
+    return p;
   }
   const p = new URLSearchParams({ q: spans });
   setStretch(p, at);
@@ -131,10 +134,12 @@ export function explainPath(a: Ask, at: Stretch, b: Box): string {
   p.set('to', msTime(b.to));
   if (leastNs(b)) p.set('min', `${leastNs(b)}ns`);
   p.set('max', `${Math.round(b.max)}ns`);
-  return `api/takt/explain?${p}`;
+  return p;
 }
 
-const isBefore = (a: Pick<Ask, 'before'>, b: Box): boolean => a.before > 0 && a.before < b.to;
+export const explainPath = (a: Ask, at: Stretch, b: Box): string => `api/takt/explain?${choiceOf(a, at, b)}`;
+
+export const isBefore = (a: Pick<Ask, 'before'>, b: Box): boolean => a.before > 0 && a.before < b.to;
 
 export const QUERY_MAX = 128 << 10; // bytes of UTF-8; a longer query is not read
 export const bytesOf = (query: string): number => new TextEncoder().encode(query).length;
