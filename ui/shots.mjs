@@ -40,6 +40,8 @@ async function main() {
     const good = data.shop.findLast((t) => t.spans.length > 12 && t !== bad && !t.spans.some((s) => s.span.status?.code === 2));
     const q = encodeURIComponent;
     const span = bad.spans.find((s) => s.span.name === 'POST /charge').span.spanId;
+    const now = BigInt(Date.now());
+    const cohorts = `/compare?q=${q('{ resource.service.name = "payments" }')}&start=${now - 7_200_000n}000000&end=${now}000000&box=${now - 7_200_000n}-${now},1500000000-60000000000`;
     const wanted = new RegExp(process.argv[2] ?? '');
     const shots = [
       ['delivery-empty', empty, '/delivery'],
@@ -83,6 +85,7 @@ async function main() {
       ['metrics-table', full, `/traces?table=1&q=${q('{ status = error } | count_over_time() by (resource.service.name)')}`, '[data-k=chart-table]'],
       ['compare', full, `/compare?a=${good.traceId}&b=${bad.traceId}`, '.cmp'],
       ['compare-choose', full, '/compare'],
+      ['compare-cohorts', full, cohorts, '.cmp'],
       ['trace', full, `/t/${bad.traceId}?span=${span}`],
       ['trace-critical', full, `/t/${bad.traceId}?critical=1`],
       ['trace-wide', full, `/t/${data.wide.traceId}?q=publish`],

@@ -119,7 +119,8 @@ static enum err what_became(struct balance *b) {
     char id[32];
     if (b->error == ERR_NOT_FOUND) {
         hex_encode(b->missing->id, 16, id);
-        return err_set(&b->k->ctx, ERR_NOT_FOUND, "trace %c, %.32s, is not there: it was never received, or is older than what is kept",
+        return err_set(&b->k->ctx, ERR_NOT_FOUND,
+                       "trace %c, %.32s, is not there: it was never received, or is older than what is kept",
                        b->missing->of == COHORT_REST ? 'A' : 'B', id);
     }
     const char *short_of = b->error == ERR_TIMEOUT ? "query.timeout passed"

@@ -37,8 +37,9 @@ static enum err compare_text(struct ask *k, const struct selection *c, struct st
     buf_str(&text, STR(" | compare("));
     write_selection(c, &text);
     buf_fmt(&text, ", %d", VALUES_COUNTED);
-    if (c->to_ns)
-        buf_fmt(&text, ", %llu, %llu", (unsigned long long)c->from_ns, (unsigned long long)c->to_ns);
+    if (c->to_ns) // there the first moment counts, and the last does not
+        buf_fmt(&text, ", %llu, %llu", (unsigned long long)c->from_ns + 1,
+                (unsigned long long)c->to_ns + (c->to_ns < INT64_MAX));
     buf_str(&text, STR(")"));
     *out = str_dup(&k->arena, buf_view(&text));
     bool failed = text.failed || !out->ptr;

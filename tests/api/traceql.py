@@ -830,7 +830,7 @@ def explanations(shop):
     got = shop.server.get_json(ask("/api/takt/explain", **how))
     assert got["complete"] is True and got["why"] is None, got
     q = (f'{{ name != "select" }} | compare({{ duration >= 150ms && duration <= 500ms }}, 1000, '
-         f'{how["from"] * S}, {how["to"] * S})')
+         f'{how["from"] * S + 1}, {how["to"] * S + 1})')
     counts, totals = {}, {}
     for s in metrics(shop, q, "InstantResponse", **where)["series"]:
         kind = label_of(s, "__meta_type")
@@ -857,6 +857,10 @@ def explanations(shop):
     assert len({f for f, _ in ranks}) == len(ranks), "values of one attribute stand together"
     assert [r for _, r in ranks] == sorted((r for _, r in ranks), reverse=True), ranks
     assert got == shop.server.get_json(ask("/api/takt/explain", **how)), "always the same"
+    # A span that begins with the selection is not in it, one that begins as it ends is.
+    edge = {"q": '{ kind = server }', **where, "from": shop.start_ns(3), "to": shop.start_ns(7)}
+    assert shop.server.get_json(ask("/api/takt/explain", **edge))["selection"] == 4
+    assert shop.server.get_json(ask("/api/takt/cohorts", **edge))["b"]["total"] == 4
     for bad in ({"q": "{ }"}, {"q": "{ }", **where}, {"q": "{ } | rate()", **where, "min": "1s"},
                 {"q": "{ }", **where, "min": "2s", "max": "1s"}, {"q": "{ }", **where, "from": 9, "to": 8},
                 {"q": "{", **where, "min": "1s"}):

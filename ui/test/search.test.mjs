@@ -18,6 +18,7 @@ before(async () => {
   data.sparse = sparse({ start: now - 20n * 3_600_000_000_000n, seed: 22 });
   data.hostile = hostile({ start: now - 60_000_000_000n, seed: 23 });
   for (const traces of Object.values(data)) await send(full.otlp, traces);
+  data.long = now - 40n * 3_600_000_000_000n; // long ago: there is nothing yet
   // A time that holds all of the shop, for views that stay the same.
   data.between = `range=between&start=${now - 2400n * 1_000_000_000n}&end=${now}`;
 });
@@ -649,12 +650,105 @@ it('two ticked traces are compared by where their time went', async (open) => {
   await says(first, /payments\s*acme\.charge[\s\S]*\+[\d.]+ s[\s\S]*9\d %/);
   const n = (t, name) => t.spans.filter((s) => s.span.name === name).length;
   const cells = await page.locator('[data-k="compare checkout SELECT stock"] td').allInnerTexts();
-  assert.deepEqual([cells[0], cells[3]], [String(n(good, 'SELECT stock')), String(n(bad, 'SELECT stock'))]);
+  assert.deepEqual([cells[0], cells[4]], [String(n(good, 'SELECT stock')), String(n(bad, 'SELECT stock'))]);
   await page.getByRole('button', { name: 'Swap A and B' }).click();
   await says(page.locator('.cmp tbody tr').first(), /acme\.charge[\s\S]*−[\d.]+ s/);
   await page.locator('[data-k="compare payments acme.charge"]').getByRole('link', { name: /trace A/ }).click();
   await page.locator('.trace[data-ready]').waitFor();
   assert.match(page.url(), new RegExp(`${bad.traceId}\\?q=acme.charge`));
+});
+
+// Orders whose fraud check is slow, or not; the mail beside it is as slow, but nobody waits for it.
+function orders(start) {
+  return Array.from({ length: 60 }, (_, i) => {
+    const slow = i % 5 === 0;
+    const check = slow ? 900 + i : 20 + (i % 7);
+    const t = new Trace(random(9000 + i), start + BigInt(i) * 1_000_000_000n);
+    const root = t.add(null, 'orders', 'POST /order', 0, 80 + check, { kind: 'server' });
+    t.add(root, 'orders', 'SELECT stock', 5, 45 + (i % 9));
+    const pay = t.add(root, 'billing', 'charge', 60, 75 + check);
+    t.add(pay, 'fraud', 'check', 65, 65 + check);
+    t.add(root, 'mail', 'enqueue', 61, 60 + check);
+    return Object.assign(t, { slow });
+  });
+}
+const ORDERS = '{ resource.service.name = "orders" && kind = server }';
+
+it('a selection is compared with the rest by what its traces wait for', async (open) => {
+  const page = await open(full);
+  const start = data.long;
+  const all = orders(start);
+  await send(full.otlp, all);
+  const slow = all.filter((t) => t.slow);
+  const [from, to] = [start - 10_000_000_000n, start + 70_000_000_000n];
+  await page.visit(`/traces?q=${q(ORDERS)}&range=between&start=${from}&end=${to}&box=${from / 1_000_000n}-${to / 1_000_000n},${2 ** 29}-${2 ** 31}`);
+  await says(page.locator('[data-k=selection]'), new RegExp(`Selection: ${slow.length} spans`));
+  const link = page.getByRole('link', { name: 'Compare with the rest' });
+  await link.focus();
+  await page.keyboard.press('Enter');
+  await page.locator('.cmp tbody tr').first().waitFor();
+  assert.equal(new URL(page.url()).pathname, '/compare');
+  const first = page.locator('.cmp tbody tr').first();
+  await says(first, /fraud\s*check[\s\S]*\+9\d\d ms[\s\S]*(9\d|100) %/);
+  await says(page.locator('[data-k="compare mail enqueue"]'), /\b0\b[\s\S]*0 %/);
+  await says(page.locator('[data-k="cohort A"]'), new RegExp(`Rest[\\s\\S]*Traces\\s*${all.length - slow.length}\\b`));
+  await says(page.locator('[data-k="cohort B"]'), new RegExp(`Selection[\\s\\S]*Traces\\s*${slow.length}\\b`));
+  await says(page.locator('[data-k=compare-sum]'), /A trace of the selection takes 9\d\d ms longer than one of the rest, on average/);
+  const other = await open(full);
+  await other.visit(new URL(page.url()).pathname + new URL(page.url()).search);
+  await sameView(page, other);
+  // A row opens traces of its cohort with that operation: those that spend most there.
+  await first.getByRole('link', { name: /12 traces of B, open those that spend most in fraud check/ }).click();
+  await rows(page).first().waitFor();
+  await says(counts(page), /10/);
+  const most = slow.sort((a, b) => b.spans.length - a.spans.length || Number(lengthOf(b.spans[0]) - lengthOf(a.spans[0]))).slice(0, 10).map((t) => t.traceId);
+  const listed = await rows(page).evaluateAll((tr) => tr.map((r) => r.dataset.k));
+  assert.deepEqual([...listed].sort(), [...most].sort());
+  await page.back();
+  await page.locator('.cmp tbody tr').first().waitFor();
+  await page.getByRole('link', { name: 'The selection' }).click();
+  await page.locator('[data-k=explain]').waitFor();
+  await says(page.locator('[data-k=selection]'), new RegExp(`Selection: ${slow.length} spans`));
+});
+
+it('the traces since a moment are compared with those before it', async (open) => {
+  const page = await open(full);
+  await page.visit(view(PAYMENTS));
+  await dragSlow(page);
+  await page.getByRole('button', { name: 'Compare with before' }).click();
+  await page.locator('[data-k=explain]').waitFor();
+  await page.getByRole('link', { name: 'Compare traces with those before' }).click();
+  await page.locator('[data-k="cohort A"]').waitFor();
+  await says(page.locator('[data-k="cohort A"]'), /Before[\s\S]*and none later/);
+  await says(page.locator('[data-k="cohort B"]'), /Since/);
+  assert(urlQuery(page).has('before'));
+});
+
+it('a comparison of cohorts says what is missing: nothing there, a part, a failure', async (open) => {
+  const page = await open(full);
+  const path = cohortView(PAYMENTS, 1e9);
+  await page.visit(cohortView(PAYMENTS, 3600e9));
+  await page.getByRole('heading', { name: 'Selection: no traces' }).waitFor();
+  await page.visit(cohortView('{ name = "there is none" }', 1e9));
+  await page.getByRole('heading', { name: 'No traces match' }).waitFor();
+  await page.visit(cohortView(PAYMENTS, 0));
+  await page.getByText('Rest: no traces. There is nothing to compare with.').waitFor();
+  await page.locator('.cmp tbody tr').first().waitFor();
+  await page.route('**/api/takt/cohorts?*', async (r) => {
+    const answer = await (await r.fetch()).json();
+    await r.fulfill({ json: { ...answer, a: { ...answer.a, total: 90210, sampled: true }, complete: false, why: 'query.timeout passed' } });
+  });
+  await page.visit(path);
+  await says(page.getByRole('main'), /of 90,210\s+sampled[\s\S]*Not everything was looked at: query.timeout passed\./);
+  await page.unroute('**/api/takt/cohorts?*');
+  let broken = true;
+  await page.route('**/api/takt/cohorts?*', (r) => (broken ? r.fulfill({ status: 503, body: 'too busy' }) : r.continue()));
+  await page.visit(path);
+  await page.getByRole('heading', { name: 'The traces could not be compared' }).waitFor();
+  await says(page.getByRole('alert'), /503: too busy/);
+  broken = false;
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.locator('.cmp tbody tr').first().waitFor();
 });
 
 it('a comparison that cannot be made says why', async (open) => {
@@ -756,6 +850,13 @@ it('live: a search shows a new trace by itself', async (open) => {
 
 // --- addresses, hostile data, accessibility ---------------------------------------------------------------------
 
+// The comparison of what takes longer with the rest.
+function cohortView(query, longerThanNs) {
+  const at = new URLSearchParams(data.between);
+  const ms = (key) => BigInt(at.get(key)) / 1_000_000n;
+  return `/compare?q=${q(query)}&start=${at.get('start')}&end=${at.get('end')}&box=${ms('start')}-${ms('end') + 1n},${longerThanNs}-${7200e9}`;
+}
+
 const views = () => [
   view('{ status = error } | select(span.http.route)'),
   view('{ status = error }', '&rows=spans&sort=slowest&limit=20'),
@@ -769,6 +870,7 @@ const views = () => [
   view('{ nonsense'),
   view('{ name = "there is none" }'),
   `/compare?a=${data.shop[7].traceId}&b=${data.shop[8].traceId}`,
+  cohortView(PAYMENTS, 1e9),
 ];
 
 it('every view has an address that shows the same to somebody else', async (open) => {

@@ -3,7 +3,7 @@
 // critical path first.
 import type { JSX } from 'preact';
 import { coloursOf } from '../base/colour';
-import { count, visible } from '../base/format';
+import { count, plural, visible } from '../base/format';
 import { Icon, Scroll, Service } from '../base/parts';
 import { duration } from '../base/time';
 import { mostPath, type Balance, type Compared, type Spent, type SpentRow } from './cohorts';
@@ -32,8 +32,8 @@ function Count({ c, row, data, which }: Omit<CellsProps, 'most'>): JSX.Element {
   if (!of.traces) return <span class="muted">–</span>;
   const name = `${visible(row.service, 60)} ${visible(row.name, 100)}`;
   return trace
-    ? <a href={`t/${trace.traceId}?${new URLSearchParams({ q: row.name })}`} aria-label={`Find in trace ${which}: ${name}`}>{count(of.spans)}</a>
-    : <a href={mostPath(c, row, of)} aria-label={`Traces of ${which}, of ${count(of.traces)}, that spend most in ${name}`}>{count(of.traces)}</a>;
+    ? <a href={`t/${trace.traceId}?${new URLSearchParams({ q: row.name })}`} aria-label={`${plural(of.spans, 'span')}, find in trace ${which}: ${name}`}>{count(of.spans)}</a>
+    : <a href={mostPath(c, row, of)} aria-label={`${plural(of.traces, 'trace')} of ${which}, open those that spend most in ${name}`}>{count(of.traces)}</a>;
 }
 
 function Cells({ c, row, data, which, most }: CellsProps): JSX.Element {
