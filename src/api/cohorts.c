@@ -96,8 +96,9 @@ static bool look_at_next(void *ctx, uint32_t worker) {
     struct balance *b = ctx;
     (void)worker;
     mutex_lock(&b->lock);
-    if (b->error == ERR_OK) b->error = bounds_check(&b->bounds);
-    const struct cohort_trace *t = b->error == ERR_OK && b->next < b->n ? &b->traces[b->next++] : NULL;
+    const struct cohort_trace *t = NULL;
+    if (b->error == ERR_OK && b->next < b->n) b->error = bounds_check(&b->bounds);
+    if (b->error == ERR_OK && b->next < b->n) t = &b->traces[b->next++];
     mutex_unlock(&b->lock);
     if (!t) return false;
     enum err e = look_at(b, t);

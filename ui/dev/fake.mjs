@@ -8,6 +8,7 @@ import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { deep, hostile, shop, skewed, sparse, wide, random, Trace, toRequests } from '../test/data.mjs';
+import { cohorts } from './cohorts.mjs';
 import { Search } from './search.mjs';
 import { encodeSkeleton } from './skeleton.mjs';
 
@@ -141,6 +142,7 @@ function api(method, url, body, headers) {
   if (path === '/api/takt/traces') return { json: listTraces(q) };
   if (path === '/api/takt/search') return { json: searches.search(q) };
   if (path === '/api/takt/explain') return { json: searches.explain(q) };
+  if (path === '/api/takt/cohorts') return cohorts(searches, spans, q);
   if (path === '/api/takt/traceql/analyze') return { json: searches.analyze(q) };
   if (path === '/api/metrics/query_range') return { json: searches.series(q) };
   if (path.startsWith('/api/v2/search/tag/')) return { json: { tagValues: searches.values(decodeURIComponent(path.split('/')[5])) } };
