@@ -129,6 +129,18 @@ enum err ready_print(struct arena *a, const struct doc_node *answer, struct buf 
     return ERR_OK;
 }
 
+static void rollback_print(const struct doc_node *rollback, struct buf *out) {
+    if (!rollback) return;
+    buf_str(out, STR("  roll back    "));
+    if (node_at(rollback, "command"))
+        put_text_of(out, rollback, "command");
+    else
+        put_text_of(out, rollback, "why");
+    if (node_at(rollback, "tool"))
+        buf_fmt(out, " (as %.*s does; a suggestion)", STR_ARG(node_text(rollback, "tool")));
+    buf_char(out, '\n');
+}
+
 enum err incident_print(struct arena *a, const struct doc_node *answer, struct buf *out) {
     static const char *const times[] = { "began", "impact", "detected", "acknowledged", "recovered" };
     (void)a;
@@ -154,6 +166,7 @@ enum err incident_print(struct arena *a, const struct doc_node *answer, struct b
         put_text_of(out, answer, "says");
         buf_str(out, STR(")\n"));
     }
+    rollback_print(node_at(answer, "rollback"), out);
     finding_lines(out, "Checks", node_at(answer, "checks"));
     return ERR_OK;
 }

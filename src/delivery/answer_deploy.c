@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "delivery/answer_parts.h"
+#include "delivery/answer_rollback.h"
 #include "delivery/answer_rows.h"
 
 #define DEPLOY_MEMORY_MAX (64ull << 20)
@@ -330,12 +331,16 @@ static enum err put_verdicts(struct telling *t) {
     return answer_put_rows(t->w, "verdicts", r, columns, NULL, NULL);
 }
 
+static enum err put_rollback(struct telling *t) {
+    return answer_put_rollback(t->db, t->a, t->id, t->w);
+}
+
 // --- all of it ---------------------------------------------------------------------------------------------
 
 static enum err tell(struct telling *t, struct str name, struct err_ctx *ctx) {
     static enum err (*const parts[])(struct telling *) = { put_neighbours, put_attempts, put_canaries,
                                                            put_runs,       put_commits,  put_changes,
-                                                           put_links,      put_verdicts };
+                                                           put_links,      put_verdicts, put_rollback };
     jw_object(t->w);
     TRY(put_rollout(t, name, ctx));
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) TRY(parts[i](t));

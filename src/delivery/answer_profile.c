@@ -2,6 +2,7 @@
 #include "delivery/answer_profile.h"
 
 #include "delivery/answer_parts.h"
+#include "delivery/answer_rollback.h"
 #include "delivery/answer_rows.h"
 #include "delivery/profile.h"
 #include "delivery/situation.h"
@@ -282,6 +283,7 @@ static enum err put_incident(struct checked *c, struct json_writer *w) {
     put_text(w, "rule", i.rule);
     put_text(w, "cause_service", i.cause_service);
     put_text(w, "says", i.says);
+    if (i.rollout) TRY(answer_put_rollback(j->db, &j->arena, (int64_t)i.rollout, w));
     put_findings(w, "checks", j, found, CHECKS_INCIDENT);
     jw_object_end(w);
     return ERR_OK;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/yaml.h"
+#include "delivery/rollback.h"
 #include "vcs/repo.h"
 
 static const char *const tiers[] = { "production", "staging", "testing", "development", "other" };
@@ -46,6 +47,14 @@ static struct str take_name(struct doc d) {
     struct str name = checked(d, "", d.node->key);
     if (!name.len) doc_fail(d, "", "a name is missing");
     return name;
+}
+
+static struct str take_rollback(struct doc d) {
+    struct err_ctx why = { 0 };
+    struct str template = doc_text(d, "rollback");
+    if (doc_has(d, "rollback") && rollback_check(template, &why) != ERR_OK)
+        doc_fail(d, "rollback", "%s", why.text);
+    return template;
 }
 
 // --- lists -------------------------------------------------------------------------------------------------
@@ -211,7 +220,7 @@ static struct catalogue_targets take_targets(struct doc d) {
 static struct catalogue_service take_service(struct doc d, struct str name) {
     int64_t tier;
     CHECK_KEYS(d, "owner", "team", "tier", "product", "repositories", "paths", "environments", "names",
-               "runbook", "on_call", "depends_on", "targets");
+               "runbook", "rollback", "on_call", "depends_on", "targets");
     if (doc_i64(d, "tier", &tier) && (tier < 1 || tier > CATALOGUE_TIER_MAX))
         doc_fail(d, "tier", "expected 1 (the most important) to %d", CATALOGUE_TIER_MAX);
     return (struct catalogue_service){ .name = name,
@@ -219,6 +228,7 @@ static struct catalogue_service take_service(struct doc d, struct str name) {
                                        .team = take_text(d, "team"),
                                        .product = take_text(d, "product"),
                                        .runbook = take_text(d, "runbook"),
+                                       .rollback = take_rollback(d),
                                        .on_call = take_text(d, "on_call"),
                                        .tier = (uint32_t)tier,
                                        .repositories = take_list(d, "repositories", repository_of),
@@ -388,6 +398,7 @@ static void print_service(const struct catalogue_service *s, struct json_writer 
     put_environments(w, &s->environments);
     put_names(w, &s->names);
     put_text(w, "runbook", s->runbook);
+    put_text(w, "rollback", s->rollback);
     put_text(w, "on_call", s->on_call);
     put_list(w, "depends_on", &s->depends_on);
     put_targets(w, &s->targets);

@@ -43,6 +43,7 @@ struct catalogue_targets {
 };
 struct catalogue_service {
     struct str name, owner, team, product, runbook, on_call; // empty: not told
+    struct str rollback;                                     // a template; rollback.h
     uint32_t tier;                                           // 1 is the most important; 0: not told
     struct catalogue_list repositories;                      // as vcs/repo.h spells them
     struct catalogue_list paths;      // folders and files in a repository of several services

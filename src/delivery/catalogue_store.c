@@ -91,7 +91,7 @@ static void say_derives(const struct catalogue_service *s, struct buf *out) {
 
 static enum err put_row(struct db *d, const struct catalogue_service *s, struct str derives) {
     struct db_row *r;
-    TRY(db_prepare(d, "INSERT INTO catalogue VALUES(?,?,?,?,?,?,?,?)", &r));
+    TRY(db_prepare(d, "INSERT INTO catalogue VALUES(?,?,?,?,?,?,?,?,?)", &r));
     db_bind_text(r, 1, s->name);
     bind_or_null(r, 2, s->owner);
     bind_or_null(r, 3, s->team);
@@ -100,6 +100,7 @@ static enum err put_row(struct db *d, const struct catalogue_service *s, struct 
     bind_or_null(r, 6, s->runbook);
     bind_or_null(r, 7, s->on_call);
     db_bind_text(r, 8, derives);
+    bind_or_null(r, 9, s->rollback);
     return db_done(r);
 }
 
@@ -310,7 +311,8 @@ static enum err take_service(struct loading *l, struct db_row *r, void *to) {
                                                    .product = str_dup(l->a, db_text(r, 3)),
                                                    .tier = (uint32_t)db_i64(r, 4),
                                                    .runbook = str_dup(l->a, db_text(r, 5)),
-                                                   .on_call = str_dup(l->a, db_text(r, 6)) };
+                                                   .on_call = str_dup(l->a, db_text(r, 6)),
+                                                   .rollback = str_dup(l->a, db_text(r, 7)) };
     return ERR_OK;
 }
 
@@ -374,11 +376,11 @@ enum err catalogue_load(struct db *d, struct arena *a, struct catalogue *out,
     *out = (struct catalogue){ 0 };
     *source = (struct catalogue_source){ 0 };
     TRY(each_of(&l, "SELECT file, problem FROM catalogue_source", (struct str){ 0 }, source, take_source));
-    TRY(each_of(
-        &l,
-        "SELECT service, owner, team, product, tier, runbook, on_call FROM catalogue WHERE service <> ''"
-        " ORDER BY service",
-        (struct str){ 0 }, &services, take_service));
+    TRY(each_of(&l,
+                "SELECT service, owner, team, product, tier, runbook, on_call, rollback FROM catalogue WHERE "
+                "service <> ''"
+                " ORDER BY service",
+                (struct str){ 0 }, &services, take_service));
     for (uint32_t i = 0; i < services.n; i++) TRY(load_service(&l, &services.items[i]));
     out->services = services.items;
     out->n_services = services.n;

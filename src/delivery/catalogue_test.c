@@ -25,6 +25,7 @@ static const char sample[] = "# our services\n"
                              "      blue: staging\n"
                              "    names: {Pay (production): Production, pay-api: }\n"
                              "    runbook: https://runbooks.example.org/checkout\n"
+                             "    rollback: helm rollback {service} -n {environment}\n"
                              "    on_call: \"#payments\"\n"
                              "    depends_on: [ledger]\n"
                              "    targets: {change_failure_rate: 5%, deployment_frequency: 2}\n"
@@ -67,7 +68,8 @@ static const char as_json[] =
     "\"environments\":{\"blue\":\"staging\",\"green\":\"production\"},"
     "\"names\":{\"Pay (production)\":\"production\",\"pay-api\":\"\"},"
     "\"runbook\":\"https://runbooks.example.org/"
-    "checkout\",\"on_call\":\"#payments\",\"depends_on\":[\"ledger\"],"
+    "checkout\",\"rollback\":\"helm rollback {service} -n "
+    "{environment}\",\"on_call\":\"#payments\",\"depends_on\":[\"ledger\"],"
     "\"targets\":{\"change_failure_rate\":{\"at_most\":0.05},\"deployment_frequency\":{\"at_least\":2}}},"
     "\"ledger\":{}},"
     "\"teams\":{\"payments\":{\"targets\":{\"lead_time\":{\"at_most\":43200},\"rework_rate\":{\"at_most\":0."
@@ -114,6 +116,13 @@ TEST(catalogue_refuses_with_the_place) {
           "and other" },
         { "services:\n  shop:\n    paths: [\"a/**\"]\n",
           "s.yaml:3: services.shop.paths.0: expected a folder or a file, not a pattern" },
+        { "services:\n  shop:\n    rollback: undo {name}\n",
+          "s.yaml:3: services.shop.rollback: there is no placeholder {name}; there are {service}, "
+          "{environment}, {version}, {previous}, {sha}, {previous_sha}, and {{ stands for a {" },
+        { "services:\n  shop:\n    rollback: undo \"'{version}'\"\n",
+          "s.yaml:3: services.shop.rollback: a placeholder stands within quotes: Takt quotes its value "
+          "itself" },
+        { "services:\n  shop:\n    rollback: \"\"\n", "s.yaml:3: services.shop.rollback: it is empty" },
         { "services:\n  shop:\n    targets:\n      speed: 3\n",
           "s.yaml:4: services.shop.targets.speed: there is no such measure" },
         { "services:\n  shop:\n    targets:\n      lead_time: 5%\n",

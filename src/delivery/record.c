@@ -63,6 +63,8 @@ const char *const record_migrations[] = {
     "CREATE TABLE catalogue_name(name TEXT PRIMARY KEY, service TEXT NOT NULL, environment TEXT NOT NULL) "
     "WITHOUT ROWID; CREATE INDEX catalogue_name_service ON catalogue_name(service);"
     "UPDATE OR REPLACE catalogue_environment SET environment = lower(environment);",
+    // 6: how a service is rolled back
+    "ALTER TABLE catalogue ADD COLUMN rollback TEXT;",
 };
 const unsigned n_record_migrations = sizeof record_migrations / sizeof *record_migrations;
 
