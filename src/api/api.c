@@ -139,6 +139,7 @@ static const struct route routes[] = {
     { "GET", "/api/takt/delivery/calendar", ON_WORKER, takt_calendar_handle },
     { "GET", "/api/takt/delivery/deploys", ON_WORKER, takt_deploys_handle },
     { "GET", "/api/takt/delivery/deploy", ON_WORKER, takt_deploy_handle },
+    { "GET", "/api/takt/delivery/changed", ON_WORKER, takt_changed_handle },
     { "GET", "/api/takt/delivery/why", ON_WORKER, takt_why_handle },
     { "GET", "/api/takt/delivery/services", ON_WORKER, takt_delivery_services_handle },
     { "GET", "/api/takt/delivery/catalogue", ON_WORKER, takt_catalogue_handle },

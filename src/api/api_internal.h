@@ -191,6 +191,7 @@ void takt_test_span_handle(struct api *a, struct net_request *rq);
 void takt_measures_handle(struct api *a, struct net_request *rq);
 void takt_deploys_handle(struct api *a, struct net_request *rq);
 void takt_deploy_handle(struct api *a, struct net_request *rq);
+void takt_changed_handle(struct api *a, struct net_request *rq);
 void takt_why_handle(struct api *a, struct net_request *rq);
 void takt_delivery_services_handle(struct api *a, struct net_request *rq);
 void takt_trend_handle(struct api *a, struct net_request *rq);

@@ -3,6 +3,7 @@
 
 #include "api/api_internal.h"
 #include "api/world.h"
+#include "delivery/answer_changed.h"
 #include "delivery/answer_deploy.h"
 #include "delivery/answer_profile.h"
 #include "delivery/band.h"
@@ -230,6 +231,7 @@ enum err delivery_ask(struct delivery *d, struct clock *clock, enum delivery_que
     struct answer_ask ask;
     if (what == ASK_WHY) return ask_why(d, clock, p, w, ctx);
     if (what == ASK_DEPLOY) return answer_deploy(d, params_get(p, STR("rollout")), w, ctx);
+    if (what == ASK_CHANGED) return answer_changed(d, params_get(p, STR("rollout")), w, ctx);
     if (what == ASK_INTAKE) return answer_intake(d, w, ctx);
     if (what == ASK_CATALOGUE) return answer_catalogue(d, w, ctx);
     if (what == ASK_SERVICES) return answer_services(d, w, ctx);
@@ -276,6 +278,9 @@ void takt_deploys_handle(struct api *a, struct net_request *rq) {
 }
 void takt_deploy_handle(struct api *a, struct net_request *rq) {
     handle(a, rq, ASK_DEPLOY);
+}
+void takt_changed_handle(struct api *a, struct net_request *rq) {
+    handle(a, rq, ASK_CHANGED);
 }
 void takt_why_handle(struct api *a, struct net_request *rq) {
     handle(a, rq, ASK_WHY);

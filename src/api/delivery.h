@@ -16,7 +16,8 @@
 //                                   server has it
 //   limit                           rows
 //   repository, after               of ASK_HISTORY: whose commits; those behind that sha
-//   rollout                         of ASK_DEPLOY: the id of a rollout, or the key of its first attempt
+//   rollout                         of ASK_DEPLOY and ASK_CHANGED: the id of a rollout, or the key of its
+//   first attempt
 #pragma once
 
 #include "api/params.h"
@@ -26,6 +27,7 @@ enum delivery_question {
     ASK_MEASURES,
     ASK_DEPLOYS,
     ASK_DEPLOY,
+    ASK_CHANGED,
     ASK_WHY,
     ASK_SERVICES,
     ASK_INTAKE,

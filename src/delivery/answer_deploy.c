@@ -21,18 +21,6 @@ struct telling {
 
 // --- the rollout -------------------------------------------------------------------------------------------
 
-static bool id_of(struct str name, int64_t *out) {
-    uint64_t id = 0;
-    if (name.len != 16) return false;
-    for (size_t i = 0; i < name.len; i++) {
-        const char *digit = strchr("0123456789abcdef", name.ptr[i] | 0x20);
-        if (!name.ptr[i] || !digit || !*digit) return false;
-        id = id << 4 | (uint64_t)(digit - "0123456789abcdef");
-    }
-    *out = (int64_t)id;
-    return true;
-}
-
 static enum err keep_row(struct telling *t, struct db_row *r) {
     enum { MORE = 27 }; // columns of ANSWER_ROLLOUT_COLUMNS
     t->id = db_i64(r, 0);
@@ -52,7 +40,7 @@ static enum err put_rollout(struct telling *t, struct str name, struct err_ctx *
     struct db_row *r;
     bool row;
     int64_t id = 0;
-    bool by_id = id_of(name, &id);
+    bool by_id = answer_id_of(name, &id);
     TRY(db_prepare(t->db,
                    "SELECT " ANSWER_ROLLOUT_COLUMNS ", deploy FROM rollout"
                    " WHERE CASE WHEN ?1 THEN id = ?2 ELSE deploy = ?3 END LIMIT 1",

@@ -4,6 +4,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+bool answer_id_of(struct str name, int64_t *out) {
+    uint64_t id = 0;
+    if (name.len != 16) return false;
+    for (size_t i = 0; i < name.len; i++) {
+        const char *digit = strchr("0123456789abcdef", name.ptr[i] | 0x20);
+        if (!name.ptr[i] || !digit || !*digit) return false;
+        id = id << 4 | (uint64_t)(digit - "0123456789abcdef");
+    }
+    *out = (int64_t)id;
+    return true;
+}
+
 static void put_cell(struct json_writer *w, struct db_row *r, int at, enum answer_cell cell) {
     char id[17];
     switch (cell) {

@@ -10,6 +10,8 @@ struct answer_column { // by its place; the last one has no key
     const char *key;
     enum answer_cell cell;
 };
+// The id of a rollout from its 16 hex digits; false: it is none.
+bool answer_id_of(struct str name, int64_t *out);
 // The columns of the row at hand, as members of an open object. What is not known is left out, and so is
 // what is not true.
 void answer_put_columns(struct json_writer *w, struct db_row *r, const struct answer_column *c);

@@ -46,7 +46,8 @@ void paths_free(struct paths *p) {
 }
 
 // The path itself, or what lies in it.
-static bool is_wanted(const struct paths *p, struct str path) {
+bool paths_want(const struct paths *p, struct str path) {
+    if (!p) return true;
     for (uint32_t i = 0; i < p->n; i++) {
         struct str w = p->wanted[i];
         if (str_starts(path, w) && (path.len == w.len || path.ptr[w.len] == '/')) return true;
@@ -58,7 +59,7 @@ static bool any_wanted(const struct paths *p, struct str all) {
     struct str one;
     while (all.len) {
         (void)str_cut(all, '\0', &one, &all);
-        if (is_wanted(p, one)) return true;
+        if (paths_want(p, one)) return true;
     }
     return false;
 }
@@ -83,7 +84,7 @@ static enum err take_repo(struct paths *p, int64_t id) {
     return e == ERR_NOMEM ? e : ERR_OK;
 }
 
-static enum err keep(struct paths *p, int64_t repo, const struct sha *commit, const struct patch_paths *found,
+static enum err keep(struct paths *p, int64_t repo, const struct sha *commit, const struct patch_files *found,
                      struct str all) {
     struct db_row *r;
     TRY(db_prepare(p->db, "INSERT OR REPLACE INTO git_path VALUES(?,?,?,?)", &r));
@@ -96,17 +97,17 @@ static enum err keep(struct paths *p, int64_t repo, const struct sha *commit, co
 
 static enum err read_paths(struct paths *p, int64_t repo, const struct sha *commit, bool *out) {
     struct err_ctx ctx = { 0 };
-    struct patch_paths found;
+    struct patch_files found;
     struct buf all;
     *out = true;
     TRY(take_repo(p, repo));
     if (!p->repo) return ERR_OK;
-    enum err e = patch_paths(&p->arena, p->repo, commit, &ctx, &found);
+    enum err e = patch_files(&p->arena, p->repo, commit, &ctx, &found);
     if (e == ERR_NOMEM) return e;
     if (e != ERR_OK || found.kind == PATCH_MISSING) return ERR_OK;
     buf_init(&all, 16 << 20);
     for (uint32_t i = 0; i < found.n; i++) {
-        buf_str(&all, found.paths[i]);
+        buf_str(&all, found.files[i].path);
         buf_char(&all, '\0');
     }
     *out = found.kind == PATCH_TOO_LARGE || any_wanted(p, buf_view(&all));

@@ -11,4 +11,6 @@ struct paths;
 // *out is NULL when the service has no paths. ERR_NOMEM.
 NODISCARD enum err paths_new(struct db *d, struct str service, struct paths **out);
 void paths_free(struct paths *p); // NULL is fine
+// Is it one of them, or within one? Of a service without paths each is.
+bool paths_want(const struct paths *p, struct str path);
 NODISCARD enum err paths_touch(struct paths *p, int64_t repo, const struct sha *commit, bool *out);

@@ -58,6 +58,31 @@ static void say_message(struct say *s, struct str message) {
     if (picked) say_sha(s, PUSHED_PICKED, picked);
 }
 
+static int64_t list_files(struct buf *b, struct arena *a, char how, struct doc files) {
+    int64_t n = 0;
+    for (struct doc f = doc_first(files); f.node; f = doc_next(f), n++) {
+        struct str path = f.node->kind == JSON_STRING ? f.node->text : STR("");
+        if (path.len && str_find(path, '\n') < 0 && str_find(path, '\0') < 0)
+            hook_list_add(b, '\n', str_fmt(a, "%c %.*s", how, STR_ARG(path)));
+    }
+    return n;
+}
+
+// Three lists, which both tools have; nothing is said where there are none.
+static void say_files(struct say *s, struct arena *a, struct doc commit) {
+    static const struct {
+        const char *name;
+        char how;
+    } lists[] = { { "added", 'A' }, { "modified", 'M' }, { "removed", 'D' } };
+    struct buf b;
+    int64_t n = 0;
+    buf_init(&b, FACT_TEXT_MAX);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        n += list_files(&b, a, lists[i].how, doc_at(commit, lists[i].name));
+    say_list(s, PUSHED_FILES, &b);
+    if (n) say_int(s, PUSHED_FILES_ALL, n);
+}
+
 static struct say say_commit(const struct push *p, struct doc commit, struct str sha) {
     struct str parts[] = { p->repo, p->ref, p->before, p->after, sha };
     struct str key = str_fmt(p->in->arena, "%.*s:push:%.*s", STR_ARG(p->prefix),
@@ -71,6 +96,7 @@ static struct say say_commit(const struct push *p, struct doc commit, struct str
     say_time(&s, PUSHED_AUTHORED, time); // of the two times a push tells one
     say_time(&s, PUSHED_COMMITTED, time);
     say_message(&s, doc_text(commit, "message"));
+    say_files(&s, p->in->arena, commit);
     return s;
 }
 

@@ -46,12 +46,15 @@ static enum patch_kind gap_kind(enum err e) {
     return e == ERR_LIMIT ? PATCH_TOO_LARGE : PATCH_MISSING;
 }
 
+static enum err refuse_commit(const struct sha *id, enum err e, struct err_ctx *ctx) {
+    return err_set(ctx, e == ERR_LIMIT ? ERR_CORRUPT : e, "commit %s: %s", sha_text(id).z, err_text(e));
+}
+
 static enum err find_trees(struct repo *r, const struct sha *id, struct err_ctx *ctx, struct pair *out,
                            enum patch_kind *out_kind) {
     struct head commit, parent;
     enum err e = read_head(r, id, &commit);
-    if (e != ERR_OK)
-        return err_set(ctx, e == ERR_LIMIT ? ERR_CORRUPT : e, "commit %s: %s", sha_text(id).z, err_text(e));
+    if (e != ERR_OK) return refuse_commit(id, e, ctx);
     *out = (struct pair){ .new = commit.tree, .has_old = commit.n_parents, .is_merge = commit.n_parents > 1 };
     *out_kind = PATCH_OK;
     if (!out->has_old) return ERR_OK;
@@ -243,46 +246,67 @@ enum err patch_read(struct repo *r, const struct sha *commit, struct err_ctx *ct
     return ERR_OK;
 }
 
-// --- the paths ---------------------------------------------------------------------------------------
+// --- the files ---------------------------------------------------------------------------------------
 
 struct lister {
     struct arena *a;
-    struct buf paths; // of struct str
+    struct buf files; // of struct patch_file
 };
 
-static enum err list_path(void *ctx, const struct tree_change *c) {
+static enum err list_file(void *ctx, const struct tree_change *c) {
     struct lister *l = ctx;
-    size_t n = l->paths.len / sizeof(struct str);
-    struct str last;
-    if (n) { // a file that became a link comes twice
-        memcpy(&last, l->paths.ptr + (n - 1) * sizeof last, sizeof last);
-        if (str_eq(last, c->path)) return ERR_OK;
+    size_t n = l->files.len / sizeof(struct patch_file);
+    struct patch_file *last = n ? &((struct patch_file *)(void *)l->files.ptr)[n - 1] : NULL;
+    if (last && str_eq(last->path, c->path)) { // a file that became a link comes twice
+        last->how = PATCH_CHANGED;
+        return ERR_OK;
     }
     if (n == PATCH_PATHS_MAX) return ERR_LIMIT;
-    struct str path = { arena_bytes(l->a, c->path.ptr, c->path.len), c->path.len };
-    if (path.ptr) buf_add(&l->paths, &path, sizeof path);
-    return path.ptr && !l->paths.failed ? ERR_OK : ERR_NOMEM;
+    struct patch_file file = { { arena_bytes(l->a, c->path.ptr, c->path.len), c->path.len },
+                               !c->old.mode   ? PATCH_ADDED
+                               : !c->new.mode ? PATCH_REMOVED
+                                              : PATCH_CHANGED };
+    if (file.path.ptr) buf_add(&l->files, &file, sizeof file);
+    return file.path.ptr && !l->files.failed ? ERR_OK : ERR_NOMEM;
 }
 
-enum err patch_paths(struct arena *a, struct repo *r, const struct sha *commit, struct err_ctx *ctx,
-                     struct patch_paths *out) {
-    struct patch_paths p = { 0 };
+static enum err list_files(struct arena *a, struct repo *r, const struct pair *pair, enum patch_kind kind,
+                           struct err_ctx *ctx, struct patch_files *out) {
+    struct patch_files p = { .kind = kind };
     struct lister l = { .a = a };
-    struct pair pair;
-    TRY(find_trees(r, commit, ctx, &pair, &p.kind));
-    buf_init(&l.paths, (size_t)PATCH_PATHS_MAX * sizeof(struct str));
-    enum err e =
-        p.kind == PATCH_OK ? tree_diff(r, pair.has_old ? &pair.old : NULL, &pair.new, &l, list_path) : ERR_OK;
-    p.n = (uint32_t)(l.paths.len / sizeof(struct str));
-    p.paths = arena_copy(a, l.paths.ptr, l.paths.len);
-    buf_fini(&l.paths);
-    if (e == ERR_IO) return repo_error(ctx, -1, sha_text(commit).z);
+    buf_init(&l.files, (size_t)PATCH_PATHS_MAX * sizeof(struct patch_file));
+    enum err e = kind == PATCH_OK ? tree_diff(r, pair->has_old ? &pair->old : NULL, &pair->new, &l, list_file)
+                                  : ERR_OK;
+    p.n = (uint32_t)(l.files.len / sizeof(struct patch_file));
+    p.files = arena_copy(a, l.files.ptr, l.files.len);
+    buf_fini(&l.files);
+    if (e == ERR_IO) return repo_error(ctx, -1, "reading what differs");
     if (e != ERR_OK && !is_gap(e)) return e;
-    if (!p.paths) return ERR_NOMEM;
+    if (!p.files) return ERR_NOMEM;
     if (e != ERR_OK)
         p.kind = gap_kind(e);
     else if (p.kind == PATCH_OK && p.n == 0)
         p.kind = PATCH_EMPTY;
     *out = p;
     return ERR_OK;
+}
+
+enum err patch_files(struct arena *a, struct repo *r, const struct sha *commit, struct err_ctx *ctx,
+                     struct patch_files *out) {
+    struct pair pair;
+    enum patch_kind kind;
+    TRY(find_trees(r, commit, ctx, &pair, &kind));
+    return list_files(a, r, &pair, kind, ctx, out);
+}
+
+enum err patch_between(struct arena *a, struct repo *r, const struct sha *old, const struct sha *new,
+                       struct err_ctx *ctx, struct patch_files *out) {
+    const struct sha *const both[] = { old, new };
+    struct head heads[2];
+    for (unsigned i = 0; i < 2; i++) {
+        enum err e = read_head(r, both[i], &heads[i]);
+        if (e != ERR_OK) return refuse_commit(both[i], e, ctx);
+    }
+    struct pair pair = { .old = heads[0].tree, .new = heads[1].tree, .has_old = true };
+    return list_files(a, r, &pair, PATCH_OK, ctx, out);
 }

@@ -38,13 +38,19 @@ struct patch {
 NODISCARD enum err patch_read(struct repo *r, const struct sha *commit, struct err_ctx *ctx,
                               struct patch *out);
 
-struct patch_paths {
-    enum patch_kind
-        kind; // PATCH_OK, _EMPTY, _TOO_LARGE or _MISSING; a merge is compared with its first parent
-    const struct str
-        *paths; // in git's order; bytes as they are in the repository; those found before a limit
+enum patch_how { PATCH_CHANGED, PATCH_ADDED, PATCH_REMOVED };
+struct patch_file {
+    struct str path; // bytes as they are in the repository
+    enum patch_how how;
+};
+struct patch_files {
+    enum patch_kind kind;           // PATCH_OK, _EMPTY, _TOO_LARGE or _MISSING
+    const struct patch_file *files; // in git's order; those found before a limit
     uint32_t n;
 };
-// Errors as patch_read. The paths live in a.
-NODISCARD enum err patch_paths(struct arena *a, struct repo *r, const struct sha *commit, struct err_ctx *ctx,
-                               struct patch_paths *out);
+// A merge is compared with its first parent. Errors as patch_read. The files live in a.
+NODISCARD enum err patch_files(struct arena *a, struct repo *r, const struct sha *commit, struct err_ctx *ctx,
+                               struct patch_files *out);
+// What differs between two commits, whichever came first. Errors as patch_read, of either.
+NODISCARD enum err patch_between(struct arena *a, struct repo *r, const struct sha *old,
+                                 const struct sha *new, struct err_ctx *ctx, struct patch_files *out);

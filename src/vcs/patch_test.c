@@ -141,13 +141,13 @@ TEST(patch_kinds_without_an_id) {
 }
 
 static void check_paths(struct repo *r, const char *name, enum patch_kind kind, const char *want) {
-    struct patch_paths p;
+    struct patch_files p;
     struct buf got;
     struct sha id = git_sha(r, name);
-    CHECK_OK(patch_paths(git_arena(), r, &id, &(struct err_ctx){ 0 }, &p));
+    CHECK_OK(patch_files(git_arena(), r, &id, &(struct err_ctx){ 0 }, &p));
     CHECK_U64(p.kind, kind);
     buf_init(&got, 1 << 16);
-    for (uint32_t i = 0; i < p.n; i++) buf_fmt(&got, "%s%.*s", i ? " " : "", STR_ARG(p.paths[i]));
+    for (uint32_t i = 0; i < p.n; i++) buf_fmt(&got, "%s%.*s", i ? " " : "", STR_ARG(p.files[i].path));
     struct str text = test_exact(buf_view(&got));
     buf_fini(&got);
     CHECK_STR(text, str_of(want));
@@ -173,6 +173,29 @@ TEST(patch_paths_are_those_that_a_commit_touches) {
     repo_close(r);
 }
 
+TEST(patch_between_two_commits_says_how_each_file_changed) {
+    git_sh("git init -q r; cd r; mkdir d; echo 1 >a; echo 1 >d/b; echo 1 >c; git add .; git commit -qm 1; "
+           "git tag v1\n"
+           "echo 2 >a; git commit -qam 2; git rm -q c; echo 1 >d/e; git add .; git commit -qm 3; echo 1 >a\n"
+           "rm d/b; ln -s x d/b; git commit -qam 4; git tag v2; git tag v3");
+    struct repo *r = git_open("r");
+    struct patch_files p;
+    struct sha old = git_sha(r, "v1"), new = git_sha(r, "v2"), none = { { 1 } };
+    struct err_ctx ctx = { 0 };
+    CHECK_OK(patch_between(git_arena(), r, &old, &new, &ctx, &p));
+    CHECK_U64(p.n, 3); // a is as it was
+    CHECK(p.files[0].how == PATCH_REMOVED && p.files[1].how == PATCH_CHANGED &&
+          p.files[2].how == PATCH_ADDED);
+    CHECK_STR(p.files[1].path, STR("d/b"));
+    CHECK_OK(patch_between(git_arena(), r, &new, &old, &ctx, &p)); // back again
+    CHECK(p.n == 3 && p.files[0].how == PATCH_ADDED && p.files[2].how == PATCH_REMOVED);
+    CHECK_OK(patch_between(git_arena(), r, &new, &new, &ctx, &p));
+    CHECK(p.kind == PATCH_EMPTY && p.n == 0);
+    CHECK(patch_between(git_arena(), r, &none, &new, &ctx, &p) == ERR_NOT_FOUND && ctx.text[0]);
+    CHECK(patch_between(git_arena(), r, &old, &none, &ctx, &p) == ERR_NOT_FOUND);
+    repo_close(r);
+}
+
 // Trees of trees of trees, ten times each: 10^9 files from ten small objects. And one that is too deep.
 TEST(patch_of_a_tree_without_end_is_too_large) {
     git_sh(
@@ -187,10 +210,10 @@ TEST(patch_of_a_tree_without_end_is_too_large) {
     struct repo *r = git_open("r");
     static const char *const names[] = { "bomb", "hollow", "deep" };
     for (int i = 0; i < 3; i++) {
-        struct patch_paths paths;
+        struct patch_files paths;
         struct sha id = git_sha(r, names[i]);
         CHECK_U64(patch_of(r, names[i]).kind, PATCH_TOO_LARGE);
-        CHECK_OK(patch_paths(git_arena(), r, &id, &(struct err_ctx){ 0 }, &paths));
+        CHECK_OK(patch_files(git_arena(), r, &id, &(struct err_ctx){ 0 }, &paths));
         CHECK_U64(paths.kind, PATCH_TOO_LARGE);
         CHECK_U64(paths.n, i == 0 ? PATCH_PATHS_MAX : 0);
     }
@@ -203,7 +226,7 @@ TEST(patch_survives_each_failed_allocation) {
     struct repo *r = git_open("r");
     struct sha id = git_sha(r, "main");
     struct patch p;
-    struct patch_paths paths;
+    struct patch_files paths;
     enum err e = ERR_NOMEM;
     for (uint64_t n = 1; e != ERR_OK; n++) {
         CHECK(n < 100);
@@ -218,7 +241,7 @@ TEST(patch_survives_each_failed_allocation) {
         struct arena *a = git_arena();
         CHECK(n < 100);
         mem_fail_at(n, false);
-        e = patch_paths(a, r, &id, &(struct err_ctx){ 0 }, &paths);
+        e = patch_files(a, r, &id, &(struct err_ctx){ 0 }, &paths);
         mem_fail_at(0, false);
         CHECK(e == ERR_OK || e == ERR_NOMEM);
     }
@@ -254,11 +277,11 @@ TEST(patch_of_trees_that_no_git_wrote) {
     struct repo *r = git_open("r");
     for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) {
         char name[16];
-        struct patch_paths paths;
+        struct patch_files paths;
         (void)snprintf(name, sizeof name, "t%zu", i);
         struct sha id = git_sha(r, name);
         struct patch p = patch_of(r, name);
-        CHECK_OK(patch_paths(git_arena(), r, &id, &(struct err_ctx){ 0 }, &paths));
+        CHECK_OK(patch_files(git_arena(), r, &id, &(struct err_ctx){ 0 }, &paths));
         if (i < 9) CHECK_U64(p.kind, PATCH_MISSING);
         if (i < 8) CHECK(paths.kind == PATCH_MISSING || paths.n <= 2);
         if (i == 9) CHECK(p.kind == PATCH_OK && p.n_files == 4);

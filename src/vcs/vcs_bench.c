@@ -76,12 +76,12 @@ static void bench_reach(struct graph *g, struct tags *t, struct err_ctx *ctx) {
 static void bench_patches(struct repo *r, const struct history *h, struct err_ctx *ctx) {
     uint32_t n = h->n < PATCHES ? h->n : PATCHES;
     struct patch p;
-    struct patch_paths paths;
+    struct patch_files paths;
     start();
     for (uint32_t i = h->n - n; i < h->n; i++) must(patch_read(r, &h->sha[i], ctx, &p), ctx);
     report("patch ids", n);
     start();
-    for (uint32_t i = h->n - n; i < h->n; i++) must(patch_paths(&arena, r, &h->sha[i], ctx, &paths), ctx);
+    for (uint32_t i = h->n - n; i < h->n; i++) must(patch_files(&arena, r, &h->sha[i], ctx, &paths), ctx);
     report("paths", n);
 }
 
