@@ -128,6 +128,23 @@ static void print_variants(const struct doc_node *variants, struct buf *out) {
     }
 }
 
+// What only one of the two versions has. New errors are printed beside, as the verdict counts them.
+static void print_kinds(const struct doc_node *kinds, const char *what, const char *name, struct buf *out) {
+    bool errors = strcmp(what, "errors") == 0;
+    for (const struct doc_node *k = kinds ? kinds->first : NULL; k; k = k->next) {
+        bool gone = str_eq(node_text(k, "state"), STR("gone"));
+        if (!gone && (errors || !str_eq(node_text(k, "state"), STR("new")))) continue;
+        buf_fmt(out, "%s, %s: ", what, gone ? "gone" : "new");
+        plot_text(out, node_text(k, name));
+        if (errors) {
+            buf_str(out, STR(" in "));
+            plot_text(out, node_text(k, "span"));
+        }
+        buf_fmt(out, ", in %llu traces of the %s version\n",
+                (unsigned long long)node_u64(k, gone ? "old" : "new"), gone ? "old" : "new");
+    }
+}
+
 static enum err print_impact(struct arena *a, const struct doc_node *answer, struct buf *out) {
     plot_text(out, node_text(answer, "service"));
     buf_char(out, ' ');
@@ -153,6 +170,8 @@ static enum err print_impact(struct arena *a, const struct doc_node *answer, str
         plot_text(out, node_text(e, "span"));
         buf_fmt(out, ", %llu times\n", (unsigned long long)node_u64(e, "count"));
     }
+    print_kinds(node_at(answer, "errorKinds.kinds"), "errors", "type", out);
+    print_kinds(node_at(answer, "calls.kinds"), "calls", "to", out);
     print_lines(node_at(answer, "why"), "Why:", out);
     print_lines(node_at(answer, "confounders"), "To bear in mind:", out);
     return ERR_OK;

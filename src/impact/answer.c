@@ -151,6 +151,7 @@ void impact_put(struct json_writer *w, const struct impact_report *r) {
     put_text(w, "phase", str_of(phases[r->phase]));
     impact_put_tests(w, &r->judgement);
     put_new_errors(w, r->signatures);
+    impact_put_kinds(w, r);
     jw_key(w, STR("failedRoots"));
     jw_object(w);
     put_estimate(w, "excess", &r->excess);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "impact/callees.h"
 #include "stats/special.h"
 
 #define MINUTE_NS 60000000000ll
@@ -280,6 +281,19 @@ static enum err find_new_errors(struct computing *c) {
     return ERR_OK;
 }
 
+static enum err find_calls(struct computing *c) {
+    struct impact_report *o = c->out;
+    struct callees *called = ARENA_NEW(c->a, struct callees);
+    if (!called) return ERR_NOMEM;
+    called->arena = c->a;
+    TRY(impact_read_callees(c->src, &c->ask->of, whole_window(c), rule_of(c), called, c->ctx));
+    bool together = o->phase == IMPACT_CONCURRENT;
+    o->callees = called;
+    o->windows[ARM_OLD] = together ? c->window : c->before;
+    o->windows[ARM_NEW] = together ? c->window : c->after;
+    return ERR_OK;
+}
+
 // Of the requests of an arm these failed at the edge.
 static struct estimate share_of_roots(const struct impact_roots *r, const struct impact_side *s) {
     double effect = r->failed > 0 ? r->squares / r->failed : (double)s->requests / (double)s->effective;
@@ -330,6 +344,7 @@ static enum err compute(struct computing *c) {
     if (out->verdict == IMPACT_INSUFFICIENT) TRY(judge_before_after(c));
     if (out->phase != IMPACT_NO_PHASE) {
         TRY(find_new_errors(c));
+        TRY(find_calls(c));
         TRY(count_roots(c));
     }
     TRY(find_others(c));

@@ -38,12 +38,14 @@ struct impact_report {
     bool final;                   // no later one will come
     struct str version, baseline; // as spans call them; empty: not known
     struct impact_judgement judgement;
-    const struct signatures *signatures; // NULL: not read
-    struct estimate excess;              // failing requests at the edge more than the old arm would have had
-    uint32_t users;                      // distinct ones among failing requests of the new arm
-    double users_most;                   // weighted: no more than these, if each failed once
-    const struct versions *variants;     // of a flag: what was served, from an hour before; NULL: no flag
-    unsigned variants_shift;             // 1 << so many requests for each that was kept of them
+    const struct signatures *signatures;     // NULL: not read
+    const struct callees *callees;           // what it calls; NULL: not read
+    struct impact_window windows[ARM_COUNT]; // that were compared
+    struct estimate excess;          // failing requests at the edge more than the old arm would have had
+    uint32_t users;                  // distinct ones among failing requests of the new arm
+    double users_most;               // weighted: no more than these, if each failed once
+    const struct versions *variants; // of a flag: what was served, from an hour before; NULL: no flag
+    unsigned variants_shift;         // 1 << so many requests for each that was kept of them
     struct impact_lines confounders, why;
     struct str state;    // equal ones: nothing new came
     struct str evidence; // a sentence
@@ -56,4 +58,6 @@ NODISCARD enum err impact_compute(struct arena *a, const struct impact_source *s
 void impact_put(struct json_writer *w, const struct impact_report *r);
 // Members of an object that the caller has begun: a side, a test.
 void impact_put_side(struct json_writer *w, const struct impact_side *s);
+// Kinds of errors and calls by what became of them.
+void impact_put_kinds(struct json_writer *w, const struct impact_report *r);
 void impact_put_tests(struct json_writer *w, const struct impact_judgement *j);

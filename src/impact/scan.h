@@ -85,9 +85,11 @@ NODISCARD enum err impact_read_arms(const struct impact_source *src, const struc
 enum { SIGNATURES_MAX = 512 };
 struct signature_seen {
     struct str type, frame, span, message;
-    uint64_t count; // in the new arm, as they were kept
-    bool known;     // the old arm has it, or what was before
-    struct arms_examples examples;
+    uint64_t count;        // in the new arm, as they were kept
+    uint64_t n_old, n_new; // traces of the arms that have it
+    bool known;            // the old arm has it, or what was before
+    uint8_t last[16];      // trace that was counted
+    struct arms_examples examples, old_examples;
 };
 struct signatures {
     struct arena *arena;

@@ -72,6 +72,17 @@ static struct signature_seen *signature_at(struct seeing *x, const struct signat
     return s;
 }
 
+// A trace counts once: its spans come together. So do examples of the old arm; of the new one each span is
+// one.
+static void count(struct signature_seen *s, enum arm arm, const uint8_t trace_id[16]) {
+    bool again = s->n_old + s->n_new > 0 && memcmp(s->last, trace_id, 16) == 0;
+    struct arms_examples *e = arm == ARM_OLD ? &s->old_examples : &s->examples;
+    if (arm == ARM_NEW) s->count++;
+    if (!again) arm == ARM_OLD ? s->n_old++ : s->n_new++;
+    memcpy(s->last, trace_id, 16);
+    if (e->n < ARMS_EXAMPLES && (arm == ARM_NEW || !again)) memcpy(e->of[e->n++].trace_id, trace_id, 16);
+}
+
 static enum err see_error(void *ctx, const struct visit_span *s) {
     struct seeing *x = ctx;
     const struct value *v = s->values;
@@ -88,13 +99,8 @@ static enum err see_error(void *ctx, const struct visit_span *s) {
     struct signature_seen *seen = arm == ARM_COUNT ? NULL : signature_at(x, &like);
     if (x->out->arena->failed) return ERR_NOMEM;
     if (!seen) return ERR_OK;
-    if (arm == ARM_OLD) {
-        seen->known = true;
-        return ERR_OK;
-    }
-    seen->count++;
-    if (seen->examples.n < ARMS_EXAMPLES)
-        memcpy(seen->examples.of[seen->examples.n++].trace_id, s->trace_id, 16);
+    if (arm == ARM_OLD) seen->known = true;
+    if (!x->before) count(seen, arm, s->trace_id);
     return ERR_OK;
 }
 

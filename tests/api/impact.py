@@ -4,6 +4,7 @@ of the deploy go in, the verdict comes out. The truth is the plan that the spans
 import json
 import sqlite3
 import time
+import urllib.parse
 
 from client import until
 from commands import takt
@@ -131,6 +132,47 @@ def no_change(seed):
         send(server, deploy("2", now - 20 * MINUTE, now - 10 * MINUTE, service="small"))
         got = impact(server, rollouts(server, "small")["2"]["id"], fresh=True)
         assert got["verdict"] == "insufficient" and got["why"], got
+
+
+def kinds_of_errors_and_calls(seed):
+    """What one version has and the other has not: gone only where its absence cannot be chance."""
+    with Server(config=QUICK) as server:
+        t, traffic = int(time.time()) - 40 * MINUTE, None
+        traffic = Traffic(server, seed)
+        def both(version, n, share, exception, *to):
+            traffic.send(version, t, t + 15 * MINUTE, n, share, exception=exception, calls=[dict(c) for c in to])
+        ledger, tax, fraud, audit = {"peer.service": "ledger"}, {"db.system": "mysql"}, {"peer.service": "fraud"}, {
+            "messaging.destination.name": "audit"}
+        traffic.send("1.0", t - 30 * MINUTE, t, 500, 0)
+        both("1.0", 900, .05, "Timeout", ledger, tax)
+        both("1.0", 900, .05, "OldBug", ledger)
+        both("1.0", 4, 1, "Rare", ledger, audit)
+        both("2.0", 900, .05, "Timeout", ledger)
+        both("2.0", 900, .05, "CartIsNull", ledger, fraud)
+        send(server, deploy("1.0", t - 20 * DAY, t - 20 * DAY + MINUTE) + deploy("2.0", t, t + 15 * MINUTE))
+        got = impact(server, rollouts(server)["2.0"]["id"], fresh=True)
+        assert got["phase"] == "concurrent", got
+        kinds = {k["type"]: k for k in got["errorKinds"]["kinds"]}
+        assert {t: k["state"] for t, k in kinds.items()} == {
+            "CartIsNull": "new", "OldBug": "gone", "Timeout": "same", "Rare": "unsure"}, kinds
+        assert [got["errorKinds"][s] for s in ("new", "gone", "same", "unsure")] == [1, 1, 1, 1], got["errorKinds"]
+        assert kinds["OldBug"]["new"] == 0 and set(kinds["OldBug"]["examples"]) <= traffic.failed["1.0"], kinds
+        assert len(kinds["OldBug"]["examples"]) == 3 and kinds["Rare"]["old"] == 4, kinds
+        assert {e["type"] for e in got["newErrors"]} == {"CartIsNull"}, got["newErrors"]
+        calls = {k["to"]: k for k in got["calls"]["kinds"]}
+        assert {t: k["state"] for t, k in calls.items()} == {
+            "fraud": "new", "mysql": "gone", "ledger": "same", "audit": "unsure"}, calls
+        assert calls["mysql"]["attribute"] == "span.db.system" and calls["mysql"]["old"] == 900, calls
+        assert {(k["to"], k["operation"], k["state"]) for k in got["operations"]["kinds"]} >= {
+            ("fraud", "call", "new"), ("mysql", "call", "gone")}, got["operations"]
+        query = '{ resource.service.name = "shop" && resource.service.version = "1.0" && span.db.system = "mysql" }'
+        window = {k: int(v) // 10 ** 9 + n for n, (k, v) in enumerate(got["windows"]["old"].items())}
+        found = server.get_json("/api/search?" + urllib.parse.urlencode(
+            {"q": query, "start": window["from"], "end": window["to"], "limit": 10}))["traces"]
+        assert len(found) == 10, found
+        code, out, err = takt("impact", rollouts(server)["2.0"]["id"], "--server", f"http://127.0.0.1:{server.port()}", "--fresh")
+        assert code == 0 and "errors, gone: OldBug in GET /cart" in out, out
+        assert "calls, new: fraud" in out and "calls, gone: mysql" in out and "audit" not in out, out
 
 
 def slower(seed):
@@ -369,6 +411,6 @@ def impact_begins_with_the_first_bad_minute(seed):
 
 
 def cases(tap):
-    for case in (planted_regression, no_change, slower, callers_neither_fake_nor_hide, sampled_by_outcome, flags, flags_are_judged_by_itself, suspicion_waits_for_a_word, compare, versions,
+    for case in (planted_regression, kinds_of_errors_and_calls, no_change, slower, callers_neither_fake_nor_hide, sampled_by_outcome, flags, flags_are_judged_by_itself, suspicion_waits_for_a_word, compare, versions,
                  impact_begins_with_the_first_bad_minute):
         tap.case(case.__name__, case, tap.seed)

@@ -31,10 +31,10 @@ class Traffic:
         self.sent = {}
 
     def send(self, version, start, end, n, share, ms=40, route="GET /cart", pods=5, exception=None, user=False,
-             environment=None, caller="gateway", keep=None, flag=None):
+             environment=None, caller="gateway", keep=None, flag=None, calls=()):
         """keep: (of successes, of errors), the probability that a sampler keeps a trace, which it says.
         flag: (key, variant, form), an evaluation as an attribute ("span"), event ("event", "old event") of the request,
-        or as one of the caller's ("caller")."""
+        or as one of the caller's ("caller"). calls: attributes of a client span each, of every request."""
         by_pod, edge = {}, []
         for _ in range(n):
             trace, root, inner = (f"{self.dice.getrandbits(bits):0{bits // 4}x}" for bits in (128, 64, 64))
@@ -60,7 +60,11 @@ class Traffic:
                 if exception:
                     span["events"] = span.get("events", []) + [{"timeUnixNano": at, "name": "exception", "attributes": [
                         attribute("exception.type", exception), attribute("exception.message", "no such thing")]}]
-            by_pod.setdefault(self.dice.randrange(pods), []).append(span)
+            pod = by_pod.setdefault(self.dice.randrange(pods), [])
+            pod.append(span)
+            pod += [{"traceId": trace, "spanId": f"{self.dice.getrandbits(64):016x}", "parentSpanId": inner, "name": "call",
+                     "kind": 3, "startTimeUnixNano": at, "endTimeUnixNano": at + took // 2,
+                     "attributes": [attribute(key, value) for key, value in call.items()]} for call in calls]
             edge.append(gate)
         self.sent[version] = self.sent.get(version, 0) + n
         resources = [({"service.name": caller}, edge)]
