@@ -10,12 +10,13 @@ import { Out, safe } from '../base/incidents';
 import { useDeploys } from '../base/markers';
 import { Card, Copy, Empty, Failed, Icon, Loading, Scroll, useTitle } from '../base/parts';
 import { zone } from '../base/prefs';
-import { flag, readQuery, writeQuery } from '../base/query';
+import { flag, readQuery, text, writeQuery } from '../base/query';
 import { resource } from '../base/resource';
 import { go, place } from '../base/router';
 import { duration, zoneName } from '../base/time';
 import { loadErrorShare, type ErrorShare } from '../search/errorshare';
 import { loadLatency, type Latency } from '../search/latency';
+import { RollbackLine, WhatChanged, type Changed, type Rollback } from './changed';
 import { Attempts, Runs, type Went } from './course';
 import type { Impact } from './impact';
 import { leadTime, waits } from './lead';
@@ -79,13 +80,15 @@ interface Deploy extends Went {
   change_requests: Change[];
   links: Link[];
   verdicts: Verdict[];
+  rollback?: Rollback;
 }
 
-const schema = { table: flag(), latency: flag() }; // which picture is a table
+const schema = { table: flag(), latency: flag(), changed: text() }; // which picture is a table; what of the changes is open
 const ask = computed(() => readQuery(schema, place.value.query));
 
 const deploy = resource<Deploy>();
 const impact = resource<Impact | null>();
+const changed = resource<Changed>();
 const errors = resource<ErrorShare>();
 const latency = resource<Latency | null>();
 const HOUR = 3_600_000_000_000n;
@@ -108,6 +111,7 @@ function around(r: Rollout): { start: bigint; end: bigint } | null {
 
 async function load(id: string): Promise<void> {
   void impact.load((stop) => loadImpact(id, stop), false);
+  void changed.load((stop) => getJson<Changed>(`api/takt/delivery/changed?rollout=${encodeURIComponent(id)}`, stop), false);
   await deploy.load((stop) => getJson<Deploy>(`api/takt/delivery/deploy?rollout=${encodeURIComponent(id)}`, stop), deploy.state.peek().data?.rollout.id === id);
   const r = deploy.state.peek().data?.rollout;
   const at = r?.id === id ? around(r) : null;
@@ -124,6 +128,14 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
 }
 
 const nameOf = (r: { version?: string; sha?: string; digest?: string; id: string }): string => shortName(r) || r.id.slice(0, 8);
+
+function ChangedPart({ r }: { r: Rollout }): JSX.Element | null {
+  const { data, error } = changed.state.value;
+  const now = ask.value;
+  if (error && error.status !== 404) return <Failed what="What changed could not be read" error={error} retry={() => void load(r.id)} />;
+  if (!data || data.rollout !== r.id) return null;
+  return <WhatChanged r={r} changed={data} impact={impact.state.value.data ?? null} open={now.changed} show={(key) => go(deployPath(r.id) + writeQuery(schema, { ...now, changed: key }), 'replace')} />;
+}
 
 // --- the top --------------------------------------------------------------------------------------------
 
@@ -158,6 +170,8 @@ function Head({ d }: { d: Deploy }): JSX.Element {
         {d.next && <a href={deployPath(d.next.id)}>after: {nameOf(d.next)} ({d.next.kind}) <Icon name="right" /></a>}
         {safe(r.url) && <Out url={r.url}>Where it was made <Icon name="link" /></Out>}
       </p>
+      <ChangedPart r={r} />
+      <RollbackLine service={r.service} rollback={d.rollback} />
     </header>
   );
 }
@@ -395,14 +409,14 @@ export default function DeployPage({ id }: { id: string }): JSX.Element {
   useTitle(shown ? `${visible(shown.rollout.service, 40)} ${nameOf(shown.rollout)}` : 'Deploy');
   useEffect(() => {
     void load(id);
-    return () => [deploy, impact, errors, latency].forEach((r) => r.stop());
+    return () => [deploy, impact, changed, errors, latency].forEach((r) => r.stop());
   }, [id]);
   if (error?.status === 404)
     return <div class="page" data-ready=""><Empty top title="No such rollout"><p class="mono">{visible(id, 80)}</p><p>Rollouts are made anew from the events; one whose events changed may have another id.</p><p><a class="button" href="delivery">Delivery</a></p></Empty></div>;
   if (error && !shown) return <div class="page" data-ready=""><Failed top what="The rollout could not be read" error={error} retry={() => void load(id)} /></div>;
   if (!shown) return <div class="page"><Loading what="Reading the rollout" /></div>;
   const settled = (s: { data: unknown; error: unknown; busy: boolean }): boolean => !s.busy;
-  const ready = [errors, impact, latency].every((x) => settled(x.state.value));
+  const ready = [errors, impact, changed, latency].every((x) => settled(x.state.value));
   return (
     <div class="page" data-ready={ready ? '' : undefined}>
       <Head d={shown} />

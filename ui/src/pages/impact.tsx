@@ -5,6 +5,7 @@ import { number } from '../base/delivery';
 import { count, plural, visible } from '../base/format';
 import { Icon, Scroll } from '../base/parts';
 import { duration } from '../base/time';
+import { ErrorKinds, type Compared, type Kinds } from './kinds';
 
 // Times in ms. What is not known is absent.
 interface Arm {
@@ -25,15 +26,15 @@ interface RouteTest {
   verdict: string;
   examples: string[];
 }
-export interface Impact {
-  baseline: string;
-  version: string;
+export interface Impact extends Compared {
   verdict: 'clean' | 'suspect' | 'confirmed' | 'insufficient';
   final: boolean;
   phase: 'concurrent' | 'before-after' | 'none';
   arms: { old: Arm; new: Arm };
   routes: RouteTest[];
   newErrors: { type: string; message: string; span: string; count: number; examples: string[] }[];
+  errorKinds?: Kinds; // of reports that were made before there were any: absent
+  calls?: Kinds;
   failedRoots?: { excess?: number; interval?: [number, number] };
   users?: { hit: number };
   confounders: string[];
@@ -106,7 +107,8 @@ export function ImpactCard({ data: d }: { data: Impact }): JSX.Element {
       {d.why.length > 0 && <ul class="plain">{d.why.map((w, i) => <li key={i}><bdi>{visible(w, 300)}</bdi></li>)}</ul>}
       {d.arms.old.requests + d.arms.new.requests > 0 && <Arms d={d} />}
       <Routes d={d} />
-      {d.newErrors.length > 0 && (
+      {d.errorKinds && d.errorKinds.kinds.length > 0 && <ErrorKinds d={d} kinds={d.errorKinds} />}
+      {!d.errorKinds && d.newErrors.length > 0 && (
         <section><h3>{plural(d.newErrors.length, 'kind of error is new', 'kinds of errors are new')}</h3>
           <ul class="plain">{d.newErrors.map((e, i) => <li key={i}><Icon name="error" /> <b><bdi>{visible(e.type, 80)}</bdi></b> <bdi>{visible(e.message, 160)}</bdi> <span class="muted">{count(e.count)} in <bdi>{visible(e.span, 60)}</bdi></span> <Examples ids={e.examples} /></li>)}</ul>
         </section>

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kinds of errors, and what a service calls: what the new version has and the old one has not, and the reverse.
+import type { JSX } from 'preact';
+import { count, plural, quote, visible } from '../base/format';
+import { Scroll } from '../base/parts';
+
+type State = 'new' | 'gone' | 'same' | 'unsure';
+export interface Kind {
+  state: State;
+  old: number; // traces
+  new: number;
+  type?: string; // of errors
+  message?: string;
+  span?: string;
+  to?: string; // of calls
+  attribute?: string;
+  operation?: string;
+  examples: string[];
+}
+export interface Kinds {
+  new: number;
+  gone: number;
+  same: number;
+  unsure: number;
+  why?: string;
+  kinds: Kind[];
+}
+interface Window {
+  from: string;
+  to: string;
+}
+// Of a report, what leads to its traces.
+export interface Compared {
+  service: string;
+  version: string;
+  baseline: string;
+  windows?: { old: Window; new: Window };
+}
+
+const words: Record<State, string> = { new: 'new', gone: 'gone', same: 'in both', unsure: 'too few to tell' };
+
+// The traces behind a kind: of the version that has it, the new one where both do.
+export function tracesOf(d: Compared, k: Kind): string {
+  const side = k.new ? 'new' : 'old';
+  const version = side === 'new' ? d.version : d.baseline;
+  const conditions = [
+    `resource.service.name = ${quote(d.service)}`,
+    version && `resource.service.version = ${quote(version)}`,
+    k.type !== undefined && `status = error && (event.exception.type = ${quote(k.type)} || span.error.type = ${quote(k.type)})`,
+    k.span && `name = ${quote(k.span)}`,
+    k.to !== undefined && `${k.attribute} = ${quote(k.to)} && (kind = client || kind = producer)`,
+    k.operation && `name = ${quote(k.operation)}`,
+  ].filter(Boolean);
+  const w = d.windows?.[side];
+  return `traces?${new URLSearchParams({ q: `{ ${conditions.join(' && ')} }`, ...(w ? { range: 'between', start: w.from, end: w.to } : { range: 'all' }) })}`;
+}
+
+function nameOf(k: Kind): JSX.Element {
+  if (k.type !== undefined) return <><b><bdi>{visible(k.type, 80)}</bdi></b> <bdi>{visible(k.message ?? '', 120)}</bdi> <span class="muted">in <bdi>{visible(k.span ?? '', 60)}</bdi></span></>;
+  return <><b><bdi>{visible(k.to ?? '', 80)}</bdi></b>{k.operation && <> <bdi>{visible(k.operation, 80)}</bdi></>}</>;
+}
+
+export const summaryOf = (k: Kinds): string =>
+  [`new ${count(k.new)}`, `gone ${count(k.gone)}`, `in both ${count(k.same)}`, k.unsure ? `too few to tell ${count(k.unsure)}` : ''].filter(Boolean).join(' · ');
+
+export function KindTable({ d, kinds, label, only }: { d: Compared; kinds: Kinds; label: string; only?: (k: Kind) => boolean }): JSX.Element | null {
+  const shown = only ? kinds.kinds.filter(only) : kinds.kinds;
+  if (!shown.length) return null;
+  return (
+    <Scroll label={label}>
+      <table class="grid">
+        <thead><tr><th>What</th><th class="n">{visible(d.baseline, 40) || 'Before'}</th><th class="n">{visible(d.version, 40) || 'After'}</th><th>It is</th><th>Traces</th></tr></thead>
+        <tbody>
+          {shown.map((k, i) => (
+            <tr key={i} data-k={`kind ${k.type ?? k.to} ${k.state}`}>
+              <th scope="row" class="wrap">{nameOf(k)}</th>
+              <td class="n">{count(k.old)}</td>
+              <td class="n">{count(k.new)}</td>
+              <td class={k.state === 'new' && k.type !== undefined ? 'bad' : ''}>{words[k.state]}</td>
+              <td><a class="example" href={tracesOf(d, k)}>{plural(k.new || k.old, 'trace')}</a></td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}
+
+export function ErrorKinds({ d, kinds }: { d: Compared; kinds: Kinds }): JSX.Element {
+  return (
+    <section data-k="error-kinds">
+      <h3>Kinds of errors: {summaryOf(kinds)}</h3>
+      {kinds.why && <p class="muted small">{visible(kinds.why, 120)}.</p>}
+      <KindTable d={d} kinds={kinds} label="Table of the kinds of errors" />
+      {(kinds.gone > 0 || kinds.unsure > 0) && <p class="muted small">Gone: the new version had none, and chance would hardly have left it out at the rate of the old one. Counted are traces.</p>}
+    </section>
+  );
+}
