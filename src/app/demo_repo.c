@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "load/tell.h"
 
+enum { FILES_MAX = 8 }; // of a commit
+
 void demo_repo_path(const struct demo_repo *d, uint8_t line, char out[DEMO_PATH_MAX]) {
     (void)snprintf(out, DEMO_PATH_MAX, "%s/git/%s", d->dir, ship_service(line));
 }
@@ -34,30 +36,35 @@ static enum err open_repo(const struct demo_repo *d, uint8_t line, git_repositor
     return e;
 }
 
-// A tree with one file, whose text is the subject.
-static int make_tree(git_repository *r, const char *text, git_oid *out) {
+// The tree before with the commit's files, whose text is the subject.
+static int make_tree(git_repository *r, const struct ship *h, uint32_t i, const char *text, git_tree *before,
+                     git_oid *out) {
+    struct ship_text paths[FILES_MAX];
+    git_tree_update updates[FILES_MAX];
     git_oid blob;
-    git_treebuilder *b = NULL;
+    size_t n = 0;
     int code = git_blob_create_from_buffer(&blob, r, text, strlen(text));
-    if (code == 0) code = git_treebuilder_new(&b, r, NULL);
-    if (code == 0) code = git_treebuilder_insert(NULL, b, "CHANGES", &blob, GIT_FILEMODE_BLOB);
-    if (code == 0) code = git_treebuilder_write(out, b);
-    git_treebuilder_free(b);
-    return code;
+    for (; n < FILES_MAX; n++) {
+        paths[n] = ship_file(h, i, (unsigned)n);
+        if (!paths[n].z[0]) break;
+        updates[n] = (git_tree_update){ GIT_TREE_UPDATE_UPSERT, blob, GIT_FILEMODE_BLOB, paths[n].z };
+    }
+    return code == 0 ? git_tree_create_updated(out, r, before, n, updates) : code;
 }
 
 static int make_commit(git_repository *r, const struct ship *h, uint32_t i, git_oid *tip, bool has_tip) {
     struct ship_text subject = ship_subject(h, i), person = ship_person(h, 0);
     char mail[128], text[256];
     git_oid tree_id;
-    git_tree *tree = NULL;
+    git_tree *tree = NULL, *before = NULL;
     git_commit *parent = NULL;
     git_signature *author = NULL, *committer = NULL;
     (void)snprintf(mail, sizeof mail, "%s@" TELL_ORGANISATION ".example", person.z);
     (void)snprintf(text, sizeof text, "%u: %s\n", h->first_commit + i, subject.z);
-    int code = make_tree(r, text, &tree_id);
+    int code = has_tip ? git_commit_lookup(&parent, r, tip) : 0;
+    if (code == 0 && has_tip) code = git_commit_tree(&before, parent);
+    if (code == 0) code = make_tree(r, h, i, text, before, &tree_id);
     if (code == 0) code = git_tree_lookup(&tree, r, &tree_id);
-    if (code == 0 && has_tip) code = git_commit_lookup(&parent, r, tip);
     if (code == 0) code = git_signature_new(&author, person.z, mail, h->committed[i] / 1000000000, 0);
     if (code == 0) code = git_signature_new(&committer, person.z, mail, h->merged / 1000000000, 0);
     const git_commit *parents[] = { parent };
@@ -68,6 +75,7 @@ static int make_commit(git_repository *r, const struct ship *h, uint32_t i, git_
     git_signature_free(committer);
     git_commit_free(parent);
     git_tree_free(tree);
+    git_tree_free(before);
     return code;
 }
 

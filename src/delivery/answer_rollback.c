@@ -80,6 +80,7 @@ static enum err put(struct arena *a, const struct taking_back *t, struct json_wr
         put_text(w, "by", STR("catalogue"));
         return put_command(a, t->template, t, w);
     }
+    put_bool(w, "unset", true);
     if (tool) {
         put_text(w, "by", STR("suggestion"));
         put_text(w, "tool", str_of(tool->name));

@@ -59,10 +59,11 @@ TEST(answer_rollback_is_the_catalogues_else_the_tools_own) {
     CHECK_STR(rollback_of("takt:v1"), STR("{\"why\":\"nothing is known to have run before it\"}"));
     deploy("takt", "it's v2", 10);
     CHECK_STR(rollback_of("takt:it's v2"),
-              STR("{\"why\":\"the catalogue has no command for this service\"}"));
+              STR("{\"unset\":true,\"why\":\"the catalogue has no command for this service\"}"));
     deploy("argocd", "v3", 20);
-    CHECK_STR(rollback_of("argocd:v3"), STR("{\"by\":\"suggestion\",\"tool\":\"Argo CD\",\"command\":"
-                                            "\"argocd app rollback shop\"}"));
+    CHECK_STR(rollback_of("argocd:v3"),
+              STR("{\"unset\":true,\"by\":\"suggestion\",\"tool\":\"Argo CD\",\"command\":"
+                  "\"argocd app rollback shop\"}"));
     CHECK_STR(rollback_of("takt:it's v2"), STR("{\"why\":\"v3 was rolled out after it\"}"));
     run("INSERT INTO catalogue(service, derives, rollback) VALUES('shop', '', "
         "'undo {version} to {previous}')");
@@ -70,7 +71,7 @@ TEST(answer_rollback_is_the_catalogues_else_the_tools_own) {
               STR("{\"by\":\"catalogue\",\"command\":\"undo v3 to 'it'\\\\''s v2'\"}"));
     deploy("flux", "v4", 30);
     run("UPDATE catalogue SET rollback = NULL");
-    CHECK_STR(rollback_of("flux:v4"), STR("{\"by\":\"suggestion\",\"tool\":\"Flux\",\"why\":"
+    CHECK_STR(rollback_of("flux:v4"), STR("{\"unset\":true,\"by\":\"suggestion\",\"tool\":\"Flux\",\"why\":"
                                           "\"{previous_sha}")); // cut at the first }: it is not known
     end();
 }
@@ -80,7 +81,8 @@ TEST(answer_rollback_of_a_canary_of_argo_rollouts_is_a_suggestion) {
     deploy("takt", "v1", 0);
     deploy("takt", "v2", 10);
     run("INSERT INTO canary(key, service) VALUES('argo-rollouts:u:h', 'shop')");
-    CHECK_STR(rollback_of("takt:v2"), STR("{\"by\":\"suggestion\",\"tool\":\"Argo Rollouts\",\"command\":"
-                                          "\"kubectl argo rollouts undo shop\"}"));
+    CHECK_STR(rollback_of("takt:v2"),
+              STR("{\"unset\":true,\"by\":\"suggestion\",\"tool\":\"Argo Rollouts\",\"command\":"
+                  "\"kubectl argo rollouts undo shop\"}"));
     end();
 }

@@ -71,7 +71,8 @@ struct buf *span_open(struct load_gen *g, const struct span_head *h) {
 void span_close(struct load_gen *g) {
     struct buf *b = &g->target->bytes;
     if (g->head->failed) {
-        const struct shop_failure *f = &g->shop.failures[g->trace.failure];
+        const struct shop_failure *f =
+            &g->shop.failures[g->head->by_version ? SHOP_FAILURE_OF_VERSION : g->trace.failure];
         size_t event = pb_begin(b, 11);
         pb_fixed64(b, 1, g->head->start_ns + g->head->duration_ns);
         buf_str(b, f->event);

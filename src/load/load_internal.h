@@ -19,7 +19,7 @@ struct span_head {
     struct str name;
     uint8_t kind;
     uint64_t start_ns, duration_ns;
-    bool failed;
+    bool failed, by_version; // by_version: of its own kind
 };
 enum { KIND_INTERNAL = 1, KIND_SERVER = 2, KIND_CLIENT = 3, KIND_PRODUCER = 4, KIND_CONSUMER = 5 };
 

@@ -8,6 +8,7 @@ static enum err open_pod(struct serving *s, uint8_t line, unsigned pod, uint32_t
     struct arena *a = &s->lines[line].arenas[pod];
     struct ship_text text = ship_version(line, version);
     arena_reset(a);
+    s->lines[line].versions[pod] = version;
     return shop_deploy(a, &s->dice, ship_shop_service(line), pod, str_of(text.z), shop);
 }
 
@@ -68,9 +69,10 @@ struct lot serving_lot(struct serving *s, uint8_t service, bool is_route) {
     int line = ship_line_of(service);
     double by_share = dice_unit(&s->dice), by_luck = dice_unit(&s->dice);
     if (line < 0) return lot;
-    lot.pod = s->lines[line].pod;
-    if (!s->is_out || s->ship.line != line || by_share >= s->share) return lot;
-    lot.pod = next_pod(s);
+    bool is_next = s->is_out && s->ship.line == line && by_share < s->share;
+    lot.pod = is_next ? next_pod(s) : s->lines[line].pod;
+    lot.asks_flags = s->lines[line].versions[lot.pod] % 4 > 1;
+    if (!is_next) return lot;
     bool breaks = is_route && s->ship.fate != SHIP_WELL && by_luck < broken_share;
     lot.is_slow = breaks && s->ship.fate == SHIP_SLOW;
     lot.fails = breaks && !lot.is_slow;

@@ -13,6 +13,7 @@ struct serving {
     struct dice dice; // of its own: the other draws of a trace stay as they are
     struct serving_line {
         unsigned pod; // of the current version; the next one gets the pod after it
+        uint32_t versions[SHOP_VERSIONS];
         struct arena arenas[SHOP_VERSIONS];
     } lines[SHIP_LINES];
     bool is_out;  // the new version answers some
@@ -23,6 +24,7 @@ struct serving {
 struct lot {
     unsigned pod;
     bool fails, is_slow;
+    bool asks_flags; // every second pair of versions calls another service
 };
 
 NODISCARD enum err serving_new(uint64_t seed, uint64_t start_ns, struct shop *shop, struct serving **out);

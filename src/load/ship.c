@@ -62,6 +62,28 @@ uint32_t ship_change(const struct ship *s) {
     return 400 + s->version * 3 + s->line;
 }
 
+struct ship_text ship_file(const struct ship *s, unsigned commit, unsigned k) {
+    static const char *const names[] = { "handler", "store", "client", "rules" };
+    struct ship_text t = { "" };
+    uint32_t n = s->first_commit + commit;
+    const struct {
+        bool is;
+        const char *format;
+    } all[] = { { true, "CHANGES" },
+                { n % 3 != 1, "internal/%s.go" },
+                { n % 3 != 2, "internal/%s_test.go" },
+                { n % 4 == 1, "config/%s.yaml" },
+                { n % 6 == 2, "go.mod" },
+                { n % 6 == 2, "go.sum" },
+                { n % 9 == 3, "migrations/0001_%s.up.sql" } };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].is && k-- == 0) {
+            (void)snprintf(t.z, sizeof t.z, all[i].format, names[n % 4]);
+            return t;
+        }
+    return t;
+}
+
 // --- times -------------------------------------------------------------------------------------------------
 
 static int64_t about(struct dice *d, int64_t median, double sigma) {

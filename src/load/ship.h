@@ -69,3 +69,5 @@ struct ship_text ship_version(uint8_t line, uint32_t version);     // "2.41.0"
 struct ship_text ship_person(const struct ship *s, unsigned role); // 0 author, 1 reviewer
 struct ship_text ship_subject(const struct ship *s, unsigned commit);
 uint32_t ship_change(const struct ship *s); // number of its pull request
+// The files that a commit touches, one after the other; empty: no more.
+struct ship_text ship_file(const struct ship *s, unsigned commit, unsigned k);

@@ -58,6 +58,7 @@ static const struct {
     { "PaymentDeclinedError", "card declined by issuer (code 51)" },
     { "psycopg.errors.DeadlockDetected", "deadlock detected" },
     { "TypeError", "Cannot read properties of undefined (reading 'price')" },
+    { "IllegalStateError", "a state that this version does not know" },
 };
 
 // What building needs: where results live, a scratch buffer, and the first failure.

@@ -11,7 +11,8 @@ enum {
     SHOP_VERSIONS = 3,
     SHOP_PODS = SHOP_SERVICES * SHOP_VERSIONS,
     SHOP_TOPICS = 6,
-    SHOP_FAILURES = 5,
+    SHOP_FAILURES = 6,
+    SHOP_FAILURE_OF_VERSION = 5, // only of a bad version; the others may be of any trace
     SHOP_USER_AGENTS = 24,
     SHOP_CALLS_MAX = 9,
 };

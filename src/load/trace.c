@@ -66,6 +66,23 @@ static struct lot draw_lot(struct load_gen *g, uint8_t service, const struct sho
     return serving_lot(g->serving, service, op == &g->shop.services[service].served.list[SHIP_ROUTE]);
 }
 
+// A call that only some versions make.
+static void ask_flags(struct load_gen *g, const struct span_head *by) {
+    struct span_head h = { .pod = by->pod,
+                           .scope = SHOP_HTTP,
+                           .id = dice_u64(&g->dice),
+                           .parent = by->id,
+                           .name = STR("GET"),
+                           .kind = KIND_CLIENT,
+                           .start_ns = by->start_ns + by->duration_ns / 100,
+                           .duration_ns = by->duration_ns / 50 + 1000 };
+    struct buf *b = span_open(g, &h);
+    attr_str(b, ATTR_SPAN, "http.request.method", STR("GET"));
+    attr_str(b, ATTR_SPAN, "server.address", STR("flags.shop.svc.cluster.local"));
+    attr_str(b, ATTR_SPAN, "peer.service", STR("flags"));
+    span_close(g);
+}
+
 // A server span; further spans may hang below it. op NULL: any. A shop that does not ship draws as if
 // there were no lots.
 static void serve(struct load_gen *g, uint8_t service, uint64_t parent, uint64_t start_ns,
@@ -81,7 +98,8 @@ static void serve(struct load_gen *g, uint8_t service, uint64_t parent, uint64_t
                            .kind = KIND_SERVER,
                            .start_ns = start_ns,
                            .duration_ns = duration_ns,
-                           .failed = failed };
+                           .failed = failed,
+                           .by_version = lot.fails };
     struct buf *b = span_open(g, &h);
     buf_str(b, op->constant);
     if (op->is_http)
@@ -96,6 +114,7 @@ static void serve(struct load_gen *g, uint8_t service, uint64_t parent, uint64_t
     }
     span_close(g);
     push_server(g, (struct server){ service, h.pod, h.id, start_ns, duration_ns });
+    if (lot.asks_flags) ask_flags(g, &h);
 }
 
 // A client span, and the server span that answers it.
@@ -259,7 +278,7 @@ static void draw(struct load_gen *g, uint64_t start_ns, uint64_t n_wanted) {
     t->start_ns = start_ns;
     t->n = t->n_servers = 0;
     t->n_wanted = n_wanted;
-    t->failure = (uint8_t)dice_below(d, SHOP_FAILURES);
+    t->failure = (uint8_t)dice_below(d, SHOP_FAILURE_OF_VERSION);
     t->user_agent = g->shop.user_agents[dice_skewed(d, SHOP_USER_AGENTS, 2)];
     (void)snprintf(t->client_ip, sizeof t->client_ip, "81.%u.%u.%u", dice_below(d, 256), dice_below(d, 256),
                    dice_below(d, 256));

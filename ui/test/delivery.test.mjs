@@ -546,6 +546,64 @@ it('a deploy: its impact, where it was computed', async (open) => {
   await checkAccess(page, 'an impact');
 });
 
+it('a deploy: what changed, each figure with its rows, and kinds of errors with their traces', async (open) => {
+  const page = await open(full);
+  const before = { id: data.last.before, version: 'v35', finished: String(BigInt(data.last.finished) - 2n * 86_400_000_000_000n) };
+  const files = { state: 'cut', by: 'pushes', why: 'pushes did not tell all files of all its commits', n: 704, kinds: [{ kind: 'dependency', n: 1, files: [{ path: 'go.mod', how: 'changed' }] }, { kind: 'config', n: 703, files: [{ path: 'a/<b>.yaml', how: 'added' }, { path: 'old.yaml', how: 'removed' }] }] };
+  await page.route('**/api/takt/delivery/changed?*', (r) => r.fulfill({ json: { rollout: data.last.id, before, files, rollouts: [{ id: 'ab'.repeat(8), change: 'schema', version: '7', state: 'success' }], flags: [{ key: 'f', flag: 'new-layout', action: 'on' }] } }));
+  const kind = (more) => ({ old: 0, new: 0, examples: [], ...more });
+  const window = { from: '1000', to: '2000' };
+  const kinds = {
+    service: 'payments', windows: { old: window, new: { from: '1500', to: '2500' } },
+    errorKinds: { new: 1, gone: 1, same: 0, unsure: 0, kinds: [kind({ state: 'new', new: 41, type: 'DeadlineExceeded', message: 'no answer', span: 'POST /charge' }), kind({ state: 'gone', old: 80, type: 'Old"Bug', message: '', span: 'GET /x' })] },
+    calls: { new: 1, gone: 0, same: 1, unsure: 0, kinds: [kind({ state: 'new', new: 900, to: 'fraud', attribute: 'span.peer.service' }), kind({ state: 'same', old: 9, new: 9, to: 'ledger', attribute: 'span.peer.service' })] },
+  };
+  await page.route('**/api/takt/delivery/impact?*', (r) => r.fulfill({ json: { ...impact(data.last.id), ...kinds } }));
+  await page.visit(`/deploys/${data.last.id}`);
+  const part = page.locator('[data-k=changed]');
+  await says(part, /1 dependency file\s*703 configuration files\s*1 schema rollout\s*1 change of flags\s*1 dependency more\s*since v35 \(2 d\)[\s\S]*Not all files: pushes did not tell/);
+  await part.getByRole('button', { name: '703 configuration files' }).focus();
+  await page.keyboard.press('Enter');
+  await until('the address says it', () => query(page).get('changed') === 'config');
+  await says(page.locator('[data-k=opened]'), /a\/<b>\.yaml\s+added\s+old\.yaml\s+removed[\s\S]*2 of 703 are shown/);
+  await checkAccess(page, 'what changed');
+  await part.getByRole('button', { name: '1 dependency more' }).click();
+  const calls = page.locator('[data-k=opened] tbody tr');
+  assert.equal(await calls.count(), 1, 'only what one version has');
+  assert.equal(new URL(await calls.getByRole('link').getAttribute('href'), full.url).searchParams.get('q'), '{ resource.service.name = "payments" && resource.service.version = "v142" && span.peer.service = "fraud" && (kind = client || kind = producer) }');
+  const errors = page.locator('[data-k=error-kinds]');
+  await says(errors, /Kinds of errors: new 1 · gone 1 · in both 0/);
+  const gone = new URL(await errors.locator('tbody tr').nth(1).getByRole('link', { name: '80 traces' }).getAttribute('href'), full.url).searchParams;
+  assert.equal(gone.get('q'), '{ resource.service.name = "payments" && resource.service.version = "v35" && status = error && (event.exception.type = "Old\\"Bug" || span.error.type = "Old\\"Bug") && name = "GET /x" }');
+  assert.deepEqual([gone.get('start'), gone.get('end')], ['1000', '2000']);
+  await page.unroute('**/api/takt/delivery/changed?*');
+  await page.visit(`/deploys/${data.last.id}`);
+  await says(page.locator('[data-k=files-doubt]'), /Which files changed is not known: [\s\S]*takt import git PATH/);
+});
+
+it('a deploy: the command that rolls it back, or how to have one', async (open) => {
+  const page = await open(full);
+  await page.visit(`/deploys/${data.last.id}`);
+  const line = page.locator('[data-k=rollback]');
+  await says(line, /To roll it back:\s*cannot be told: the catalogue has no command for this service/);
+  await line.getByText('How to set it').click();
+  await says(line, /services:\s+payments:\s+rollback: helm rollback/);
+  await checkAccess(page, 'how to set a rollback');
+  const list = (services) => fetch(`${full.url}/api/takt/delivery/catalogue`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ services }) });
+  const wrong = await list({ payments: { rollback: 'undo {name}' } });
+  assert.equal(wrong.status, 400);
+  assert.match(await wrong.text(), /services\.payments\.rollback: there is no placeholder \{name\}/);
+  assert.equal((await list({ payments: { rollback: 'undo {service}:{version} --to {previous}' } })).status, 200);
+  await page.visit(`/deploys/${data.last.id}`);
+  const { rollback, rollout } = await ask(`deploy?rollout=${data.last.id}`);
+  assert.equal(rollback.command, `undo payments:v142 --to ${(await ask(`deploy?rollout=${rollout.before}`)).rollout.version}`);
+  await says(line.locator('code.command'), exactly(rollback.command));
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await line.getByRole('button', { name: 'Copy the rollback command' }).click();
+  await until('it is copied', async () => (await page.evaluate(() => navigator.clipboard.readText())) === rollback.command);
+  assert.equal((await list({})).status, 200);
+});
+
 it('a deploy: its latency beside the version before, also as a table, and what it cannot know', async (open) => {
   const page = await open(full);
   await page.visit(`/deploys/${data.last.id}`);

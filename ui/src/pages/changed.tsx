@@ -12,6 +12,7 @@ export interface Rollback {
   tool?: string;
   command?: string;
   why?: string;
+  unset?: boolean; // in the catalogue, where one would be shown
 }
 interface File {
   path: string;
@@ -44,7 +45,6 @@ function HowToSet({ service }: { service: string }): JSX.Element {
 export function RollbackLine({ service, rollback }: { service: string; rollback: Rollback | undefined }): JSX.Element | null {
   if (!rollback) return null;
   const { command, by, tool, why } = rollback;
-  const lacks = !command && !why?.includes('after it') && !why?.includes('before it');
   return (
     <div class="rollback" data-k="rollback">
       <div class="row small">
@@ -52,7 +52,7 @@ export function RollbackLine({ service, rollback }: { service: string; rollback:
         {command ? <><code class="command">{command}</code><Copy text={command} label="Copy the rollback command"> Copy rollback command</Copy></> : <span>cannot be told: {visible(why ?? '', 200)}</span>}
         {by === 'suggestion' && <span class="tag">a suggestion: what {tool} has for it</span>}
       </div>
-      {(lacks || by === 'suggestion') && <HowToSet service={service} />}
+      {rollback.unset && <HowToSet service={service} />}
     </div>
   );
 }
@@ -117,12 +117,12 @@ function figuresOf(c: Changed, impact: Impact | null): Figure[] {
 }
 
 // What is not known is said, with the way to it.
-function Doubt({ files }: { files: Changed['files'] }): JSX.Element | null {
+function Doubt({ files, known }: { files: Changed['files']; known: boolean }): JSX.Element | null {
   if (files.state === 'known') return null;
   return (
     <p class="muted small" data-k="files-doubt">
       {files.state === 'cut' ? 'Not all files: ' : 'Which files changed is not known: '}{visible(files.why ?? '', 200)}.
-      {files.state === 'unknown' && !files.why?.includes('before it') && <> Files are known of a repository on the server's machine after <code>takt import git PATH --service SERVICE</code>, or from webhooks of pushes.</>}
+      {files.state === 'unknown' && known && <> Files are known of a repository on the server's machine after <code>takt import git PATH --service SERVICE</code>, or from webhooks of pushes.</>}
     </p>
   );
 }
@@ -154,7 +154,7 @@ export function WhatChanged({ r, changed: c, impact, open, show }: LineProps): J
         {c.before && <span class="muted">since <a href={deployPath(c.before.id)}>{shortName(c.before) || c.before.id.slice(0, 8)}</a>{between(c.before.finished, r.finished) && ` (${between(c.before.finished, r.finished)})`}</span>}
       </p>
       {shown && <div class="opened" data-k="opened">{shown.body()}</div>}
-      <Doubt files={c.files} />
+      <Doubt files={c.files} known={!!c.before} />
     </section>
   );
 }

@@ -55,9 +55,9 @@ export function tracesOf(d: Compared, k: Kind): string {
   return `traces?${new URLSearchParams({ q: `{ ${conditions.join(' && ')} }`, ...(w ? { range: 'between', start: w.from, end: w.to } : { range: 'all' }) })}`;
 }
 
-function nameOf(k: Kind): JSX.Element {
-  if (k.type !== undefined) return <><b><bdi>{visible(k.type, 80)}</bdi></b> <bdi>{visible(k.message ?? '', 120)}</bdi> <span class="muted">in <bdi>{visible(k.span ?? '', 60)}</bdi></span></>;
-  return <><b><bdi>{visible(k.to ?? '', 80)}</bdi></b>{k.operation && <> <bdi>{visible(k.operation, 80)}</bdi></>}</>;
+function More({ k }: { k: Kind }): JSX.Element {
+  if (k.type === undefined) return <bdi>{visible(k.operation || k.attribute?.replace('span.', '') || '', 80)}</bdi>;
+  return <><bdi>{visible(k.message ?? '', 120)}</bdi> <span class="muted">in <bdi>{visible(k.span ?? '', 60)}</bdi></span></>;
 }
 
 export const summaryOf = (k: Kinds): string =>
@@ -69,11 +69,12 @@ export function KindTable({ d, kinds, label, only }: { d: Compared; kinds: Kinds
   return (
     <Scroll label={label}>
       <table class="grid">
-        <thead><tr><th>What</th><th class="n">{visible(d.baseline, 40) || 'Before'}</th><th class="n">{visible(d.version, 40) || 'After'}</th><th>It is</th><th>Traces</th></tr></thead>
+        <thead><tr><th>What</th><th>{shown[0]?.type === undefined ? 'Told by' : 'Message'}</th><th class="n">{visible(d.baseline, 40) || 'Before'}</th><th class="n">{visible(d.version, 40) || 'After'}</th><th>It is</th><th>Traces</th></tr></thead>
         <tbody>
           {shown.map((k, i) => (
             <tr key={i} data-k={`kind ${k.type ?? k.to} ${k.state}`}>
-              <th scope="row" class="wrap">{nameOf(k)}</th>
+              <th scope="row"><bdi>{visible(k.type ?? k.to ?? '', 60)}</bdi></th>
+              <td class="wrap"><More k={k} /></td>
               <td class="n">{count(k.old)}</td>
               <td class="n">{count(k.new)}</td>
               <td class={k.state === 'new' && k.type !== undefined ? 'bad' : ''}>{words[k.state]}</td>
