@@ -6,7 +6,7 @@
 
 struct taking_back {
     struct str key, template, after; // of its first attempt; of the catalogue; what ran after it
-    bool has_before, by_argo_rollouts;
+    bool has_before, before_failed, by_argo_rollouts;
     struct rollback_values values;
 };
 
@@ -17,7 +17,7 @@ static const char select_it[] =
     " r.service AND n.environment = r.environment AND n.change_kind = r.change_kind AND n.state = 'success'"
     " AND (n.finished_at, n.id) > (r.finished_at, r.id) ORDER BY n.finished_at DESC, n.id DESC LIMIT 1),"
     " EXISTS (SELECT 1 FROM canary k WHERE k.service = r.service AND k.key LIKE 'argo-rollouts:%' AND"
-    " ifnull(k.environment, r.environment) = r.environment)"
+    " ifnull(k.environment, r.environment) = r.environment), b.failure <> ''"
     " FROM rollout r LEFT JOIN rollout b ON b.id = r.before LEFT JOIN catalogue c ON c.service = r.service"
     " WHERE r.id = ?";
 
@@ -34,6 +34,7 @@ static enum err load(struct db *db, struct arena *a, int64_t rollout, struct tak
     out->has_before = !db_is_null(r, 8);
     out->after = str_dup(a, db_text(r, 9));
     out->by_argo_rollouts = db_i64(r, 10) != 0;
+    out->before_failed = db_i64(r, 11) != 0;
     db_reset(r);
     return a->failed ? ERR_NOMEM : ERR_OK;
 }
@@ -74,6 +75,10 @@ static enum err put(struct arena *a, const struct taking_back *t, struct json_wr
     }
     if (!t->has_before) {
         put_text(w, "why", STR("nothing is known to have run before it"));
+        return ERR_OK;
+    }
+    if (t->before_failed) {
+        put_text(w, "why", STR("what ran before it failed"));
         return ERR_OK;
     }
     if (t->template.len) {

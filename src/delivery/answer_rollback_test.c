@@ -70,6 +70,10 @@ TEST(answer_rollback_is_the_catalogues_else_the_tools_own) {
     CHECK_STR(rollback_of("argocd:v3"),
               STR("{\"by\":\"catalogue\",\"command\":\"undo v3 to 'it'\\\\''s v2'\"}"));
     deploy("flux", "v4", 30);
+    (void)rollback_of("flux:v4"); // settles
+    run("UPDATE rollout SET failure = 'traces' WHERE version = 'v3'");
+    CHECK_STR(rollback_of("flux:v4"), STR("{\"why\":\"what ran before it failed\"}"));
+    run("UPDATE rollout SET failure = NULL");
     run("UPDATE catalogue SET rollback = NULL");
     CHECK_STR(rollback_of("flux:v4"), STR("{\"unset\":true,\"by\":\"suggestion\",\"tool\":\"Flux\",\"why\":"
                                           "\"{previous_sha}")); // cut at the first }: it is not known

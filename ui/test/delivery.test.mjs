@@ -585,7 +585,7 @@ it('a deploy: the command that rolls it back, or how to have one', async (open) 
   const page = await open(full);
   await page.visit(`/deploys/${data.last.id}`);
   const line = page.locator('[data-k=rollback]');
-  await says(line, /To roll it back:\s*cannot be told: the catalogue has no command for this service/);
+  await says(line, /To roll it back:\s*no command: the catalogue has no command for this service/);
   await line.getByText('How to set it').click();
   await says(line, /services:\s+payments:\s+rollback: helm rollback/);
   await checkAccess(page, 'how to set a rollback');
