@@ -56,6 +56,20 @@ TEST(the_past_is_twelve_weeks_in_which_all_kinds_of_things_happen) {
     CHECK(fixes == fates[SHIP_MENDED] && flaky > 0 && fates[SHIP_WELL] > ships.n_past / 2);
 }
 
+TEST(commits_touch_files_of_every_kind) {
+    static const char *const wanted[] = { ".go", "_test.go", ".yaml", "go.mod", ".up.sql" };
+    unsigned seen[5] = { 0 };
+    ships_init(&ships, 1, start);
+    for (uint32_t i = 0; i < ships.n_past; i++)
+        for (uint32_t c = 0; c < ships.past[i].n_commits; c++) {
+            unsigned n = 0;
+            for (struct ship_text t; (t = ship_file(&ships.past[i], c, n)).z[0]; n++)
+                for (unsigned k = 0; k < 5; k++) seen[k] += strstr(t.z, wanted[k]) != NULL;
+            CHECK(n > 1 && n < 8 && !ship_file(&ships.past[i], c, n + 1).z[0]);
+        }
+    for (unsigned k = 0; k < 5; k++) CHECK(seen[k] > 5);
+}
+
 TEST(the_first_live_delivery_is_bad_and_over_within_a_cycle) {
     struct ship h;
     ships_init(&ships, 3, start);
@@ -159,6 +173,7 @@ TEST(a_good_version_stays) {
     for (int64_t t = 0; t < 300; t++) CHECK_OK(serving_step(s, (uint64_t)(start + t * second), &shop));
     h = s->ship;
     CHECK(h.fate == SHIP_WELL && s->lines[h.line].pod == 1 && !s->is_out);
+    CHECK(serving_lot(s, ship_shop_service(h.line), true).asks_flags == (h.version % 4 > 1));
     struct str r = shop.services[ship_shop_service(h.line)].pods[1].resource;
     struct ship_text version = ship_version(h.line, h.version);
     CHECK(memmem(r.ptr, r.len, version.z, strlen(version.z)));

@@ -82,6 +82,21 @@ def past(demo):
         assert code == 0 and len(out.splitlines()) > 5, (words, out, err)
 
 
+def what_changed(demo):
+    """Of the deploys of the past: files of every kind, from the repositories; how to take the newest back."""
+    until_told(demo)
+    newest, kinds, known = {}, set(), 0
+    for r in demo.rollouts(service="checkout"):
+        if r["environment"] == "production" and r["state"] == "success":
+            newest.setdefault("id", r["id"])
+            files = demo.ask("changed", rollout=r["id"])["files"]
+            kinds |= {k["kind"] for k in files["kinds"]}
+            known += files["state"] == "known" and files["by"] == "git"
+    assert known > 5 and kinds >= {"code", "test", "config", "dependency", "migration"}, (known, kinds)
+    rollback = demo.ask("deploy", rollout=newest["id"])["rollback"]
+    assert rollback["tool"] == "Argo Rollouts" and rollback["command"] == "kubectl argo rollouts undo checkout", rollback
+
+
 def live_break(demo):
     """A new version of checkout errs, an incident begins, the old one comes back, the errors are over."""
     def errors_of(version):
@@ -111,6 +126,8 @@ def live_break(demo):
     running = {s["labels"][0]["value"]["stringValue"] for s in answer["series"]
                if any(float(x.get("value", 0)) > 0 for x in s["samples"])}
     assert running == {before["version"]}, (running, before["version"], back)
+    kinds = demo.ask("impact", rollout=back["id"], fresh="true")["errorKinds"]["kinds"]
+    assert ("IllegalStateError", "gone") in {(k["type"], k["state"]) for k in kinds}, kinds
 
 
 def only_traces():
@@ -135,6 +152,7 @@ def cases(tap):
     with Demo() as demo:
         print(f"# the address after {demo.seconds:.2f} s")
         tap.case("past", past, demo)
+        tap.case("what_changed", what_changed, demo)
         tap.case("live_break", live_break, demo)
     for case in (only_traces, load_that_ships):
         tap.case(case.__name__, case)
