@@ -87,6 +87,7 @@ int run_event(int argc, char **argv);
 int run_import_git(int argc, char **argv);
 int run_dora(int argc, char **argv);
 int run_deploys(int argc, char **argv);
+int run_changed(int argc, char **argv);
 int run_profile(int argc, char **argv);
 int run_report(int argc, char **argv);
 int run_ready(int argc, char **argv);

@@ -122,6 +122,10 @@ const struct command commands[] = {
       "  --limit N            rows\n" WHERE_HELP
       "With --service also: versions in traffic that nobody reported, rollouts that never served.\n",
       run_deploys, true },
+    { "changed", "ROLLOUT [flags]",
+      "What is different since what ran before a rollout: files by kind, configuration, flags.",
+      "  ROLLOUT              its id, as `takt deploys --json` shows it, or the key of a deploy\n" WHERE_HELP,
+      run_changed, true },
     { "why", "FIGURE [flags]", "A number of `takt dora`, its definition and every row behind it.",
       "  --then               as it was when the figure was printed: of the events that were there by then\n"
       "  --limit N            rows\n" WHERE_HELP,

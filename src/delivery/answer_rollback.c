@@ -6,6 +6,7 @@
 
 struct taking_back {
     struct str key, template, after; // of its first attempt; of the catalogue; what ran after it
+    struct str change_kind;
     bool has_before, before_failed, by_argo_rollouts;
     struct rollback_values values;
 };
@@ -17,7 +18,7 @@ static const char select_it[] =
     " r.service AND n.environment = r.environment AND n.change_kind = r.change_kind AND n.state = 'success'"
     " AND (n.finished_at, n.id) > (r.finished_at, r.id) ORDER BY n.finished_at DESC, n.id DESC LIMIT 1),"
     " EXISTS (SELECT 1 FROM canary k WHERE k.service = r.service AND k.key LIKE 'argo-rollouts:%' AND"
-    " ifnull(k.environment, r.environment) = r.environment), b.failure <> ''"
+    " ifnull(k.environment, r.environment) = r.environment), b.failure <> '', r.change_kind"
     " FROM rollout r LEFT JOIN rollout b ON b.id = r.before LEFT JOIN catalogue c ON c.service = r.service"
     " WHERE r.id = ?";
 
@@ -35,6 +36,7 @@ static enum err load(struct db *db, struct arena *a, int64_t rollout, struct tak
     out->after = str_dup(a, db_text(r, 9));
     out->by_argo_rollouts = db_i64(r, 10) != 0;
     out->before_failed = db_i64(r, 11) != 0;
+    out->change_kind = str_dup(a, db_text(r, 12));
     db_reset(r);
     return a->failed ? ERR_NOMEM : ERR_OK;
 }
@@ -69,6 +71,10 @@ static enum err put_command(struct arena *a, struct str template, const struct t
 
 static enum err put(struct arena *a, const struct taking_back *t, struct json_writer *w) {
     const struct tool *tool = tool_of(t);
+    if (!str_eq(t->change_kind, STR("service"))) {
+        put_text(w, "why", STR("the command takes back the service, and this changed something else"));
+        return ERR_OK;
+    }
     if (t->after.len) {
         put_text(w, "why", str_fmt(a, "%.*s was rolled out after it", STR_ARG(t->after)));
         return a->failed ? ERR_NOMEM : ERR_OK;

@@ -73,7 +73,10 @@ TEST(answer_rollback_is_the_catalogues_else_the_tools_own) {
     (void)rollback_of("flux:v4"); // settles
     run("UPDATE rollout SET failure = 'traces' WHERE version = 'v3'");
     CHECK_STR(rollback_of("flux:v4"), STR("{\"why\":\"what ran before it failed\"}"));
-    run("UPDATE rollout SET failure = NULL");
+    run("UPDATE rollout SET failure = NULL, change_kind = 'config'");
+    CHECK_STR(rollback_of("flux:v4"),
+              STR("{\"why\":\"the command takes back the service, and this changed something else\"}"));
+    run("UPDATE rollout SET change_kind = 'service'");
     run("UPDATE catalogue SET rollback = NULL");
     CHECK_STR(rollback_of("flux:v4"), STR("{\"unset\":true,\"by\":\"suggestion\",\"tool\":\"Flux\",\"why\":"
                                           "\"{previous_sha}")); // cut at the first }: it is not known

@@ -87,7 +87,16 @@ def files_of_a_repository():
         assert [(r["change"], r["version"]) for r in changed["rollouts"]] == [("config", "c7")], changed
         assert [(f["flag"], f["action"]) for f in changed["flags"]] == [("fast", "on")], changed
         assert not asked(server, "changed", whole["v3"])["rollouts"], "what came later is not between"
+        where = "--server", f"http://127.0.0.1:{server.port()}"
+        code, out, err = takt("changed", whole["v2"], *where)
+        assert code == 0 and out.startswith("since v1 of 20") and "dependency: 1 file\n  changed  web/go.mod\n" in out, (out, err)
+        code, out, err = takt("changed", back["id"], *where)
+        assert code == 0 and "  config   c7 20" in out and "  on       fast 20" in out, (out, err)
+        code, out, err = takt("changed", "0123456789abcdef", *where)
+        assert code == 1 and not out and "none is known by this name" in err, (code, out, err)
+        assert takt("changed")[0] == 2
         shutil.rmtree(repo.path)
+        assert "files: not known: " in takt("changed", whole["v2"], *where)[1]
         gone = asked(server, "changed", whole["v2"])["files"]
         assert gone["state"] == "unknown" and gone["n"] == 0 and str(repo.path) in gone["why"], gone
         assert server.get(BASE + "changed?rollout=0123456789abcdef")[0] == 404 and server.get(BASE + "changed")[0] == 400

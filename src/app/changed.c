@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// takt changed: what is different since what ran before a rollout.
+#include "app/app.h"
+#include "app/dora.h"
+#include "app/plot.h"
+
+// "  changed  web/go.mod"
+static void print_row(const struct doc_node *r, const char *first, const char *then, struct buf *out) {
+    buf_fmt(out, "  %-9.*s", STR_ARG(node_text(r, first)));
+    plot_text(out, node_text(r, then));
+}
+
+static void print_files(const struct doc_node *files, struct buf *out) {
+    const struct doc_node *kinds = node_at(files, "kinds");
+    for (const struct doc_node *k = kinds ? kinds->first : NULL; k; k = k->next) {
+        const struct doc_node *list = node_at(k, "files");
+        buf_fmt(out, "%.*s: %llu file%s\n", STR_ARG(node_text(k, "kind")),
+                (unsigned long long)node_u64(k, "n"), node_u64(k, "n") == 1 ? "" : "s");
+        for (const struct doc_node *f = list ? list->first : NULL; f; f = f->next) {
+            print_row(f, "how", "path", out);
+            buf_char(out, '\n');
+        }
+        if (list && list->n < node_u64(k, "n")) buf_fmt(out, "  the first %u of them\n", list->n);
+    }
+    if (str_eq(node_text(files, "state"), STR("known"))) return;
+    buf_str(out, str_eq(node_text(files, "state"), STR("cut")) ? STR("not all files: ") : STR("files: not known: "));
+    plot_text(out, node_text(files, "why"));
+    buf_char(out, '\n');
+}
+
+static void print_list(const struct doc_node *rows, const char *title, const char *first, const char *then,
+                       const char *time, struct buf *out) {
+    if (!rows || !rows->n) return;
+    buf_fmt(out, "%s\n", title);
+    for (const struct doc_node *r = rows->first; r; r = r->next) {
+        print_row(r, first, then, out);
+        buf_char(out, ' ');
+        put_day(out, node_u64(r, time));
+        buf_char(out, '\n');
+    }
+}
+
+static enum err print_changed(struct arena *a, const struct doc_node *answer, struct buf *out) {
+    (void)a;
+    if (node_at(answer, "before")) {
+        buf_str(out, STR("since "));
+        plot_text(out, node_text(answer, node_at(answer, "before.version") ? "before.version" : "before.id"));
+        buf_str(out, STR(" of "));
+        put_day(out, node_u64(answer, "before.finished"));
+        buf_str(out, STR(" (UTC)\n"));
+    }
+    print_files(node_at(answer, "files"), out);
+    print_list(node_at(answer, "rollouts"), "other rollouts in between", "change", "version", "finished", out);
+    print_list(node_at(answer, "flags"), "flags in between", "action", "flag", "at", out);
+    return ERR_OK;
+}
+
+int run_changed(int argc, char **argv) {
+    struct question q = delivery_question("changed", "delivery/changed", ASK_CHANGED, print_changed);
+    q.flags = NULL;
+    q.word = "rollout";
+    q.missing = "a rollout is missing; `takt deploys --json` shows their ids";
+    return question_run(q, argc, argv);
+}
