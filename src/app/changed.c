@@ -23,7 +23,8 @@ static void print_files(const struct doc_node *files, struct buf *out) {
         if (list && list->n < node_u64(k, "n")) buf_fmt(out, "  the first %u of them\n", list->n);
     }
     if (str_eq(node_text(files, "state"), STR("known"))) return;
-    buf_str(out, str_eq(node_text(files, "state"), STR("cut")) ? STR("not all files: ") : STR("files: not known: "));
+    buf_str(out, str_eq(node_text(files, "state"), STR("cut")) ? STR("not all files: ")
+                                                               : STR("files: not known: "));
     plot_text(out, node_text(files, "why"));
     buf_char(out, '\n');
 }
@@ -50,7 +51,8 @@ static enum err print_changed(struct arena *a, const struct doc_node *answer, st
         buf_str(out, STR(" (UTC)\n"));
     }
     print_files(node_at(answer, "files"), out);
-    print_list(node_at(answer, "rollouts"), "other rollouts in between", "change", "version", "finished", out);
+    print_list(node_at(answer, "rollouts"), "other rollouts in between", "change", "version", "finished",
+               out);
     print_list(node_at(answer, "flags"), "flags in between", "action", "flag", "at", out);
     return ERR_OK;
 }

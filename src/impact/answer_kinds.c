@@ -51,11 +51,8 @@ static void judge(const struct impact_report *r, struct kinds *k, bool sure) {
     for (uint32_t i = 0; i < k->n; i++) {
         struct kind *x = &k->items[i];
         x->presence = !sure ? PRESENCE_UNSURE : presence_of(x->old, x->new, &arms);
-        // Errors are new by another rule, that of the verdict: with enough requests of the old arm, neither
-        // it nor anybody in the week before had them.
+        // What somebody had in the week before is not new.
         if (sure && x->error && x->error->known && !x->old) x->presence = PRESENCE_SAME;
-        if (sure && x->error && !x->error->known)
-            x->presence = arms.old >= IMPACT_REQUESTS_MIN ? PRESENCE_NEW : PRESENCE_UNSURE;
         k->of[x->presence]++;
     }
     if (k->n) qsort(k->items, k->n, sizeof *k->items, by_presence);

@@ -11,7 +11,7 @@
 enum presence { PRESENCE_NEW, PRESENCE_GONE, PRESENCE_SAME, PRESENCE_UNSURE, PRESENCE_COUNT };
 const char *presence_text(enum presence p);
 
-enum { PRESENCE_TRACES_MIN = 10 }; // fewer say nothing
+enum { PRESENCE_TRACES_MIN = 5 }; // fewer say nothing
 #define PRESENCE_Q 0.0005
 
 struct presence_arms {

@@ -126,8 +126,11 @@ def live_break(demo):
     running = {s["labels"][0]["value"]["stringValue"] for s in answer["series"]
                if any(float(x.get("value", 0)) > 0 for x in s["samples"])}
     assert running == {before["version"]}, (running, before["version"], back)
-    kinds = demo.ask("impact", rollout=back["id"], fresh="true")["errorKinds"]["kinds"]
-    assert ("IllegalStateError", "gone") in {(k["type"], k["state"]) for k in kinds}, kinds
+
+    def is_gone():  # once there are requests enough to say so
+        kinds = demo.ask("impact", rollout=back["id"], fresh="true").get("errorKinds", {"kinds": []})["kinds"]
+        return ("IllegalStateError", "gone") in {(k["type"], k["state"]) for k in kinds}
+    until("its kind of error is gone", is_gone, 60)
 
 
 def only_traces():

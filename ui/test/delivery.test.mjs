@@ -555,24 +555,30 @@ it('a deploy: what changed, each figure with its rows, and kinds of errors with 
   const window = { from: '1000', to: '2000' };
   const kinds = {
     service: 'payments', windows: { old: window, new: { from: '1500', to: '2500' } },
-    errorKinds: { new: 1, gone: 1, same: 0, unsure: 0, kinds: [kind({ state: 'new', new: 41, type: 'DeadlineExceeded', message: 'no answer', span: 'POST /charge' }), kind({ state: 'gone', old: 80, type: 'Old"Bug', message: '', span: 'GET /x' })] },
+    errorKinds: { new: 1, gone: 1, same: 0, unsure: 1, kinds: [kind({ state: 'new', new: 41, type: 'DeadlineExceeded', message: 'no answer', span: 'POST /charge' }), kind({ state: 'gone', old: 80, type: 'Old"Bug', message: '', span: 'GET /x' }), kind({ state: 'unsure', old: 2, type: 'Rare', message: '', span: 'GET /x' })] },
     calls: { new: 1, gone: 0, same: 1, unsure: 0, kinds: [kind({ state: 'new', new: 900, to: 'fraud', attribute: 'span.peer.service' }), kind({ state: 'same', old: 9, new: 9, to: 'ledger', attribute: 'span.peer.service' })] },
+    operations: { new: 1, gone: 1, same: 0, unsure: 0, kinds: [kind({ state: 'new', new: 900, to: 'fraud', attribute: 'span.peer.service', operation: 'POST' }), kind({ state: 'gone', old: 30, to: 'ledger', attribute: 'span.peer.service', operation: 'GET /a' })] },
   };
   await page.route('**/api/takt/delivery/impact?*', (r) => r.fulfill({ json: { ...impact(data.last.id), ...kinds } }));
   await page.visit(`/deploys/${data.last.id}`);
   const part = page.locator('[data-k=changed]');
-  await says(part, /1 dependency file\s*703 configuration files\s*1 schema rollout\s*1 change of flags\s*1 dependency more\s*since v35 \(2 d\)[\s\S]*Not all files: pushes did not tell/);
+  await says(part, /1 dependency file\s*703 configuration files\s*1 schema rollout\s*1 change of flags\s*1 dependency more\s*1 call of another kind\s*since v35 \(2 d\)[\s\S]*Not all files: pushes did not tell/);
   await part.getByRole('button', { name: '703 configuration files' }).focus();
   await page.keyboard.press('Enter');
   await until('the address says it', () => query(page).get('changed') === 'config');
   await says(page.locator('[data-k=opened]'), /a\/<b>\.yaml\s+added\s+old\.yaml\s+removed[\s\S]*2 of 703 are shown/);
   await checkAccess(page, 'what changed');
+  await part.getByRole('button', { name: '1 call of another kind' }).click();
+  await says(page.locator('[data-k=opened] tbody'), /^ledger\s+GET \/a\s+30\s+0\s+gone\s+30 traces$/);
   await part.getByRole('button', { name: '1 dependency more' }).click();
   const calls = page.locator('[data-k=opened] tbody tr');
   assert.equal(await calls.count(), 1, 'only what one version has');
   assert.equal(new URL(await calls.getByRole('link').getAttribute('href'), full.url).searchParams.get('q'), '{ resource.service.name = "payments" && resource.service.version = "v142" && span.peer.service = "fraud" && (kind = client || kind = producer) }');
   const errors = page.locator('[data-k=error-kinds]');
-  await says(errors, /Kinds of errors: new 1 · gone 1 · in both 0/);
+  await says(errors, /Kinds of errors: new 1 · gone 1 · in both 0 · too few to tell 1/);
+  await errors.getByText('1 kind of which there are too few to tell').click();
+  await says(errors.locator('[data-k="kind Rare unsure"]'), /2\s+0\s+too few to tell/);
+  await checkAccess(page, 'kinds of errors');
   const gone = new URL(await errors.locator('tbody tr').nth(1).getByRole('link', { name: '80 traces' }).getAttribute('href'), full.url).searchParams;
   assert.equal(gone.get('q'), '{ resource.service.name = "payments" && resource.service.version = "v35" && status = error && (event.exception.type = "Old\\"Bug" || span.error.type = "Old\\"Bug") && name = "GET /x" }');
   assert.deepEqual([gone.get('start'), gone.get('end')], ['1000', '2000']);

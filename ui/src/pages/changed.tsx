@@ -5,7 +5,7 @@ import { between, deployPath, shortName, when, type Rollout } from '../base/deli
 import { count, plural, visible } from '../base/format';
 import { Copy, Scroll } from '../base/parts';
 import type { Impact } from './impact';
-import { KindTable } from './kinds';
+import { KindTable, type Kind } from './kinds';
 
 export interface Rollback {
   by?: 'catalogue' | 'suggestion';
@@ -108,11 +108,18 @@ function figuresOf(c: Changed, impact: Impact | null): Figure[] {
       body: () => <ul class="plain">{c.flags.map((f) => <li key={f.key}><bdi>{visible(f.flag || f.key, 80)}</bdi> {f.action} <span class="muted">{[f.actor && visible(f.actor, 40), when(f.at)].filter(Boolean).join(', ')}</span></li>)}</ul>,
     });
   const calls = impact?.calls;
+  const operations = impact?.operations;
+  const differs = (k: Kind): boolean => k.state === 'new' || k.state === 'gone';
   if (impact && calls && calls.new + calls.gone)
     out.push({
       key: 'calls', label: [calls.new && `${plural(calls.new, 'dependency', 'dependencies')} more`, calls.gone && `${plural(calls.gone, 'dependency', 'dependencies')} less`].filter(Boolean).join(', '),
-      body: () => <><p class="muted small">As traces show it: what the service calls in one version and not in the other.</p><KindTable d={impact} kinds={calls} label="Table of what it calls" only={(k) => k.state === 'new' || k.state === 'gone'} /></>,
+      body: () => <><p class="muted small">As traces show it: what the service calls in one version and not in the other.</p><KindTable d={impact} kinds={calls} label="Table of what it calls" only={differs} /></>,
     });
+  // Of what both call.
+  const others = (k: Kind): boolean => differs(k) && !calls?.kinds.some((c) => c.to === k.to && differs(c));
+  const n = operations?.kinds.filter(others).length ?? 0;
+  if (impact && operations && n)
+    out.push({ key: 'operations', label: `${plural(n, 'call', 'calls')} of another kind`, body: () => <KindTable d={impact} kinds={operations} label="Table of the operations that it calls" only={others} /> });
   return out;
 }
 

@@ -35,6 +35,7 @@ export interface Impact extends Compared {
   newErrors: { type: string; message: string; span: string; count: number; examples: string[] }[];
   errorKinds?: Kinds; // of reports that were made before there were any: absent
   calls?: Kinds;
+  operations?: Kinds;
   failedRoots?: { excess?: number; interval?: [number, number] };
   users?: { hit: number };
   confounders: string[];

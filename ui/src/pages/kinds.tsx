@@ -92,8 +92,14 @@ export function ErrorKinds({ d, kinds }: { d: Compared; kinds: Kinds }): JSX.Ele
     <section data-k="error-kinds">
       <h3>Kinds of errors: {summaryOf(kinds)}</h3>
       {kinds.why && <p class="muted small">{visible(kinds.why, 120)}.</p>}
-      <KindTable d={d} kinds={kinds} label="Table of the kinds of errors" />
-      {(kinds.gone > 0 || kinds.unsure > 0) && <p class="muted small">Gone: the new version had none, and chance would hardly have left it out at the rate of the old one. Counted are traces.</p>}
+      <KindTable d={d} kinds={kinds} label="Table of the kinds of errors" only={(k) => k.state !== 'unsure'} />
+      {kinds.unsure > 0 && (
+        <details class="how">
+          <summary>{plural(kinds.unsure, 'kind')} of which there are too few to tell</summary>
+          <KindTable d={d} kinds={kinds} label="Table of the kinds of errors of which there are too few to tell" only={(k) => k.state === 'unsure'} />
+        </details>
+      )}
+      {kinds.new + kinds.gone + kinds.unsure > 0 && <p class="muted small">New or gone: one version had none, and chance would hardly have left it out at the rate of the other. Counted are traces.</p>}
     </section>
   );
 }
