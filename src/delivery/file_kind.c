@@ -2,8 +2,8 @@
 #include "delivery/file_kind.h"
 
 const char *file_kind_text(enum file_kind k) {
-    static const char *const texts[FILE_KIND_COUNT] = { "dependency", "migration", "test",   "build",
-                                                        "document",   "code",      "config", "other" };
+    static const char *const texts[FILE_KIND_COUNT] = { "config", "dependency", "migration", "code",
+                                                        "test",   "build",      "document",  "other" };
     return texts[k];
 }
 

@@ -5,13 +5,13 @@
 #include "base/str.h"
 
 enum file_kind {
+    FILE_CONFIG,     // what it reads when it runs
     FILE_DEPENDENCY, // names what is built in: a manifest, a lock
     FILE_MIGRATION,  // of a schema
+    FILE_CODE,
     FILE_TEST,
     FILE_BUILD, // how it is built, checked and shipped
     FILE_DOCUMENT,
-    FILE_CODE,
-    FILE_CONFIG, // what it reads when it runs
     FILE_OTHER,
     FILE_KIND_COUNT
 };
