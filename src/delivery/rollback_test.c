@@ -88,6 +88,22 @@ TEST(rollback_refuses_values_that_no_command_should_hold) {
     arena_fini(&arena);
 }
 
+TEST(rollback_survives_each_failed_allocation) {
+    struct rollback_values v = values("v 1");
+    struct str out = { 0 };
+    enum err e = ERR_NOMEM;
+    for (uint64_t n = 1; e != ERR_OK; n++) {
+        CHECK(n < 20);
+        arena_init(&arena, SIZE_MAX, NULL);
+        mem_fail_at(n, false);
+        e = rollback_write(&arena, STR("x {version}"), &v, &out, &ctx);
+        mem_fail_at(0, false);
+        CHECK(e == ERR_OK || e == ERR_NOMEM);
+        if (e == ERR_OK) CHECK_STR(out, STR("x 'v 1'"));
+        arena_fini(&arena);
+    }
+}
+
 TEST(rollback_templates_say_what_is_wrong_with_them) {
     static const char *const rows[][2] = {
         { "x {verison}",

@@ -221,8 +221,8 @@ TEST(patch_of_a_tree_without_end_is_too_large) {
 }
 
 TEST(patch_survives_each_failed_allocation) {
-    git_sh("git init -q r; cd r; seq 1 9 >f; git add f; git commit -qm 1; echo x >>f; mkdir d; echo 1 >d/g\n"
-           "git add .; git commit -qm 2");
+    git_sh("git init -q r; cd r; seq 1 9 >f; git add f; git commit -qm 1; git tag one; echo x >>f; mkdir d\n"
+           "echo 1 >d/g; git add .; git commit -qm 2");
     struct repo *r = git_open("r");
     struct sha id = git_sha(r, "main");
     struct patch p;
@@ -242,6 +242,17 @@ TEST(patch_survives_each_failed_allocation) {
         CHECK(n < 100);
         mem_fail_at(n, false);
         e = patch_files(a, r, &id, &(struct err_ctx){ 0 }, &paths);
+        mem_fail_at(0, false);
+        CHECK(e == ERR_OK || e == ERR_NOMEM);
+    }
+    CHECK_U64(paths.n, 2);
+    struct sha first = git_sha(r, "one");
+    e = ERR_NOMEM;
+    for (uint64_t n = 1; e != ERR_OK; n++) {
+        struct arena *a = git_arena();
+        CHECK(n < 100);
+        mem_fail_at(n, false);
+        e = patch_between(a, r, &first, &id, &(struct err_ctx){ 0 }, &paths);
         mem_fail_at(0, false);
         CHECK(e == ERR_OK || e == ERR_NOMEM);
     }
