@@ -19,6 +19,7 @@ static const struct known {
     { "delivery/ready", "service" },
     { "delivery/incident", "id" },
     { "delivery/deploy", "rollout" },
+    { "delivery/changed", "rollout" },
     { "delivery/why", "figure limit then" },
     { "delivery/services", "" },
     { "delivery/catalogue", "" },
