@@ -66,6 +66,13 @@ static const char runbooks[] =
 static const char on_call[] =
     "SELECT count(*), 0, max(on_call) FROM catalogue WHERE service = ?1 AND on_call IS NOT NULL";
 
+// Of the last rollout of which traces could tell: did it hide routes or spans?
+static const char hidden[] = "SELECT routes_lost > 0 OR ifnull(spans_lost, 0) > 0, 1, ifnull(version, "
+                             "deploy) || ifnull(': ' || blind, "
+                             "'') FROM impact WHERE service = ?1 AND computed_at <= ?2 AND rollout NOTNULL "
+                             "AND (routes_testable > 0 OR "
+                             "spans_lost NOTNULL) ORDER BY computed_at DESC, key LIMIT 1";
+
 // --- before production -------------------------------------------------------------------------------------
 
 static void check_rate(struct checking *k, struct finding *f, enum measure m, double most) {
@@ -109,6 +116,27 @@ static void check_spans(struct checking *k, struct finding *f, const char *found
     else
         finding_says(f, k->arena, FINDING_NO, "no trace of the service in the last hour");
 }
+// And are they all that there were before the last rollout?
+static enum err check_hidden(struct checking *k, struct finding *f) {
+    struct counted c;
+    TRY(ask(k, hidden, &c));
+    if (c.n) finding_says(f, k->arena, FINDING_NO, "fewer since %.*s", STR_ARG(c.text));
+    return ERR_OK;
+}
+static enum err check_propagation(struct checking *k, struct finding *f) {
+    struct counted c;
+    TRY(ask(k, hidden, &c));
+    if (c.n)
+        finding_says(f, k->arena, FINDING_NO, "not since %.*s", STR_ARG(c.text));
+    else if (c.of)
+        finding_says(
+            f, k->arena, FINDING_UNKNOWN,
+            "no routes or spans are missing since %.*s; partial traces are not told apart by version",
+            STR_ARG(c.text));
+    else
+        finding_cannot_know(f, k->arena, "partial traces are not told apart by version");
+    return ERR_OK;
+}
 // Some, or none, of what a statement counts.
 static enum err check_some(struct checking *k, struct finding *f, const char *sql, const char *what) {
     struct counted c;
@@ -149,6 +177,7 @@ static enum err before_production(struct checking *k, struct finding *out) {
     check_flags(k, &out[6]);
     out[7] = finding_begin("spans", "Do spans arrive?", "Point the SDK at this server");
     check_spans(k, &out[7], "spans arrive");
+    TRY(check_hidden(k, &out[7]));
     out[8] = finding_begin("trace", "Can a trace be fetched?", NULL);
     check_spans(k, &out[8], "fetched");
     out[9] = finding_begin("views", "Have the views data?", NULL);
@@ -324,7 +353,7 @@ enum err checks_incident(struct db *d, struct arena *a, struct str key, int64_t 
     out[6] = finding_begin("takt", "Has Takt itself head-room?", NULL);
     check_room(&k, &out[6]);
     out[7] = finding_begin("propagation", "Is context passed on in all traces?", NULL);
-    finding_cannot_know(&out[7], k.arena, "partial traces are not told apart by version");
+    TRY(check_propagation(&k, &out[7]));
     out[8] = finding_begin("sampling", "Do sampling rules keep errors?", NULL);
     finding_cannot_know(&out[8], k.arena, "nothing tells how the senders sample");
     out[9] = finding_begin("recorded", "Are times and cause recorded?",

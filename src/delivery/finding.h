@@ -55,6 +55,7 @@ struct finding_facts {
     struct finding_name failed_time; // seconds in failed state: the worst service's, of all
     struct finding_name worst_service;    // failed rollouts of the service that most surely fails often
     struct finding_share blind;           // verdicts on impact that are "insufficient", of all
+    struct finding_name vanished;         // rollouts after which routes or spans are gone; the last of them
     struct finding_share rollback_errors; // rollbacks that failed, were partial or mended nothing, of all
     struct finding_name storm; // teams with far more alerts than in a usual week, of those with earlier ones
     uint64_t rollouts, incidents, canaries, runs, services;

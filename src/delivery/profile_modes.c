@@ -113,6 +113,10 @@ static struct finding blind_after_deploy(const struct finding_case *c) {
                    c->facts->blind, 0.5, "verdicts from traces that were insufficient");
     evidence_also_share(c, &f, c->facts->unseen, 0.5,
                         "incidents that a rollout caused and a person detected");
+    struct finding sign = finding_begin(f.name, f.text, NULL);
+    count_named(c, &sign, &c->facts->vanished, "rollouts hid routes, or spans within requests",
+                "of no rollout can it be told whether routes or spans vanished");
+    evidence_also(c, &f, &sign);
     return f;
 }
 

@@ -81,7 +81,7 @@ static void plant_good(struct plant *p) {
         .services = 4,
     };
     p->facts.backwards.share = p->facts.silent.share = p->facts.storm.share = p->facts.skewed.share =
-        p->facts.misrouted.share = none;
+        p->facts.misrouted.share = p->facts.vanished.share = none;
     p->facts.worst_service = (struct finding_name){ STR("cart"), { 1, 100 } };
     p->facts.failed_time = (struct finding_name){ STR("cart"), { 30, 100 } };
     p->world = (struct world){ .knows_store = true,
@@ -400,6 +400,14 @@ TEST(profile_modes_of_several_signs) {
     CHECK(mode(&p, "misattributed-incident")->answer == FINDING_YES);
     k->unseen = much;
     CHECK(mode(&p, "blind-after-deploy")->answer == FINDING_YES);
+    k->unseen = none;
+    CHECK(mode(&p, "blind-after-deploy")->answer == FINDING_NO);
+    k->vanished = (struct finding_name){ STR("shop 2: GET /pay is not served any more"), { 1, 9 } };
+    CHECK(mode(&p, "blind-after-deploy")->answer == FINDING_YES);
+    CHECK(memmem(mode(&p, "blind-after-deploy")->evidence.ptr, mode(&p, "blind-after-deploy")->evidence.len,
+                 "within requests: shop 2: GET /pay", 33));
+    k->vanished.share = (struct finding_share){ 0, 0 };
+    CHECK(mode(&p, "blind-after-deploy")->answer == FINDING_UNKNOWN);
     CHECK(mode(&p, "time-skew")->answer == FINDING_NO);
     k->backwards = (struct finding_name){ STR("gitlab"), { 1, 100 } };
     CHECK(mode(&p, "time-skew")->answer == FINDING_YES);

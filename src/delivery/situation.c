@@ -285,17 +285,27 @@ static const char misrouted[] =
     "r.service = c.service AND r.environment = ifnull(c.environment, r.environment) AND r.started_at <= "
     "c.ended_at JOIN impact i ON i.key = printf('%016x', r.id) WHERE c.version IN (r.version, i.version) AND "
     "i.phase = 'concurrent' AND i.old_requests + i.new_requests > 0 GROUP BY c.key)";
+#define OF_VERDICTS \
+    " AND computed_at >= ?1 AND computed_at < ?2 AND " AMONG_ROLLOUTS("impact") " AND " SCOPE_SERVICES
 // And of those on rollouts that are the last, where spans tell versions: that of the rollout was not seen.
 #define LAST "final AND rollout NOTNULL AND ifnull(baseline, '') <> ''"
 static const char verdict_shares[] = "SELECT sum(verdict = 'insufficient'), count(*), sum(" LAST
                                      " AND ifnull(version, '') = ''), sum(" LAST ")"
-                                     " FROM impact WHERE computed_at >= ?1 AND computed_at < ?2"
-                                     " AND " AMONG_ROLLOUTS("impact") " AND " SCOPE_SERVICES;
+                                     " FROM impact WHERE 1" OF_VERDICTS;
+
+// What a rollout hid, of those where it would have shown. The bare columns are of the last one that did.
+#define HIDES "(routes_lost > 0 OR ifnull(spans_lost, 0) > 0)"
+static const char vanished[] =
+    "SELECT (SELECT service || ifnull(' ' || version, '') || ': ' || blind FROM impact WHERE " HIDES
+        OF_VERDICTS " ORDER BY computed_at DESC, key LIMIT 1), sum(" HIDES
+    "), count(*) FROM impact WHERE (routes_testable > 0 "
+    "OR spans_lost NOTNULL)" OF_VERDICTS;
 
 static enum err read_canaries(const struct situation *s, struct finding_facts *f) {
     TRY(count(s, "SELECT count(*)" CANARIES, &f->canaries));
     TRY(shares(s, canary_share, 1, (struct finding_share *[]){ &f->contradicted }));
     TRY(named(s, misrouted, &f->misrouted));
+    TRY(named(s, vanished, &f->vanished));
     return shares(s, verdict_shares, 2, (struct finding_share *[]){ &f->blind, &f->unserved });
 }
 

@@ -125,6 +125,35 @@ TEST(situation_canaries_that_got_more_than_their_weight) {
     end();
 }
 
+// What traces showed of version v after it was rolled out.
+static void show(const char *v, const char *what) {
+    take("takt",
+         str_fmt(&arena,
+                 "{\"rollout\":\"%s\",\"service\":\"shop\",\"environment\":\"production\",\"version\":\"%s\","
+                 "\"verdict\":\"clean\",\"state\":\"%s\"%s}",
+                 v, v, v, what));
+}
+// Routes or spans that vanished count where they would have been missed.
+TEST(situation_rollouts_that_hide_routes_or_spans) {
+    begin();
+    ship(1, "promoted", 10, "none", 0, 0);
+    show("a", "");
+    show("b", ",\"vanished\":{\"routes\":3,\"testable\":0,\"lost\":[]}");
+    CHECK_U64(facts_at(NOW + 1).vanished.share.n, 0);
+    show("c", ",\"vanished\":{\"routes\":3,\"testable\":2,\"lost\":[]}");
+    show("d", ",\"spansPerRequest\":{\"old\":4,\"new\":4,\"lost\":false}");
+    struct finding_name v = facts_at(NOW + 1).vanished;
+    CHECK(v.share.k == 0 && v.share.n == 2);
+    show(
+        "e",
+        ",\"vanished\":{\"routes\":3,\"testable\":2,\"lost\":[{\"route\":\"/p\"}]},\"blind\":\"/p is gone\"");
+    show("f", ",\"spansPerRequest\":{\"old\":4,\"new\":1,\"lost\":true},\"blind\":\"fewer spans\"");
+    v = facts_at(NOW + 1).vanished;
+    CHECK(v.share.k == 2 && v.share.n == 4);
+    CHECK_STR(v.text, STR("shop e: /p is gone")); // all of one moment: the first by its key
+    end();
+}
+
 // n rollouts, of which the first `failed` caused an incident.
 static void fail(const char *service, unsigned failed, unsigned n) {
     for (unsigned i = 0; i < n; i++)

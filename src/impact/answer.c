@@ -132,6 +132,39 @@ static void put_flag(struct json_writer *w, const struct impact_report *r) {
     jw_array_end(w);
 }
 
+static void put_vanished(struct json_writer *w, const struct vanished *v) {
+    jw_key(w, STR("vanished"));
+    jw_object(w);
+    put_u64(w, "routes", v->n_routes);
+    put_u64(w, "testable", v->n_testable);
+    jw_key(w, STR("lost"));
+    jw_array(w);
+    for (uint32_t i = 0; i < v->n; i++) {
+        jw_object(w);
+        put_text(w, "route", v->lost[i].route);
+        put_u64(w, "requests", v->lost[i].requests);
+        put_u64(w, v->by_quarter ? "quarters" : "minutes", v->lost[i].units);
+        put_f64(w, "p", v->lost[i].p);
+        put_examples(w, &v->lost[i].examples);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+    if (v->gained.len) put_text(w, "gained", v->gained);
+    jw_object_end(w);
+}
+
+static void put_inner(struct json_writer *w, const struct inner_answer *x) {
+    if (!x->known) return;
+    jw_key(w, STR("spansPerRequest"));
+    jw_object(w);
+    put_f64(w, "old", x->old);
+    put_f64(w, "new", x->new);
+    put_u64(w, "requests", (uint64_t)x->requests);
+    jw_key(w, STR("lost"));
+    jw_bool(w, x->lost);
+    jw_object_end(w);
+}
+
 void impact_put(struct json_writer *w, const struct impact_report *r) {
     static const char *const phases[] = { "none", "concurrent", "before-after" };
     const struct impact_ask *k = r->ask;
@@ -152,6 +185,9 @@ void impact_put(struct json_writer *w, const struct impact_report *r) {
     impact_put_tests(w, &r->judgement);
     put_new_errors(w, r->signatures);
     impact_put_kinds(w, r);
+    if (!k->flag.len) put_vanished(w, &r->vanished);
+    put_inner(w, &r->inner);
+    if (r->blind.len) put_text(w, "blind", r->blind);
     jw_key(w, STR("failedRoots"));
     jw_object(w);
     put_estimate(w, "excess", &r->excess);

@@ -153,6 +153,7 @@ enum err arms_add(struct arms *s, const struct arms_request *r) {
     if (x.minute < s->first_minute[r->arm][x.pod]) s->first_minute[r->arm][x.pod] = x.minute;
     s->added[r->arm]++;
     note_weight(s, r);
+    if (r->arm == ARM_OLD) keep_example(&s->routes[x.route].old, r->trace_id, x.hash);
     if (r->arm == ARM_NEW && r->error) keep_example(&s->routes[x.route].errors, r->trace_id, x.hash);
     if (r->arm == ARM_NEW) keep_example(&s->routes[x.route].slow, r->trace_id, r->duration_ns);
     if (!is_kept(s, x.hash)) return ERR_OK;

@@ -50,6 +50,7 @@ struct arms_examples {
 struct arms_route {
     struct str name;
     struct arms_examples errors, slow; // of the new arm
+    struct arms_examples old;          // of the old one
 };
 struct arms_told { // of requests that say what they stand for
     uint64_t hits, misses;

@@ -124,6 +124,19 @@ static enum arm arm_by_time(void *ctx, struct str version, int64_t start) {
     return ARM_COUNT;
 }
 
+static enum arm arm_of_new(void *ctx, struct str version, int64_t start) {
+    const struct computing *c = ctx;
+    (void)start;
+    return is_version_of(c->ask, version) ? ARM_NEW : ARM_COUNT;
+}
+
+struct impact_arm_rule impact_rule_of(struct computing *c) {
+    return (struct impact_arm_rule){ c->out->phase == IMPACT_CONCURRENT ? arm_by_version : arm_by_time, c };
+}
+struct impact_arm_rule impact_rule_of_new(struct computing *c) {
+    return (struct impact_arm_rule){ arm_of_new, c };
+}
+
 struct shifted { // the windows of a control
     const struct computing *c;
     int64_t by;
@@ -141,9 +154,17 @@ static void take_users(struct impact_report *o, const struct impact_reading *r) 
     for (uint32_t i = 0; i < r->n_users; i++) o->users_most += r->user_items[i].weight;
 }
 
+static enum err find_vanished(struct computing *c, const struct arms *arms, struct impact_rules rules,
+                              struct vanished *out) {
+    TRY(vanished_find(c->a, arms, rules, out));
+    for (uint32_t i = 0; i < out->n; i++) out->lost[i].route = str_dup(c->a, out->lost[i].route);
+    out->gained = str_dup(c->a, out->gained);
+    return ERR_OK;
+}
+
 static enum err read_and_judge(struct computing *c, struct impact_window w, struct impact_arm_rule rule,
                                struct impact_rules rules, bool others, struct impact_judgement *out,
-                               struct impact_report *users) {
+                               struct impact_report *users, struct vanished *lost) {
     struct arms *arms = mem_zalloc(sizeof *arms);
     struct impact_reading r;
     if (!arms) return ERR_NOMEM;
@@ -152,6 +173,7 @@ static enum err read_and_judge(struct computing *c, struct impact_window w, stru
     r.other_services = others;
     enum err e = impact_read_arms(c->src, &c->ask->of, w, rule, &r, c->ctx);
     if (e == ERR_OK) e = impact_judge(c->a, arms, rules, out);
+    if (e == ERR_OK && lost && !r.partial) e = find_vanished(c, arms, rules, lost);
     // Names of routes die with the arms.
     for (uint32_t i = 0; e == ERR_OK && i < out->n; i++)
         out->tests[i].route = str_dup(c->a, out->tests[i].route);
@@ -198,7 +220,7 @@ static enum err ask_controls(struct computing *c) {
         struct impact_window w = { c->before.from - s.by, c->after.to - s.by };
         TRY(read_and_judge(c, w, (struct impact_arm_rule){ arm_shifted, &s },
                            (struct impact_rules){ .time_is_arm = true, .keeps_cold = true }, s.by == 0, &j,
-                           NULL));
+                           NULL, NULL));
         known += j.old.effective >= IMPACT_REQUESTS_MIN && j.new.effective >= IMPACT_REQUESTS_MIN;
         if (moved_too(&j, &c->out->judgement)) doubt(c, str_of(controls[i].text));
     }
@@ -215,7 +237,7 @@ static enum err judge_concurrent(struct computing *c, const uint64_t n[ARM_COUNT
     if (n[ARM_OLD] < IMPACT_REQUESTS_MIN || n[ARM_NEW] < IMPACT_REQUESTS_MIN) return ERR_OK;
     o->phase = IMPACT_CONCURRENT;
     TRY(read_and_judge(c, c->window, (struct impact_arm_rule){ arm_by_version, c },
-                       (struct impact_rules){ 0 }, false, &o->judgement, o));
+                       (struct impact_rules){ 0 }, false, &o->judgement, o, &o->vanished));
     o->verdict = o->judgement.verdict;
     return ERR_OK;
 }
@@ -224,19 +246,32 @@ static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
+static enum err read_in_time(struct computing *c, struct impact_judgement *out, struct impact_report *users,
+                             struct vanished *lost) {
+    const struct impact_ask *k = c->ask;
+    int64_t length = least(k->now - k->finished, LONGEST_NS);
+    c->before = (struct impact_window){ k->started - length, k->started };
+    c->after = (struct impact_window){ k->finished, k->finished + length };
+    return read_and_judge(c, (struct impact_window){ c->before.from, c->after.to },
+                          (struct impact_arm_rule){ arm_by_time, c },
+                          (struct impact_rules){ .time_is_arm = true }, false, out, users, lost);
+}
+
+enum err impact_find_lost_in_time(struct computing *c) {
+    struct impact_judgement j;
+    return read_in_time(c, &j, NULL, &c->out->vanished);
+}
+
 static enum err judge_before_after(struct computing *c) {
     struct impact_report *o = c->out;
     const struct impact_ask *k = c->ask;
     if (!k->finished || k->now <= k->finished) return ERR_OK;
-    int64_t length = least(k->now - k->finished, LONGEST_NS);
     struct impact_judgement j;
     struct impact_report users = *o;
-    c->before = (struct impact_window){ k->started - length, k->started };
-    c->after = (struct impact_window){ k->finished, k->finished + length };
-    TRY(read_and_judge(c, (struct impact_window){ c->before.from, c->after.to },
-                       (struct impact_arm_rule){ arm_by_time, c },
-                       (struct impact_rules){ .time_is_arm = true }, false, &j, &users));
+    struct vanished lost = { 0 };
+    TRY(read_in_time(c, &j, &users, &lost));
     bool has_both = j.old.requests && j.new.requests;
+    if (!o->vanished.n_testable) o->vanished = lost;
     if (o->phase == IMPACT_CONCURRENT && !has_both) return ERR_OK;
     o->phase = has_both ? IMPACT_BEFORE_AFTER : IMPACT_NO_PHASE;
     o->judgement = j;
@@ -252,16 +287,13 @@ static struct impact_window whole_window(const struct computing *c) {
     if (c->out->phase == IMPACT_CONCURRENT) return c->window;
     return (struct impact_window){ c->before.from, c->after.to };
 }
-static struct impact_arm_rule rule_of(struct computing *c) {
-    return (struct impact_arm_rule){ c->out->phase == IMPACT_CONCURRENT ? arm_by_version : arm_by_time, c };
-}
 
 static enum err find_new_errors(struct computing *c) {
     struct impact_report *o = c->out;
     struct signatures *s = ARENA_NEW(c->a, struct signatures);
     if (!s) return ERR_NOMEM;
     s->arena = c->a;
-    TRY(impact_read_signatures(c->src, &c->ask->of, whole_window(c), rule_of(c), s, c->ctx));
+    TRY(impact_read_signatures(c->src, &c->ask->of, whole_window(c), impact_rule_of(c), s, c->ctx));
     o->signatures = s;
     if (s->partial || s->cut) {
         impact_say(&o->confounders,
@@ -286,7 +318,7 @@ static enum err find_calls(struct computing *c) {
     struct callees *called = ARENA_NEW(c->a, struct callees);
     if (!called) return ERR_NOMEM;
     called->arena = c->a;
-    TRY(impact_read_callees(c->src, &c->ask->of, whole_window(c), rule_of(c), called, c->ctx));
+    TRY(impact_read_callees(c->src, &c->ask->of, whole_window(c), impact_rule_of(c), called, c->ctx));
     bool together = o->phase == IMPACT_CONCURRENT;
     o->callees = called;
     o->windows[ARM_OLD] = together ? c->window : c->before;
@@ -349,11 +381,13 @@ static enum err compute(struct computing *c) {
     }
     TRY(find_others(c));
     impact_explain(c);
+    TRY(impact_find_blind(c));
     const struct impact_judgement *j = &out->judgement;
-    out->state =
-        str_fmt(c->a, "%d-%llu-%llu-%llu-%llu-%s", (int)out->phase, (unsigned long long)j->old.requests,
-                (unsigned long long)j->old.errors, (unsigned long long)j->new.requests,
-                (unsigned long long)j->new.errors, out->final ? "final" : "open");
+    out->state = str_fmt(c->a, "%d-%llu-%llu-%llu-%llu-%u-%u-%d-%d-%s", (int)out->phase,
+                         (unsigned long long)j->old.requests, (unsigned long long)j->old.errors,
+                         (unsigned long long)j->new.requests, (unsigned long long)j->new.errors,
+                         out->vanished.n_testable, out->vanished.n, out->inner.known, out->inner.lost,
+                         out->final ? "final" : "open");
     return c->a->failed ? ERR_NOMEM : ERR_OK;
 }
 

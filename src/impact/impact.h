@@ -6,8 +6,10 @@
 #pragma once
 
 #include "base/json.h"
+#include "impact/inner.h"
 #include "impact/judge.h"
 #include "impact/scan.h"
+#include "impact/vanished.h"
 #include "stats/rate.h"
 
 #define IMPACT_DAY_NS (24 * 3600 * 1000000000ll) // a rollout is watched so long
@@ -19,6 +21,7 @@ struct impact_ask {
     struct str version, digest, sha; // as it was reported; any may be empty
     int64_t started, finished;       // finished 0: not yet
     int64_t now;
+    bool takes_back;          // a rollback: what goes with it came with what it undoes
     const struct str *others; // services with a rollout at the same time
     uint32_t n_others;
     // Of a change of a flag: its name, and the key of the change (empty: a rollout by flag). version is then
@@ -47,6 +50,9 @@ struct impact_report {
     const struct versions *variants; // of a flag: what was served, from an hour before; NULL: no flag
     unsigned variants_shift;         // 1 << so many requests for each that was kept of them
     struct impact_lines confounders, why;
+    struct vanished vanished; // of a rollout; no testable routes: it cannot be known
+    struct inner_answer inner;
+    struct str blind;    // a sentence: what is not seen any more; empty: nothing is missing, or none knows
     struct str state;    // equal ones: nothing new came
     struct str evidence; // a sentence
 };

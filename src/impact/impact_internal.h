@@ -33,5 +33,14 @@ NODISCARD enum err impact_read_variants(struct computing *c);
 void impact_choose_variant(struct computing *c);
 void impact_explain_variants(struct computing *c, double all, double without);
 
+// Which arm a request is of in the phase that was judged.
+struct impact_arm_rule impact_rule_of(struct computing *c);
+// The new version's arm is all that there is.
+struct impact_arm_rule impact_rule_of_new(struct computing *c);
+// Reads the windows before and after the rollout as arms, for their routes alone.
+NODISCARD enum err impact_find_lost_in_time(struct computing *c);
+// What is not seen any more (blind.c): routes that vanished are asked for once more, and spans counted.
+NODISCARD enum err impact_find_blind(struct computing *c);
+
 // Words (words.c).
 void impact_explain(struct computing *c);

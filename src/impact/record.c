@@ -17,6 +17,7 @@ static void read_ask(struct db_row *r, struct arena *a, int64_t now, struct impa
                                 .started = db_i64(r, 6),
                                 .finished = db_i64(r, 7),
                                 .deploy = str_dup(a, db_text(r, 8)),
+                                .takes_back = str_eq(db_text(r, 10), STR("rollback")),
                                 .now = now };
     if (str_eq(db_text(r, 9), STR("flag"))) (void)str_cut(out->version, '=', &out->flag, &out->version);
 }
@@ -106,7 +107,8 @@ enum err impact_load(struct db *db, struct arena *a, struct str key, int64_t now
     TRY(db_prepare(
         db,
         "SELECT id, service, environment, version, digest, sha, coalesce(started_at, finished_at), "
-        "ifnull(finished_at, 0), deploy, change_kind FROM rollout WHERE (id = ?1 AND ?1 <> 0) OR deploy = ?2 "
+        "ifnull(finished_at, 0), deploy, change_kind, kind FROM rollout WHERE (id = ?1 AND ?1 <> 0) OR "
+        "deploy = ?2 "
         "LIMIT 1",
         &r));
     db_bind_i64(r, 1, (int64_t)number);

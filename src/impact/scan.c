@@ -236,6 +236,15 @@ static enum err add_user(struct impact_reading *r, struct str user, double weigh
     return ERR_OK;
 }
 
+// As requests are told apart by route: METHOD ROUTE, else the name of the span.
+static struct str put_route(struct buf *b, const struct value *v) {
+    if (!scan_text(&v[F_ROUTE]).len) return scan_text(&v[F_NAME]);
+    buf_reset(b);
+    if (scan_text(&v[F_METHOD]).len) buf_fmt(b, "%.*s ", STR_ARG(scan_text(&v[F_METHOD])));
+    buf_str(b, scan_text(&v[F_ROUTE]));
+    return b->failed ? scan_text(&v[F_ROUTE]) : buf_view(b);
+}
+
 struct reading {
     struct impact_reading *r;
     const struct impact_of *of;
@@ -244,12 +253,7 @@ struct reading {
 };
 
 static struct str route_of(struct reading *x, const struct value *v) {
-    if (x->r->other_services) return scan_text(&v[F_SERVICE]);
-    if (!scan_text(&v[F_ROUTE]).len) return scan_text(&v[F_NAME]);
-    buf_reset(&x->route);
-    if (scan_text(&v[F_METHOD]).len) buf_fmt(&x->route, "%.*s ", STR_ARG(scan_text(&v[F_METHOD])));
-    buf_str(&x->route, scan_text(&v[F_ROUTE]));
-    return x->route.failed ? scan_text(&v[F_ROUTE]) : buf_view(&x->route);
+    return x->r->other_services ? scan_text(&v[F_SERVICE]) : put_route(&x->route, v);
 }
 
 static enum err read_request(void *ctx, const struct visit_span *s) {
@@ -293,5 +297,42 @@ enum err impact_read_arms(const struct impact_source *src, const struct impact_o
         r->partial = true;
         (void)snprintf(r->why, sizeof r->why, "%s", answer.why);
     }
+    return e;
+}
+
+// --- requests of some routes -------------------------------------------------------------------------------
+
+struct counting_routes {
+    const struct impact_of *of;
+    struct impact_arm_rule rule;
+    struct route_counts *out;
+    struct buf route;
+};
+static enum err count_route(void *ctx, const struct visit_span *s) {
+    struct counting_routes *k = ctx;
+    const struct value *v = s->values;
+    if (!scan_same_environment(k->of->environment, &v[F_ENVIRONMENT], &v[F_OLD_ENVIRONMENT]) ||
+        k->rule.arm(k->rule.ctx, scan_label(k->of, s, &v[F_VERSION]), (int64_t)s->start_ns) != ARM_NEW)
+        return ERR_OK;
+    struct str route = put_route(&k->route, v);
+    k->out->all++;
+    for (uint32_t i = 0; i < k->out->n; i++) k->out->of[i] += str_eq(k->out->names[i], route);
+    return ERR_OK;
+}
+
+enum err impact_count_routes(const struct impact_source *src, const struct impact_of *of,
+                             struct impact_window w, struct impact_arm_rule rule, struct route_counts *out,
+                             struct err_ctx *ctx) {
+    struct counting_routes k = { .of = of, .rule = rule, .out = out };
+    struct visit q = { .fields = request_fields, .n_fields = F_METHOD + 1, .each = count_route, .ctx = &k };
+    struct visit_answer answer;
+    struct buf filter;
+    buf_init(&filter, SCAN_FILTER_MAX);
+    buf_init(&k.route, SCAN_FILTER_MAX);
+    put_requests(&filter, "=", of);
+    enum err e = scan_visit(src, &filter, w, &q, &answer, ctx);
+    buf_fini(&k.route);
+    buf_fini(&filter);
+    out->partial |= e == ERR_OK && answer.partial;
     return e;
 }

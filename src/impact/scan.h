@@ -80,6 +80,20 @@ NODISCARD enum err impact_read_arms(const struct impact_source *src, const struc
                                     struct impact_window w, struct impact_arm_rule rule,
                                     struct impact_reading *r, struct err_ctx *ctx);
 
+// Requests of the new arm: all, and of some routes.
+enum { ROUTE_COUNTS_MAX = 8 };
+struct route_counts {
+    struct str names[ROUTE_COUNTS_MAX];
+    uint64_t of[ROUTE_COUNTS_MAX]; // as they were kept
+    uint32_t n;
+    uint64_t all;
+    bool partial;
+};
+// Adds to the counts.
+NODISCARD enum err impact_count_routes(const struct impact_source *src, const struct impact_of *of,
+                                       struct impact_window w, struct impact_arm_rule rule,
+                                       struct route_counts *out, struct err_ctx *ctx);
+
 // --- kinds of errors ---------------------------------------------------------------------------------------
 
 enum { SIGNATURES_MAX = 512 };

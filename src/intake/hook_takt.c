@@ -9,8 +9,18 @@ static const struct say_path paths[] = {
     { IMPACT_ROLLOUT, "rollout" },   { IMPACT_DEPLOY, "deploy" },     { IMPACT_SERVICE, "service" },
     { IMPACT_VERSION, "version" },   { IMPACT_BASELINE, "baseline" }, { IMPACT_ENVIRONMENT, "environment" },
     { IMPACT_VERDICT, "verdict" },   { IMPACT_PHASE, "phase" },       { IMPACT_STATE, "state" },
-    { IMPACT_EVIDENCE, "evidence" },
+    { IMPACT_EVIDENCE, "evidence" }, { IMPACT_BLIND, "blind" },
 };
+
+static void read_blind(struct say *s, struct doc d) {
+    int64_t testable, n = 0;
+    if (doc_i64(d, "vanished.testable", &testable)) {
+        for (struct doc l = doc_first(doc_at(d, "vanished.lost")); l.node; l = doc_next(l)) n++;
+        say_int(s, IMPACT_ROUTES_TESTABLE, testable);
+        say_int(s, IMPACT_ROUTES_LOST, n);
+    }
+    if (doc_at(d, "spansPerRequest").node) say_int(s, IMPACT_SPANS_LOST, doc_bool(d, "spansPerRequest.lost"));
+}
 
 static enum err read_impact(struct hook_in *in) {
     struct doc d;
@@ -28,6 +38,7 @@ static enum err read_impact(struct hook_in *in) {
     int64_t requests;
     if (doc_i64(d, "arms.old.requests", &requests)) say_int(&s, IMPACT_OLD_REQUESTS, requests);
     if (doc_i64(d, "arms.new.requests", &requests)) say_int(&s, IMPACT_NEW_REQUESTS, requests);
+    read_blind(&s, d);
     return hook_end(in);
 }
 

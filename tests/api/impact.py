@@ -183,6 +183,81 @@ def slower(seed):
         assert route["verdict"] == "confirmed" and route["new"]["p95"] > 2 * route["old"]["p95"], route
 
 
+def mode(server, name):
+    profile = server.get_json("/api/takt/delivery/profile?window=1d")
+    return next(m for m in profile["modes"] if m["name"] == name)
+
+
+def what_a_deploy_hides(seed):
+    """A version that no longer serves a route, and whose requests hold no spans any more; one that does neither; a
+    rollback, which takes away what it is meant to; and a switch at once, which other days tell from the time of day."""
+    with Server(config=QUICK) as server:
+        now = int(time.time())
+        t = now - 40 * MINUTE
+        shop, calm = Traffic(server, seed), Traffic(server, seed + 1, "calm")
+        for traffic in (shop, calm):
+            hides = traffic is shop
+            traffic.send("1.0", t - 10 * MINUTE, t, 500, 0, within=3)
+            traffic.send("1.0", t, t + 25 * MINUTE, 1500, 0, within=3)
+            traffic.send("2.0", t, t + 25 * MINUTE, 1500, 0, within=0 if hides else 3)
+            traffic.send("1.0", t, t + 25 * MINUTE, 150, 0, route="POST /pay")
+            traffic.send("2.0", t, t + 25 * MINUTE, 150, 0, route="POST /payment" if hides else "POST /pay")
+            name = traffic.service
+            send(server, deploy("1.0", t - 20 * DAY, t - 20 * DAY + MINUTE, key=name, service=name) +
+                 deploy("2.0", t, t + 25 * MINUTE, key=name, service=name))
+        got = wait_for_verdict(server, rollouts(server)["2.0"]["id"], "clean")
+        lost = got["vanished"]["lost"]
+        assert [(r["route"], r["requests"]) for r in lost] == [("POST /pay", 150)] and lost[0]["p"] < 1e-4, got["vanished"]
+        assert got["vanished"]["routes"] == 2 and got["vanished"]["testable"] == 2, got["vanished"]
+        assert got["vanished"]["gained"] == "POST /payment" and len(lost[0]["examples"]) == 3, got["vanished"]
+        for trace in lost[0]["examples"]:
+            assert "POST /pay" in json.dumps(server.get_json(f"/api/v2/traces/{trace}"))
+        inside = got["spansPerRequest"]
+        assert inside["lost"] and inside["old"] == 3 and inside["new"] == 0, inside
+        assert any("POST /pay is not served any more" in w for w in got["why"]), got["why"]
+        fine = wait_for_verdict(server, rollouts(server, "calm")["2.0"]["id"], "clean")
+        assert fine["vanished"]["testable"] == 2 and not fine["vanished"]["lost"] and "blind" not in fine, fine
+        assert not fine["spansPerRequest"]["lost"], fine["spansPerRequest"]
+        blind = mode(server, "blind-after-deploy")
+        assert blind["answer"] == "yes" and "1 of 2 rollouts hid routes" in blind["evidence"], blind
+        assert "shop 2.0: POST /pay is not served any more" in blind["evidence"] and lost[0]["examples"][0] in blind["evidence"]
+
+        ready = {c["name"]: c for c in server.get_json("/api/takt/delivery/ready?service=shop")["before"]}
+        assert ready["spans"]["answer"] == "no" and "fewer since 2.0: POST /pay" in ready["spans"]["evidence"], ready["spans"]
+        ready = {c["name"]: c for c in server.get_json("/api/takt/delivery/ready?service=calm")["before"]}
+        assert ready["spans"]["answer"] == "yes", ready["spans"]
+        send(server, [event("incident", now, id=f"i-{s}", service=s, state="triggered", detected_at=now) for s in ("shop", "calm")])
+        for service, answer, says in (("shop", "no", "not since 2.0"), ("calm", "cannot know", "missing since 2.0")):
+            checks = server.get_json(f"/api/takt/delivery/incident?id=i-{service}")["checks"]
+            check = next(c for c in checks if c["name"] == "propagation")
+            assert check["answer"] == answer and says in check["evidence"], check
+
+        send(server, deploy("1.0", now - 12 * MINUTE, now - 10 * MINUTE, key="back", service="calm"))
+        back = next(r for r in server.get_json("/api/takt/delivery/deploys?service=calm")["rollouts"] if r["kind"] == "rollback")
+        got = impact(server, back["id"], fresh=True)
+        assert got["vanished"]["testable"] == 0 and "spansPerRequest" not in got, got
+
+    with Server(config="impact:\n  enabled: false\n") as server:
+        now = int(time.time())
+        t = now - 200 * MINUTE
+        for at, (service, yesterday) in enumerate((("known", 400), ("unknown", 0), ("nightly", 0))):
+            traffic = Traffic(server, seed * 10 + at, service)
+            traffic.send("1.0", t - 180 * MINUTE, t, 600, 0)
+            traffic.send("1.0", t - 180 * MINUTE, t, 200, 0, route="POST /pay")
+            traffic.send("2.0", t + MINUTE, now, 600, 0)
+            if service != "unknown":
+                traffic.send("0.9", t - DAY, now - DAY, 600, 0)
+            if yesterday:
+                traffic.send("0.9", t - DAY, now - DAY, yesterday, 0, route="POST /pay")
+            send(server, deploy("2.0", t, t + MINUTE, key=service, service=service))
+            got = impact(server, rollouts(server, service)["2.0"]["id"])
+            assert got["phase"] == "before-after", got["phase"]
+            assert [r["route"] for r in got["vanished"]["lost"]] == (["POST /pay"] if service == "known" else []), (service, got)
+            assert (got["vanished"]["testable"] > 0) == (service != "unknown"), (service, got["vanished"])
+        Traffic(server, seed, "known").send("2.0", now - MINUTE, now, 1, 0, route="POST /pay")
+        assert not impact(server, rollouts(server, "known")["2.0"]["id"], fresh=True)["vanished"]["lost"], "it came again"
+
+
 def callers_neither_fake_nor_hide(seed):
     """The new version is called by others: what the callers do is not its doing, and does not cover it."""
     with Server(config="impact:\n  enabled: false\n") as server:
@@ -301,7 +376,6 @@ def flags_are_judged_by_itself(seed):
         assert [(k, r or None, *rest) for k, r, *rest in kept()] == want, kept()
         got = impact(server, "takt:turn")
         assert got["flag"] == "fast" and {v["variant"] for v in got["variants"]} == {"on", "off"}, got
-        assert server.request("DELETE", "/api/takt/traces?everything=yes")[0] == 200
         assert impact(server, "takt:turn") == impact(server, "fast") == got, "it was computed anew"
         assert "failure" not in rollouts(server)["1"]
         assert server.request("POST", "/api/takt/delivery/reprocess", b"")[0] // 100 == 2
@@ -411,6 +485,6 @@ def impact_begins_with_the_first_bad_minute(seed):
 
 
 def cases(tap):
-    for case in (planted_regression, kinds_of_errors_and_calls, no_change, slower, callers_neither_fake_nor_hide, sampled_by_outcome, flags, flags_are_judged_by_itself, suspicion_waits_for_a_word, compare, versions,
+    for case in (planted_regression, kinds_of_errors_and_calls, no_change, slower, what_a_deploy_hides, callers_neither_fake_nor_hide, sampled_by_outcome, flags, flags_are_judged_by_itself, suspicion_waits_for_a_word, compare, versions,
                  impact_begins_with_the_first_bad_minute):
         tap.case(case.__name__, case, tap.seed)

@@ -31,10 +31,11 @@ class Traffic:
         self.sent = {}
 
     def send(self, version, start, end, n, share, ms=40, route="GET /cart", pods=5, exception=None, user=False,
-             environment=None, caller="gateway", keep=None, flag=None, calls=()):
+             environment=None, caller="gateway", keep=None, flag=None, calls=(), within=0):
         """keep: (of successes, of errors), the probability that a sampler keeps a trace, which it says.
         flag: (key, variant, form), an evaluation as an attribute ("span"), event ("event", "old event") of the request,
-        or as one of the caller's ("caller"). calls: attributes of a client span each, of every request."""
+        or as one of the caller's ("caller"). calls: attributes of a client span each, of every request.
+        within: so many spans of the service below each request."""
         by_pod, edge = {}, []
         for _ in range(n):
             trace, root, inner = (f"{self.dice.getrandbits(bits):0{bits // 4}x}" for bits in (128, 64, 64))
@@ -65,6 +66,8 @@ class Traffic:
             pod += [{"traceId": trace, "spanId": f"{self.dice.getrandbits(64):016x}", "parentSpanId": inner, "name": "call",
                      "kind": 3, "startTimeUnixNano": at, "endTimeUnixNano": at + took // 2,
                      "attributes": [attribute(key, value) for key, value in call.items()]} for call in calls]
+            pod += [{"traceId": trace, "spanId": f"{self.dice.getrandbits(64):016x}", "parentSpanId": inner, "name": "SELECT",
+                     "kind": 3, "startTimeUnixNano": at, "endTimeUnixNano": at + took} for _ in range(within)]
             edge.append(gate)
         self.sent[version] = self.sent.get(version, 0) + n
         resources = [({"service.name": caller}, edge)]

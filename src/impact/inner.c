@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "impact/inner.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "impact/judge.h"
+#include "impact/scan_internal.h"
+#include "stats/special.h"
+
+void inner_init(struct inner *x, struct arena *a) {
+    memset(x, 0, sizeof *x);
+    x->arena = a;
+    map_init(&x->map, INNER_TRACES_MAX);
+}
+void inner_fini(struct inner *x) {
+    map_fini(&x->map);
+    mem_free(x->traces);
+    x->traces = NULL;
+    x->n = x->cap = 0;
+}
+
+// --- traces ------------------------------------------------------------------------------------------------
+
+static uint64_t trace_hash(const void *ctx, uint32_t i) {
+    return ((const struct inner *)ctx)->traces[i].hash;
+}
+static bool trace_eq(const void *ctx, uint32_t i, const void *key) {
+    return ((const struct inner *)ctx)->traces[i].hash == *(const uint64_t *)key;
+}
+static bool is_kept(const struct inner *x, uint64_t hash) {
+    return (hash & ((1ull << x->shift) - 1)) == 0;
+}
+
+static enum err forget_half(struct inner *x) {
+    uint32_t n = 0;
+    x->shift++;
+    map_reset(&x->map);
+    for (uint32_t i = 0; i < x->n; i++) {
+        if (!is_kept(x, x->traces[i].hash)) continue;
+        x->traces[n] = x->traces[i];
+        TRY(map_put(&x->map, x->traces[n].hash, n, trace_hash, x));
+        n++;
+    }
+    x->n = n;
+    return ERR_OK;
+}
+
+// *out NULL: it is among the forgotten ones.
+static enum err trace_at(struct inner *x, const uint8_t id[16], enum arm arm, struct inner_trace **out) {
+    uint64_t hash = hash_xxh64(id, 16);
+    *out = NULL;
+    while (is_kept(x, hash)) {
+        uint32_t at = map_get(&x->map, hash, trace_eq, x, &hash);
+        if (at == MAP_NONE && x->n == INNER_TRACES_MAX) {
+            TRY(forget_half(x));
+            continue;
+        }
+        if (at == MAP_NONE) {
+            struct inner_trace *more = mem_grow(x->traces, x->n, &x->cap, sizeof *more);
+            if (!more) return ERR_NOMEM;
+            x->traces = more;
+            at = x->n;
+            more[at] =
+                (struct inner_trace){ .hash = hash, .arm = (uint8_t)arm, .route = ARMS_ROUTES_MAX - 1 };
+            TRY(map_put(&x->map, hash, at, trace_hash, x));
+            x->n++;
+        }
+        *out = &x->traces[at];
+        return ERR_OK;
+    }
+    return ERR_OK;
+}
+
+static uint8_t route_of(struct inner *x, struct str route) {
+    uint32_t i = 0;
+    while (i < x->n_routes && !str_eq(x->routes[i], route)) i++;
+    if (i == x->n_routes && i < ARMS_ROUTES_MAX - 1) x->routes[x->n_routes++] = str_dup(x->arena, route);
+    return (uint8_t)i;
+}
+
+enum err inner_add(struct inner *x, const uint8_t trace_id[16], enum arm arm, bool is_request,
+                   struct str route) {
+    struct inner_trace *t;
+    if (arm == ARM_COUNT) return ERR_OK;
+    TRY(trace_at(x, trace_id, arm, &t));
+    if (!t) return ERR_OK;
+    if (t->arm != arm) t->arm = ARM_COUNT;
+    if (!is_request) {
+        t->spans++;
+        return ERR_OK;
+    }
+    uint8_t at = route_of(x, route); // which of several comes first depends on nothing but their names
+    bool is_first = t->route == ARMS_ROUTES_MAX - 1 ||
+                    (at != ARMS_ROUTES_MAX - 1 && str_cmp(x->routes[at], x->routes[t->route]) < 0);
+    if (is_first) t->route = at;
+    t->requests++;
+    return x->arena->failed ? ERR_NOMEM : ERR_OK;
+}
+
+// --- judging -----------------------------------------------------------------------------------------------
+
+struct moments {
+    double n, sum, squares;
+};
+static double mean_of(const struct moments *m) {
+    return m->sum / m->n;
+}
+static double variance_of_mean(const struct moments *m) {
+    double v = m->n > 1 ? (m->squares - m->sum * m->sum / m->n) / (m->n - 1) : 0;
+    return fmax(v, 0) / m->n;
+}
+
+struct inner_answer inner_judge(const struct inner *x) {
+    struct moments of[ARMS_ROUTES_MAX][ARM_COUNT] = { 0 };
+    struct inner_answer a = { 0 };
+    double variance[ARM_COUNT] = { 0 };
+    for (uint32_t i = 0; i < x->n; i++) {
+        const struct inner_trace *t = &x->traces[i];
+        if (t->arm == ARM_COUNT || !t->requests) continue;
+        struct moments *m = &of[t->route][t->arm];
+        double v = (double)t->spans / t->requests;
+        m->n++;
+        m->sum += v;
+        m->squares += v * v;
+    }
+    for (unsigned r = 0; r < ARMS_ROUTES_MAX; r++) {
+        const struct moments *old = &of[r][ARM_OLD], *new = &of[r][ARM_NEW];
+        double w = fmin(old->n, new->n);
+        if (w == 0) continue;
+        a.requests += w;
+        a.old += w * mean_of(old);
+        a.new += w *mean_of(new);
+        variance[ARM_OLD] += w * w * variance_of_mean(old);
+        variance[ARM_NEW] += w * w * variance_of_mean(new);
+    }
+    double below = INNER_FRACTION * a.old - a.new;
+    double error = sqrt(variance[ARM_NEW] + INNER_FRACTION * INNER_FRACTION * variance[ARM_OLD]);
+    a.known = a.requests >= IMPACT_REQUESTS_MIN && a.old >= INNER_LEAST * a.requests;
+    a.lost = a.known && below > 0 && below >= normal_quantile(1 - INNER_ERROR) * error;
+    a.old /= fmax(1, a.requests);
+    a.new /= fmax(1, a.requests);
+    return a;
+}
+
+// --- reading -----------------------------------------------------------------------------------------------
+
+static const char *const fields[] = { "resource.service.version",
+                                      "resource.deployment.environment.name",
+                                      "resource.deployment.environment",
+                                      "kind",
+                                      "span:parentID",
+                                      "name",
+                                      "span.http.route" };
+enum { N_VERSION, N_ENVIRONMENT, N_OLD_ENVIRONMENT, N_KIND, N_PARENT, N_NAME, N_ROUTE, N_COUNT };
+enum { KIND_SERVER = 2, KIND_CONSUMER = 5 };
+
+struct adding {
+    struct inner *x;
+    const struct impact_of *of;
+    struct impact_arm_rule rule;
+};
+static enum err add_span(void *ctx, const struct visit_span *s) {
+    struct adding *k = ctx;
+    const struct value *v = s->values;
+    if (!scan_same_environment(k->of->environment, &v[N_ENVIRONMENT], &v[N_OLD_ENVIRONMENT])) return ERR_OK;
+    bool is_request =
+        (v[N_KIND].type == VALUE_KIND && (v[N_KIND].i == KIND_SERVER || v[N_KIND].i == KIND_CONSUMER)) ||
+        !scan_text(&v[N_PARENT]).len;
+    enum arm arm = k->rule.arm(k->rule.ctx, scan_label(k->of, s, &v[N_VERSION]), (int64_t)s->start_ns);
+    return inner_add(k->x, s->trace_id, arm, is_request, scan_first(&v[N_ROUTE], &v[N_NAME]));
+}
+
+enum err inner_read(struct inner *x, const struct impact_source *src, const struct impact_of *of,
+                    struct impact_window w, struct impact_arm_rule rule, struct err_ctx *ctx) {
+    struct adding k = { x, of, rule };
+    struct visit q = { .fields = fields, .n_fields = N_COUNT, .each = add_span, .ctx = &k };
+    struct visit_answer answer;
+    struct buf filter;
+    buf_init(&filter, SCAN_FILTER_MAX);
+    impact_put_service(&filter, "=", of);
+    buf_str(&filter, STR(" }"));
+    enum err e = scan_visit(src, &filter, w, &q, &answer, ctx);
+    buf_fini(&filter);
+    if (e == ERR_OK && answer.partial) {
+        x->partial = true;
+        (void)snprintf(x->why, sizeof x->why, "%s", answer.why);
+    }
+    return e;
+}
