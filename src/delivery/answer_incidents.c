@@ -21,7 +21,8 @@ enum incident_column {
     DUPLICATE,
     IMPACT,
     IMPACT_BY,
-    IMPACT_SAYS
+    IMPACT_SAYS,
+    TEAMS
 };
 
 struct incidents {
@@ -36,7 +37,7 @@ struct incidents {
 static const char select_incidents[] =
     "SELECT t.key, ifnull(t.service, ''), t.environment, t.began_at, t.detected_at, t.acknowledged_at,"
     " t.recovered_at, t.paused_ns, " TIER_OF_T ", i.title, i.severity, i.state,"
-    " i.detected_by, i.url, t.duplicate, p.impact_at, p.impact_by, p.impact_says FROM (SELECT * FROM "
+    " i.detected_by, i.url, t.duplicate, p.impact_at, p.impact_by, p.impact_says, i.team FROM (SELECT * FROM "
     "incident_times WHERE began_at < ?2 AND"
     " (recovered_at IS NULL OR recovered_at >= ?1) AND (?3 = '' OR environment IN ('', ?3)) "
     "AND " SCOPE_SERVICES ") t JOIN incident i ON i.key = t.key JOIN incident_impact p ON p.incident = t.key "
@@ -118,6 +119,7 @@ static enum err put_incident(struct incidents *s, struct db_row *r) {
     put_time(w, "paused", db_i64(r, PAUSED));
     put_text(w, "detected_by", db_text(r, DETECTED_BY));
     put_text(w, "url", db_text(r, URL));
+    put_lines(w, "teams", db_text(r, TEAMS));
     TRY(put_cause(s, db_text(r, KEY)));
     TRY(put_flag(s, db_text(r, KEY), db_text(r, SERVICE)));
     jw_object_end(w);

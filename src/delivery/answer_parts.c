@@ -32,6 +32,17 @@ void put_time(struct json_writer *w, const char *key, int64_t t) {
     jw_key(w, str_of(key));
     jw_i64_str(w, t);
 }
+void put_lines(struct json_writer *w, const char *key, struct str lines) {
+    struct str line;
+    if (!lines.len) return;
+    jw_key(w, str_of(key));
+    jw_array(w);
+    for (bool more = true; more;) {
+        more = str_cut(lines, '\n', &line, &lines);
+        jw_str(w, line);
+    }
+    jw_array_end(w);
+}
 void put_id(struct json_writer *w, const char *key, uint64_t id) {
     char text[17];
     (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)id);

@@ -10,6 +10,7 @@ void put_f64(struct json_writer *w, const char *key, double v);
 void put_bool(struct json_writer *w, const char *key, bool v);
 void put_time(struct json_writer *w, const char *key, int64_t t);
 void put_id(struct json_writer *w, const char *key, uint64_t id);
+void put_lines(struct json_writer *w, const char *key, struct str lines); // an array; nothing of none
 // The rank of a rule of failure by its name.
 void put_rank(struct json_writer *w, struct str rule);
 void put_figure(struct json_writer *w, const char *key, const struct figure_id *f); // its id

@@ -271,6 +271,7 @@ static enum err put_incident(struct checked *c, struct json_writer *w) {
     put_text(w, "title", i.title);
     put_text(w, "state", i.state);
     put_text(w, "url", i.url);
+    put_lines(w, "teams", i.teams);
     put_time(w, "began", i.began);
     put_time(w, "impact", i.impact);
     put_text(w, "impact_by", i.impact_by);

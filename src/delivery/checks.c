@@ -237,7 +237,7 @@ enum err checks_ready(struct db *d, struct arena *a, struct str service, int64_t
 
 static const char find_incident[] =
     "SELECT i.key, t.service, t.environment, i.title, i.state, i.url, t.began_at, t.detected_at, "
-    "t.acknowledged_at, t.recovered_at, p.impact_at, p.impact_by, p.impact_says FROM incident i JOIN "
+    "t.acknowledged_at, t.recovered_at, p.impact_at, p.impact_by, p.impact_says, i.team FROM incident i JOIN "
     "incident_times t ON t.key = i.key JOIN incident_impact p ON p.incident = i.key WHERE i.key = ?1 OR "
     "(length(?1) > 0 AND "
     "substr(i.key, -length(?1) - 1) = ':' || ?1) ORDER BY i.key <> ?1, i.key LIMIT 2";
@@ -264,7 +264,8 @@ static enum err read_incident(struct checking *k, struct check_incident *i) {
                                   .recovered = db_i64(r, 9),
                                   .impact = db_i64(r, 10),
                                   .impact_by = keep(k, db_text(r, 11)),
-                                  .impact_says = keep(k, db_text(r, 12)) };
+                                  .impact_says = keep(k, db_text(r, 12)),
+                                  .teams = keep(k, db_text(r, 13)) };
     TRY(db_step(r, &row)); // a second one with that ending: which is meant cannot be told
     if (row) db_reset(r);
     if (row && !str_eq(i->key, k->key)) return ERR_NOT_FOUND;

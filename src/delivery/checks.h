@@ -25,6 +25,7 @@ NODISCARD enum err checks_ready(struct db *d, struct arena *a, struct str servic
 
 struct check_incident {
     struct str key, service, environment, title, state, url;
+    struct str teams;                                 // that act on it, a line each
     int64_t began, detected, acknowledged, recovered; // began: as told, else when it was noticed
     int64_t impact;                                   // its start, and how it is known: told, traces, alert,
     struct str impact_by, impact_says;                // rollout; empty: it is not

@@ -44,8 +44,9 @@ struct finding_facts {
     struct finding_share by_person;     // incidents that a person detected, of those of which it is known
     struct finding_share unseen;        // of those that a rollout caused
     struct finding_share elsewhere;     // incidents laid to a rollout of another team, which nobody confirmed
-    struct finding_share repeated;      // incidents of a service and title that came within 30 days before
-    struct finding_share unlinked;      // incidents without a rollout that caused them
+    struct finding_name acted; // incidents on which another team acted than owns the service; some of them
+    struct finding_share repeated; // incidents of a service and title that came within 30 days before
+    struct finding_share unlinked; // incidents without a rollout that caused them
     struct finding_share
         unanswered; // incidents that nobody acknowledged and no rollout caused, of ended ones
     struct finding_share contradicted; // promoted canaries whose rollout failed, of promoted ones

@@ -104,6 +104,13 @@ static struct finding misattributed_incident(const struct finding_case *c) {
     evidence_also_share(
         c, &f, c->facts->elsewhere, ELSEWHERE_MOST,
         "incidents with a cause, which is another team's rollout and was confirmed by nobody");
+    struct finding sign = finding_begin(f.name, f.text, NULL);
+    const struct finding_name *acted = &c->facts->acted;
+    evidence_share(c, &sign, acted->share, ELSEWHERE_MOST, "incidents on which another team acted");
+    if (acted->share.k)
+        finding_says(&sign, c->arena, sign.answer, "%.*s: %.*s", STR_ARG(sign.evidence),
+                     STR_ARG(acted->text));
+    evidence_also(c, &f, &sign);
     return f;
 }
 

@@ -81,7 +81,7 @@ static void plant_good(struct plant *p) {
         .services = 4,
     };
     p->facts.backwards.share = p->facts.silent.share = p->facts.storm.share = p->facts.skewed.share =
-        p->facts.misrouted.share = p->facts.vanished.share = none;
+        p->facts.misrouted.share = p->facts.vanished.share = p->facts.acted.share = none;
     p->facts.worst_service = (struct finding_name){ STR("cart"), { 1, 100 } };
     p->facts.failed_time = (struct finding_name){ STR("cart"), { 30, 100 } };
     p->world = (struct world){ .knows_store = true,
@@ -398,6 +398,12 @@ TEST(profile_modes_of_several_signs) {
     CHECK(mode(&p, "missing-deploy-data")->answer == FINDING_YES);
     k->elsewhere = much;
     CHECK(mode(&p, "misattributed-incident")->answer == FINDING_YES);
+    k->elsewhere = none;
+    CHECK(mode(&p, "misattributed-incident")->answer == FINDING_NO);
+    k->acted = (struct finding_name){ STR("i1 (shop of web, pay acted)"), much };
+    CHECK(mode(&p, "misattributed-incident")->answer == FINDING_YES);
+    CHECK(memmem(mode(&p, "misattributed-incident")->evidence.ptr,
+                 mode(&p, "misattributed-incident")->evidence.len, "at most 20 %): i1 (shop of web", 30));
     k->unseen = much;
     CHECK(mode(&p, "blind-after-deploy")->answer == FINDING_YES);
     k->unseen = none;

@@ -235,6 +235,27 @@ static const char incident_shares[] =
     "b.service JOIN catalogue ours ON ours.service = incident_times.service WHERE l.incident = "
     "incident_times.key AND l.decides AND NOT l.confirmed AND theirs.team <> ours.team) AS "
     "elsewhere" INCIDENTS ") i";
+// On which teams acted that the catalogue knows, and of which it knows whose the service is. Of several teams
+// one is enough. Without regard to case, of which tools make what they like.
+#define IS_ONE_OF(team, teams) \
+    "instr(char(10) || lower(" teams ") || char(10), char(10) || lower(" team ") || char(10))"
+static const char acted[] =
+    "WITH acted AS (SELECT t.key, t.began_at, t.service || ' of ' || c.team || ', ' || replace(n.team, "
+    "char(10), "
+    "' and ') || ' acted' AS says, NOT " IS_ONE_OF(
+        "c.team",
+        "n.team") " AS elsewhere FROM (SELECT key, service, "
+                  "began_at" INCIDENTS
+                  " AND (acknowledged_at NOTNULL OR recovered_at NOTNULL)) t JOIN incident n ON n.key = "
+                  "t.key JOIN catalogue c ON c.service = t.service WHERE c.team NOTNULL AND n.team NOTNULL "
+                  "AND EXISTS (SELECT 1 "
+                  "FROM catalogue k WHERE k.team NOTNULL AND " IS_ONE_OF(
+                      "k.team", "n.team") "))"
+                                          " SELECT (SELECT group_concat(says, '; ') FROM (SELECT key || ' (' "
+                                          "|| says || ')' AS says FROM acted WHERE "
+                                          "elsewhere ORDER BY began_at DESC, key LIMIT 3)), "
+                                          "ifnull(sum(elsewhere), 0), count(*) FROM acted";
+
 // Far more than usual: so many, and so many times the mean of the four weeks before, rounded up.
 enum { STORM_ALERTS = 10, STORM_TIMES = 4 };
 
@@ -262,6 +283,7 @@ static enum err read_incidents(const struct situation *s, struct finding_facts *
                (struct finding_share *[]){ &f->by_person, &f->repeated, &f->unlinked, &f->unanswered,
                                            &f->unseen, &f->elsewhere }));
     f->incidents = f->repeated.n;
+    TRY(named(s, acted, &f->acted));
     struct storm storm = { s->arena, &f->storm };
     return alerts_each(s->db, &s->ask->scope, s->ask->to < s->ask->now ? s->ask->to : s->ask->now, see_team,
                        &storm);

@@ -128,40 +128,86 @@ static void look_before(struct impact_keeper *k, const struct onset_ask *due) {
     arena_fini(&a);
 }
 
-// What may be looked at.
-struct due {
-    struct impact_due *impacts;
-    struct onset_ask *onsets;
-    uint32_t n_impacts, n_onsets;
+// Pages of what is due, the newest first: however many there are, none waits for ever.
+struct paging {
+    struct arena a;
+    struct impact_due_ask ask;
+    char key[FACT_KEY_MAX];
 };
-static enum err list_due(struct impact_keeper *k, struct arena *a, int64_t now, struct due *out) {
+static void paging_init(struct impact_keeper *k, struct paging *p) {
+    *p = (struct paging){ .ask = { .now = (int64_t)clock_unix_ns(k->opts.clock),
+                                   .after = k->opts.after_ns,
+                                   .past = { .time = INT64_MAX } } };
+    arena_init(&p->a, LIST_MEMORY_MAX, NULL);
+}
+// Is there another page behind one that ends like this? Its memory is given back.
+static bool paging_next(struct impact_keeper *k, struct paging *p, uint32_t n, int64_t time, struct str key) {
+    if (n < IMPACT_DUE_MAX || rounds_stopping(&k->rounds)) return false;
+    size_t len = key.len < sizeof p->key ? key.len : sizeof p->key;
+    memcpy(p->key, key.ptr, len);
+    p->ask.past = (struct impact_place){ time, { p->key, len } };
+    arena_reset(&p->a);
+    return true;
+}
+
+static enum err list_impacts(struct impact_keeper *k, struct paging *p, struct impact_due **out,
+                             uint32_t *out_n) {
     struct db *db;
     TRY(delivery_reader(k->opts.delivery, &db));
-    enum err e = impact_list_due(db, a, now, k->opts.after_ns, &out->impacts, &out->n_impacts);
-    if (e == ERR_OK) e = onset_list_due(db, a, now, k->opts.after_ns, &out->onsets, &out->n_onsets);
+    enum err e = impact_list_due(db, &p->a, &p->ask, out, out_n);
     delivery_reader_done(k->opts.delivery, db);
     return e;
+}
+static enum err list_onsets(struct impact_keeper *k, struct paging *p, struct onset_ask **out,
+                            uint32_t *out_n) {
+    struct db *db;
+    TRY(delivery_reader(k->opts.delivery, &db));
+    enum err e = onset_list_due(db, &p->a, &p->ask, out, out_n);
+    delivery_reader_done(k->opts.delivery, db);
+    return e;
+}
+static void warn_of_list(enum err e) {
+    if (e != ERR_OK) log_warn("impact.not_listed", KV_Z("error", err_text(e)));
+}
+
+static void look_at_all(struct impact_keeper *k) {
+    struct paging p;
+    struct impact_due *due;
+    uint32_t n;
+    enum err e;
+    paging_init(k, &p);
+    do {
+        e = list_impacts(k, &p, &due, &n);
+        for (uint32_t i = 0; e == ERR_OK && i < n && !rounds_stopping(&k->rounds); i++)
+            look_at(k, &due[i], p.ask.now);
+    } while (e == ERR_OK && n && paging_next(k, &p, n, due[n - 1].started, due[n - 1].key));
+    warn_of_list(e);
+    arena_fini(&p.a);
+}
+
+static void look_before_all(struct impact_keeper *k) {
+    struct paging p;
+    struct onset_ask *due;
+    uint32_t n;
+    enum err e;
+    uint64_t until = clock_mono_ns(k->opts.clock) + BEFORE_NS;
+    bool has_time = true;
+    paging_init(k, &p);
+    do {
+        e = list_onsets(k, &p, &due, &n);
+        for (uint32_t i = 0; e == ERR_OK && i < n && has_time && !rounds_stopping(&k->rounds); i++) {
+            has_time = clock_mono_ns(k->opts.clock) < until; // they are still due in the next round
+            if (has_time) look_before(k, &due[i]);
+        }
+    } while (e == ERR_OK && n && has_time && paging_next(k, &p, n, due[n - 1].detected, due[n - 1].incident));
+    warn_of_list(e);
+    arena_fini(&p.a);
 }
 
 static uint64_t look(void *ctx) {
     struct impact_keeper *k = ctx;
-    struct arena a;
-    struct due due = { 0 };
-    int64_t now = (int64_t)clock_unix_ns(k->opts.clock);
-    arena_init(&a, LIST_MEMORY_MAX, NULL);
-    enum err e = list_due(k, &a, now, &due);
-    if (e != ERR_OK) {
-        log_warn("impact.not_listed", KV_Z("error", err_text(e)));
-        due = (struct due){ 0 };
-    }
-    for (uint32_t i = 0; i < due.n_impacts && !rounds_stopping(&k->rounds); i++)
-        look_at(k, &due.impacts[i], now);
-    uint64_t until = clock_mono_ns(k->opts.clock) + BEFORE_NS;
-    for (uint32_t i = 0; i < due.n_onsets && !rounds_stopping(&k->rounds); i++) {
-        if (clock_mono_ns(k->opts.clock) >= until) break; // they are still due in the next one
-        look_before(k, &due.onsets[i]);
-    }
-    arena_fini(&a);
+    look_at_all(k);
+    look_before_all(k);
     return k->every_ns;
 }
 

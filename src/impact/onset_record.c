@@ -2,27 +2,26 @@
 #include "impact/onset_record.h"
 
 #include "base/json.h"
-#include "impact/record.h"
 
 #define BODY_MAX (64ull << 10)
 
-enum err onset_list_due(struct db *db, struct arena *a, int64_t now, int64_t after, struct onset_ask **out,
-                        uint32_t *out_n) {
+enum err onset_list_due(struct db *db, struct arena *a, const struct impact_due_ask *ask,
+                        struct onset_ask **out, uint32_t *out_n) {
     struct db_row *r;
     *out_n = 0;
-    *out = ARENA_ARRAY(a, ONSET_DUE_MAX, struct onset_ask);
+    *out = ARENA_ARRAY(a, IMPACT_DUE_MAX, struct onset_ask);
     if (!*out) return ERR_NOMEM;
-    TRY(db_prepare(db,
-                   "SELECT i.key, i.service, ifnull(nullif(i.environment, ''), 'production'), i.detected_at "
-                   "FROM incident "
-                   "i LEFT JOIN onset o ON o.key = i.key WHERE i.service <> '' AND i.started_at IS NULL AND "
-                   "i.duplicate_of IS NULL AND i.detected_at > ?1 AND i.detected_at <= ?2 AND NOT "
-                   "(ifnull(o.final, 0) AND "
-                   "o.detected_at = i.detected_at) ORDER BY i.detected_at DESC, i.key LIMIT ?3",
-                   &r));
-    db_bind_i64(r, 1, now - 3 * IMPACT_DAY_NS);
-    db_bind_i64(r, 2, now - after);
-    db_bind_i64(r, 3, ONSET_DUE_MAX);
+    TRY(db_prepare(
+        db,
+        "SELECT i.key, i.service, ifnull(nullif(i.environment, ''), 'production'), i.detected_at "
+        "FROM incident "
+        "i LEFT JOIN onset o ON o.key = i.key WHERE i.service <> '' AND i.started_at IS NULL AND "
+        "i.duplicate_of IS NULL AND i.detected_at > ?1 AND i.detected_at <= ?2 AND NOT "
+        "(ifnull(o.final, 0) AND "
+        "o.detected_at = i.detected_at) AND (i.detected_at < ?4 OR i.detected_at = ?4 AND i.key > ?5) "
+        "ORDER BY i.detected_at DESC, i.key LIMIT ?3",
+        &r));
+    impact_bind_due(r, ask);
     for (bool row;;) {
         TRY(db_step(r, &row));
         if (!row) break;
@@ -30,7 +29,7 @@ enum err onset_list_due(struct db *db, struct arena *a, int64_t now, int64_t aft
                                                  .of = { .service = str_dup(a, db_text(r, 1)),
                                                          .environment = str_dup(a, db_text(r, 2)) },
                                                  .detected = db_i64(r, 3),
-                                                 .now = now };
+                                                 .now = ask->now };
     }
     return a->failed ? ERR_NOMEM : ERR_OK;
 }

@@ -5,13 +5,13 @@
 
 #include "delivery/delivery.h"
 #include "impact/onset.h"
-
-enum { ONSET_DUE_MAX = 256 };
+#include "impact/record.h"
 
 // Incidents whose traces may still tell when their impact began: noticed `after` ns ago or more, of the last
 // three days, of a known service, without a final answer for that moment, and nobody has said when they
-// began; the newest first. One whose environment nobody told is of production. Without the names of services.
-NODISCARD enum err onset_list_due(struct db *db, struct arena *a, int64_t now, int64_t after,
+// began; the newest first, a page of IMPACT_DUE_MAX. One whose environment nobody told is of production.
+// Without the names of services.
+NODISCARD enum err onset_list_due(struct db *db, struct arena *a, const struct impact_due_ask *ask,
                                   struct onset_ask **out, uint32_t *out_n);
 // Keeps what was found, unless the same was kept before.
 NODISCARD enum err onset_record(struct delivery *d, const struct onset_ask *ask, const struct onset *found);

@@ -146,7 +146,8 @@ static struct str due_keys(struct delivery *d, struct arena *a, int64_t now, str
     uint32_t n;
     struct str all = STR("");
     CHECK_OK(delivery_reader(d, &db));
-    CHECK_OK(onset_list_due(db, a, now, 5 * (int64_t)MINUTE, due, &n));
+    struct impact_due_ask ask = { now, 5 * (int64_t)MINUTE, { .time = INT64_MAX } };
+    CHECK_OK(onset_list_due(db, a, &ask, due, &n));
     delivery_reader_done(d, db);
     for (uint32_t i = 0; i < n; i++)
         all = str_fmt(a, "%.*s%s%.*s/%.*s", STR_ARG(all), i ? " " : "", STR_ARG((*due)[i].incident),
@@ -185,6 +186,58 @@ TEST(onset_is_asked_of_what_nobody_knows_and_kept_as_an_event) {
     delivery_reader_done(d, db);
     CHECK_U64(began, NOTICED - 7 * minute);
     CHECK_U64(events, 1);
+    delivery_close(d);
+    arena_fini(&a);
+}
+
+// More than a page of one moment: each stands on one page.
+TEST(onset_and_impact_lists_go_on_where_a_page_ended) {
+    struct delivery *d;
+    struct arena a;
+    struct err_ctx ctx = { 0 };
+    struct onset_ask *due;
+    struct impact_due *flags;
+    struct db *db;
+    uint32_t n, all = 0;
+    arena_init(&a, SIZE_MAX, NULL);
+    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = test_dir() }, &d, &ctx));
+    struct buf b;
+    buf_init(&b, SIZE_MAX);
+    for (unsigned i = 0; i < IMPACT_DUE_MAX + 44; i++) {
+        buf_fmt(&b,
+                "%s{\"specversion\":\"1.0\",\"id\":\"%u\",\"source\":\"t\",\"type\":\"dev.takt.incident\","
+                "\"data\":"
+                "{\"id\":\"%03u\",\"state\":\"triggered\",\"service\":\"s\",\"time\":%lld}},"
+                "{\"specversion\":\"1.0\",\"id\":\"f%u\",\"source\":\"t\",\"type\":\"dev.takt.flag_change\","
+                "\"data\":"
+                "{\"id\":\"f%03u\",\"flag\":\"x\",\"action\":\"on\",\"changed_at\":%lld}}",
+                i ? "," : "[", i, i, (long long)(NOTICED + i / 100), i, i, (long long)(NOTICED + i / 100));
+    }
+    buf_char(&b, ']');
+    struct intake in;
+    struct delivery_taken taken;
+    struct intake_header type = { STR("content-type"), STR("application/cloudevents-batch+json") };
+    struct intake_request r = {
+        .source = STR("events"), .headers = &type, .n_headers = 1, .body = buf_view(&b), .received = NOTICED
+    };
+    CHECK_OK(intake_read(&r, &a, &in, &ctx));
+    CHECK_OK(delivery_take(d, &r, &in, &taken));
+    buf_fini(&b);
+    CHECK_OK(delivery_reader(d, &db));
+    struct impact_due_ask ask = { NOTICED + 10 * (int64_t)MINUTE, (int64_t)MINUTE, { .time = INT64_MAX } };
+    for (n = IMPACT_DUE_MAX; n == IMPACT_DUE_MAX; all += n) {
+        CHECK_OK(onset_list_due(db, &a, &ask, &due, &n));
+        ask.past = (struct impact_place){ due[n - 1].detected, due[n - 1].incident };
+    }
+    CHECK(all == IMPACT_DUE_MAX + 44 && n == 44);
+    all = 0;
+    ask.past = (struct impact_place){ .time = INT64_MAX };
+    for (n = IMPACT_DUE_MAX; n == IMPACT_DUE_MAX; all += n) {
+        CHECK_OK(impact_list_due(db, &a, &ask, &flags, &n));
+        ask.past = (struct impact_place){ flags[n - 1].started, flags[n - 1].key };
+    }
+    CHECK(all == IMPACT_DUE_MAX + 44 && n == 44);
+    delivery_reader_done(d, db);
     delivery_close(d);
     arena_fini(&a);
 }

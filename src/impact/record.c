@@ -183,25 +183,32 @@ enum err impact_record(struct delivery *d, const struct impact_report *r) {
 
 // --- what is due -------------------------------------------------------------------------------------------
 
-enum err impact_list_due(struct db *db, struct arena *a, int64_t now, int64_t after, struct impact_due **out,
-                         uint32_t *out_n) {
+void impact_bind_due(struct db_row *r, const struct impact_due_ask *ask) {
+    db_bind_i64(r, 1, ask->now - 3 * IMPACT_DAY_NS);
+    db_bind_i64(r, 2, ask->now - ask->after);
+    db_bind_i64(r, 3, IMPACT_DUE_MAX);
+    db_bind_i64(r, 4, ask->past.time);
+    db_bind_text(r, 5, ask->past.key.len ? ask->past.key : STR(""));
+}
+
+enum err impact_list_due(struct db *db, struct arena *a, const struct impact_due_ask *ask,
+                         struct impact_due **out, uint32_t *out_n) {
     struct db_row *r;
     *out_n = 0;
     *out = ARENA_ARRAY(a, IMPACT_DUE_MAX, struct impact_due);
     if (!*out) return ERR_NOMEM;
     TRY(db_prepare(
         db,
-        "SELECT printf('%016x', r.id) AS key, coalesce(r.started_at, r.finished_at) AS began FROM rollout r "
+        "SELECT key, began FROM (SELECT printf('%016x', r.id) AS key, coalesce(r.started_at, r.finished_at) "
+        "AS began FROM rollout r "
         "LEFT JOIN impact i ON i.key = printf('%016x', r.id) WHERE r.change_kind IN ('service', 'flag') AND "
         "r.state IN ('success', 'open') AND (r.finished_at > ?1 OR r.finished_at IS NULL) AND began > ?1 AND "
         "began <= ?2 AND ifnull(i.final, 0) = 0 UNION ALL SELECT f.key, f.changed_at FROM flag_change f LEFT "
         "JOIN impact i ON i.key = f.key WHERE f.flag <> '' AND f.changed_at > ?1 AND f.changed_at <= ?2 AND "
-        "ifnull(f.action, '') NOT IN ('created', 'archived') AND ifnull(i.final, 0) = 0 ORDER BY began DESC, "
-        "key LIMIT ?3",
+        "ifnull(f.action, '') NOT IN ('created', 'archived') AND ifnull(i.final, 0) = 0) "
+        "WHERE began < ?4 OR began = ?4 AND key > ?5 ORDER BY began DESC, key LIMIT ?3",
         &r));
-    db_bind_i64(r, 1, now - 3 * IMPACT_DAY_NS);
-    db_bind_i64(r, 2, now - after);
-    db_bind_i64(r, 3, IMPACT_DUE_MAX);
+    impact_bind_due(r, ask);
     for (bool row;;) {
         TRY(db_step(r, &row));
         if (!row) return a->failed ? ERR_NOMEM : ERR_OK;

@@ -7,7 +7,7 @@
 #include "delivery/delivery.h"
 #include "impact/impact.h"
 
-enum { IMPACT_DUE_MAX = 256 };
+enum { IMPACT_DUE_MAX = 256 }; // of a page
 
 // The rollout of an id (16 hex digits) or of the key of a deploy, else the change of a flag of a key, else
 // the last change of a flag of that name, as a question. *found: there is one. A rollout of kind flag is
@@ -32,5 +32,16 @@ struct impact_due {
     struct str key; // the id of a rollout, the key of a change
     int64_t started;
 };
-NODISCARD enum err impact_list_due(struct db *db, struct arena *a, int64_t now, int64_t after,
+// A page of a list of what is due, which is full when there may be more: what stands behind `past`.
+struct impact_place {
+    int64_t time; // INT64_MAX: all stands behind it
+    struct str key;
+};
+struct impact_due_ask {
+    int64_t now, after;
+    struct impact_place past;
+};
+NODISCARD enum err impact_list_due(struct db *db, struct arena *a, const struct impact_due_ask *ask,
                                    struct impact_due **out, uint32_t *out_n);
+// Binds ?1 to ?5 of a list: from, to, how many, and its place.
+void impact_bind_due(struct db_row *r, const struct impact_due_ask *ask);

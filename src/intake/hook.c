@@ -114,6 +114,25 @@ void say_list(struct say *s, enum fact_field f, struct buf *b) {
     say_text(s, f, buf_view(b));
     buf_fini(b);
 }
+void hook_teams_add(struct buf *b, struct doc list, const char *key) {
+    for (struct doc c = doc_first(list); c.node; c = doc_next(c))
+        if (doc_text(c, key).len) hook_list_add(b, '\n', doc_text(c, key));
+}
+void say_labelled_teams(struct say *s, struct doc labels, const char *key) {
+    static const char *const heads[] = { "team::", "team:", "team/" };
+    struct buf b;
+    buf_init(&b, FACT_TEXT_MAX);
+    for (struct doc c = doc_first(labels); c.node; c = doc_next(c)) {
+        struct str label = doc_text(c, key);
+        for (unsigned i = 0; i < sizeof heads / sizeof *heads; i++) {
+            size_t n = strlen(heads[i]);
+            if (label.len <= n || !str_eq_nocase(str_sub(label, 0, n), str_of(heads[i]))) continue;
+            hook_list_add(&b, '\n', str_trim(str_sub(label, n, label.len)));
+            break;
+        }
+    }
+    say_list(s, INCIDENT_TEAM, &b);
+}
 void say_labels(struct say *s, enum fact_field f, struct doc labels, const char *key) {
     struct buf b;
     buf_init(&b, FACT_TEXT_MAX);

@@ -117,5 +117,9 @@ void say_artifact(struct say *s, struct str image_or_purl);
 
 // Alertmanager and Grafana send the same shape.
 NODISCARD enum err alerts_read(struct hook_in *in, const char *provider);
+// The teams that act on an incident, a line each: what lies at `key` of the items of a list; of labels those
+// that begin with "team:", "team::" or "team/".
+void hook_teams_add(struct buf *b, struct doc list, const char *key);
+void say_labelled_teams(struct say *s, struct doc labels, const char *key);
 // An object whose members are the names of fact.def's fields of the claim's kind.
 void say_plain(struct say *s, struct doc d);

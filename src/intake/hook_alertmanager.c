@@ -75,6 +75,7 @@ static void say_incident(struct hook_in *in, struct doc alert, struct str key, c
     say_time(&s, INCIDENT_RESOLVED, end);
     say_text(&s, INCIDENT_CAUSED_BY, cause.len ? cause : FIRST_OF(notes, causes));
     say_word(&s, INCIDENT_DETECTED_BY, provider);
+    say_text(&s, INCIDENT_TEAM, FIRST_OF(labels, teams));
     say_text(&s, INCIDENT_URL, doc_text(alert, "generatorURL"));
 }
 

@@ -154,6 +154,7 @@ static void issue(struct gitlab *g) {
     if (str_eq(str_of(state->to), STR("resolved")))
         say_time(&s, INCIDENT_RESOLVED, time_or(doc_stamp(g->at, "closed_at"), time));
     if (str_eq(g->action, STR("reopen"))) say_time(&s, INCIDENT_REOPENED, time);
+    say_labelled_teams(&s, doc_array(g->d, "labels"), "title");
 }
 
 // --- the rest ------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ static const struct {
     { "AddNote", NULL, 0, 0 },
     { "AddTags", NULL, 0, 0 },
     { "RemoveTags", NULL, 0, 0 },
-    { "AddTeam", NULL, 0, 0 },
+    { "AddTeam", "", RANK_SAYS, 0 },
     { "AddRecipient", NULL, 0, 0 },
     { "AssignOwnership", NULL, 0, 0 },
     { "TakeOwnership", NULL, 0, 0 },
@@ -25,6 +25,17 @@ static const struct {
     { "EscalateNext", NULL, 0, 0 },
     { "Snooze", NULL, 0, 0 },
 };
+
+// Teams by name, or by an id that no catalogue knows; of the responders those that are no persons.
+static void say_teams(struct say *s, struct doc alert) {
+    struct buf b;
+    buf_init(&b, FACT_TEXT_MAX);
+    hook_teams_add(&b, doc_array(alert, "teams"), "");
+    for (struct doc c = doc_first(doc_array(alert, "responders")); c.node; c = doc_next(c))
+        if (str_eq_nocase(doc_text(c, "type"), STR("team")) && doc_text(c, "name").len)
+            hook_list_add(&b, '\n', doc_text(c, "name"));
+    say_list(s, INCIDENT_TEAM, &b);
+}
 
 static void say_incident(struct hook_in *in, struct doc a, unsigned t, int64_t created, int64_t time) {
     struct str key = str_fmt(in->arena, "opsgenie:%.*s", STR_ARG(doc_need_id(a, "alertId")));
@@ -40,6 +51,7 @@ static void say_incident(struct hook_in *in, struct doc a, unsigned t, int64_t c
     say_time(&s, INCIDENT_DETECTED, created);
     if (actions[t].time) say_time(&s, actions[t].time, time);
     say_text(&s, INCIDENT_DETECTED_BY, doc_text(a, "source"));
+    say_teams(&s, a);
 }
 
 static enum err opsgenie_read(struct hook_in *in) {

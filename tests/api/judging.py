@@ -278,6 +278,44 @@ def further_services_are_not_taken_for_another():
         assert "1 of 2 versions" in found()[1] and "shop v3" in found()[1], found()
 
 
+def incidents_of_another_team(seed=1):
+    """Who acted on an incident is its team, as the tools name it, against the owner in the catalogue; never a person."""
+    with Server() as server:
+        now = int(time.time())
+        services = {"shop": {"team": "Checkout"}, "pay": {"team": "Payments"}, "blog": {}}
+        assert server.request("PUT", BASE + "catalogue", json.dumps({"services": services}).encode(),
+                              {"Content-Type": "application/json"})[0] == 200
+
+        def page(key, service, teams, kind="acknowledged", policy="all hands"):
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - HOUR))
+            data = {"id": key, "created_at": stamp, "title": key, "service": {"summary": service},
+                    "assignees": [{"type": "user_reference", "summary": "Pat Person"}],
+                    "teams": [{"summary": t} for t in teams], "escalation_policy": {"summary": policy}}
+            body = {"event": {"id": f"{key}{kind}", "event_type": f"incident.{kind}", "occurred_at": stamp, "data": data}}
+            assert server.request("POST", "/hooks/pagerduty", json.dumps(body).encode())[0] in (200, 202)
+
+        def sign():
+            profile = server.get_json(BASE + "profile?window=1d")
+            return next(m for m in profile["modes"] if m["name"] == "misattributed-incident")["evidence"]
+        page("P1", "shop", ["nobody knows it"])   # of no team of the catalogue
+        page("P2", "shop", ["payments"], kind="triggered")  # nobody acted yet
+        page("P3", "blog", ["payments"])          # owned by nobody
+        assert "no data (incidents on which another team acted)" in sign(), sign()
+        page("P4", "shop", ["Payments", "checkout"])
+        page("P5", "shop", [], policy="payments")
+        send(server, [event("incident", now - HOUR, id="t", service="pay", state="resolved", detected_at=now - HOUR,
+                            resolved_at=now - HOUR, team="payments")])
+        assert "1 of 3 incidents on which another team acted" in sign(), sign()
+        assert "pagerduty:P5 (shop of Checkout, payments acted)" in sign(), sign()
+        for n in range(6):
+            page(f"Q{n}", "pay", ["Checkout"])
+        assert "7 of 9 incidents on which another team acted (77.8 %; at most 20 %): pagerduty:" in sign(), sign()
+        listed = {i["key"]: i.get("teams") for i in ask(server, "incidents", "Incidents", window="1d")["incidents"]}
+        assert listed["pagerduty:P4"] == ["Payments", "checkout"] and listed["takt:t"] == ["payments"], listed
+        assert ask(server, "incident", "IncidentChecks", id="P5")["teams"] == ["payments"]
+        assert "Pat" not in json.dumps(server.get_json(BASE + "incidents?window=1d"))
+
+
 def readiness():
     now = int(time.time())
     with Server() as server:
@@ -347,5 +385,5 @@ def incidents():
 
 def cases(tap):
     for case in (profile_and_report, every_printed_figure_opens, only_production_is_judged, alert_storms_are_of_a_team, modes_that_traces_show,
-                 further_services_are_not_taken_for_another, readiness, incidents):
+                 further_services_are_not_taken_for_another, readiness, incidents, incidents_of_another_team):
         tap.case(case.__name__, case)
