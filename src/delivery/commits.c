@@ -190,7 +190,7 @@ static enum err find_source(struct db *d, struct arena *a, const struct rollouts
 
 // Names under which a change was delivered: patch ids, and the shas that picks were made from.
 struct twins {
-    struct arena *a;
+    struct arena *a; // of the names, which are copied
     struct map names;
     struct str *items;
     uint32_t n, cap;
@@ -212,22 +212,25 @@ static enum err twin_add(struct twins *t, struct str name, bool *out_known) {
         *out_known = true;
         return ERR_OK;
     }
-    struct str *items = arena_grow(t->a, t->items, t->n, &t->cap, sizeof *items);
+    struct str *items = mem_grow(t->items, t->n, &t->cap, sizeof *items);
     if (!items) return ERR_NOMEM;
     t->items = items;
-    t->items[t->n] = name;
+    t->items[t->n] = str_dup(t->a, name);
+    if (t->a->failed) return ERR_NOMEM;
     return map_put(&t->names, hash_str(name), t->n++, rehash_name, t);
 }
 
 struct walk {
     struct histories *h;
     struct history *history;
-    struct arena *a;
+    struct arena *a;        // of the sets
+    struct arena twin_text; // of the walk
+    struct arena set, row;  // of the rollout and of the commit at hand
     struct reach *reach;
     struct paths *paths; // NULL: all
     struct twins twins;
+    const struct commit_sink *sink;
     struct commit_sets *out;
-    uint32_t cap, cap_brought, cap_merges;
 };
 
 static bool is_bot(struct str author) {
@@ -248,7 +251,7 @@ struct git_row {
 static enum err read_pushed(struct walk *w, const struct sha *id, struct git_row *out) {
     struct pushed_commit c;
     bool found;
-    TRY(pushes_read(w->h->db, w->a, w->history->source.name, id, &c, &found));
+    TRY(pushes_read(w->h->db, &w->row, w->history->source.name, id, &c, &found));
     if (!found) return ERR_CORRUPT; // the graph was made from it
     *out = (struct git_row){ .authored = c.authored,
                              .committed = c.committed,
@@ -256,12 +259,12 @@ static enum err read_pushed(struct walk *w, const struct sha *id, struct git_row
                              .change = (uint32_t)c.change,
                              .by_push = true,
                              .says_merge = c.is_merge,
-                             .sha = str_dup(w->a, (struct str){ (const char *)id->byte, SHA_BYTES }),
+                             .sha = str_dup(&w->row, (struct str){ (const char *)id->byte, SHA_BYTES }),
                              .author = c.author,
                              .subject = c.subject,
                              .reverts = c.reverts,
                              .picked = c.picked };
-    return w->a->failed ? ERR_NOMEM : ERR_OK;
+    return w->row.failed ? ERR_NOMEM : ERR_OK;
 }
 
 static enum err read_row(struct walk *w, const struct sha *id, struct git_row *out) {
@@ -280,14 +283,14 @@ static enum err read_row(struct walk *w, const struct sha *id, struct git_row *o
                              .committed = db_i64(r, 1),
                              .flags = db_i64(r, 2),
                              .change = (uint32_t)db_i64(r, 3),
-                             .sha = str_dup(w->a, db_text(r, 4)),
-                             .author = str_dup(w->a, db_text(r, 5)),
-                             .subject = str_dup(w->a, db_text(r, 6)),
-                             .reverts = str_dup(w->a, db_text(r, 7)),
-                             .picked = str_dup(w->a, db_text(r, 8)),
-                             .patch = str_dup(w->a, db_text(r, 9)) };
+                             .sha = str_dup(&w->row, db_text(r, 4)),
+                             .author = str_dup(&w->row, db_text(r, 5)),
+                             .subject = str_dup(&w->row, db_text(r, 6)),
+                             .reverts = str_dup(&w->row, db_text(r, 7)),
+                             .picked = str_dup(&w->row, db_text(r, 8)),
+                             .patch = str_dup(&w->row, db_text(r, 9)) };
     db_reset(r);
-    return w->a->failed ? ERR_NOMEM : ERR_OK;
+    return w->row.failed ? ERR_NOMEM : ERR_OK;
 }
 
 // The first of twins counts, whichever was picked from which.
@@ -300,22 +303,32 @@ static enum err mark_twin(struct walk *w, const struct git_row *g, bool *out) {
     return ERR_OK;
 }
 
+static enum err add_brought(struct walk *w, uint32_t rollout, const struct git_row *g) {
+    struct commit_sets *s = w->out;
+    struct brought *brought = mem_grow(s->brought, s->n_brought, &s->cap_brought, sizeof *brought);
+    if (!brought) return ERR_NOMEM;
+    s->brought = brought;
+    brought[s->n_brought++] = (struct brought){ .sha = str_dup(w->a, g->sha),
+                                                .reverts = str_dup(w->a, g->reverts),
+                                                .rollout = rollout };
+    return w->a->failed ? ERR_NOMEM : ERR_OK;
+}
+
 static enum err add_row(struct walk *w, uint32_t rollout, const struct git_row *g) {
     struct commit_sets *s = w->out;
     bool twin;
     TRY(mark_twin(w, g, &twin));
-    struct commit_row *rows = arena_grow(w->a, s->commits, s->n, &w->cap, sizeof *rows);
-    struct brought *brought = arena_grow(w->a, s->brought, s->n_brought, &w->cap_brought, sizeof *brought);
-    if (!rows || !brought) return ERR_NOMEM;
-    s->commits = rows;
-    s->brought = brought;
+    TRY(add_brought(w, rollout, g));
+    struct figure_commit *figures = mem_grow(s->commits, s->n, &s->cap, sizeof *figures);
+    if (!figures) return ERR_NOMEM;
+    s->commits = figures;
     uint8_t flags = (uint8_t)g->flags;
     if (twin) flags |= COMMIT_TWIN;
     if (g->reverts.len) flags |= COMMIT_REVERT;
     if (is_bot(g->author)) flags |= COMMIT_BOT;
-    rows[s->n++] = (struct commit_row){ { g->authored, g->committed, flags }, g->sha, g->author, g->subject };
-    brought[s->n_brought++] = (struct brought){ .sha = g->sha, .reverts = g->reverts, .rollout = rollout };
-    return ERR_OK;
+    struct commit_row row = { { g->authored, g->committed, flags }, g->sha, g->author, g->subject };
+    figures[s->n++] = row.figure;
+    return w->sink->each(w->sink->ctx, rollout, &row);
 }
 
 static int order_u32(const void *a, const void *b) {
@@ -330,27 +343,28 @@ static uint32_t count_distinct(uint32_t *numbers, uint32_t n) {
     return distinct;
 }
 
-static enum err add_merge(struct arena *a, struct commit_sets *s, uint32_t *cap, uint32_t rollout,
-                          const struct sha *id) {
-    struct commit_merge *merges = arena_grow(a, s->merges, s->n_merges, cap, sizeof *merges);
-    char *bytes = arena_bytes(a, id->byte, SHA_BYTES);
-    if (!merges || !bytes) return ERR_NOMEM;
+static enum err add_merge(struct arena *a, struct commit_sets *s, uint32_t rollout, const struct sha *id) {
+    struct commit_merge *merges = mem_grow(s->merges, s->n_merges, &s->cap_merges, sizeof *merges);
+    if (!merges) return ERR_NOMEM;
     s->merges = merges;
+    char *bytes = arena_bytes(a, id->byte, SHA_BYTES);
+    if (!bytes) return ERR_NOMEM;
     merges[s->n_merges++] = (struct commit_merge){ { bytes, SHA_BYTES }, rollout };
     return ERR_OK;
 }
 
 static enum err add_set(struct walk *w, uint32_t rollout, const struct reach_set *set,
                         struct commit_set *to) {
-    uint32_t *changes = ARENA_ARRAY(w->a, set->n + 1, uint32_t), n = 0;
+    uint32_t *changes = ARENA_ARRAY(&w->set, set->n + 1, uint32_t), n = 0;
     if (!changes) return ERR_NOMEM;
     for (uint32_t i = set->n; i-- > 0;) { // the oldest first, so that twins within a set are told apart alike
         struct git_row g = { 0 };
+        arena_reset(&w->row);
         struct sha id = graph_sha(&w->history->graph, set->commits[i].row);
         bool is_merge = set->commits[i].is_merge, touches = true;
         if (!is_merge || w->history->has_pushes) TRY(read_row(w, &id, &g));
         if (g.by_push ? g.says_merge : is_merge) {
-            TRY(add_merge(w->a, w->out, &w->cap_merges, rollout, &id));
+            TRY(add_merge(w->a, w->out, rollout, &id));
             continue;
         }
         if (w->paths) TRY(paths_touch(w->paths, w->history->source.repo, &id, &touches));
@@ -382,16 +396,15 @@ static enum err walk_rollout(struct walk *w, const struct rollout *o, uint32_t i
     if (o->state != ROLLOUT_SUCCESS) return ERR_OK; // delivers nothing
     uint32_t row = sha_parse(o->lead->sha, &id) ? graph_find(&w->history->graph, &id) : GRAPH_NONE;
     struct graph_view view = graph_view(&w->history->graph);
-    TRY(reach_add(w->reach, &view, row, true, w->a, &set));
+    arena_reset(&w->set);
+    TRY(reach_add(w->reach, &view, row, true, &w->set, &set));
     to->state = state_of(&set);
-    if (to->state == COMMITS_UNKNOWN && sha_parse(o->lead->sha, &id))
-        TRY(add_merge(w->a, w->out, &w->cap_merges, i, &id));
+    if (to->state == COMMITS_UNKNOWN && sha_parse(o->lead->sha, &id)) TRY(add_merge(w->a, w->out, i, &id));
     return set.kind == REACH_SET ? add_set(w, i, &set, to) : ERR_OK;
 }
 
 static enum err without_history(struct arena *a, const struct rollouts *all, struct commit_sets *out) {
     bool first = true;
-    uint32_t cap = 0;
     struct sha id;
     for (uint32_t i = 0; i < all->n; i++) {
         const struct rollout *o = &all->items[i];
@@ -400,7 +413,7 @@ static enum err without_history(struct arena *a, const struct rollouts *all, str
         if (o->state == ROLLOUT_SUCCESS && first) out->of[i].state = COMMITS_BASELINE;
         if (o->state == ROLLOUT_SUCCESS) first = false;
         if (out->of[i].state == COMMITS_UNKNOWN && sha_parse(o->lead->sha, &id))
-            TRY(add_merge(a, out, &cap, i, &id));
+            TRY(add_merge(a, out, i, &id));
     }
     return ERR_OK;
 }
@@ -418,20 +431,38 @@ static enum err walk_all(struct walk *w, const struct rollouts *all) {
     return ERR_OK;
 }
 
+void commit_sets_fini(struct commit_sets *s) {
+    mem_free(s->commits);
+    mem_free(s->brought);
+    mem_free(s->merges);
+    *s = (struct commit_sets){ 0 };
+}
+
+static enum err walk_history(struct walk *w, struct str service, const struct rollouts *all) {
+    TRY(paths_new(w->h->db, service, &w->paths));
+    map_init(&w->twins.names, TWINS_MAX);
+    arena_init(&w->twin_text, w->a->limit, w->a->budget);
+    arena_init(&w->set, w->a->limit, w->a->budget);
+    arena_init(&w->row, w->a->limit, w->a->budget);
+    enum err e = walk_all(w, all);
+    arena_fini(&w->row);
+    arena_fini(&w->set);
+    arena_fini(&w->twin_text);
+    mem_free(w->twins.items);
+    map_fini(&w->twins.names);
+    paths_free(w->paths);
+    reach_free(w->reach);
+    return e;
+}
+
 enum err commit_sets_of(struct histories *h, struct arena *a, struct str service, const struct rollouts *all,
-                        struct commit_sets *out) {
-    struct walk w = { .h = h, .a = a, .twins = { .a = a }, .out = out };
+                        const struct commit_sink *sink, struct commit_sets *out) {
+    struct walk w = { .h = h, .a = a, .twins = { .a = &w.twin_text }, .sink = sink, .out = out };
     struct source source;
     *out = (struct commit_sets){ .of = ARENA_ARRAY(a, all->n + 1, struct commit_set) };
     if (!out->of) return ERR_NOMEM;
     TRY(find_source(h->db, a, all, &source));
     if (!source.name.len) return without_history(a, all, out);
     TRY(history_of(h, &source, &w.history));
-    TRY(paths_new(h->db, service, &w.paths));
-    map_init(&w.twins.names, TWINS_MAX);
-    enum err e = walk_all(&w, all);
-    map_fini(&w.twins.names);
-    paths_free(w.paths);
-    reach_free(w.reach);
-    return e;
+    return walk_history(&w, service, all);
 }

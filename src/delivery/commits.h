@@ -12,7 +12,7 @@ struct histories;
 NODISCARD enum err histories_new(struct db *d, struct histories **out);
 void histories_free(struct histories *h); // NULL is fine
 
-struct commit_row {
+struct commit_row { // as it is given; it dies with the call
     struct figure_commit figure;
     struct str sha; // 20 bytes
     struct str author, subject;
@@ -29,15 +29,21 @@ struct commit_merge {
     uint32_t rollout;
 };
 struct commit_sets {
-    struct commit_set *of; // of each rollout
-    struct commit_row *commits;
-    uint32_t n;
-    struct brought *brought; // by sha
-    uint32_t n_brought;
-    struct commit_merge *merges; // by rollout
-    uint32_t n_merges;
+    struct commit_set *of;         // of each rollout
+    struct figure_commit *commits; // by rollout; what else is known of them was given
+    struct brought *brought;       // by sha
+    struct commit_merge *merges;   // by rollout
+    uint32_t n, cap, n_brought, cap_brought, n_merges, cap_merges;
+};
+// Takes the commits one after the other, by rollout: of a long history they are not held.
+struct commit_sink {
+    enum err (*each)(void *ctx, uint32_t rollout, const struct commit_row *c);
+    void *ctx;
 };
 // The history is that of the repository which knows most of the rollouts' shas.
 // Of a service with paths in the catalogue only commits that touch them count.
+// Shas lie in the arena. After an error too the sets are to be given back.
 NODISCARD enum err commit_sets_of(struct histories *h, struct arena *a, struct str service,
-                                  const struct rollouts *all, struct commit_sets *out);
+                                  const struct rollouts *all, const struct commit_sink *sink,
+                                  struct commit_sets *out);
+void commit_sets_fini(struct commit_sets *s);

@@ -315,12 +315,8 @@ static void fill_failures(const struct failure_ask *ask, const struct failures *
 static enum err put_all(struct deriving *s, struct str change_kind, const struct failure_ask *ask,
                         const struct failures *found, const struct commit_sets *sets,
                         const struct series *series) {
-    for (uint32_t i = 0; i < series->n; i++) {
-        const struct figure *f = &series->figures[i];
-        TRY(put_rollout(s, change_kind, series->production, ask->rollouts, i, f));
-        for (uint32_t k = 0; k < f->n_commits; k++)
-            TRY(put_commit(s, f->id, &sets->commits[f->first_commit + k]));
-    }
+    for (uint32_t i = 0; i < series->n; i++)
+        TRY(put_rollout(s, change_kind, series->production, ask->rollouts, i, &series->figures[i]));
     for (uint32_t i = 0; i < found->n; i++) TRY(put_link(s, ask, &found->links[i]));
     for (uint32_t i = 0; i < sets->n_merges; i++)
         TRY(put_merge(s, series->figures[sets->merges[i].rollout].id, sets->merges[i].sha));
@@ -334,35 +330,52 @@ static bool any_production(const struct deriving *s, const struct deploy *deploy
     return false;
 }
 
+struct putting {
+    struct deriving *s;
+    const struct rollouts *all;
+};
+static enum err put_commit_of(void *ctx, uint32_t rollout, const struct commit_row *c) {
+    struct putting *p = ctx;
+    return put_commit(p->s, p->all->items[rollout].id, c);
+}
+
+static enum err derive_rollouts(struct deriving *s, struct str change_kind, bool production,
+                                const struct failure_ask *ask, const struct commit_sets *sets) {
+    struct failures found;
+    TRY(failures_of(s->a, ask, &found));
+    struct figure *figures = ARENA_ARRAY(s->a, ask->rollouts->n + 1, struct figure);
+    if (!figures) return ERR_NOMEM;
+    fill_figures(ask->rollouts, sets, figures);
+    fill_failures(ask, &found, figures);
+    struct series series = { .production = production,
+                             .figures = figures,
+                             .n = ask->rollouts->n,
+                             .commits = sets->commits,
+                             .n_commits = sets->n };
+    return put_all(s, change_kind, ask, &found, sets, &series);
+}
+
 static enum err derive_series(struct deriving *s, struct str change_kind, struct deploy *deploys, uint32_t n,
                               struct failure_ask *ask) {
     struct rollouts all;
     struct commit_sets sets;
-    struct failures found;
+    struct putting put = { s, &all };
     struct str scope = str_fmt(s->a, "%.*s%c%.*s%c%.*s", STR_ARG(s->service), 0, STR_ARG(s->environment), 0,
                                STR_ARG(change_kind));
     TRY(rollouts_of(s->a, scope, deploys, n, &all));
-    TRY(commit_sets_of(s->histories, s->a, s->service, &all, &sets));
-    reverts_find(&all, sets.brought, sets.n_brought);
-    ask->rollouts = &all;
-    ask->brought = sets.brought;
-    ask->n_brought = sets.n_brought;
-    struct failure_ask none = { .rollouts = &all };
-    // Incidents are of the service: a config change that breaks it is found by name or remedy only.
-    bool is_service = str_eq(change_kind, STR("service"));
-    TRY(failures_of(s->a, is_service ? ask : &none, &found));
-    struct figure *figures = ARENA_ARRAY(s->a, all.n + 1, struct figure);
-    struct figure_commit *commits = ARENA_ARRAY(s->a, sets.n + 1, struct figure_commit);
-    if (!figures || !commits) return ERR_NOMEM;
-    for (uint32_t i = 0; i < sets.n; i++) commits[i] = sets.commits[i].figure;
-    fill_figures(&all, &sets, figures);
-    fill_failures(is_service ? ask : &none, &found, figures);
-    struct series series = { .production = any_production(s, deploys, n),
-                             .figures = figures,
-                             .n = all.n,
-                             .commits = commits,
-                             .n_commits = sets.n };
-    return put_all(s, change_kind, is_service ? ask : &none, &found, &sets, &series);
+    enum err e = commit_sets_of(s->histories, s->a, s->service, &all,
+                                &(struct commit_sink){ put_commit_of, &put }, &sets);
+    if (e == ERR_OK) {
+        reverts_find(&all, sets.brought, sets.n_brought);
+        // Incidents are of the service: a config change that breaks it is found by name or remedy only.
+        struct failure_ask none = { 0 }, *mine = str_eq(change_kind, STR("service")) ? ask : &none;
+        mine->rollouts = &all;
+        mine->brought = sets.brought;
+        mine->n_brought = sets.n_brought;
+        e = derive_rollouts(s, change_kind, any_production(s, deploys, n), mine, &sets);
+    }
+    commit_sets_fini(&sets);
+    return e;
 }
 
 static enum err derive_scope(struct deriving *s) {

@@ -8,7 +8,8 @@
 
 // What is asked for each incident is sorted once, so that an incident costs what belongs to it.
 struct finding {
-    struct arena *a;
+    struct arena *a;   // of the links
+    struct arena *own; // of what is sorted: as long as they are looked for
     const struct failure_ask *ask;
     struct failures *out;
     uint32_t cap;
@@ -376,7 +377,7 @@ static int by_incident(const void *pa, const void *pb, void *ctx) {
 
 static enum err sort_verdicts(struct finding *f) {
     uint32_t n = f->ask->n_verdicts;
-    f->verdicts = ARENA_ARRAY(f->a, n + 1ull, uint32_t);
+    f->verdicts = ARENA_ARRAY(f->own, n + 1ull, uint32_t);
     if (!f->verdicts) return ERR_NOMEM;
     for (uint32_t i = 0; i < n; i++) f->verdicts[i] = i;
     if (n) qsort_r(f->verdicts, n, sizeof *f->verdicts, by_incident, (void *)f->ask->verdicts);
@@ -394,8 +395,8 @@ static void give_impact(struct finding *f, uint32_t impact, struct str name) {
 
 static enum err sort_rollouts(struct finding *f) {
     const struct rollouts *all = f->ask->rollouts;
-    f->remedied = ARENA_ARRAY(f->a, all->n + 1ull, uint8_t);
-    f->impact_of = ARENA_ARRAY(f->a, all->n + 1ull, uint32_t);
+    f->remedied = ARENA_ARRAY(f->own, all->n + 1ull, uint8_t);
+    f->impact_of = ARENA_ARRAY(f->own, all->n + 1ull, uint32_t);
     if (!f->remedied || !f->impact_of) return ERR_NOMEM;
     for (uint32_t k = 0; k < all->n; k++) f->impact_of[k] = ROLLOUT_NONE, f->remedied[k] = 0;
     for (uint32_t i = 0; i < f->ask->n_impacts; i++) {
@@ -405,33 +406,42 @@ static enum err sort_rollouts(struct finding *f) {
     for (uint32_t k = 0; k < all->n; k++) {
         const struct rollout *r = &all->items[k];
         if (f->impact_of[k] != ROLLOUT_NONE)
-            TRY(held_add(&f->traced, f->a, r->started, r->finished + FAILURE_WINDOW_NS, k));
+            TRY(held_add(&f->traced, f->own, r->started, r->finished + FAILURE_WINDOW_NS, k));
         if (r->kind != ROLLOUT_ROLLBACK || r->state != ROLLOUT_SUCCESS || r->undoes == ROLLOUT_NONE) continue;
         const struct rollout *bad = &all->items[r->undoes];
         int64_t until = bad->finished + FAILURE_WINDOW_NS;
-        TRY(held_add(&f->undone, f->a, bad->started, until < r->finished ? until : r->finished, k));
+        TRY(held_add(&f->undone, f->own, bad->started, until < r->finished ? until : r->finished, k));
     }
-    TRY(held_ready(&f->traced, f->a));
-    return held_ready(&f->undone, f->a);
+    TRY(held_ready(&f->traced, f->own));
+    return held_ready(&f->undone, f->own);
 }
 
 static enum err sort_turns(struct finding *f) {
     const struct failure_ask *ask = f->ask;
-    f->canary_of = ARENA_ARRAY(f->a, ask->n_canaries + 1ull, uint32_t);
+    f->canary_of = ARENA_ARRAY(f->own, ask->n_canaries + 1ull, uint32_t);
     if (!f->canary_of) return ERR_NOMEM;
     for (uint32_t k = 0; k < ask->n_canaries; k++) {
         f->canary_of[k] = rollout_of_canary(f, &ask->canaries[k]);
-        TRY(held_add(&f->canaries, f->a, ask->canaries[k].started, ask->canaries[k].ended, k));
+        TRY(held_add(&f->canaries, f->own, ask->canaries[k].started, ask->canaries[k].ended, k));
     }
     for (uint32_t k = 0; k < ask->n_flags; k++)
-        TRY(held_add(&f->turned, f->a, ask->flags[k].changed, ask->flags[k].changed + FAILURE_FLAG_WINDOW_NS,
-                     k));
-    TRY(held_ready(&f->canaries, f->a));
-    return held_ready(&f->turned, f->a);
+        TRY(held_add(&f->turned, f->own, ask->flags[k].changed,
+                     ask->flags[k].changed + FAILURE_FLAG_WINDOW_NS, k));
+    TRY(held_ready(&f->canaries, f->own));
+    return held_ready(&f->turned, f->own);
+}
+
+// Most series have nothing that names a rollout: then none is to be found by its names.
+static bool asks_by_name(const struct finding *f) {
+    const struct failure_ask *ask = f->ask;
+    if (ask->n_incidents || ask->n_canaries || ask->n_impacts) return true;
+    for (uint32_t i = 0; i < ask->rollouts->n; i++)
+        if (ask->rollouts->items[i].lead->fixes.len) return true;
+    return false;
 }
 
 static enum err sort_all(struct finding *f) {
-    TRY(naming_of(f->a, f->ask->rollouts, &f->names));
+    if (asks_by_name(f)) TRY(naming_of(f->own, f->ask->rollouts, &f->names));
     TRY(sort_verdicts(f));
     TRY(sort_rollouts(f));
     return sort_turns(f);
@@ -495,13 +505,21 @@ static enum err sort_recoveries(struct finding *f) {
     return ERR_OK;
 }
 
+static enum err find_all(struct finding *f) {
+    TRY(sort_all(f));
+    TRY(find_without_incident(f));
+    for (uint32_t i = 0; i < f->ask->n_incidents; i++) TRY(find_of_incident(f, i));
+    return sort_recoveries(f);
+}
+
 enum err failures_of(struct arena *a, const struct failure_ask *ask, struct failures *out) {
-    struct finding f = { .a = a, .ask = ask, .out = out };
+    struct arena own;
+    struct finding f = { .a = a, .own = &own, .ask = ask, .out = out };
     *out = (struct failures){ 0 };
-    TRY(sort_all(&f));
-    TRY(find_without_incident(&f));
-    for (uint32_t i = 0; i < ask->n_incidents; i++) TRY(find_of_incident(&f, i));
-    return sort_recoveries(&f);
+    arena_init(&own, a->limit, a->budget);
+    enum err e = find_all(&f);
+    arena_fini(&own);
+    return e;
 }
 
 static void take_earlier(int64_t *best, int64_t t, int64_t after) {

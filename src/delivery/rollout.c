@@ -287,14 +287,15 @@ static enum err name_one(struct running *run, uint32_t i) {
     return ERR_OK;
 }
 
-static enum err name_kinds(struct arena *a, const struct rollouts *all) {
+static enum err name_kinds(const struct rollouts *all) {
     struct running run = { .all = all, .current = ROLLOUT_NONE, .current_seen = ROLLOUT_NONE };
     enum err e = ERR_OK;
-    run.last = ARENA_ARRAY(a, all->n + 1ull, uint32_t);
+    run.last = mem_alloc((all->n + 1ull) * sizeof *run.last);
     if (!run.last) return ERR_NOMEM;
     map_init(&run.seen, all->n + 1);
     for (uint32_t i = 0; i < all->n && e == ERR_OK; i++) e = name_one(&run, i);
     map_fini(&run.seen);
+    mem_free(run.last);
     return e;
 }
 
@@ -307,23 +308,34 @@ static enum err group_all(struct grouping *gr, const struct deploy *deploys, uin
     return ERR_OK;
 }
 
-enum err rollouts_of(struct arena *a, struct str scope, struct deploy *deploys, uint32_t n,
-                     struct rollouts *out) {
-    struct grouping gr = { .a = a };
-    struct names *names[] = { &gr.identities, &gr.unnamed, &gr.groups, &gr.targets };
-    *out = (struct rollouts){ 0 };
-    if (n) qsort(deploys, n, sizeof *deploys, by_begin);
+// What is known of groups lives as long as they are made; the rollouts are copied out of them.
+static enum err group_into(struct grouping *gr, struct arena *a, struct str scope, struct deploy *deploys,
+                           uint32_t n, struct rollouts *out) {
+    struct names *names[] = { &gr->identities, &gr->unnamed, &gr->groups, &gr->targets };
     for (int i = 0; i < 4; i++) map_init(&names[i]->map, n + 1);
-    enum err e = group_all(&gr, deploys, n);
+    enum err e = group_all(gr, deploys, n);
     for (int i = 0; i < 4; i++) map_fini(&names[i]->map);
     TRY(e);
-    out->n = gr.all ? gr.all->number + 1 : 0;
+    out->n = gr->all ? gr->all->number + 1 : 0;
     out->items = ARENA_ARRAY(a, out->n + 1ull, struct rollout);
     if (!out->items) return ERR_NOMEM;
-    for (struct group *g = gr.all; g; g = g->next) {
+    for (struct group *g = gr->all; g; g = g->next) {
         conclude(g, scope);
         out->items[g->number] = g->r;
     }
+    return ERR_OK;
+}
+
+enum err rollouts_of(struct arena *a, struct str scope, struct deploy *deploys, uint32_t n,
+                     struct rollouts *out) {
+    struct arena own;
+    struct grouping gr = { .a = &own };
+    *out = (struct rollouts){ 0 };
+    if (n) qsort(deploys, n, sizeof *deploys, by_begin);
+    arena_init(&own, a->limit, a->budget);
+    enum err e = group_into(&gr, a, scope, deploys, n, out);
+    arena_fini(&own);
+    TRY(e);
     if (out->n) qsort(out->items, out->n, sizeof *out->items, by_finish);
-    return name_kinds(a, out);
+    return name_kinds(out);
 }

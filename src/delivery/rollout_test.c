@@ -2,6 +2,7 @@
 #include "delivery/rollout.h"
 
 #include "base/test.h"
+#include "delivery/failure.h"
 
 #define HOUR 3600000000000ll
 #define MINUTE 60000000000ll
@@ -240,5 +241,31 @@ TEST(rollout_of_very_many) {
         CHECK(all.items[2].kind == (kind == 1 ? ROLLOUT_ROLLBACK : ROLLOUT_NORMAL));
         if (kind == 1) CHECK_U64(all.items[2].undoes, 1);
     }
+    end();
+}
+
+// A series may have a million rollouts: what it takes to find them out is given back.
+TEST(rollouts_and_failures_hold_no_more_than_they_give) {
+    enum { N = 20000 };
+    begin();
+    struct arena given, links;
+    struct deploy *many = ARENA_ARRAY(&arena, N, struct deploy);
+    struct rollouts all;
+    struct failures found;
+    for (uint32_t i = 0; i < N; i++)
+        many[i] = (struct deploy){ .key = str_fmt(&arena, "k%05u", i),
+                                   .version = str_fmt(&arena, "v%u", i),
+                                   .state = DEPLOY_SUCCESS,
+                                   .started = HOUR + i * MINUTE,
+                                   .succeeded = HOUR + i * MINUTE + 1 };
+    arena_init(&given, SIZE_MAX, NULL);
+    CHECK_OK(rollouts_of(&given, STR("shop"), many, N, &all));
+    CHECK_U64(all.n, N);
+    CHECK(given.used < 2 * N * sizeof(struct rollout));
+    arena_init(&links, SIZE_MAX, NULL);
+    CHECK_OK(failures_of(&links, &(struct failure_ask){ .rollouts = &all }, &found));
+    CHECK(found.n == 0 && links.used < 2 * N * 3 * sizeof(uint32_t));
+    arena_fini(&links);
+    arena_fini(&given);
     end();
 }
