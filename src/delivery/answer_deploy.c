@@ -7,6 +7,7 @@
 #include "delivery/answer_parts.h"
 #include "delivery/answer_rollback.h"
 #include "delivery/answer_rows.h"
+#include "delivery/canary.h"
 
 #define DEPLOY_MEMORY_MAX (64ull << 20)
 
@@ -172,11 +173,10 @@ static enum err put_canaries(struct telling *t) {
                                                     { "started", CELL_TIME }, { "ended", CELL_TIME },
                                                     { "reason", CELL_TEXT },  { NULL, CELL_TEXT } };
     struct db_row *r;
-    TRY(db_prepare(
-        t->db,
-        "SELECT c.key, c.state, c.weight, c.most_weight, c.started_at, c.ended_at, c.reason" ANSWER_CANARIES
-        " ORDER BY c.started_at, c.key LIMIT 20",
-        &r));
+    TRY(db_prepare(t->db,
+                   "SELECT c.key, c.state, c.weight, c.most_weight, c.started_at, c.ended_at, "
+                   "c.reason" CANARIES_OF_ROLLOUT " ORDER BY c.started_at, c.key LIMIT 20",
+                   &r));
     db_bind_i64(r, 1, t->id);
     return answer_put_rows(t->w, "canaries", r, columns, put_steps, t);
 }

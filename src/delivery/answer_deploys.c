@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/answer_parts.h"
 #include "delivery/answer_rows.h"
+#include "delivery/canary.h"
 #include "delivery/series.h"
 
 #include <time.h>
@@ -88,8 +89,8 @@ static enum err put_lead(struct listing *l, int64_t id) {
 static enum err put_canary(struct listing *l, int64_t id) {
     struct db_row *r;
     bool found;
-    TRY(db_prepare(l->db, "SELECT c.state" ANSWER_CANARIES " ORDER BY c.started_at DESC, c.key DESC LIMIT 1",
-                   &r));
+    TRY(db_prepare(
+        l->db, "SELECT c.state" CANARIES_OF_ROLLOUT " ORDER BY c.started_at DESC, c.key DESC LIMIT 1", &r));
     db_bind_i64(r, 1, id);
     TRY(db_step(r, &found));
     if (!found) return ERR_OK;

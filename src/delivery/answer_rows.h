@@ -28,12 +28,3 @@ NODISCARD enum err answer_put_rows(struct json_writer *w, const char *name, stru
     "reverts, commits_state," \
     " commits, changes, trigger_kind, actor, url"
 extern const struct answer_column answer_rollout_columns[];
-
-// The canaries c of the rollout r, whose id is ?1: those of its version that ran while it did, or ended
-// within a day before, since a canary comes first. What the rollout does not tell of its times rules none
-// out.
-#define ANSWER_CANARIES \
-    " FROM rollout r JOIN canary c ON c.service = r.service AND ifnull(c.environment, r.environment) =" \
-    " r.environment AND c.version <> '' AND c.version IN (r.version, r.digest, lower(r.sha))" \
-    " AND coalesce(c.ended_at, c.started_at, r.started_at, 0) >= ifnull(r.started_at, 0) - 86400000000000" \
-    " AND coalesce(c.started_at, 0) <= ifnull(r.finished_at, 9223372036854775807) WHERE r.id = ?1"

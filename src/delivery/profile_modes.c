@@ -148,10 +148,10 @@ static struct finding time_skew(const struct finding_case *c) {
 }
 
 static struct finding canary_misrouted(const struct finding_case *c) {
-    struct finding f =
-        finding_begin("canary-misrouted", "Canaries get far more requests than their weight says", NULL);
-    count_named(c, &f, &c->facts->misrouted, "canaries that were given up had more than twice their weight",
-                "no canary that was given up tells its weight and was seen in traces beside the old version");
+    struct finding f = finding_begin(
+        "canary-misrouted", "Canaries get far more, or far fewer, requests than their weight says", NULL);
+    count_named(c, &f, &c->facts->misrouted, "canaries had more than twice their weight, or less than half",
+                "no canary tells its weight and was seen in traces beside the old version");
     return f;
 }
 

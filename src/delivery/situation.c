@@ -295,20 +295,31 @@ static const char canary_share[] =
     "SELECT sum(state = 'promoted' AND EXISTS (SELECT 1 FROM rollout o WHERE o.service = canary.service AND "
     "o.version = canary.version AND o.production AND " FAILED ")), sum(state = "
     "'promoted')" CANARIES;
-// What it got while both versions served, against the most that it was given; the steps up to that may have
-// been lower, so far too little cannot be told. Of a promoted one both serve at any share for a while.
+#define OF_VERDICTS \
+    " AND computed_at >= ?1 AND computed_at < ?2 AND " AMONG_ROLLOUTS("impact") " AND " SCOPE_SERVICES
+// Where traces were held against the steps of a canary, those say: far more, or far fewer where enough were
+// to be expected. Else what it got while both versions served, against the most that it was given; of a
+// promoted one both serve at any share for a while.
+#define LEAST "200"
 #define FAR "share > 2 * most_weight AND share > most_weight + 10"
+#define FAR_BY_STEPS \
+    "canary_expected >= " LEAST " AND 2 * canary_requests < canary_expected OR canary_requests >= " LEAST \
+    " AND canary_requests > 2 * canary_expected AND canary_requests > canary_expected + canary_all / 10"
 static const char misrouted[] =
-    "SELECT max(CASE WHEN " FAR " THEN printf('%s %s had %.0f %% of the requests at a weight of %.0f %%', "
-    "service, version, share, most_weight) END), sum(" FAR "), count(*) FROM (SELECT c.service, c.version, "
-    "most_weight, 100.0 * i.new_requests / (i.old_requests + i.new_requests) AS share, max(r.started_at)"
+    "SELECT max(CASE WHEN far THEN says END), sum(far), count(*) FROM (SELECT " FAR
+    " AS far, printf('%s %s had "
+    "%.0f %% of the requests at a weight of %.0f %%', service, version, share, most_weight) AS says FROM "
+    "(SELECT "
+    "c.service, c.version, most_weight, 100.0 * i.new_requests / (i.old_requests + i.new_requests) AS share, "
+    "max(r.started_at)"
     " FROM (SELECT key, service, environment, version, most_weight, ended_at" CANARIES
     " AND ifnull(state, '') <> 'promoted' AND most_weight > 0 AND most_weight < 100) c JOIN rollout r ON "
     "r.service = c.service AND r.environment = ifnull(c.environment, r.environment) AND r.started_at <= "
     "c.ended_at JOIN impact i ON i.key = printf('%016x', r.id) WHERE c.version IN (r.version, i.version) AND "
-    "i.phase = 'concurrent' AND i.old_requests + i.new_requests > 0 GROUP BY c.key)";
-#define OF_VERDICTS \
-    " AND computed_at >= ?1 AND computed_at < ?2 AND " AMONG_ROLLOUTS("impact") " AND " SCOPE_SERVICES
+    "i.phase = 'concurrent' AND i.old_requests + i.new_requests > 0 AND i.canary_all IS NULL GROUP BY c.key)"
+    " UNION ALL SELECT " FAR_BY_STEPS ", printf('%s %s had %d of %d requests, its weights said %d', service, "
+    "version, canary_requests, canary_all, canary_expected) FROM impact WHERE (canary_expected >= " LEAST
+    " OR canary_requests >= " LEAST ")" OF_VERDICTS ")";
 // And of those on rollouts that are the last, where spans tell versions: that of the rollout was not seen.
 #define LAST "final AND rollout NOTNULL AND ifnull(baseline, '') <> ''"
 static const char verdict_shares[] = "SELECT sum(verdict = 'insufficient'), count(*), sum(" LAST

@@ -82,8 +82,11 @@ static struct finding_facts facts_at(int64_t now) {
     return facts_since(now - 24 * HOUR, now);
 }
 
+static struct finding_name misrouted_at(int64_t now) {
+    return facts_at(now).misrouted;
+}
 static struct finding_name misrouted(void) {
-    return facts_at(NOW).misrouted;
+    return misrouted_at(NOW);
 }
 
 // A quiet fortnight of Takt's own notes is no gap in the data; one of a source is.
@@ -151,6 +154,27 @@ TEST(situation_rollouts_that_hide_routes_or_spans) {
     v = facts_at(NOW + 1).vanished;
     CHECK(v.share.k == 2 && v.share.n == 4);
     CHECK_STR(v.text, STR("shop e: /p is gone")); // all of one moment: the first by its key
+    end();
+}
+
+// By its steps a canary had far too few, too, where enough were to be expected; those say it, also of a
+// promoted one, and not the most of the weights.
+TEST(situation_canaries_that_got_less_than_their_weight) {
+    begin();
+    ship(1, "promoted", 50, "none", 0, 0);
+    show("a", ",\"canary\":{\"requests\":99,\"expected\":199,\"all\":900}"); // too few to tell
+    CHECK_U64(misrouted_at(NOW + 1).share.n, 0);
+    show("b", ",\"canary\":{\"requests\":100,\"expected\":200,\"all\":900}");  // just half
+    show("c", ",\"canary\":{\"requests\":400,\"expected\":200,\"all\":900}");  // just twice
+    show("e", ",\"canary\":{\"requests\":201,\"expected\":100,\"all\":9000}"); // by one point
+    struct finding_name m = misrouted_at(NOW + 1);
+    CHECK(m.share.k == 0 && m.share.n == 3);
+    show("d", ",\"canary\":{\"requests\":99,\"expected\":200,\"all\":900}");
+    m = misrouted_at(NOW + 1);
+    CHECK(m.share.k == 1 && m.share.n == 4);
+    CHECK_STR(m.text, STR("shop d had 99 of 900 requests, its weights said 200"));
+    show("f", ",\"canary\":{\"requests\":401,\"expected\":200,\"all\":900}");
+    CHECK_U64(misrouted_at(NOW + 1).share.k, 2);
     end();
 }
 

@@ -165,6 +165,16 @@ static void put_inner(struct json_writer *w, const struct inner_answer *x) {
     jw_object_end(w);
 }
 
+static void put_canary(struct json_writer *w, const struct weight_answer *x) {
+    if (!x->all) return;
+    jw_key(w, STR("canary"));
+    jw_object(w);
+    put_u64(w, "requests", x->got);
+    put_u64(w, "expected", (uint64_t)(x->expected + 0.5));
+    put_u64(w, "all", x->all);
+    jw_object_end(w);
+}
+
 void impact_put(struct json_writer *w, const struct impact_report *r) {
     static const char *const phases[] = { "none", "concurrent", "before-after" };
     const struct impact_ask *k = r->ask;
@@ -187,6 +197,7 @@ void impact_put(struct json_writer *w, const struct impact_report *r) {
     impact_put_kinds(w, r);
     if (!k->flag.len) put_vanished(w, &r->vanished);
     put_inner(w, &r->inner);
+    put_canary(w, &r->weight);
     if (r->blind.len) put_text(w, "blind", r->blind);
     jw_key(w, STR("failedRoots"));
     jw_object(w);

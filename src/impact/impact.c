@@ -79,6 +79,9 @@ static enum err find_versions(struct computing *c) {
         impact_explain_variants(c, all, without);
     else
         explain_versions(c, all, without);
+    // Where many spans tell no version, those of the canary may be among them.
+    if (c->new_seen && without * 5 <= all && !c->versions.partial)
+        c->out->weight = weight_of(&c->versions, c->is_new, &c->ask->steps, w.to);
     if (c->versions.partial) impact_say(&c->out->confounders, str_fmt(c->a, "%s", c->versions.why));
     if (all == 0) impact_say(&c->out->why, STR("no requests of this service were found"));
     return ERR_OK;
@@ -383,11 +386,12 @@ static enum err compute(struct computing *c) {
     impact_explain(c);
     TRY(impact_find_blind(c));
     const struct impact_judgement *j = &out->judgement;
-    out->state = str_fmt(c->a, "%d-%llu-%llu-%llu-%llu-%u-%u-%d-%d-%s", (int)out->phase,
-                         (unsigned long long)j->old.requests, (unsigned long long)j->old.errors,
-                         (unsigned long long)j->new.requests, (unsigned long long)j->new.errors,
-                         out->vanished.n_testable, out->vanished.n, out->inner.known, out->inner.lost,
-                         out->final ? "final" : "open");
+    out->state =
+        str_fmt(c->a, "%d-%llu-%llu-%llu-%llu-%u-%u-%d-%d-%llu-%.0f-%s", (int)out->phase,
+                (unsigned long long)j->old.requests, (unsigned long long)j->old.errors,
+                (unsigned long long)j->new.requests, (unsigned long long)j->new.errors,
+                out->vanished.n_testable, out->vanished.n, out->inner.known, out->inner.lost,
+                (unsigned long long)out->weight.got, out->weight.expected, out->final ? "final" : "open");
     return c->a->failed ? ERR_NOMEM : ERR_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "impact/judge.h"
 #include "impact/scan.h"
 #include "impact/vanished.h"
+#include "impact/weight.h"
 #include "stats/rate.h"
 
 #define IMPACT_DAY_NS (24 * 3600 * 1000000000ll) // a rollout is watched so long
@@ -21,8 +22,9 @@ struct impact_ask {
     struct str version, digest, sha; // as it was reported; any may be empty
     int64_t started, finished;       // finished 0: not yet
     int64_t now;
-    bool takes_back;          // a rollback: what goes with it came with what it undoes
-    const struct str *others; // services with a rollout at the same time
+    bool takes_back;           // a rollback: what goes with it came with what it undoes
+    struct canary_steps steps; // of its canary
+    const struct str *others;  // services with a rollout at the same time
     uint32_t n_others;
     // Of a change of a flag: its name, and the key of the change (empty: a rollout by flag). version is then
     // the variant that is new, empty: the one that gained most; an empty service is the one that evaluates
@@ -52,6 +54,7 @@ struct impact_report {
     struct impact_lines confounders, why;
     struct vanished vanished; // of a rollout; no testable routes: it cannot be known
     struct inner_answer inner;
+    struct weight_answer weight; // all 0: no canary, no steps, or nothing came while they held
     struct str blind;    // a sentence: what is not seen any more; empty: nothing is missing, or none knows
     struct str state;    // equal ones: nothing new came
     struct str evidence; // a sentence

@@ -69,7 +69,7 @@ static enum err compute(struct impact_keeper *k, struct arena *a, const struct i
     enum err e = impact_compute(a, &src, ask, &report, &ctx);
     k->opts.give(src.view);
     if (e != ERR_OK) return e;
-    if (report.phase == IMPACT_NO_PHASE && !report.final)
+    if (report.phase == IMPACT_NO_PHASE && !report.final && !report.weight.all)
         return ERR_OK; // nothing is known, not even that little is
     log_info("impact.verdict", KV_STR("rollout", ask->rollout), KV_STR("flag", ask->flag),
              KV_STR("service", report.ask->of.service), KV_Z("verdict", impact_verdict_text(report.verdict)),

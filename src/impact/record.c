@@ -116,8 +116,10 @@ enum err impact_load(struct db *db, struct arena *a, struct str key, int64_t now
     TRY(db_step(r, found));
     if (!*found) return load_flag(db, a, key, now, out, found);
     read_ask(r, a, now, out);
+    uint64_t rollout = (uint64_t)db_i64(r, 0);
     db_reset(r);
     if (a->failed) return ERR_NOMEM;
+    TRY(canary_steps_of(db, a, rollout, &out->steps));
     TRY(impact_read_names(db, a, &out->of));
     return load_others(db, a, out);
 }

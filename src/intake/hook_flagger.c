@@ -41,6 +41,8 @@ static void say_canary(struct hook_in *in, struct doc d, const struct word *phas
                              STR_ARG(doc_need(d, "name")), STR_ARG(doc_need_id(d, "checksum")));
     struct str message = doc_text(d, "metadata.eventMessage");
     double weight;
+    bool promotes =
+        str_eq(str_of(phase->from), STR("Promoting")) || str_eq(str_of(phase->from), STR("Finalising"));
     struct say s = say_of(in, FACT_CANARY, key, time, phase->rank);
     say_text(&s, CANARY_SERVICE, doc_text(d, "name"));
     say_text(&s, CANARY_ENVIRONMENT, doc_text(d, "metadata.environment"));
@@ -50,6 +52,8 @@ static void say_canary(struct hook_in *in, struct doc d, const struct word *phas
         say_real(&s, CANARY_WEIGHT, weight);
         say_real(&s, CANARY_MOST_WEIGHT, weight);
     }
+    // Its version takes the primary's place too.
+    if (promotes) say_real(&s, CANARY_WEIGHT, 100);
     if (phase->rank == RANK_RUNS) say_time(&s, CANARY_STARTED, time);
     if (phase->rank == RANK_DONE) say_time(&s, CANARY_ENDED, time);
     if (str_eq(str_of(phase->to), STR("failed")) || str_eq(doc_text(d, "metadata.eventType"), STR("Warning")))

@@ -35,7 +35,11 @@ static enum err read_impact(struct hook_in *in) {
     SAY_PATHS(&s, d, paths);
     say_time(&s, IMPACT_COMPUTED, time);
     say_int(&s, IMPACT_FINAL, doc_bool(d, "final"));
+    static const struct say_path canary[] = { { IMPACT_CANARY_REQUESTS, "canary.requests" },
+                                              { IMPACT_CANARY_EXPECTED, "canary.expected" },
+                                              { IMPACT_CANARY_ALL, "canary.all" } };
     int64_t requests;
+    SAY_PATHS(&s, d, canary);
     if (doc_i64(d, "arms.old.requests", &requests)) say_int(&s, IMPACT_OLD_REQUESTS, requests);
     if (doc_i64(d, "arms.new.requests", &requests)) say_int(&s, IMPACT_NEW_REQUESTS, requests);
     read_blind(&s, d);

@@ -54,6 +54,11 @@ def wait_for_verdict(server, rollout, wanted, seconds=60):
     raise AssertionError(f"no {wanted} verdict: {got}")
 
 
+def wait_for_kept(server, rollout):
+    """Until the server has recorded a verdict, whichever."""
+    until("a verdict", lambda: facts(server, f"SELECT 1 FROM impact WHERE key = '{rollout}'"), 30)
+
+
 def failure_rate(server):
     measures = server.get_json("/api/takt/delivery/measures?service=shop")["measures"]
     return next(m for m in measures if m["name"] == "change_failure_rate")
@@ -256,6 +261,48 @@ def what_a_deploy_hides(seed):
             assert (got["vanished"]["testable"] > 0) == (service != "unknown"), (service, got["vanished"])
         Traffic(server, seed, "known").send("2.0", now - MINUTE, now, 1, 0, route="POST /pay")
         assert not impact(server, rollouts(server, "known")["2.0"]["id"], fresh=True)["vanished"]["lost"], "it came again"
+
+
+def canaries_by_their_steps(seed):
+    """A canary of 5 and then 20 % that got a hundredth, one that got what its steps say, one whose weights nobody told:
+    by notifications of Argo Rollouts, and by `takt event`."""
+    with Server(config=QUICK) as server:
+        now = int(time.time())
+        t = now - 60 * MINUTE
+
+        def argo(service, at, phase, weight):
+            body = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)), "rollout": {
+                "metadata": {"name": service, "uid": service, "labels": {"environment": "production"}},
+                "spec": {"template": {"spec": {"containers": [{"image": "r.example/shop:2.0"}]}}},
+                "status": {"phase": phase, "currentPodHash": "new", "stableRS": "old", "canary": {"weights": {"canary": {"weight": weight}}}}}}
+            assert server.request("POST", "/hooks/argo-rollouts", json.dumps(body).encode())[0] in (200, 202)
+        argo("starved", t, "Progressing", 5)
+        argo("starved", t + 20 * MINUTE, "Paused", 20)
+        argo("starved", t + 40 * MINUTE, "Degraded", 0)
+        told = {"id": "c", "service": "fine", "environment": "production", "version": "2.0"}
+        send(server, [event("canary", t + 40 * MINUTE, **told, state="promoted"),
+                      event("canary", t + 20 * MINUTE, **told, state="progressing", weight=20),
+                      event("canary", t, **told, state="progressing", weight=5),
+                      event("canary", t, **{**told, "id": "u", "service": "untold"}, state="progressing"),
+                      event("canary", t + 40 * MINUTE, **{**told, "id": "u", "service": "untold"}, state="failed", most_weight=20)])
+        for at, service in enumerate(("starved", "fine", "untold")):
+            traffic, share = Traffic(server, seed * 10 + at, service), (0.01 if service == "starved" else None)
+            traffic.send("1.0", t - 10 * MINUTE, t, 500, 0)
+            for start, end, weight in ((t, t + 20 * MINUTE, 0.05), (t + 20 * MINUTE, t + 40 * MINUTE, 0.2)):
+                new = int(2000 * (share or weight))
+                traffic.send("1.0", start, end, 2000 - new, 0)
+                traffic.send("2.0", start, end, new, 0)
+            send(server, deploy("2.0", t, t + 40 * MINUTE, key=service, service=service))
+        got = {s: impact(server, rollouts(server, s)["2.0"]["id"], fresh=True).get("canary") for s in ("starved", "fine", "untold")}
+        assert got["untold"] is None, got
+        for service in ("starved", "fine"):
+            assert 3300 < got[service]["all"] < 4000 and 400 < got[service]["expected"] < 500, got
+        assert got["starved"]["requests"] < 45 and abs(got["fine"]["requests"] - got["fine"]["expected"]) < 60, got
+        for service in got:
+            wait_for_kept(server, rollouts(server, service)["2.0"]["id"])
+        found = mode(server, "canary-misrouted")
+        assert found["answer"] == "yes" and "1 of 3 canaries" in found["evidence"], found
+        assert "starved 2.0 had" in found["evidence"] and "its weights said" in found["evidence"], found
 
 
 def callers_neither_fake_nor_hide(seed):
@@ -485,6 +532,6 @@ def impact_begins_with_the_first_bad_minute(seed):
 
 
 def cases(tap):
-    for case in (planted_regression, kinds_of_errors_and_calls, no_change, slower, what_a_deploy_hides, callers_neither_fake_nor_hide, sampled_by_outcome, flags, flags_are_judged_by_itself, suspicion_waits_for_a_word, compare, versions,
+    for case in (planted_regression, kinds_of_errors_and_calls, no_change, slower, what_a_deploy_hides, canaries_by_their_steps, callers_neither_fake_nor_hide, sampled_by_outcome, flags, flags_are_judged_by_itself, suspicion_waits_for_a_word, compare, versions,
                  impact_begins_with_the_first_bad_minute):
         tap.case(case.__name__, case, tap.seed)
