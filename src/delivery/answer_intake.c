@@ -53,19 +53,21 @@ static enum err put_refused(struct db *db, struct json_writer *w) {
 }
 
 // What other tools call services, and the catalogue, where there is one, knows nothing of.
+#define FOREIGN \
+    "(SELECT service, count(*) AS n FROM (SELECT service FROM deploy UNION ALL SELECT service FROM " \
+    "incident " \
+    "UNION ALL SELECT service FROM canary UNION ALL SELECT service FROM flag_change UNION ALL SELECT " \
+    "service FROM alert) WHERE service <> '' AND EXISTS (SELECT 1 FROM catalogue WHERE service <> '') " \
+    "AND service NOT IN (SELECT service FROM catalogue) GROUP BY service)"
 static enum err put_foreign(struct db *db, struct json_writer *w) {
     static const struct answer_column columns[] = { { "service", CELL_TEXT },
                                                     { "facts", CELL_NUMBER },
                                                     { NULL, CELL_TEXT } };
     struct db_row *r;
-    TRY(db_prepare(
-        db,
-        "SELECT service, count(*) FROM (SELECT service FROM deploy UNION ALL SELECT service FROM incident "
-        "UNION ALL SELECT service FROM canary UNION ALL SELECT service FROM flag_change UNION ALL SELECT "
-        "service FROM alert) WHERE service <> '' AND EXISTS (SELECT 1 FROM catalogue WHERE service <> '') "
-        "AND "
-        "service NOT IN (SELECT service FROM catalogue) GROUP BY service ORDER BY 2 DESC, 1 LIMIT 100",
-        &r));
+    int64_t all;
+    TRY(db_number(db, "SELECT count(*) FROM " FOREIGN, &all));
+    put_u64(w, "unmapped_in_all", (uint64_t)all);
+    TRY(db_prepare(db, "SELECT service, n FROM " FOREIGN " ORDER BY n DESC, service LIMIT 100", &r));
     return answer_put_rows(w, "unmapped", r, columns, NULL, NULL);
 }
 

@@ -11,7 +11,7 @@
 #include "delivery/stale.h"
 #include "os/thread.h"
 
-enum { READERS_KEPT = 8, SETTLE_STEP = 64, REPROCESS_STEP = 5000, REMAKE_CACHE_MIB = 128 };
+enum { READERS_KEPT = 8, SETTLE_STEP = 64, NAMES_STEP = 500, REPROCESS_STEP = 5000, REMAKE_CACHE_MIB = 128 };
 #define EVENT_MEMORY_MAX (256ull << 20) // claims of one request
 
 struct delivery {
@@ -43,18 +43,22 @@ static enum err prepare_tables(struct db *db, struct err_ctx *ctx) {
 
 static const char count_stale[] = "SELECT (SELECT count(*) FROM stale) + (SELECT count(*) FROM near_stale) + "
                                   "(SELECT count(*) FROM near_scope) + "
-                                  "(SELECT count(*) FROM stale_flow)";
+                                  "(SELECT count(*) FROM stale_flow) + "
+                                  "(SELECT count(*) FROM foreign_due)";
 
+// A step in a transaction of its own: what is killed between two goes on where it was.
+static enum err settle_step(struct db *db, enum err (*some)(struct db *d, unsigned n, bool *out_left),
+                            unsigned n, bool *out_left) {
+    TRY(db_begin(db));
+    enum err e = some(db, n, out_left);
+    if (e == ERR_OK) e = db_commit(db);
+    if (e != ERR_OK) db_rollback(db);
+    return e;
+}
+// What facts are called comes before what follows from them.
 static enum err settle_db(struct db *db) {
-    for (bool left = true; left;) {
-        TRY(db_begin(db));
-        enum err e = derive_some(db, SETTLE_STEP, &left);
-        if (e == ERR_OK) e = db_commit(db);
-        if (e != ERR_OK) {
-            db_rollback(db);
-            return e;
-        }
-    }
+    for (bool left = true; left;) TRY(settle_step(db, names_some, NAMES_STEP, &left));
+    for (bool left = true; left;) TRY(settle_step(db, derive_some, SETTLE_STEP, &left));
     return ERR_OK;
 }
 
@@ -297,6 +301,10 @@ enum err delivery_reprocess(struct delivery *d, void (*progress)(void *ctx, uint
     return writer_run_alone(d->writer, run_remake, &(struct remake_job){ progress, ctx });
 }
 
+// One piece, so that others write between two.
+static enum err run_names(struct db *db, void *ctx) {
+    return settle_step(db, names_some, NAMES_STEP, ctx);
+}
 static enum err run_settle(struct db *db, void *ctx) {
     (void)ctx;
     return settle_db(db);
@@ -304,6 +312,7 @@ static enum err run_settle(struct db *db, void *ctx) {
 enum err delivery_settle(struct delivery *d) {
     uint64_t noted = d->noted, settled = d->settled;
     if (!d->writer || noted == settled) return ERR_OK;
+    for (bool left = true; left;) TRY(writer_run_alone(d->writer, run_names, &left));
     TRY(writer_run_alone(d->writer, run_settle, NULL));
     // Another one may have settled more meanwhile; never go back.
     while (settled < noted && !atomic_compare_exchange_weak(&d->settled, &settled, noted)) {}

@@ -6,8 +6,10 @@
 
 #include "facts/db.h"
 
-// Fills foreign_name from the catalogue; the facts are to be made anew then.
+// Fills foreign_name from the catalogue; the facts are to be made anew then, so that none waits any more.
 NODISCARD enum err names_fill(struct db *d);
-// The catalogue has changed: the facts that go by other names now are settled anew, and what that makes stale
-// is noted.
+// The catalogue has changed: the facts that go by other names now are noted. Until names_some has settled
+// them they go by what they were called before.
 NODISCARD enum err names_changed(struct db *d);
+// Settles at most n of them anew, and notes what that makes stale. *out_left: more are.
+NODISCARD enum err names_some(struct db *d, unsigned n, bool *out_left);

@@ -203,3 +203,71 @@ TEST(names_of_environments_are_one_in_whatever_case) {
     delivery_reader_done(s.d, db);
     shop_close(&s);
 }
+
+TEST(names_are_of_fields_that_there_are) {
+#define NAMED(KIND, SERVICE, ENVIRONMENT, REPO, table_, column_) \
+    CHECK_STR(str_of(fact_table(FACT_##KIND)), str_of(table_)); \
+    CHECK_STR(str_of(fact_field_info(SERVICE)->column), str_of(column_)); \
+    CHECK(fact_field_info(SERVICE)->kind == FACT_##KIND);
+#include "intake/name.def"
+}
+
+static uint64_t count(struct db *db, const char *sql) {
+    int64_t n;
+    CHECK_OK(db_number(db, sql, &n));
+    return (uint64_t)n;
+}
+struct piece {
+    bool left;
+    uint64_t waiting, moved;
+};
+static enum err settle_piece(struct db *db, void *ctx) {
+    struct piece *p = ctx;
+    TRY(names_some(db, 500, &p->left));
+    p->waiting = count(db, "SELECT count(*) FROM foreign_due");
+    p->moved = count(db, "SELECT count(*) FROM deploy WHERE service = 'shop'");
+    return ERR_OK;
+}
+
+// Many facts settle in pieces; what ends between two of them goes on, also where it was opened only to be
+// read, and under yet another name.
+TEST(names_of_many_facts_change_in_pieces) {
+    enum { DEPLOYS = 1200 };
+    struct shop s = shop_open("many");
+    struct buf b;
+    buf_init(&b, SIZE_MAX);
+    for (unsigned i = 0; i < DEPLOYS; i++)
+        buf_fmt(&b,
+                "%s{\"specversion\":\"1.0\",\"id\":\"%u\",\"source\":\"t\",\"type\":\"dev.takt.deploy\","
+                "\"data\":{"
+                "\"id\":\"%u\",\"service\":\"script\",\"environment\":\"production\",\"version\":\"v%u\","
+                "\"state\":"
+                "\"success\",\"succeeded_at\":%u}}",
+                i ? "," : "[", i, i, i, 1767225600 + i);
+    buf_char(&b, ']');
+    (void)fixture_take(s.d, "events", "", buf_view(&b), NOW);
+    buf_fini(&b);
+    list(&s, "services:\n  shop:\n    names: [script]\n");
+    struct piece p;
+    CHECK_OK(delivery_write(s.d, settle_piece, &p));
+    CHECK(p.left && p.waiting == DEPLOYS - 500 && p.moved == 500);
+    delivery_close(s.d); // as if it had been killed
+    struct err_ctx ctx = { 0 };
+    char *dir = str_z(&s.a, str_fmt(&s.a, "%s/many", test_dir()));
+    struct db *db;
+    CHECK_OK(delivery_open(&(struct delivery_opts){ .dir = dir, .read_only = true }, &s.d, &ctx));
+    CHECK_OK(delivery_reader(s.d, &db));
+    CHECK_U64(count(db, "SELECT count(*) FROM rollout WHERE service = 'shop'"), DEPLOYS);
+    delivery_reader_done(s.d, db);
+    delivery_close(s.d);
+    s.d = fixture_delivery(dir);
+    list(&s, "services:\n  till:\n    names: [script]\n");
+    CHECK_OK(delivery_write(s.d, settle_piece, &p));
+    CHECK_OK(delivery_reader(s.d, &db));
+    CHECK_U64(count(db, "SELECT count(*) FROM foreign_due"), 0);
+    CHECK_U64(count(db, "SELECT count(*) FROM deploy WHERE service = 'till'"), DEPLOYS);
+    CHECK_U64(count(db, "SELECT count(*) FROM rollout WHERE service = 'till'"), DEPLOYS);
+    CHECK_U64(count(db, "SELECT count(*) FROM rollout"), DEPLOYS);
+    delivery_reader_done(s.d, db);
+    shop_close(&s);
+}

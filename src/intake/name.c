@@ -8,15 +8,8 @@ static const struct named {
     enum fact_kind kind;
     enum fact_field service, environment, repo;
 } named[] = {
-    { FACT_DEPLOY, DEPLOY_SERVICE, DEPLOY_ENVIRONMENT, DEPLOY_REPO },
-    { FACT_INCIDENT, INCIDENT_SERVICE, INCIDENT_ENVIRONMENT, INCIDENT_REPO },
-    { FACT_CANARY, CANARY_SERVICE, CANARY_ENVIRONMENT, NO_FIELD },
-    { FACT_FLAG, FLAG_SERVICE, FLAG_ENVIRONMENT, NO_FIELD },
-    { FACT_ALERT, ALERT_SERVICE, ALERT_ENVIRONMENT, NO_FIELD },
-    { FACT_IMPACT, IMPACT_SERVICE, IMPACT_ENVIRONMENT, NO_FIELD },
-    { FACT_ONSET, ONSET_SERVICE, ONSET_ENVIRONMENT, NO_FIELD },
-    { FACT_CALL, CALL_CALLER, NO_FIELD, NO_FIELD },
-    { FACT_CALL, CALL_CALLEE, NO_FIELD, NO_FIELD },
+#define NAMED(KIND, SERVICE, ENVIRONMENT, REPO, table, column) { FACT_##KIND, SERVICE, ENVIRONMENT, REPO },
+#include "intake/name.def"
 };
 
 static struct fact_value *value_of(struct fact *f, enum fact_field field) {

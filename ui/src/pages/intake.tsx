@@ -9,6 +9,7 @@ export interface Intake {
   deploys_without_service: number;
   incidents_without_service: number;
   refused_in_all: number;
+  unmapped_in_all: number;
   unmapped: { service: string; facts: number }[];
   unlinked_verdicts: { verdict: string; rollout?: string }[];
   unlinked_canaries: { canary: string; version?: string }[];
@@ -26,7 +27,7 @@ export function IntakePart({ d }: { d: Intake }): JSX.Element {
     d.incidents_without_service > 0 && `${plural(d.incidents_without_service, 'incident names', 'incidents name')} no service`,
     d.unlinked_verdicts.length > 0 && `${plural(d.unlinked_verdicts.length, 'verdict names', 'verdicts name')} nothing that is known (${d.unlinked_verdicts.slice(0, 3).map((v) => visible(v.rollout ?? v.verdict, 40)).join(', ')}${d.unlinked_verdicts.length > 3 ? ', …' : ''})`,
     d.unlinked_canaries.length > 0 && `${plural(d.unlinked_canaries.length, 'canary is', 'canaries are')} of a version that was never rolled out`,
-    d.unmapped.length > 0 && `the catalogue knows ${plural(d.unmapped.length, 'service', 'services')} under no name (${d.unmapped.slice(0, 3).map((u) => visible(u.service, 40)).join(', ')}${d.unmapped.length > 3 ? ', …' : ''})`,
+    d.unmapped_in_all > 0 && `the catalogue knows ${plural(d.unmapped_in_all, 'service', 'services')} under no name (${d.unmapped.slice(0, 3).map((u) => visible(u.service, 40)).join(', ')}${d.unmapped_in_all > 3 ? ', …' : ''})`,
   ].filter(Boolean);
   return (
     <section class="card" aria-labelledby="intake-title" data-k="intake">
