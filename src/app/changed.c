@@ -10,6 +10,22 @@ static void print_row(const struct doc_node *r, const char *first, const char *t
     plot_text(out, node_text(r, then));
 }
 
+// Keys, and dependencies with their versions.
+static void print_parts(const struct doc_node *file, struct buf *out) {
+    const struct doc_node *parts = node_at(file, "parts");
+    for (const struct doc_node *p = parts ? parts->first : NULL; p; p = p->next) {
+        buf_str(out, STR("           "));
+        print_row(p, "how", "name", out);
+        buf_char(out, ' ');
+        plot_text(out, node_text(p, "old"));
+        if (node_at(p, "old") && node_at(p, "new")) buf_str(out, STR(" to "));
+        plot_text(out, node_text(p, "new"));
+        buf_char(out, '\n');
+    }
+    if (parts && parts->n < node_u64(file, "parts_n"))
+        buf_fmt(out, "             the first %u of them\n", parts->n);
+}
+
 static void print_files(const struct doc_node *files, struct buf *out) {
     const struct doc_node *kinds = node_at(files, "kinds");
     for (const struct doc_node *k = kinds ? kinds->first : NULL; k; k = k->next) {
@@ -19,6 +35,7 @@ static void print_files(const struct doc_node *files, struct buf *out) {
         for (const struct doc_node *f = list ? list->first : NULL; f; f = f->next) {
             print_row(f, "how", "path", out);
             buf_char(out, '\n');
+            print_parts(f, out);
         }
         if (list && list->n < node_u64(k, "n")) buf_fmt(out, "  the first %u of them\n", list->n);
     }

@@ -36,18 +36,35 @@ static enum err open_repo(const struct demo_repo *d, uint8_t line, git_repositor
     return e;
 }
 
-// The tree before with the commit's files, whose text is the subject.
+// What is in a file after commit number n: the text that is given, unless its format says more.
+static int make_blob(git_repository *r, const char *path, uint32_t n, const char *text, git_oid *out) {
+    char made[256];
+    if (str_ends(str_of(path), STR(".yaml")))
+        (void)snprintf(made, sizeof made, "timeout_ms: %u\npool:\n  size: %u\n", 1000 + n % 7 * 250,
+                       4 + n % 3);
+    else if (str_ends(str_of(path), STR("go.mod")))
+        (void)snprintf(made, sizeof made,
+                       "module shop\n\nrequire (\n\texample.org/kit v1.%u.0\n\texample.org/sql v0.%u.0\n)\n",
+                       n, n / 12);
+    else
+        return git_blob_create_from_buffer(out, r, text, strlen(text));
+    return git_blob_create_from_buffer(out, r, made, strlen(made));
+}
+
+// The tree before with the commit's files.
 static int make_tree(git_repository *r, const struct ship *h, uint32_t i, const char *text, git_tree *before,
                      git_oid *out) {
     struct ship_text paths[FILES_MAX];
     git_tree_update updates[FILES_MAX];
-    git_oid blob;
     size_t n = 0;
-    int code = git_blob_create_from_buffer(&blob, r, text, strlen(text));
-    for (; n < FILES_MAX; n++) {
+    int code = 0;
+    for (; n < FILES_MAX && code == 0; n++) {
         paths[n] = ship_file(h, i, (unsigned)n);
         if (!paths[n].z[0]) break;
-        updates[n] = (git_tree_update){ GIT_TREE_UPDATE_UPSERT, blob, GIT_FILEMODE_BLOB, paths[n].z };
+        updates[n] = (git_tree_update){ .action = GIT_TREE_UPDATE_UPSERT,
+                                        .filemode = GIT_FILEMODE_BLOB,
+                                        .path = paths[n].z };
+        code = make_blob(r, paths[n].z, h->first_commit + i, text, &updates[n].id);
     }
     return code == 0 ? git_tree_create_updated(out, r, before, n, updates) : code;
 }

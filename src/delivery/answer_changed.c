@@ -68,11 +68,29 @@ static enum err find(struct telling *t, struct str name, struct err_ctx *ctx) {
 
 // --- files -------------------------------------------------------------------------------------------------
 
+static const char *const hows[] = { "changed", "added", "removed" };
+
+static void put_parts(struct json_writer *w, const struct file_parts *parts) {
+    put_u64(w, "parts_n", parts->n);
+    jw_key(w, STR("parts"));
+    jw_array(w);
+    for (uint32_t i = 0; i < parts->n && i < ANSWER_CHANGED_PARTS_MAX; i++) {
+        const struct file_part *p = &parts->items[i];
+        jw_object(w);
+        put_text(w, "name", p->name);
+        put_text(w, "how", str_of(hows[p->how]));
+        put_text(w, "old", p->old);
+        put_text(w, "new", p->new);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+}
+
 static void put_file(struct json_writer *w, const struct changed_file *f) {
-    static const char *const hows[] = { "changed", "added", "removed" };
     jw_object(w);
     put_text(w, "path", f->path);
     put_text(w, "how", str_of(hows[f->how]));
+    if (f->parts.n) put_parts(w, &f->parts);
     jw_object_end(w);
 }
 

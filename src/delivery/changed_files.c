@@ -46,20 +46,41 @@ static enum err add(struct looking *l, struct str path, enum patch_how how) {
     struct changed_file *files = arena_grow(l->a, to->files, to->n, &l->cap, sizeof *files);
     if (!files) return ERR_NOMEM;
     to->files = files;
-    files[to->n] = (struct changed_file){ path, how, file_kind_of(path), to->n };
+    files[to->n] =
+        (struct changed_file){ .path = path, .how = how, .kind = file_kind_of(path), .order = to->n };
     to->n++;
     return ERR_OK;
 }
 
 // --- git ---------------------------------------------------------------------------------------------------
 
-static enum err take_diff(struct looking *l, const struct patch_files *found) {
+// What cannot be read of a file tells no parts.
+static enum err read_parts(struct looking *l, struct repo *repo, const struct patch_file *of,
+                           struct changed_file *to, unsigned *left) {
+    struct str old, new;
+    if (!*left || (to->kind != FILE_CONFIG && to->kind != FILE_DEPENDENCY)) return ERR_OK;
+    (*left)--;
+    enum err e = patch_blob(l->a, repo, &of->old, FILE_PARTS_BYTES_MAX, &old);
+    if (e == ERR_OK) e = patch_blob(l->a, repo, &of->new, FILE_PARTS_BYTES_MAX, &new);
+    if (e == ERR_OK) e = file_parts_of(l->a, to->kind, to->path, old, new, &to->parts);
+    return e == ERR_NOMEM ? e : ERR_OK;
+}
+
+static enum err take_file(struct looking *l, struct repo *repo, const struct patch_file *file,
+                          unsigned *left) {
+    uint32_t n = l->out->n;
+    TRY(add(l, file->path, file->how));
+    return l->out->n > n ? read_parts(l, repo, file, &l->out->files[n], left) : ERR_OK;
+}
+
+static enum err take_diff(struct looking *l, struct repo *repo, const struct patch_files *found) {
     struct paths *paths;
+    unsigned left = CHANGED_PARTS_FILES_MAX;
     struct changed_files *to = l->out;
     TRY(paths_new(l->db, l->service, &paths));
     enum err e = ERR_OK;
     for (uint32_t i = 0; i < found->n && e == ERR_OK; i++)
-        if (paths_want(paths, found->files[i].path)) e = add(l, found->files[i].path, found->files[i].how);
+        if (paths_want(paths, found->files[i].path)) e = take_file(l, repo, &found->files[i], &left);
     paths_free(paths);
     to->state = found->kind == PATCH_TOO_LARGE ? CHANGED_CUT : CHANGED_KNOWN;
     if (to->state == CHANGED_CUT) to->why = STR("the difference is larger than what is looked at");
@@ -80,15 +101,14 @@ static enum err try_repository(struct looking *l, const char *path, const struct
         return e == ERR_NOMEM ? e : ERR_OK;
     }
     e = patch_between(l->a, repo, old, new, &why, &found);
+    if (e != ERR_OK)
+        l->out->why = str_fmt(l->a, "%s", why.text);
+    else if (found.kind == PATCH_MISSING)
+        l->out->why = STR("the repository lacks some of its files");
+    *out_done = e == ERR_OK && found.kind != PATCH_MISSING;
+    if (*out_done) e = take_diff(l, repo, &found);
     repo_close(repo);
-    if (e == ERR_NOMEM) return e;
-    if (e != ERR_OK || found.kind == PATCH_MISSING) {
-        l->out->why =
-            e != ERR_OK ? str_fmt(l->a, "%s", why.text) : STR("the repository lacks some of its files");
-        return ERR_OK;
-    }
-    *out_done = true;
-    return take_diff(l, &found);
+    return *out_done || e == ERR_NOMEM ? e : ERR_OK;
 }
 
 struct places {

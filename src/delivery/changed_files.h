@@ -5,7 +5,7 @@
 // kept. thread: as the db.
 #pragma once
 
-#include "delivery/file_kind.h"
+#include "delivery/file_parts.h"
 #include "facts/db.h"
 #include "vcs/patch.h"
 
@@ -13,9 +13,13 @@ struct changed_file {
     struct str path; // bytes as they are in the repository
     enum patch_how how;
     enum file_kind kind;
-    uint32_t order; // as it was found
+    uint32_t order;          // as it was found
+    struct file_parts parts; // of the first files of configuration and dependencies
 };
-enum { CHANGED_FILES_MAX = PATCH_PATHS_MAX };
+enum {
+    CHANGED_FILES_MAX = PATCH_PATHS_MAX,
+    CHANGED_PARTS_FILES_MAX = 20, // whose content is looked at
+};
 enum changed_state {
     CHANGED_UNKNOWN,
     CHANGED_KNOWN,

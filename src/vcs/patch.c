@@ -259,13 +259,16 @@ static enum err list_file(void *ctx, const struct tree_change *c) {
     struct patch_file *last = n ? &((struct patch_file *)(void *)l->files.ptr)[n - 1] : NULL;
     if (last && str_eq(last->path, c->path)) { // a file that became a link comes twice
         last->how = PATCH_CHANGED;
+        last->new = c->new.id;
         return ERR_OK;
     }
     if (n == PATCH_PATHS_MAX) return ERR_LIMIT;
     struct patch_file file = { { arena_bytes(l->a, c->path.ptr, c->path.len), c->path.len },
                                !c->old.mode   ? PATCH_ADDED
                                : !c->new.mode ? PATCH_REMOVED
-                                              : PATCH_CHANGED };
+                                              : PATCH_CHANGED,
+                               c->old.id,
+                               c->new.id };
     if (file.path.ptr) buf_add(&l->files, &file, sizeof file);
     return file.path.ptr && !l->files.failed ? ERR_OK : ERR_NOMEM;
 }
@@ -309,4 +312,17 @@ enum err patch_between(struct arena *a, struct repo *r, const struct sha *old, c
     }
     struct pair pair = { .old = heads[0].tree, .new = heads[1].tree, .has_old = true };
     return list_files(a, r, &pair, PATCH_OK, ctx, out);
+}
+
+enum err patch_blob(struct arena *a, struct repo *r, const struct sha *id, size_t max_bytes,
+                    struct str *out) {
+    static const struct sha none;
+    struct object o;
+    *out = STR("");
+    if (sha_eq(id, &none)) return ERR_OK;
+    TRY(object_read(r, id, max_bytes, &o));
+    enum err e = o.kind == OBJECT_BLOB ? ERR_OK : ERR_INVALID;
+    if (e == ERR_OK) *out = str_dup(a, o.data);
+    object_drop(&o);
+    return e == ERR_OK && a->failed ? ERR_NOMEM : e;
 }

@@ -42,6 +42,7 @@ enum patch_how { PATCH_CHANGED, PATCH_ADDED, PATCH_REMOVED };
 struct patch_file {
     struct str path; // bytes as they are in the repository
     enum patch_how how;
+    struct sha old, new; // of the content, for patch_blob; all zero where the file is not there
 };
 struct patch_files {
     enum patch_kind kind;           // PATCH_OK, _EMPTY, _TOO_LARGE or _MISSING
@@ -54,3 +55,7 @@ NODISCARD enum err patch_files(struct arena *a, struct repo *r, const struct sha
 // What differs between two commits, whichever came first. Errors as patch_read, of either.
 NODISCARD enum err patch_between(struct arena *a, struct repo *r, const struct sha *old,
                                  const struct sha *new, struct err_ctx *ctx, struct patch_files *out);
+// The content of a file; empty for the sha that is all zero. ERR_INVALID: no file (a submodule); ERR_LIMIT:
+// larger than max_bytes; ERR_NOT_FOUND, ERR_CORRUPT, ERR_IO, ERR_NOMEM.
+NODISCARD enum err patch_blob(struct arena *a, struct repo *r, const struct sha *id, size_t max_bytes,
+                              struct str *out);

@@ -187,7 +187,17 @@ TEST(patch_between_two_commits_says_how_each_file_changed) {
     CHECK(p.files[0].how == PATCH_REMOVED && p.files[1].how == PATCH_CHANGED &&
           p.files[2].how == PATCH_ADDED);
     CHECK_STR(p.files[1].path, STR("d/b"));
-    CHECK_OK(patch_between(git_arena(), r, &new, &old, &ctx, &p)); // back again
+    struct str text;
+    struct patch_file gone = p.files[0], link = p.files[1]; // the arena goes with the next
+    CHECK_OK(patch_blob(git_arena(), r, &link.old, 100, &text));
+    CHECK_STR(text, STR("1\n"));
+    CHECK_OK(patch_blob(git_arena(), r, &link.new, 100, &text));
+    CHECK_STR(text, STR("x")); // of the link
+    CHECK_OK(patch_blob(git_arena(), r, &gone.new, 100, &text));
+    CHECK_U64(text.len, 0); // it is gone
+    CHECK(patch_blob(git_arena(), r, &link.old, 1, &text) == ERR_LIMIT);
+    CHECK(patch_blob(git_arena(), r, &new, 1000, &text) == ERR_INVALID); // a commit
+    CHECK_OK(patch_between(git_arena(), r, &new, &old, &ctx, &p));       // back again
     CHECK(p.n == 3 && p.files[0].how == PATCH_ADDED && p.files[2].how == PATCH_REMOVED);
     CHECK_OK(patch_between(git_arena(), r, &new, &new, &ctx, &p));
     CHECK(p.kind == PATCH_EMPTY && p.n == 0);

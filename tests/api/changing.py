@@ -41,12 +41,12 @@ def repository_of_three():
         repo.run("add", "-A")
         repo.run("commit", "-q", "-m", "work", at=at)
 
-    commit(t, **{"web/main.go": "1", "web/go.mod": "1", "web/config.yaml": "a: 1", "api/app.py": "1", "old.c": "1"})
+    commit(t, **{"web/main.go": "1", "web/go.mod": "require a.org/x v1.0.0\n", "web/config.yaml": "a: secret 1", "api/app.py": "1", "old.c": "1"})
     repo.tag("v1", t + MINUTE)
-    commit(t + HOUR, **{"web/go.mod": "2", "web/db/migrations/1.sql": "1", "api/app.py": "2"})
-    commit(t + 2 * HOUR, **{"web/config.yaml": "a: 2", "web/main_test.go": "1", "old.c": None})
+    commit(t + HOUR, **{"web/go.mod": "require a.org/x v1.1.0\nrequire b.org/y v0.1.0\n", "web/db/migrations/1.sql": "1", "api/app.py": "2"})
+    commit(t + 2 * HOUR, **{"web/config.yaml": "a: secret 2", "web/main_test.go": "1", "old.c": None})
     repo.tag("v2", t + 2 * HOUR + MINUTE)
-    commit(t + 3 * HOUR, **{"web/config.yaml": "a: 1", "web/umlaut-ä.go": "1"})
+    commit(t + 3 * HOUR, **{"web/config.yaml": "a: secret 1", "web/umlaut-ä.go": "1"})
     repo.tag("v3", t + 3 * HOUR + MINUTE)
     return repo, t
 
@@ -71,6 +71,9 @@ def files_of_a_repository():
                   ("code", "api/app.py", "changed"), ("config", "web/config.yaml", "changed"),
                   ("test", "web/main_test.go", "added"), ("code", "old.c", "removed")}
         assert files(second) == wanted, files(second)
+        parts = {f["path"]: [(p["name"], p["how"]) for p in f["parts"]] for k in second["files"]["kinds"] for f in k["files"] if "parts" in f}
+        assert parts == {"web/config.yaml": [("a", "changed")], "web/go.mod": [("a.org/x", "changed"), ("b.org/y", "added")]}, parts
+        assert "secret" not in json.dumps(second), "values of configuration stay where they are"
         assert files(third) == {("config", "web/config.yaml", "changed"), ("code", "web/umlaut-ä.go", "added")}, files(third)
         assert files(asked(server, "changed", web["v2"])) == {f for f in wanted if f[1].startswith("web/")}
         # Back to v1: the same files, the other way round.
@@ -90,6 +93,7 @@ def files_of_a_repository():
         where = "--server", f"http://127.0.0.1:{server.port()}"
         code, out, err = takt("changed", whole["v2"], *where)
         assert code == 0 and out.startswith("since v1 of 20") and "dependency: 1 file\n  changed  web/go.mod\n" in out, (out, err)
+        assert "  changed  a.org/x v1.0.0 to v1.1.0\n" in out and "  changed  a \n" in out, out
         code, out, err = takt("changed", back["id"], *where)
         assert code == 0 and "  config   c7 20" in out and "  on       fast 20" in out, (out, err)
         code, out, err = takt("changed", "0123456789abcdef", *where)

@@ -14,9 +14,18 @@ export interface Rollback {
   why?: string;
   unset?: boolean; // in the catalogue, where one would be shown
 }
+type How = 'changed' | 'added' | 'removed';
+interface Part {
+  name?: string;
+  how: How;
+  old?: string; // versions of a dependency
+  new?: string;
+}
 interface File {
   path: string;
-  how: 'changed' | 'added' | 'removed';
+  how: How;
+  parts?: Part[]; // keys of configuration, dependencies
+  parts_n?: number;
 }
 export interface Changed {
   rollout: string;
@@ -70,13 +79,24 @@ const kinds: Record<string, [string, string]> = {
   other: ['other file', 'other files'],
 };
 
+function Parts({ f }: { f: File }): JSX.Element | null {
+  if (!f.parts) return null;
+  return (
+    <ul class="plain">
+      {f.parts.map((p, i) => <li key={i}><code><bdi>{visible(p.name ?? '', 120)}</bdi></code> {p.old || p.new ? <bdi>{[p.old, p.new].map((v) => (v ? visible(v, 40) : '–')).join(' → ')}</bdi> : <span class="muted">{p.how}</span>}</li>)}
+      {f.parts.length < (f.parts_n ?? 0) && <li class="muted">{count(f.parts.length)} of {count(f.parts_n!)}</li>}
+    </ul>
+  );
+}
+
 function Files({ files, n, label }: { files: readonly File[]; n: number; label: string }): JSX.Element {
+  const inside = files.some((f) => f.parts);
   return (
     <>
       <Scroll label={label}>
         <table class="grid">
-          <thead><tr><th>File</th><th>It was</th></tr></thead>
-          <tbody>{files.map((f) => <tr key={f.path}><th scope="row" class="mono wrap"><bdi>{visible(f.path, 300)}</bdi></th><td>{f.how}</td></tr>)}</tbody>
+          <thead><tr><th>File</th><th>It was</th>{inside && <th>In it</th>}</tr></thead>
+          <tbody>{files.map((f) => <tr key={f.path}><th scope="row" class="mono wrap"><bdi>{visible(f.path, 300)}</bdi></th><td>{f.how}</td>{inside && <td class="wrap"><Parts f={f} /></td>}</tr>)}</tbody>
         </table>
       </Scroll>
       {files.length < n && <p class="muted small">{count(files.length)} of {count(n)} are shown.</p>}
@@ -93,7 +113,9 @@ interface Figure {
 function figuresOf(c: Changed, impact: Impact | null): Figure[] {
   const out: Figure[] = c.files.kinds.map((k) => {
     const [one, many] = kinds[k.kind] ?? [`${k.kind} file`, `${k.kind} files`];
-    return { key: k.kind, label: plural(k.n, one, many), body: () => <Files files={k.files} n={k.n} label={`Table: ${many}`} /> };
+    const parts = k.files.reduce((sum, f) => sum + (f.parts_n ?? 0), 0);
+    const inside = parts ? ` (${k.kind === 'config' ? plural(parts, 'key') : plural(parts, 'dependency', 'dependencies')})` : '';
+    return { key: k.kind, label: plural(k.n, one, many) + inside, body: () => <Files files={k.files} n={k.n} label={`Table: ${many}`} /> };
   });
   for (const change of [...new Set(c.rollouts.map((r) => r.change))]) {
     const of = c.rollouts.filter((r) => r.change === change);
