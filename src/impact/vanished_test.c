@@ -96,6 +96,19 @@ TEST(vanished_is_not_what_stays_with_the_old_version_for_another_reason) {
     end(t);
 }
 
+// Minutes that one version served as a whole say no more than a coin.
+TEST(vanished_is_not_told_by_a_few_minutes_however_busy) {
+    for (unsigned minutes = 5; minutes <= 20; minutes += 15) {
+        struct trial *t = begin();
+        serve(t, 0, minutes, 200, 1, "GET /", "");
+        serve(t, 0, minutes, 1, 0, "GET /", "");
+        serve(t, 0, minutes, 5, 0, "POST /pay", "");
+        find(t, false);
+        CHECK(t->v.n == (minutes == 20));
+        end(t);
+    }
+}
+
 TEST(vanished_before_against_after_goes_by_quarters) {
     for (unsigned hours = 1; hours <= 6; hours += 5) {
         struct trial *t = begin();
