@@ -4,7 +4,6 @@
 #include "block/cache.h"
 #include "block/columns.h"
 #include "block/schema.h"
-#include "parquet/bloom.h"
 #include "span/canon.h"
 #include "span/wire.h"
 
@@ -92,7 +91,7 @@ static enum err file_open(struct block *b, struct in_file *f, enum block_file fi
     enum err e = b->store->ops->size(b->store, str_of(f->key), &source.size);
     if (e == ERR_NOT_FOUND && may_lack) return ERR_OK;
     TRY(e);
-    struct pq_reader_opts opts = { .budget = NULL };
+    struct pq_reader_opts opts = { .must_have_sums = b->meta.format >= BLOCK_FORMAT_SUMS };
     TRY(pq_reader_open(&source, &opts, &f->pq, &ctx));
     if (!schema_fits(file, f->pq)) return ERR_CORRUPT;
     f->places = arena_zalloc(&b->arena, (f->pq->n_groups * f->pq->n_columns + 1) * sizeof *f->places);
@@ -164,16 +163,12 @@ static enum err load_split(struct block *b, struct block_scan *s) {
     return b->split_ids ? ERR_OK : ERR_NOMEM;
 }
 
-static enum err load_bloom(struct block *b, size_t group, struct bloom_bits *out) {
-    struct pq_range range = b->traces.pq->groups[group].chunks[TC_TRACE_ID].bloom;
-    size_t size, head;
-    if (range.len == 0) return ERR_OK;
-    uint8_t *bytes = arena_alloc(&b->arena, range.len);
-    if (!bytes) return ERR_NOMEM;
-    TRY(file_read(&b->traces, range.off, bytes, range.len));
-    TRY(bloom_head_read((struct str){ (const char *)bytes, range.len }, &size, &head));
-    if (size > range.len - head) return ERR_CORRUPT;
-    *out = (struct bloom_bits){ bytes + head, size };
+static enum err load_bloom(struct block *b, struct block_scan *s, size_t group, struct bloom_bits *out) {
+    struct pq_chunk c;
+    struct str bits;
+    pq_chunk_open(b->traces.pq, group, TC_TRACE_ID, s->decoder, &b->arena, &c);
+    TRY(pq_bloom_read(&c, &bits));
+    if (bits.len) *out = (struct bloom_bits){ (const uint8_t *)bits.ptr, bits.len };
     return ERR_OK;
 }
 
@@ -185,7 +180,7 @@ static enum err check_shape(const struct block *b) {
 }
 
 static enum err open_files(struct block *b, struct block_scan *s) {
-    if (b->meta.format != BLOCK_FORMAT) return ERR_UNSUPPORTED;
+    if (b->meta.format < BLOCK_FORMAT_FIRST || b->meta.format > BLOCK_FORMAT) return ERR_UNSUPPORTED;
     TRY(file_open(b, &b->spans, FILE_SPANS, false));
     TRY(file_open(b, &b->traces, FILE_TRACES, false));
     TRY(file_open(b, &b->events, FILE_EVENTS, true));
@@ -205,7 +200,7 @@ static enum err open_files(struct block *b, struct block_scan *s) {
     b->blooms = arena_zalloc(&b->arena, (b->traces.pq->n_groups + 1) * sizeof *b->blooms);
     b->group_traces = arena_zalloc(&b->arena, (b->traces.pq->n_groups + 1) * sizeof *b->group_traces);
     if (!b->blooms || !b->group_traces) return ERR_NOMEM;
-    for (size_t g = 0; g < b->traces.pq->n_groups; g++) TRY(load_bloom(b, g, &b->blooms[g]));
+    for (size_t g = 0; g < b->traces.pq->n_groups; g++) TRY(load_bloom(b, s, g, &b->blooms[g]));
     return load_split(b, s);
 }
 

@@ -11,7 +11,7 @@ enum { MANY = 25000 };
 
 static struct block_meta meta_of(uint64_t n) {
     struct block_meta m = {
-        .format = BLOCK_FORMAT, .level = (uint8_t)(n % 3), .n_spans = n, .n_traces = n / 2
+        .format = BLOCK_FORMAT_FIRST, .level = (uint8_t)(n % 3), .n_spans = n, .n_traces = n / 2
     };
     uint8_t random[10] = { 0 };
     memcpy(random, &n, sizeof n);

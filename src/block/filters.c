@@ -108,6 +108,7 @@ static enum err column_holds(struct in_file *f, struct block_scan *s, uint32_t g
         return ERR_OK;
     }
     pq_chunk_open(f->pq, group, column, s->decoder, &s->arena, &c);
+    c.bloom_is_whole = &f->places[group * f->pq->n_columns + column].bloom_is_whole;
     return pq_bloom_might_contain(&c, text, out);
 }
 

@@ -19,7 +19,11 @@ static inline void time_range_join(struct time_range *r, struct time_range more)
     if (more.max_ns > r->max_ns) r->max_ns = more.max_ns;
 }
 
-enum { BLOCK_FORMAT = 1 };
+enum {
+    BLOCK_FORMAT = 2, // as written
+    BLOCK_FORMAT_FIRST = 1,
+    BLOCK_FORMAT_SUMS = 2, // from here on, every file has checksums of its footer and what that points to
+};
 
 struct block_meta {
     char id[ULID_LEN + 1];

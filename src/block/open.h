@@ -19,6 +19,7 @@ struct column_places {                   // of the pages of a column in a row gr
     const struct kept_filter *_Atomic filter; // filters.c: of its values; NULL = not kept (yet)
     _Atomic bool is_refused;                  // there was no room for the dictionary
     _Atomic bool has_no_filter;               // none can be made, or there was no room for it
+    _Atomic bool bloom_is_whole;              // the filter of the file was checked
     struct cached_column *cached;             // cache.c, under its lock
     _Atomic uint32_t rows_in_pieces;          // cache.c: unpacked since the column was last read whole
 };

@@ -9,6 +9,7 @@ struct maker {
     struct span_table *t;
     uint64_t rand;
     struct buf rest, text;
+    struct arena ids;
     struct attr_in attrs[16];
     uint32_t n_attrs;
 };
@@ -50,6 +51,9 @@ static enum err make_attrs(struct maker *m, struct attr_table *t) {
     if (below(m, 3) == 0)
         TRY(add_attr(m, t, "a:b%", (struct attr_value){ .type = ATTR_ANY, .text = STR("\x3a\x01z") }));
     for (uint64_t n = below(m, 8) ? 0 : 2; n > 0; n--) TRY(add_attr(m, t, "twin", text));
+    text.text = str_fmt(&m->ids, "r%016llx", (unsigned long long)below(m, UINT64_MAX));
+    if (!text.text.ptr) return ERR_NOMEM;
+    TRY(add_attr(m, t, "request.id", text)); // in no dictionary: it has a bloom filter
     buf_reset(&m->text);
     if (below(m, 60) == 0 && buf_reserve(&m->text, 66000)) {
         memset(m->text.ptr, 'L', 66000);
@@ -141,9 +145,11 @@ enum err sample_table(struct span_table *t, uint64_t seed, uint32_t n_spans) {
     struct maker m = { .t = t, .rand = seed };
     buf_init(&m.rest, SIZE_MAX);
     buf_init(&m.text, SIZE_MAX);
+    arena_init(&m.ids, SIZE_MAX, NULL);
     enum err e = make(&m, n_spans);
     buf_fini(&m.rest);
     buf_fini(&m.text);
+    arena_fini(&m.ids);
     return e;
 }
 

@@ -6,6 +6,7 @@ enum err scan_chunk(struct in_file *f, struct block_scan *s, size_t group, size_
                     struct pq_chunk *out) {
     if (!f->pq || group >= f->pq->n_groups || column >= f->pq->n_columns) return ERR_CORRUPT;
     pq_chunk_open(f->pq, group, column, s->decoder, &s->arena, out);
+    out->bloom_is_whole = &f->places[group * f->pq->n_columns + column].bloom_is_whole;
     out->opener = &f->places[group * f->pq->n_columns + column];
     TRY(places_find(f, group, column, out));
     memo_dict_use(f, group, column, out);

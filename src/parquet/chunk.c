@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A chunk's places, bounds, dictionary and bloom filter, each loaded when first asked for.
+#include "base/cursor.h"
 #include "parquet/bloom.h"
 #include "parquet/decoder.h"
 #include "parquet/index.h"
+#include "parquet/sums.h"
 
 // Bytes read at once to find a page's header; a longer one is read again.
 enum { HEAD_GUESS = 512, BLOOM_HEAD_GUESS = 64 };
@@ -80,6 +82,8 @@ enum err pq_chunk_pages(struct pq_chunk *c) {
     }
     struct str data;
     TRY(chunk_fetch(c, *at, &c->decoder->raw, &data));
+    if (!sums_hold(c->reader, data, c->meta->sums.offset_index))
+        return decoder_fail(c, ERR_CORRUPT, "the checksum of the offset index");
     enum err e = index_read_pages(data, c->n_rows, c->meta->pages, c->arena, &c->pages, &c->n_pages);
     return e == ERR_CORRUPT ? decoder_fail(c, e, "the offset index") : e;
 }
@@ -94,8 +98,17 @@ enum err pq_chunk_bounds(struct pq_chunk *c) {
     if (!data) return ERR_NOMEM;
     TRY(c->reader->source.read(c->reader->source.ctx, at->off, data, (size_t)at->len));
     struct str s = { data, (size_t)at->len };
+    if (!sums_hold(c->reader, s, c->meta->sums.column_index))
+        return decoder_fail(c, ERR_CORRUPT, "the checksum of the column index");
     enum err e = index_read_bounds(s, c->column, c->n_pages, c->arena, &c->bounds);
     return e == ERR_CORRUPT ? decoder_fail(c, e, "the column index") : e;
+}
+
+// Are these n texts, and nothing behind them?
+static bool plain_strs_are(struct str values, uint32_t n) {
+    struct reader r = reader_of(values);
+    for (uint32_t i = 0; i < n && !r.bad; i++) (void)rd_bytes(&r, rd_u32le(&r));
+    return !r.bad && rd_left(&r) == 0;
 }
 
 static enum err dict_entries(struct pq_chunk *c, const struct page_view *v, struct pq_dict *d) {
@@ -103,7 +116,9 @@ static enum err dict_entries(struct pq_chunk *c, const struct page_view *v, stru
     if (c->column->type == PQ_BOOLEAN) return decoder_unsupported(c, "a dictionary of booleans");
     if (v->head.encoding != FMT_PLAIN && v->head.encoding != FMT_PLAIN_DICT)
         return decoder_unsupported(c, fmt_encoding_name(v->head.encoding));
-    if (n > v->values.len / (width ? width : 4)) return decoder_fail(c, ERR_CORRUPT, "the dictionary page");
+    // All of the page and no more: its header could leave out an entry else, and nobody would look for it.
+    bool fits = width ? (uint64_t)n * width == v->values.len : plain_strs_are(v->values, n);
+    if (!fits) return decoder_fail(c, ERR_CORRUPT, "the dictionary page");
     d->n = n;
     if (width == 0) {
         struct str *strs = ARENA_ARRAY(c->arena, n, struct str);
@@ -141,10 +156,23 @@ enum err pq_bloom_read(struct pq_chunk *c, struct str *out) {
     char *bytes = arena_alloc(c->arena, (size_t)at->len);
     if (!bytes) return ERR_NOMEM;
     TRY(c->reader->source.read(c->reader->source.ctx, at->off, bytes, (size_t)at->len));
+    if (!sums_hold(c->reader, (struct str){ bytes, (size_t)at->len }, c->meta->sums.bloom))
+        return decoder_fail(c, ERR_CORRUPT, "the checksum of the bloom filter");
     enum err e = bloom_head_read((struct str){ bytes, (size_t)at->len }, &size, &head);
     if (e == ERR_UNSUPPORTED) return decoder_unsupported(c, "the kind of bloom filter");
     if (e || size > at->len - head) return decoder_fail(c, ERR_CORRUPT, "the bloom filter");
     *out = (struct str){ bytes + head, size };
+    return ERR_OK;
+}
+
+// Reads a bloom filter from end to end, for its checksum.
+static enum err check_bloom(struct pq_chunk *c) {
+    struct str data;
+    if (!c->reader->has_sums || (c->bloom_is_whole && *c->bloom_is_whole)) return ERR_OK;
+    TRY(chunk_fetch(c, c->meta->bloom, &c->decoder->raw, &data));
+    if (!sums_hold(c->reader, data, c->meta->sums.bloom))
+        return decoder_fail(c, ERR_CORRUPT, "the checksum of the bloom filter");
+    if (c->bloom_is_whole) *c->bloom_is_whole = true;
     return ERR_OK;
 }
 
@@ -153,6 +181,7 @@ enum err pq_bloom_might_contain(struct pq_chunk *c, struct str value, bool *out)
     *out = true;
     if (at->len == 0) return ERR_OK;
     decoder_begin(c->decoder);
+    TRY(check_bloom(c));
     const struct pq_source *s = &c->reader->source;
     uint8_t space[BLOOM_HEAD_GUESS];
     size_t n = at->len < sizeof space ? (size_t)at->len : sizeof space, size, head;

@@ -4,6 +4,7 @@
 // written anew and its data pages, which hold codes, are copied like all others.
 #include "parquet/decoder.h"
 #include "parquet/index.h"
+#include "parquet/sums.h"
 #include "parquet/writer.h"
 
 enum { PIECE = 256 << 10 };
@@ -31,23 +32,30 @@ static enum err copy_bytes(struct copy *k, uint64_t off, uint64_t len) {
     return ERR_OK;
 }
 
-static enum err copy_bloom(struct copy *k, struct pq_range at, struct pq_range *out) {
+static enum err copy_bloom(struct copy *k, const struct pq_chunk *c, struct chunk_out *out) {
     struct buf *b = &k->w->blooms;
-    if (at.len == 0) return ERR_OK;
-    if (!buf_reserve(b, (size_t)at.len)) return ERR_NOMEM;
-    TRY(k->r->source.read(k->r->source.ctx, at.off, b->ptr + b->len, (size_t)at.len));
-    *out = (struct pq_range){ b->len, at.len };
-    b->len += (size_t)at.len;
+    size_t start = b->len, n = (size_t)c->meta->bloom.len;
+    if (n == 0) return ERR_OK;
+    if (!buf_reserve(b, n)) return ERR_NOMEM;
+    TRY(k->r->source.read(k->r->source.ctx, c->meta->bloom.off, b->ptr + start, n));
+    if (!sums_hold(k->r, (struct str){ b->ptr + start, n }, c->meta->sums.bloom))
+        return decoder_fail(c, ERR_CORRUPT, "the checksum of the bloom filter");
+    b->len += n;
+    filter_note(k->w, start, out);
     return ERR_OK;
 }
 
 // A ColumnIndex holds no places either.
-static enum err copy_bounds(struct copy *k, struct pq_range at, struct chunk_out *out) {
-    if (at.len == 0) return ERR_OK;
-    char *p = arena_alloc(&k->w->arena, (size_t)at.len);
+static enum err copy_bounds(struct copy *k, const struct pq_chunk *c, struct chunk_out *out) {
+    size_t n = (size_t)c->meta->column_index.len;
+    if (n == 0) return ERR_OK;
+    char *p = arena_alloc(&k->w->arena, n);
     if (!p) return ERR_NOMEM;
-    out->bounds = (struct str){ p, (size_t)at.len };
-    return k->r->source.read(k->r->source.ctx, at.off, p, (size_t)at.len);
+    TRY(k->r->source.read(k->r->source.ctx, c->meta->column_index.off, p, n));
+    out->bounds = (struct str){ p, n };
+    return sums_hold(k->r, out->bounds, c->meta->sums.column_index)
+               ? ERR_OK
+               : decoder_fail(c, ERR_CORRUPT, "the checksum of the column index");
 }
 
 // The places of the pages, each `shift` bytes from where it was.
@@ -77,9 +85,9 @@ static enum err copy_chunk(struct copy *k, struct pq_chunk *c, struct chunk_out 
                                .codec = (enum fmt_codec)m->codec };
     TRY(keep_pages(w, c, shift, out));
     TRY(copy_bytes(k, m->pages.off, m->pages.len));
-    TRY(copy_bounds(k, m->column_index, out));
+    TRY(copy_bounds(k, c, out));
     TRY(stats_keep(w, &out->stats));
-    return copy_bloom(k, m->bloom, &out->bloom);
+    return copy_bloom(k, c, out);
 }
 
 // --- remapping -----------------------------------------------------------------------------------
@@ -208,7 +216,7 @@ static enum err remap_chunk(struct copy *k, struct pq_chunk *c, const struct pq_
     out->where = (struct pq_range){ start, w->bytes - start };
     TRY(entry_bounds(k, c, &entries, out));
     if (m->bloom.len == 0) return ERR_OK;
-    return filter_values(w, &entries, NULL, c->dict->n, &out->bloom);
+    return filter_values(w, &entries, NULL, c->dict->n, out);
 }
 
 // --- the row group -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 #include "parquet/decoder.h"
 
 #include "parquet/bitpack.h"
+#include "parquet/rle.h"
 
 enum { MEMORY_DEFAULT = 512 << 20 };
 
@@ -42,7 +43,7 @@ void *decoder_room(struct pq_decoder *d, struct scratch *s, size_t n, enum err *
     return p;
 }
 
-enum err decoder_fail(struct pq_chunk *c, enum err e, const char *what) {
+enum err decoder_fail(const struct pq_chunk *c, enum err e, const char *what) {
     return err_set(&c->decoder->why, e, "parquet: column %.*s: %s", STR_ARG(str_sub(c->column->name, 0, 80)),
                    what);
 }
@@ -94,6 +95,22 @@ static enum err split_levels(struct pq_chunk *c, struct page_view *v) {
     return ERR_OK;
 }
 
+// The checksum is of the body; what the header says of it is held to the body and the footer. Levels must
+// end with the last row and leave out as many as there are nulls, or values begin elsewhere.
+static enum err check_head(const struct pq_chunk *c, const struct page_view *v) {
+    const struct page_head *h = &v->head;
+    struct rle levels;
+    size_t ones;
+    if (c->reader->has_sums && (h->encoding >= 32 || !(c->meta->encodings >> h->encoding & 1)))
+        return decoder_fail(c, ERR_CORRUPT, "the encoding of a page");
+    if (h->kind != PAGE_DATA_V2 || !c->column->optional || h->n_values == 0) return ERR_OK;
+    if (v->levels.len == 0 && h->n_nulls == 0 && !c->reader->has_sums) return ERR_OK; // some leave them out
+    if (!rle_open(&levels, v->levels, 1) || !rle_count_ones(&levels, h->n_values, &ones) ||
+        levels.pos != levels.end || ones != h->n_values - h->n_nulls)
+        return decoder_fail(c, ERR_CORRUPT, "levels of a page");
+    return ERR_OK;
+}
+
 enum err page_view(struct pq_chunk *c, struct str raw, uint32_t n_rows, struct scratch *space,
                    struct page_view *out) {
     struct page_view v = { 0 };
@@ -117,6 +134,7 @@ enum err page_view(struct pq_chunk *c, struct str raw, uint32_t n_rows, struct s
     }
     if (h->kind != PAGE_DICT && h->n_values != n_rows)
         return decoder_fail(c, ERR_CORRUPT, "the number of rows of a page");
+    TRY(check_head(c, &v));
     *out = v;
     return ERR_OK;
 }

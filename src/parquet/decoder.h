@@ -23,7 +23,7 @@ void *decoder_room(struct pq_decoder *d, struct scratch *s, size_t n, enum err *
 static inline void decoder_begin(struct pq_decoder *d) {
     d->why.text[0] = '\0';
 }
-enum err decoder_fail(struct pq_chunk *c, enum err e, const char *what);
+enum err decoder_fail(const struct pq_chunk *c, enum err e, const char *what);
 enum err decoder_unsupported(struct pq_chunk *c, const char *what);
 
 struct page_view { // a data page or dictionary page, unpacked

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bloom filter of a chunk, sized by the values that are distinct.
 #include "parquet/bloom.h"
+#include "parquet/page.h"
 #include "parquet/writer.h"
 
 // How many of n hashes differ. table has a power of two of slots, twice n at least. Zero marks a
@@ -18,8 +19,13 @@ static uint64_t count_distinct(const uint64_t *hashes, size_t n, uint64_t *table
     return distinct;
 }
 
+void filter_note(struct pq_writer *w, size_t start, struct chunk_out *out) {
+    out->bloom = (struct pq_range){ start, w->blooms.len - start };
+    out->sums.bloom = page_crc(0, w->blooms.ptr + start, w->blooms.len - start);
+}
+
 static enum err write_filter(struct pq_writer *w, const uint64_t *hashes, size_t n, uint64_t distinct,
-                             struct pq_range *out) {
+                             struct chunk_out *out) {
     struct buf *b = &w->blooms;
     size_t start = b->len, size = bloom_size(distinct);
     bloom_head_write(b, size);
@@ -28,12 +34,12 @@ static enum err write_filter(struct pq_writer *w, const uint64_t *hashes, size_t
     memset(bits, 0, size);
     for (size_t i = 0; i < n; i++) bloom_add(bits, size, hashes[i]);
     b->len += size;
-    *out = (struct pq_range){ start, b->len - start };
+    filter_note(w, start, out);
     return ERR_OK;
 }
 
 enum err filter_values(struct pq_writer *w, const struct values *v, const uint32_t *which, size_t n,
-                       struct pq_range *out) {
+                       struct chunk_out *out) {
     size_t slots = 16;
     while (slots < n * 2) slots *= 2;
     uint64_t *hashes = scratch_get(&w->hashes, n + slots, sizeof *hashes);
@@ -50,6 +56,6 @@ enum err filter_values(struct pq_writer *w, const struct values *v, const uint32
 
 enum err filter_chunk(struct chunk *k) {
     const struct dict *d = &k->w->dict;
-    if (k->has_dict) return filter_values(k->w, &d->source, d->used, d->n, &k->out->bloom);
-    return filter_values(k->w, &k->values, NULL, k->shape.n_values, &k->out->bloom);
+    if (k->has_dict) return filter_values(k->w, &d->source, d->used, d->n, k->out);
+    return filter_values(k->w, &k->values, NULL, k->shape.n_values, k->out);
 }

@@ -4,6 +4,8 @@
 #include "parquet/footer.h"
 
 #include "parquet/index.h"
+#include "parquet/page.h"
+#include "parquet/sums.h"
 #include "parquet/thrift.h"
 #include "parquet/writer.h"
 
@@ -128,8 +130,16 @@ static void write_group(struct thrift_out *t, const struct pq_writer *w, const s
     thrift_end(t);
 }
 
-static void write_file(struct thrift_out *t, const struct pq_writer *w) {
-    size_t n_kv = 0;
+static void write_kv(struct thrift_out *t, struct str key, struct str value) {
+    thrift_begin(t);
+    thrift_binary(t, KV_KEY, key);
+    thrift_binary(t, KV_VALUE, value);
+    thrift_end(t);
+}
+
+// *sums_at = where in the footer the text of the checksums begins.
+static void write_file(struct thrift_out *t, const struct pq_writer *w, struct str sums, size_t *sums_at) {
+    size_t n_kv = 1;
     for (const struct kv_out *kv = w->kv; kv; kv = kv->next) n_kv++;
     thrift_begin(t);
     thrift_i32(t, FILE_VERSION, 2);
@@ -138,13 +148,10 @@ static void write_file(struct thrift_out *t, const struct pq_writer *w) {
     thrift_list(t, FILE_GROUPS, THRIFT_STRUCT, w->n_groups);
     int16_t ordinal = 0;
     for (const struct group_out *g = w->groups; g; g = g->next) write_group(t, w, g, ordinal++);
-    if (n_kv) thrift_list(t, FILE_KV, THRIFT_STRUCT, n_kv);
-    for (const struct kv_out *kv = w->kv; kv; kv = kv->next) {
-        thrift_begin(t);
-        thrift_binary(t, KV_KEY, kv->key);
-        thrift_binary(t, KV_VALUE, kv->value);
-        thrift_end(t);
-    }
+    thrift_list(t, FILE_KV, THRIFT_STRUCT, n_kv);
+    for (const struct kv_out *kv = w->kv; kv; kv = kv->next) write_kv(t, kv->key, kv->value);
+    write_kv(t, STR(SUMS_KEY), sums);
+    *sums_at = t->buf->len - 1 - sums.len; // behind it stands the end of the pair
     thrift_binary(t, FILE_CREATED_BY, w->created_by);
     thrift_list(t, FILE_ORDERS, THRIFT_STRUCT, w->n_columns);
     for (size_t i = 0; i < w->n_columns; i++) {
@@ -171,26 +178,42 @@ static enum err write_indexes(struct pq_writer *w) {
         for (size_t i = 0; i < w->n_columns; i++) {
             struct chunk_out *k = &g->chunks[i];
             k->column_index = (struct pq_range){ w->bytes + w->out.len, k->bounds.len };
+            k->sums.column_index = page_crc(0, k->bounds.ptr, k->bounds.len);
             buf_str(&w->out, k->bounds);
             TRY(spill(w, SPILL));
         }
     for (struct group_out *g = w->groups; g; g = g->next)
         for (size_t i = 0; i < w->n_columns; i++) {
             struct chunk_out *k = &g->chunks[i];
-            k->offset_index.off = w->bytes + w->out.len;
+            size_t start = w->out.len;
             index_write_pages(&w->out, k->pages, k->n_pages);
-            k->offset_index.len = w->bytes + w->out.len - k->offset_index.off;
+            if (w->out.failed) return ERR_NOMEM;
+            k->offset_index = (struct pq_range){ w->bytes + start, w->out.len - start };
+            k->sums.offset_index = page_crc(0, w->out.ptr + start, w->out.len - start);
             TRY(spill(w, SPILL));
         }
     return spill(w, 0);
+}
+
+static void gather_sums(const struct pq_writer *w, struct buf *out) {
+    sums_begin(out);
+    for (const struct group_out *g = w->groups; g; g = g->next)
+        for (size_t i = 0; i < w->n_columns; i++) {
+            const struct chunk_out *k = &g->chunks[i];
+            sums_add(out, &k->sums, k->bloom.len, k->column_index.len, k->offset_index.len);
+        }
 }
 
 enum err footer_write(struct pq_writer *w) {
     buf_reset(&w->out);
     TRY(write_indexes(w));
     struct thrift_out t = { .buf = &w->out };
-    write_file(&t, w);
+    size_t sums_at;
+    gather_sums(w, &w->raw);
+    if (w->raw.failed) return ERR_NOMEM;
+    write_file(&t, w, buf_view(&w->raw), &sums_at);
     if (w->out.failed || w->out.len > UINT32_MAX) return ERR_NOMEM;
+    sums_seal(w->out.ptr, w->out.len, sums_at);
     wr_u32le(&w->out, (uint32_t)w->out.len);
     buf_add(&w->out, PQ_MAGIC, PQ_MAGIC_LEN);
     return spill(w, 0);

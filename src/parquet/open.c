@@ -3,6 +3,7 @@
 // of statistics are slices of its bytes, which stay with the reader.
 #include "base/map.h"
 #include "parquet/footer.h"
+#include "parquet/sums.h"
 #include "parquet/thrift.h"
 #include "parquet/writer.h"
 
@@ -407,6 +408,24 @@ static enum err read_footer(struct parse *p) {
     return ERR_OK;
 }
 
+// --- checksums -----------------------------------------------------------------------------------
+
+// Another writer may have copied our text with the rest of the pairs.
+static bool is_ours(const struct pq_reader *r) {
+    return str_starts(r->created_by, STR("takt "));
+}
+
+static enum err check_sums(struct parse *p, struct str footer, bool must_have) {
+    struct own *o = p->own;
+    struct str text;
+    if (!pq_reader_kv(&o->r, STR(SUMS_KEY), &text) || !(must_have || is_ours(&o->r)))
+        return must_have ? damaged(p, "it lacks its checksum") : ERR_OK;
+    if (!sums_fit_footer(footer, text)) return damaged(p, "its checksum");
+    if (!sums_read(text, o->groups, o->r.n_groups, o->r.n_columns)) return damaged(p, "checksums in it");
+    o->r.has_sums = true;
+    return ERR_OK;
+}
+
 // --- opening -------------------------------------------------------------------------------------
 
 static enum err no_parquet(struct err_ctx *ctx) {
@@ -449,6 +468,7 @@ enum err pq_reader_open(const struct pq_source *source, const struct pq_reader_o
     if (!e) {
         p.in = reader_of(footer);
         e = read_footer(&p);
+        if (!e) e = check_sums(&p, footer, opts->must_have_sums);
     }
     if (e)
         pq_reader_close(&o->r);

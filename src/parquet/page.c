@@ -55,28 +55,43 @@ static uint32_t get_size(struct reader *r, const struct thrift_field *f) {
     return r->bad ? 0 : (uint32_t)v;
 }
 
+// Fields that must be there: a header that lost one would be read as if it said 0.
+static void want(struct reader *r, uint32_t seen, int last) {
+    for (int id = 1; id <= last; id++)
+        if (!(seen >> id & 1)) r->bad = true;
+}
+
+static inline uint32_t bit_of(const struct thrift_field *f) {
+    return f->id > 0 && f->id < 32 ? 1u << f->id : 0;
+}
+
 static void read_dict(struct reader *r, struct page_head *h) {
     struct thrift_field f = { 0 };
-    while (thrift_next(r, &f)) switch (f.id) {
+    uint32_t seen = 0;
+    for (; thrift_next(r, &f); seen |= bit_of(&f)) switch (f.id) {
         case DICT_N: h->n_values = get_size(r, &f); break;
         case DICT_ENCODING: h->encoding = get_size(r, &f); break;
         default: thrift_skip(r, &f);
         }
+    want(r, seen, DICT_ENCODING);
 }
 
 static void read_data(struct reader *r, struct page_head *h, bool *levels_known) {
     struct thrift_field f = { 0 };
-    while (thrift_next(r, &f)) switch (f.id) {
+    uint32_t seen = 0;
+    for (; thrift_next(r, &f); seen |= bit_of(&f)) switch (f.id) {
         case DATA_N: h->n_values = get_size(r, &f); break;
         case DATA_ENCODING: h->encoding = get_size(r, &f); break;
         case DATA_DEF_ENCODING: *levels_known = get_size(r, &f) == FMT_RLE; break;
         default: thrift_skip(r, &f);
         }
+    want(r, seen, DATA_REP_ENCODING);
 }
 
 static void read_data_v2(struct reader *r, struct page_head *h, uint32_t *n_rows, uint32_t *rep_bytes) {
     struct thrift_field f = { 0 };
-    while (thrift_next(r, &f)) switch (f.id) {
+    uint32_t seen = 0;
+    for (; thrift_next(r, &f); seen |= bit_of(&f)) switch (f.id) {
         case V2_N: h->n_values = get_size(r, &f); break;
         case V2_NULLS: h->n_nulls = get_size(r, &f); break;
         case V2_ROWS: *n_rows = get_size(r, &f); break;
@@ -86,6 +101,7 @@ static void read_data_v2(struct reader *r, struct page_head *h, uint32_t *n_rows
         case V2_COMPRESSED: h->compressed = thrift_get_bool(r, &f); break;
         default: thrift_skip(r, &f);
         }
+    want(r, seen, V2_REP_BYTES);
 }
 
 enum err page_head_read(struct str data, struct page_head *out) {

@@ -147,6 +147,7 @@ struct pq_reader_opts {        // all zero = the defaults
     size_t footer_max;         // bytes of the footer in the file: 64 MiB
     size_t memory_max;         // bytes that the reader may hold: 256 MiB
     struct mem_budget *budget; // may be NULL
+    bool must_have_sums;       // a file without checksums of its footer is damaged
 };
 
 // Minimum and maximum are values as PLAIN encodes them, without a length: little-endian numbers,
@@ -164,11 +165,16 @@ struct pq_range {
     uint64_t len; // 0 = absent
 };
 
+struct pq_chunk_sums { // CRC-32 of what is no page; of no meaning unless the reader has_sums
+    uint32_t bloom, column_index, offset_index;
+};
+
 struct pq_chunk_meta { // of one column in one row group
     struct pq_stats stats;
     struct pq_range pages; // dictionary page and data pages
     struct pq_range dict;  // dictionary page; its length is at most this
     struct pq_range bloom, offset_index, column_index;
+    struct pq_chunk_sums sums;
     uint64_t n_rows;
     uint64_t bytes_plain; // total_uncompressed_size
     uint32_t encodings;   // a set: 1 << the format's number
@@ -194,6 +200,7 @@ struct pq_reader { // immutable
     size_t n_columns, n_groups, n_kv;
     struct str created_by;
     struct pq_range index; // covers every page index of the file, for one read ahead; may be empty
+    bool has_sums;         // footer, bloom filters and page index are checked when they are read
 };
 
 // Reads and checks the footer. ERR_CORRUPT, ERR_UNSUPPORTED (ctx names what), ERR_LIMIT past
@@ -253,6 +260,8 @@ struct pq_chunk {
     size_t n_pages;
     const struct pq_bounds *bounds;
     const struct pq_dict *dict;
+    // Set once the bloom filter was found to be whole; may be shared by openings. NULL: checked each time.
+    _Atomic bool *bloom_is_whole;
     struct kept_page *kept; // the page that a few rows were read of last: neighbours often follow
     void *opener;           // whatever who opened it wants to find there
 };
@@ -298,7 +307,8 @@ NODISCARD enum err pq_chunk_pick(struct pq_chunk *c, const uint32_t *rows, uint3
                                  uint64_t *out);
 
 // *out = false only if no row of the chunk holds the value (as bytes of its PLAIN encoding, without
-// a length). true where there is no bloom filter. Reads 32 bytes and the header.
+// a length). true where there is no bloom filter. Reads 32 bytes and the header; all of
+// it before that, unless it is known to be whole.
 NODISCARD enum err pq_bloom_might_contain(struct pq_chunk *c, struct str value, bool *out);
 // All bits of the bloom filter, without its header, in the chunk's arena; len 0: there is none.
 NODISCARD enum err pq_bloom_read(struct pq_chunk *c, struct str *out);

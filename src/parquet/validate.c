@@ -83,7 +83,9 @@ enum err pq_validate(const struct pq_reader *r, struct pq_decoder *d, size_t mem
             struct arena a;
             struct pq_chunk c;
             arena_init(&a, memory_max, NULL);
+            _Atomic bool bloom_is_whole = false;
             pq_chunk_open(r, g, i, d, &a, &c);
+            c.bloom_is_whole = &bloom_is_whole;
             enum err e = check_chunk(&c, memory_max);
             arena_fini(&a);
             TRY(e);

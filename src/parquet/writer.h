@@ -17,7 +17,8 @@ struct chunk_out { // what the footer and the page index will say of a column ch
     struct pq_range dict;  // within it; len 0 = none
     struct pq_range bloom; // off is relative to the row group's filters until they are written
     struct pq_range offset_index, column_index; // set by pq_writer_finish
-    struct str bounds;                          // an encoded ColumnIndex; "" = none
+    struct pq_chunk_sums sums;
+    struct str bounds; // an encoded ColumnIndex; "" = none
     struct pq_stats stats;
     uint64_t bytes_plain;
     uint32_t encodings; // a set
@@ -138,7 +139,9 @@ NODISCARD enum err codec_pack(struct pq_writer *w, const void *p, size_t n, bool
 NODISCARD enum err filter_chunk(struct chunk *k);
 // The same for a plain array of n values.
 NODISCARD enum err filter_values(struct pq_writer *w, const struct values *v, const uint32_t *which, size_t n,
-                                 struct pq_range *out);
+                                 struct chunk_out *out);
+// Says where it is: the bytes from `start` on.
+void filter_note(struct pq_writer *w, size_t start, struct chunk_out *out);
 
 // --- footer.c ------------------------------------------------------------------------------------
 
