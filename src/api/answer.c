@@ -23,6 +23,7 @@ struct ask_limits limits_of(struct api *a, struct net_request *rq) {
                                 .timeout_ns = a->opts.query_timeout_ns,
                                 .memory_max = a->opts.query_max_memory,
                                 .trace_bytes_max = a->opts.max_trace_bytes,
+                                .memory = a->opts.query_memory,
                                 .progress_ns = a->opts.query_progress_ns,
                                 .deadline_ns = deadline_of(a, rq),
                                 .canceled = client_is_gone,
@@ -39,7 +40,10 @@ void reply_failed(struct api *a, struct net_request *rq, const struct ask *k, en
     metrics_note_end(a, e);
     buf_init(&text, SIZE_MAX);
     ask_explain(k, e, &text);
-    reply_buf(rq, ask_status(e), TYPE_TEXT, &text);
+    if (e == ERR_AGAIN)
+        reply_busy(rq, k->ctx.text[0] ? k->ctx.text : err_text(e));
+    else
+        reply_buf(rq, ask_status(e), TYPE_TEXT, &text);
     buf_fini(&text);
 }
 

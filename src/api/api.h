@@ -41,6 +41,7 @@ struct api_opts {
     struct str addresses[API_LISTENER_COUNT]; // for people; "" = off
     bool tls;
     uint64_t query_timeout_ns, query_max_memory; // of one question; 0 = none
+    struct query_memory *query_memory;           // of all together; outlives the api; NULL = none
     uint64_t retention_ns;                       // of traces; 0: for ever
     uint64_t query_progress_ns;                  // between messages of a stream on its way
     double price_per_gb_month;                   // of storage, for the cost figure

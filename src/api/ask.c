@@ -52,6 +52,7 @@ struct query_bounds ask_bounds(const struct ask *k, uint64_t start_ns, uint64_t 
                                   .crew = k->limits->crew,
                                   .deadline_ns = k->deadline_ns,
                                   .memory_max = k->limits->memory_max,
+                                  .memory = k->limits->memory,
                                   .canceled = k->limits->canceled,
                                   .canceled_ctx = k->limits->canceled_ctx };
 }
@@ -95,9 +96,9 @@ int ask_status(enum err e) {
     case ERR_INVALID:
     case ERR_LIMIT: return 400;
     case ERR_NOT_FOUND: return 404;
+    case ERR_AGAIN: return 429; // others have the memory
     case ERR_CANCELED: return 499;
     case ERR_NOMEM:
-    case ERR_AGAIN:
     case ERR_UNAVAILABLE: return 503;
     case ERR_TIMEOUT: return 504;
     case ERR_IO:

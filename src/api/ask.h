@@ -14,6 +14,7 @@ struct ask_limits {
     struct crew *crew;               // helping threads; NULL = none
     uint64_t timeout_ns, memory_max; // 0 = none
     uint64_t trace_bytes_max;        // of a trace that is looked at as a whole; 0 = none
+    struct query_memory *memory;     // of all questions; NULL = none
     uint64_t progress_ns;            // between what is told of it on the way
     uint64_t deadline_ns;            // monotonic: the client's own; 0 = none
     bool (*canceled)(void *ctx);     // NULL = never

@@ -9,6 +9,7 @@
 #include "intake/pipeline.h"
 #include "otlp/check.h"
 #include "query/answers.h"
+#include "query/memory.h"
 
 enum { METRICS_BYTES_MAX = 4 << 20 }; // the longest names of all services included
 
@@ -264,6 +265,18 @@ static void write_answers(struct buf *b) {
     counter(b, "takt_query_cache_evictions", "Answers of row groups that went for newer ones.", s.evictions);
 }
 
+static void write_memory(const struct api *a, struct buf *b) {
+    struct query_memory_stats s;
+    if (!a->opts.query_memory) return;
+    query_memory_stats(a->opts.query_memory, &s);
+    gauge(b, "takt_query_memory_bytes", "Memory that queries have taken, all together, by pieces of 1 MiB.",
+          (double)s.bytes);
+    gauge(b, "takt_query_memory_limit_bytes", "What they may take (query.max_memory_total).",
+          (double)s.limit);
+    counter(b, "takt_query_memory_waits", "How often a query waited for memory that others had.", s.waits);
+    counter(b, "takt_query_memory_refused", "Queries that ended because others had the memory.", s.refused);
+}
+
 static void write_queries(struct api *a, struct buf *b) {
     static const char *const bounds[QUERY_BUCKETS] = { "0.001", "0.002", "0.005", "0.01", "0.02", "0.05",
                                                        "0.1",   "0.2",   "0.5",   "1",    "5",    "+Inf" };
@@ -296,6 +309,7 @@ void metrics_handle(struct api *a, struct net_request *rq) {
     if (a->opts.gauges) gauges_keeper_see(a->opts.gauges, write_gauges, &out);
     write_cache(&out);
     write_answers(&out);
+    write_memory(a, &out);
     family(&out, "takt_build", "info", "The version that runs.");
     buf_fmt(&out, "takt_build_info{version=\"%.*s\"} 1\n# EOF\n", STR_ARG(a->opts.version));
     reply_buf(rq, 200, STR("application/openmetrics-text; version=1.0.0; charset=utf-8"), &out);

@@ -9,7 +9,7 @@
 #include "api/tags.h"
 #include "base/pb.h"
 
-enum { PIECE_BYTES = 1 << 20 };
+enum { PIECE_BYTES = 1 << 20, STREAM_RETRY_MS = 1000 };
 #define MS_NS 1000000ull
 #define SECOND_NS 1000000000ull
 
@@ -165,7 +165,9 @@ static void end_stream(struct stream *s, const struct ask *k, enum err e) {
         buf_fmt(&text, "partial: %s", k->partial);
     struct str said = buf_view(&text);
     if (str_ends(said, STR("\n"))) said.len--; // a text of HTTP's ends its last line
-    struct net_reply end = { .grpc_status = grpc_status(e), .grpc_message = said };
+    struct net_reply end = { .grpc_status = grpc_status(e),
+                             .grpc_message = said,
+                             .retry_after_ms = e == ERR_AGAIN ? STREAM_RETRY_MS : 0 };
     if (s->begun)
         net_reply_end(s->rq, &end, false);
     else

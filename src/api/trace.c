@@ -39,7 +39,7 @@ static enum err take_limits(const struct params *p, struct trace_limits *out, st
 static bool read_limits(struct api *a, struct net_request *rq, struct trace_limits *out) {
     struct params p = params_of(rq);
     struct err_ctx ctx = { 0 };
-    *out = (struct trace_limits){ .bytes_max = a->opts.max_trace_bytes };
+    *out = (struct trace_limits){ .bytes_max = a->opts.max_trace_bytes, .memory = a->opts.query_memory };
     if (take_limits(&p, out, &ctx) == ERR_OK) return true;
     reply_error(rq, 400, "%s", ctx.text);
     return false;
@@ -61,7 +61,12 @@ static bool load(struct api *a, struct net_request *rq, struct str prefix, struc
     enum err e = trace_load(v, id, &limits, out);
     view_unref(v);
     if (e == ERR_OK) return true;
-    reply_error(rq, e == ERR_UNSUPPORTED ? 500 : status_of(e), "the trace cannot be read: %s", err_text(e));
+    if (e == ERR_AGAIN)
+        reply_busy(rq,
+                   "the memory of all queries (query.max_memory_total) is used up by others; try again\n");
+    else
+        reply_error(rq, e == ERR_UNSUPPORTED ? 500 : status_of(e), "the trace cannot be read: %s",
+                    err_text(e));
     return false;
 }
 

@@ -21,6 +21,7 @@
 #include "os/thread.h"
 #include "query/answers.h"
 #include "query/crew.h"
+#include "query/memory.h"
 #include "query/source.h"
 #include "query/trace.h"
 
@@ -32,6 +33,7 @@ enum { STOP_MS = 1000, TENANT_ROOM = 64, URL_MAX = 128, QUEUE_MAX = 2000, KEEP_B
 struct server {
     struct config config;
     struct mem_budget bodies, work, heads, building;
+    struct query_memory *query_memory;
     struct lock *lock;
     struct object_store *store;
     struct ingest *ingest;
@@ -85,8 +87,17 @@ static void share_memory(struct server *s, struct config *c) {
 // What one question may hold, unless it is set.
 static uint64_t query_memory(const struct config *c) {
     uint64_t share = memory_budget(c) / 8;
-    if (c->query_max_memory) return c->query_max_memory;
-    return share > QUERY_MEMORY_LEAST ? share : QUERY_MEMORY_LEAST;
+    uint64_t own = share > QUERY_MEMORY_LEAST ? share : QUERY_MEMORY_LEAST;
+    uint64_t most = c->query_max_memory_total ? query_memory_most(c->query_max_memory_total) : UINT64_MAX;
+    if (c->query_max_memory) own = c->query_max_memory;
+    return own < most ? own : most;
+}
+
+// What all of them may hold.
+static uint64_t query_memory_total(const struct config *c) {
+    uint64_t share = memory_budget(c) / 4, least = query_memory(c) * 2;
+    if (c->query_max_memory_total) return c->query_max_memory_total;
+    return share > least ? share : least;
 }
 
 // What was free at the first start may be too little; config_check has looked at what is set.
@@ -246,6 +257,7 @@ static enum err open_impact(struct server *s) {
 static enum err open_api(struct server *s) {
     const struct config *c = &s->config;
     TRY(crew_new(thread_cores() - 1, &s->crew));
+    TRY(query_memory_new(query_memory_total(c), &s->query_memory));
     crew_lower_callers(s->crew);
     if (s->delivery)
         TRY(gauges_keeper_start(
@@ -276,6 +288,7 @@ static enum err open_api(struct server *s) {
                           .query_progress_ns = c->query_progress,
                           .retention_ns = c->retention,
                           .query_max_memory = query_memory(c),
+                          .query_memory = s->query_memory,
                           .price_per_gb_month = (double)c->storage_price / 1000 };
     return api_new(&o, &s->api);
 }
@@ -385,6 +398,7 @@ void server_stop(struct server *s) {
     api_free(s->api);
     secrets_free(s->secrets);
     crew_free(s->crew);
+    query_memory_free(s->query_memory);
     net_server_free(s->net);
     if (s->store) s->store->ops->close(s->store);
     lock_release(s->lock);

@@ -73,8 +73,9 @@ void *mem_grow(void *items, uint32_t n, uint32_t *cap, size_t size) {
 }
 
 bool mem_budget_take(struct mem_budget *b, uint64_t n) {
-    uint64_t before = atomic_fetch_add(&b->used, n);
-    if (b->limit == 0 || before + n <= b->limit) return true;
+    uint64_t after = atomic_fetch_add(&b->used, n) + n;
+    bool fits = b->limit == 0 || after <= b->limit;
+    if (fits && (!b->reserve || after <= b->reserved || b->reserve(b, after))) return true;
     atomic_fetch_sub(&b->used, n);
     return false;
 }
@@ -314,9 +315,14 @@ static struct arena_chunk *chunk_again(struct arena *a, size_t size) {
     return NULL;
 }
 
+// Others may want what is spare here.
+static bool must_ask(const struct mem_budget *b, size_t size) {
+    return b && b->reserve && b->used + size > b->reserved;
+}
+
 // Counts `size` more bytes everywhere; false past a limit.
 static bool chunk_take(struct arena *a, size_t size) {
-    if (a->spare && a->used + size > a->limit) chunks_free(a, &a->spare);
+    if (a->spare && (a->used + size > a->limit || must_ask(a->budget, size))) chunks_free(a, &a->spare);
     if (a->used + size < size || a->used + size > a->limit) return false;
     if (a->budget && !mem_budget_take(a->budget, size)) {
         if (!a->spare) return false;

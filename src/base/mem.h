@@ -42,6 +42,10 @@ static inline __attribute__((always_inline)) void mem_fetch(const void *p) {
 struct mem_budget {
     _Atomic uint64_t used;
     uint64_t limit; // 0 = unlimited
+    // Of a budget that takes from a larger one: raises `reserved` to `need` at least, or answers false.
+    // Called by any thread that wants more than that. NULL: none is asked.
+    bool (*reserve)(struct mem_budget *b, uint64_t need);
+    _Atomic uint64_t reserved;
 };
 
 // false (and nothing taken) when n more bytes would go past the limit.

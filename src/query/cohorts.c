@@ -147,8 +147,9 @@ static enum err give(struct sorting *s, struct cohorts *out) {
     return ERR_OK;
 }
 
+// Memory of the sorting is bounded by the limit and by the split traces, which the view holds.
 static enum err run(struct view *v, const struct cohorts_query *q, const struct sources *sources,
-                    struct cohorts *out, struct err_ctx *ctx) {
+                    struct arena *sorting, struct cohorts *out, struct err_ctx *ctx) {
     struct sorting s = { .q = q, .split = &sources->split };
     struct sweep sweep = { .view = v,
                            .bounds = &q->bounds,
@@ -158,21 +159,25 @@ static enum err run(struct view *v, const struct cohorts_query *q, const struct 
                            .ctx = &s,
                            .stats = &out->stats,
                            .why = out->why };
-    TRY(sorting_init(&s, &out->arena));
-    TRY(sweep_run(&sweep, ctx));
+    TRY(sorting_init(&s, sorting));
+    enum err e = sweep_run(&sweep, ctx);
+    query_held_release(&sweep.held);
     out->partial = sweep.partial;
-    return give(&s, out);
+    return e == ERR_OK ? give(&s, out) : e;
 }
 
 enum err cohorts_run(struct view *v, const struct cohorts_query *q, struct cohorts *out,
                      struct err_ctx *ctx) {
     struct sources sources = { 0 };
+    struct arena sorting;
     ASSERT(q->limit > 0 && q->limit <= COHORT_TRACES_MAX);
     *out = (struct cohorts){ 0 };
     arena_init(&out->arena, SIZE_MAX, NULL);
+    arena_init(&sorting, SIZE_MAX, NULL);
     enum err e = sources_open(v, &q->bounds, &sources);
-    if (e == ERR_OK) e = run(v, q, &sources, out, ctx);
+    if (e == ERR_OK) e = run(v, q, &sources, &sorting, out, ctx);
     sources_close(&sources);
+    arena_fini(&sorting);
     if (e != ERR_OK) cohorts_fini(out);
     return e;
 }

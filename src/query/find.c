@@ -123,9 +123,9 @@ static enum err look_at_source(struct finding *r, struct find_worker *w, uint32_
 enum err find_worker_ready(struct finding *r, uint32_t number) {
     struct find_worker *w = &r->workers[number];
     if (w->is_ready) return ERR_OK;
-    TRY(source_batch_init(&w->batch, &r->budget));
+    TRY(source_batch_init(&w->batch, &r->share.budget));
     show_into_init(&w->results, &r->out->arenas[number]);
-    arena_init(&w->scratch, SIZE_MAX, &r->budget);
+    arena_init(&w->scratch, SIZE_MAX, &r->share.budget);
     w->is_ready = true;
     return ERR_OK;
 }
@@ -213,9 +213,10 @@ enum err find_show(struct finding *r, const struct page_hit *hits, uint32_t n_hi
 // What was found by then is the answer when time or memory is up.
 static enum err call_it_partial(struct finding *r, enum err e) {
     if (e != ERR_TIMEOUT && e != ERR_NOMEM) return e;
+    if (r->share.is_refused) return ERR_NOMEM;
     if (r->out->partial) return ERR_OK;
     r->out->partial = true;
-    r->budget.limit *= 2; // what is on the page must still be shown
+    r->share.budget.limit *= 2; // what is on the page must still be shown
     for (uint32_t i = 0; i < r->out->n_arenas; i++) r->out->arenas[i].failed = false;
     (void)snprintf(r->out->why, sizeof r->out->why,
                    e == ERR_TIMEOUT
@@ -278,7 +279,7 @@ static enum err run_all(struct finding *r) {
     if (!r->workers || !r->out->arenas || !r->out->pins) return ERR_NOMEM;
     r->out->n_arenas = n_workers;
     for (uint32_t i = 0; i < n_workers; i++) {
-        arena_init(&r->out->arenas[i], SIZE_MAX, &r->budget);
+        arena_init(&r->out->arenas[i], SIZE_MAX, &r->share.budget);
         r->out->arenas[i].pooled = true;
     }
     if (!f->anew && answers_are_kept()) matched_question(&r->question, f->query);
@@ -299,15 +300,14 @@ static enum err run_all(struct finding *r) {
 }
 
 enum err find_run(struct view *v, const struct find *f, struct find_result *out, struct err_ctx *ctx) {
-    struct finding r = {
-        .view = v, .find = f, .out = out, .ctx = ctx, .budget = { .limit = f->bounds.memory_max }
-    };
+    struct finding r = { .view = v, .find = f, .out = out, .ctx = ctx };
     memset(out, 0, sizeof *out);
     if (f->limit == 0 || f->limit > SEARCH_LIMIT_MAX || !f->query->pipeline)
         return err_set(ctx, ERR_INVALID, "the limit of traces is out of range");
     arena_init(&out->arena, SIZE_MAX, NULL);
     arena_init(&r.arena, SIZE_MAX, NULL);
     out->arena.pooled = r.arena.pooled = true;
+    query_share_init(&r.share, &f->bounds);
     mutex_init(&r.lock);
     split_places_init(&r.places);
     buf_init(&r.question, ANSWERS_KEY_MAX);
@@ -328,6 +328,8 @@ enum err find_run(struct view *v, const struct find *f, struct find_result *out,
     mutex_fini(&r.lock);
     arena_fini(&r.arena);
     for (uint32_t i = 0; i < out->n_arenas; i++) out->arenas[i].budget = NULL; // it ends here
+    query_share_end(&r.share, &out->held);
+    e = query_share_explain(&r.share, e, ctx);
     if (e == ERR_TIMEOUT)
         err_set(ctx, e, "the time for a query (query.timeout) was up before anything was looked at");
     if (e == ERR_LIMIT) ql_explain_steps(f->query, ctx);
@@ -344,5 +346,6 @@ void find_fini(struct find_result *r) {
     mem_free(r->arenas);
     mem_free(r->pins);
     arena_fini(&r->arena);
+    query_held_release(&r->held);
     *r = (struct find_result){ .n = 0 };
 }

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "ingest/ingest.h"
-#include "query/stats.h"
+#include "query/memory.h"
 #include "traceql/traceql.h"
 
 enum { SEARCH_LIMIT_MAX = 262144 };
@@ -79,11 +79,12 @@ struct find_result {
     bool partial;              // deadline or memory ended it
     char why[200];             // then: why
     struct query_stats stats;
+    struct query_held held; // by the arenas, of the memory of all questions
 };
 
-// ERR_INVALID: the query cannot be run (ctx), ERR_CANCELED, ERR_NOMEM, ERR_IO, ERR_CORRUPT, ERR_LIMIT (a
-// regular expression took too long). A passed deadline or a full memory gives what was found so far
-// as partial.
+// ERR_INVALID: the query cannot be run (ctx), ERR_AGAIN: others have all the memory (ctx), ERR_CANCELED,
+// ERR_NOMEM, ERR_IO, ERR_CORRUPT, ERR_LIMIT (a regular expression took too long). A passed deadline or a full
+// memory gives what was found so far as partial.
 NODISCARD enum err find_run(struct view *v, const struct find *f, struct find_result *out,
                             struct err_ctx *ctx);
 void find_fini(struct find_result *r);

@@ -45,7 +45,7 @@ struct finding {
     struct show show;
     struct sources sources;
     struct arena arena;
-    struct mem_budget budget;
+    struct query_share share;
     struct find_worker *workers;
     struct split_places places;
     struct buf question; // matched.h; empty: nothing is kept

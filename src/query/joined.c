@@ -243,9 +243,12 @@ enum err joining_alone(struct joining *j, const uint8_t id[16]) {
     struct trace t;
     struct table_index x = { .n_rows = 0 };
     TRY(bounds_check(j->bounds));
-    TRY(trace_load(j->view, id, &(struct trace_limits){ .bytes_max = j->bounds->memory_max }, &t));
+    enum err e = trace_load(
+        j->view, id,
+        &(struct trace_limits){ .bytes_max = j->bounds->memory_max, .budget = j->scan->arena.budget }, &t);
+    if (e == ERR_NOMEM && j->bounds->memory_max) leave_out(j, id);
+    if (e != ERR_OK) return e == ERR_NOMEM && j->bounds->memory_max ? ERR_OK : e;
     j->bytes += t.bytes_read;
-    enum err e = ERR_OK;
     if (t.partial) {
         leave_out(j, id);
     } else if (t.n) {

@@ -19,14 +19,15 @@ static const char too_late[] =
 
 enum err series_worker_ready(struct series_count *r, struct series_worker *w) {
     if (w->is_ready) return ERR_OK;
-    TRY(source_batch_init(&w->batch, &r->budget));
-    arena_init(&w->scratch, SIZE_MAX, &r->budget);
+    TRY(source_batch_init(&w->batch, &r->share.budget));
+    arena_init(&w->scratch, SIZE_MAX, &r->share.budget);
     w->is_ready = true;
     w->accs = mem_zalloc((2ull * r->n_functions + 1) * sizeof *w->accs);
     if (!w->accs) return ERR_NOMEM;
     w->one = w->accs + r->n_functions;
     for (uint32_t i = 0; i < 2 * r->n_functions; i++)
-        TRY(metric_acc_new(r->functions[i % r->n_functions].counting, &r->budget, &r->caller, &w->accs[i]));
+        TRY(metric_acc_new(r->functions[i % r->n_functions].counting, &r->share.budget, &r->caller,
+                           &w->accs[i]));
     return ERR_OK;
 }
 
@@ -37,7 +38,7 @@ static void worker_fini(struct series_count *r, struct series_worker *w) {
     for (uint32_t i = 0; w->accs && i < 2 * r->n_functions; i++) metric_acc_free(w->accs[i]);
     mem_free(w->accs);
     mem_free(w->noted);
-    mem_budget_give(&r->budget, w->cap_noted * sizeof *w->noted);
+    mem_budget_give(&r->share.budget, w->cap_noted * sizeof *w->noted);
     *w = (struct series_worker){ .traces = w->traces, .spans = w->spans };
 }
 
@@ -217,16 +218,15 @@ static uint64_t time_left(const struct query_bounds *b) {
 
 enum err series_run(struct view *v, const struct series_query *q, struct series_answer *out,
                     struct err_ctx *ctx) {
-    struct series_count r = {
-        .view = v, .query = q, .out = out, .bounds = q->bounds, .budget = { .limit = q->bounds.memory_max }
-    };
+    struct series_count r = { .view = v, .query = q, .out = out, .bounds = q->bounds };
     *out = (struct series_answer){ .n = 0 };
     if (!q->query->metric || q->bounds.end_ns <= q->bounds.start_ns)
         return err_set(ctx, ERR_INVALID, "a metrics query needs a start before its end");
     r.allowed_ns = time_left(&r.bounds);
     r.caller = (struct metric_caller){ open_again, check, &r };
     if (q->step_ns == 0 && r.bounds.start_ns > 0) r.bounds.start_ns--; // closed on both sides
-    arena_init(&out->arena, SIZE_MAX, &r.budget);
+    query_share_init(&r.share, &r.bounds);
+    arena_init(&out->arena, SIZE_MAX, &r.share.budget);
     out->arena.pooled = true;
     arena_init(&r.arena, SIZE_MAX, NULL);
     buf_init(&r.question, ANSWERS_KEY_MAX);
@@ -242,6 +242,8 @@ enum err series_run(struct view *v, const struct series_query *q, struct series_
     buf_fini(&r.question);
     arena_fini(&r.arena);
     out->arena.budget = NULL; // it ends here
+    query_share_end(&r.share, &out->held);
+    e = query_share_explain(&r.share, e, ctx);
     if (e == ERR_TIMEOUT && r.is_counted) err_set(ctx, e, "%s", too_late);
     if (e == ERR_TIMEOUT)
         err_set(ctx, e, "the time for a query (query.timeout) was up before anything was looked at");
@@ -260,5 +262,6 @@ enum err series_go_on(struct series_answer *r, uint64_t waited_ns, struct err_ct
 
 void series_fini(struct series_answer *r) {
     arena_fini(&r->arena);
+    query_held_release(&r->held);
     *r = (struct series_answer){ .n = 0 };
 }

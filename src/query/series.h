@@ -5,7 +5,7 @@
 
 #include "exec/metrics.h"
 #include "ingest/ingest.h"
-#include "query/stats.h"
+#include "query/memory.h"
 
 struct series_query {
     const struct ql_query *query; // metrics
@@ -22,6 +22,7 @@ struct series_answer {
     struct metric_series *series; // by number of labels, then key, then value
     uint32_t n;
     struct query_bounds bounds; // of writing it
+    struct query_held held;     // the arena's, of the memory of all questions
     bool partial;
     char why[200];
     struct query_stats stats;

@@ -53,7 +53,7 @@ static enum err note_trace(struct series_batch *c, const struct series_function 
         uint32_t row = batch_row(c->batch, t, i);
         if (!bit_get(bits, row)) continue;
         TRY(rows_span_id(rows, row, &id));
-        TRY(note_span(c->worker, &c->run->budget, t->id, id, (uint64_t)(f - c->run->functions)));
+        TRY(note_span(c->worker, &c->run->share.budget, t->id, id, (uint64_t)(f - c->run->functions)));
     }
     return ERR_OK;
 }
@@ -203,7 +203,7 @@ static enum err recall(struct series_batch *c, struct str bytes) {
     struct counted_reader r;
     struct noted n;
     TRY(counted_open(bytes, c->parts, c->n_parts, &r));
-    while (counted_noted(&r, &n)) TRY(note(c->worker, &c->run->budget, &n));
+    while (counted_noted(&r, &n)) TRY(note(c->worker, &c->run->share.budget, &n));
     for (uint32_t i = 0; i < c->run->n_functions; i++)
         TRY(metric_unpack(c->worker->one[i], counted_function(&r), c->number));
     return ERR_OK;

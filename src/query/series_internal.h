@@ -42,7 +42,7 @@ struct series_count { // the query
     uint32_t n_functions;
     struct sources sources;
     struct arena arena;
-    struct mem_budget budget;
+    struct query_share share;
     struct series_worker *workers;
     uint32_t n_workers;
     struct split_places places;

@@ -6,11 +6,14 @@
 #include "os/clock.h"
 #include "query/crew.h"
 
+struct query_memory;
+
 struct query_bounds {
     uint64_t start_ns, end_ns;   // spans that start in (start, end]; 0, 0 = all time
     struct clock *clock;         // of the deadline
     uint64_t deadline_ns;        // monotonic; 0 = none
     uint64_t memory_max;         // bytes; 0 = none
+    struct query_memory *memory; // of all questions together; NULL = no limit of that kind
     bool (*canceled)(void *ctx); // asked now and then, by any thread; NULL = never
     void *canceled_ctx;
     struct crew *crew; // helping threads; NULL = none

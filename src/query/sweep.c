@@ -25,13 +25,9 @@ static bool touches(const struct sweep *s, struct time_range r) {
 // Time to stop: an error, or partial is set.
 static enum err look_at_limits(struct sweep *s) {
     enum err e = bounds_check(s->bounds);
-    const char *why = NULL;
-    if (e == ERR_TIMEOUT) why = "query.timeout passed; not everything was looked at";
-    if (e == ERR_OK && s->bounds->memory_max && s->answer->used > s->bounds->memory_max)
-        why = "query.max_memory is used up; not everything was looked at";
-    if (!why) return e;
+    if (e != ERR_TIMEOUT) return e;
     s->partial = true;
-    (void)snprintf(s->why, WHY_MAX, "%s", why);
+    (void)snprintf(s->why, WHY_MAX, "query.timeout passed; not everything was looked at");
     return ERR_OK;
 }
 
@@ -48,7 +44,7 @@ static enum err plain_head(struct sweep *s, struct head *h) {
         some = range_has(s->bounds, SEG_AT(&t->start_ns, i, uint64_t));
     if (bare.n_rows == 0 || !some) return ERR_OK;
     if (s->needs_traces) TRY(head_index_take(h, &whole));
-    arena_init(&a, SIZE_MAX, NULL);
+    arena_init(&a, SIZE_MAX, &s->share.budget);
     table_batch_open(&b, t, whole ? &whole->rows : &bare, &a);
     enum err e = s->each(s->ctx, &b.batch, NULL, true);
     arena_fini(&a);
@@ -103,7 +99,7 @@ static enum err plain_all(struct sweep *s) {
         TRY(plain_head(s, s->view->heads[i]));
         TRY(look_at_limits(s));
     }
-    TRY(block_scan_init(&scan, NULL));
+    TRY(block_scan_init(&scan, &s->share.budget));
     scan.uses_cache = true;
     enum err e = ERR_OK;
     for (uint32_t i = 0; i < s->view->n_blocks && !s->partial && e == ERR_OK; i++)
@@ -124,7 +120,6 @@ struct worker {
 struct filtering {
     const struct plan *plan;
     struct sources sources;
-    struct mem_budget budget;
     struct worker *workers;
     bool joins; // split traces must be looked at as a whole
 
@@ -209,8 +204,8 @@ static enum err filter_batch(struct filtering *f, struct worker *w, struct batch
 
 static enum err worker_ready(struct filtering *f, struct worker *w) {
     if (w->is_ready) return ERR_OK;
-    TRY(source_batch_init(&w->batch, &f->budget));
-    arena_init(&w->scratch, SIZE_MAX, &f->budget);
+    TRY(source_batch_init(&w->batch, &f->sweep->share.budget));
+    arena_init(&w->scratch, SIZE_MAX, &f->sweep->share.budget);
     w->is_ready = true;
     return ERR_OK;
 }
@@ -284,7 +279,7 @@ static enum err filter_run_all(struct filtering *f, struct arena *a) {
 }
 
 static enum err filter_all(struct sweep *s) {
-    struct filtering f = { .sweep = s, .budget = { .limit = s->bounds->memory_max } };
+    struct filtering f = { .sweep = s };
     struct arena plans;
     struct plan *plan;
     arena_init(&plans, SIZE_MAX, NULL);
@@ -307,7 +302,14 @@ enum err sweep_run(struct sweep *s, struct err_ctx *ctx) {
     s->stats->blocks_total = s->view->n_blocks;
     if (s->filter && s->filter->is_metrics)
         return err_set(ctx, ERR_INVALID, "the filter of names and values is a search, not metrics");
+    ASSERT(s->answer->used == 0);
+    query_share_init(&s->share, s->bounds);
+    s->answer->budget = &s->share.budget;
     enum err e = s->filter ? filter_all(s) : plain_all(s);
+    s->answer->budget = NULL;
+    s->answer->failed = false;
+    query_share_end(&s->share, &s->held);
+    e = query_share_explain(&s->share, e, ctx);
     if (e == ERR_NOMEM && s->bounds->memory_max) {
         s->partial = true;
         (void)snprintf(s->why, WHY_MAX, "query.max_memory is used up; not everything was looked at");

@@ -234,12 +234,14 @@ enum err tags_values(struct view *v, const struct field *f, const struct ql_quer
     out->cut = limit && w.set.n > limit;
     out->n = out->cut ? limit : w.set.n;
     out->partial = sweep.partial;
+    out->held = sweep.held;
     if (e != ERR_OK) tag_values_fini(out);
     return e;
 }
 
 void tag_values_fini(struct tag_values *t) {
     arena_fini(&t->arena);
+    query_held_release(&t->held);
 }
 
 // --- tags_names --------------------------------------------------------------------------------------------
@@ -329,10 +331,12 @@ enum err tags_names(struct view *v, uint32_t scopes, const struct ql_query *filt
         map_fini(&w.sets[s].map);
     }
     out->partial = sweep.partial;
+    out->held = sweep.held;
     if (e != ERR_OK) tag_names_fini(out);
     return e;
 }
 
 void tag_names_fini(struct tag_names *t) {
     arena_fini(&t->arena);
+    query_held_release(&t->held);
 }

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "ingest/ingest.h"
-#include "query/stats.h"
+#include "query/memory.h"
 #include "traceql/traceql.h"
 
 struct tag_scope {
@@ -14,6 +14,7 @@ struct tag_scope {
 };
 struct tag_names {
     struct arena arena;
+    struct query_held held;                     // by the arena, of the memory of all questions
     struct tag_scope scopes[FIELD_SCOPE_COUNT]; // by enum field_scope; those not asked for are empty
     bool cut;                                   // `limit` names of a scope were not enough
     bool partial;                               // deadline or memory ended it
@@ -29,7 +30,8 @@ void tag_names_fini(struct tag_names *t);
 
 struct tag_values {
     struct arena arena;
-    struct value *values; // sorted by type and value, each once
+    struct query_held held; // by the arena, of the memory of all questions
+    struct value *values;   // sorted by type and value, each once
     uint32_t n;
     bool cut;      // there are more than `limit`
     bool partial;  // deadline or memory ended it

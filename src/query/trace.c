@@ -10,6 +10,7 @@
 void trace_fini(struct trace *t) {
     span_table_fini(&t->table);
     arena_fini(&t->arena);
+    query_share_end(&t->share, NULL);
 }
 
 static void set_partial(struct trace *t, uint64_t bytes_max) {
@@ -69,9 +70,13 @@ enum err trace_load(struct view *v, const uint8_t id[16], const struct trace_lim
                     struct trace *t) {
     struct order order;
     memset(t, 0, sizeof *t);
-    span_table_init(&t->table, limits->bytes_max ? limits->bytes_max : SIZE_MAX, NULL);
-    arena_init(&t->arena, SIZE_MAX, NULL);
+    query_share_init(&t->share, &(struct query_bounds){ .memory = limits->memory });
+    struct mem_budget *budget = limits->budget ? limits->budget : &t->share.budget;
+    span_table_init(&t->table, limits->bytes_max ? limits->bytes_max : SIZE_MAX, budget);
+    arena_init(&t->arena, SIZE_MAX, budget);
     enum err e = load_all(v, id, limits, t);
+    if (e == ERR_NOMEM && t->share.is_refused) e = ERR_AGAIN;
+    t->share.bounds = NULL;
     if ((e == ERR_NOMEM || e == ERR_LIMIT) && t->table.n > 0) {
         set_partial(t, limits->bytes_max);
         e = ERR_OK;

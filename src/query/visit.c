@@ -17,6 +17,7 @@ struct visiting {
     const struct split_set *split;
     struct sweep *sweep;
     struct arena arena; // of the keys
+    struct query_held held;
     struct map map;
     uint64_t (*seen)[2];
     uint32_t n_seen, cap;
@@ -131,6 +132,7 @@ static enum err run(struct visiting *v, struct view *view, struct arena *a, stru
                                .why = out->why };
         e = sweep_run(&sweep, ctx);
         out->partial = sweep.partial;
+        v->held = sweep.held;
         sources_close(&sources);
     }
     ql_free(filter);
@@ -149,6 +151,7 @@ enum err visit_run(struct view *view, const struct visit *q, struct visit_answer
     enum err e = run(v, view, &a, out, ctx);
     map_fini(&v->map);
     arena_fini(&v->arena);
+    query_held_release(&v->held);
     arena_fini(&a);
     mem_free(v);
     return e;
