@@ -208,6 +208,47 @@ def crowd(tap_seed, gzipped):
         until("every span is in a block", lambda: server.metrics()["takt_block_spans"] == spans)
 
 
+def many_large_queries_share_their_memory(seed):
+    """Several queries that want more than there is for all: some are answered, the others told to come again; what
+    they have together stays within, and small ones get through at any time."""
+    dice, limit = random.Random(seed), 32 * MIB
+    large = "/api/metrics/query_range?step=10&since=1h&maxSeries=100000&q=" + urllib.parse.quote("{ } | rate() by (span.id)")
+
+    def ask(path, into, times):
+        for _ in range(times):
+            status, head, body = server.get(path, timeout_s=60)
+            into.append((status, head["Retry-After"], head["X-Takt-Partial"], body[:300]))
+
+    with Server(flags=("--set", f"query.max_memory_total={limit}", "--set", "query.max_memory=28MiB",
+                       "--set", "query.cache=1")) as server:
+        for _ in range(8):
+            spans = [span(attributes=[{"key": "id", "value": {"stringValue": dice.randbytes(8).hex()}}]) for _ in range(500)]
+            assert server.post_traces(otlp.encode(request(*spans)))[0] == 200
+        alone = []
+        ask(large, alone, 1)
+        assert alone[0][0] == 200 and not alone[0][2], alone[0]
+        answers, small = [], []
+        threads = [threading.Thread(target=ask, args=(large, answers, 4)) for _ in range(8)]
+        threads.append(threading.Thread(target=ask, args=("/api/search?limit=1", small, 40)))
+        for t in threads:
+            t.start()
+        most = 0
+        while any(t.is_alive() for t in threads):
+            got = server.metrics()
+            most = max(most, got["takt_query_memory_bytes"])
+            time.sleep(0.01)
+        refused = [a for a in answers if a[0] != 200]
+        print(f"# {len(answers)} large queries, {len(refused)} told to come again; {most / MIB:.0f} MiB of {limit / MIB:.0f} at most")
+        assert all(a[:3] == alone[0][:3] for a in answers if a[0] == 200), "an answer that lacks something"
+        assert all(a[0] == 429 and a[1] == "1" and b"query.max_memory_total, 32 MiB" in a[3] for a in refused), refused[:2]
+        assert refused and len(refused) < len(answers), (len(refused), len(answers))
+        assert all(a[0] == 200 for a in small), small
+        got = server.metrics()
+        assert most <= limit == got["takt_query_memory_limit_bytes"], most
+        assert got["takt_query_memory_refused_total"] == len(refused) <= got["takt_query_memory_waits_total"], got
+        until("all is given back", lambda: server.metrics()["takt_query_memory_bytes"] == 0, 10)
+
+
 def slow_readers_hold_no_more_than_their_share(seed):
     """Many ask for a large trace and read nothing of it: the rest is told to come later, the small ones are answered."""
     dice = random.Random(seed)
@@ -554,6 +595,7 @@ def cases(tap):
     tap.case("stop_under_load", stop_under_load, tap.seed)
     tap.case("crowd_of_200", crowd, tap.seed, False)
     tap.case("crowd_of_200_with_gzip", crowd, tap.seed, True)
+    tap.case("many_large_queries_share_their_memory", many_large_queries_share_their_memory, tap.seed)
     tap.case("slow_readers_hold_no_more_than_their_share", slow_readers_hold_no_more_than_their_share, tap.seed)
     tap.case("large_traces_stay_in_the_budget", large_traces_stay_in_the_budget, tap.seed)
     tap.case("slow_readers_of_long_searches_hold_up_nobody", slow_readers_of_long_searches_hold_up_nobody, tap.seed)
