@@ -97,7 +97,11 @@ void slab_free(struct slabs *s, void *p, size_t n) {
     pthread_mutex_lock(&s->lock);
     struct slab *x = slab_of(s, at);
     ASSERT(x);
-    mark(x, (uint32_t)((size_t)(at - x->memory) / SLAB_UNIT), units_of(n), false);
+    size_t off = (size_t)(at - x->memory);
+    uint32_t first = (uint32_t)(off / SLAB_UNIT), units = units_of(n);
+    ASSERT(off % SLAB_UNIT == 0 && units <= SLAB_UNITS - first);
+    ASSERT(is_used(x, first) && is_used(x, first + units - 1));
+    mark(x, first, units, false);
     mem_poison(at, (size_t)units_of(n) * SLAB_UNIT);
     if (x->n_free == SLAB_UNITS && !s->keeps) slab_end(s, x);
     pthread_mutex_unlock(&s->lock);

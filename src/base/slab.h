@@ -31,11 +31,13 @@ struct slabs {
 #define SLABS_INIT \
     { .lock = PTHREAD_MUTEX_INITIALIZER }
 
-// From now on at most `bytes` and a quarter in all, for what does not fit side by side.
+// The bound of the memory: `bytes` and a quarter, for what does not fit side by side, in whole slabs. So it
+// is less than bytes * 5 / 4 + SLAB_BYTES, of which callers who count what they keep see at most `bytes`.
 void slabs_limit(struct slabs *s, uint64_t bytes);
 // NULL: past the limit, n is more than SLAB_BYTES, or there is no memory.
 void *slab_alloc(struct slabs *s, size_t n);
-void slab_free(struct slabs *s, void *p, size_t n); // n as it was asked for
+// n as it was asked for; what is not a piece of a slab, or was freed before, ends the program.
+void slab_free(struct slabs *s, void *p, size_t n);
 bool slabs_hold(struct slabs *s, const void *p);    // is it a piece of them?
 // Of those that keep: gives free slabs back, unless something was asked for since the last call.
 void slabs_trim(struct slabs *s);

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/slab.h"
 
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/test.h"
 
 enum { THINGS = 200, STEPS = 4000, MIB = 1 << 20 };
@@ -80,4 +85,49 @@ TEST(slab_none_without_memory_or_beyond_the_limit) {
     thing_make(&t, 1, 1);
     CHECK(t.p);
     thing_free(&t);
+}
+
+// Less than a quarter and a slab beyond what was asked for, whatever the limit.
+TEST(slab_memory_is_bounded) {
+    for (uint32_t i = 0; i < 20; i++) {
+        uint64_t limit = 1 + test_below(200ull * MIB);
+        struct thing things[600];
+        uint32_t n = 0;
+        slabs_limit(&slabs, limit);
+        do thing_make(&things[n], 1 + test_below(8 * MIB), (unsigned char)n);
+        while (things[n++].p && n < 600);
+        CHECK(slabs_bytes(&slabs) < limit + limit / 4 + SLAB_BYTES);
+        CHECK(n < 600);
+        while (n > 0) thing_free(&things[--n]);
+    }
+    CHECK_U64(slabs_bytes(&slabs), 0);
+}
+
+// What is freed must be of a slab, from its beginning, and in use: else the program ends.
+static bool free_ends_the_program(void *p, size_t n) {
+    int status;
+    (void)fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)close(STDERR_FILENO);
+        slab_free(&slabs, p, n);
+        _exit(0);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+TEST(slab_pieces_that_are_none_are_not_freed) {
+    struct thing a, b;
+    char other[64];
+    slabs_limit(&slabs, 64 * MIB);
+    thing_make(&a, 3 * SLAB_UNIT, 1);
+    thing_make(&b, SLAB_UNIT, 2);
+    CHECK(free_ends_the_program(other, 1));
+    CHECK(free_ends_the_program(a.p + 1, SLAB_UNIT));
+    CHECK(free_ends_the_program(a.p, 5 * SLAB_UNIT)); // more than there is
+    thing_free(&b);
+    CHECK(free_ends_the_program(a.p + 3 * SLAB_UNIT, SLAB_UNIT)); // was freed
+    CHECK(!free_ends_the_program(a.p, 3 * SLAB_UNIT));
+    thing_free(&a);
 }

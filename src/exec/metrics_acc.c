@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/metrics_internal.h"
 
+enum { GROUP_CELLS = 64 }; // making a group takes about as long as so many cells
+
 static uint32_t groups_max(const struct metric_plan *p) {
     return p->function == QL_COMPARE ? METRIC_COMPARE_GROUPS_MAX : METRIC_SERIES_MAX;
 }
@@ -105,6 +107,7 @@ static enum err groups_room(struct metric_acc *m) {
 
 static enum err group_make(struct metric_acc *m, const struct group_key *k, uint64_t hash, uint32_t *out) {
     if (m->map.n_used >= m->map.limit) return ERR_LIMIT;
+    TRY(metric_pace_go_on(&m->pace, GROUP_CELLS)); // a batch may bring a hundred thousand of them
     TRY(groups_room(m));
     struct metric_group *g = ARENA_NEW(&m->arena, struct metric_group);
     uint32_t n_pages = (m->plan->steps + CELLS_PAGE - 1) / CELLS_PAGE;
@@ -231,6 +234,7 @@ static enum err pays_to_move(struct metric_acc *m, const struct metric_acc *from
     for (uint32_t i = 0; i < from->n_groups && m->plan->function != QL_COMPARE; i++) {
         const struct metric_group *g = from->groups[i];
         uint32_t at;
+        TRY(metric_pace_go_on(&m->pace, pages_of(m)));
         TRY(metric_group_find(m, g->by, g->mark, false, &at));
         for (uint32_t k = 0; k < pages_of(m); k++) {
             all += g->pages[k] != NULL;
@@ -251,6 +255,7 @@ enum err metric_merge(struct metric_acc *m, struct metric_acc *from) {
     for (uint32_t i = 0; i < from->n_groups; i++) {
         const struct metric_group *g = from->groups[i];
         uint32_t mark = marks ? marks[g->mark / 2] * 2 + g->mark % 2 : g->mark, at;
+        TRY(metric_pace_go_on(&m->pace, m->plan->steps));
         if (marks) {
             TRY(metric_compare_group(m, &g->by[0], mark, &at));
         } else {

@@ -86,6 +86,7 @@ static ALWAYS_INLINE enum err loop(struct adding *w, enum ql_function f) {
     for (uint32_t r = 0; r < w->runs.n; r++) {
         const struct metric_run *run = &w->runs.runs[r];
         uint32_t row, step = run->step;
+        TRY(metric_pace_go_on(&w->acc->pace, run->n));
         if ((f == QL_COUNT_OVER_TIME || f == QL_QUANTILE_OVER_TIME) && adding_is_dense(w, run)) {
             TRY(adding_dense_run(w, run));
             continue;

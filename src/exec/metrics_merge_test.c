@@ -238,7 +238,7 @@ TEST(metric_memory_is_taken_from_the_budget) {
     struct metric_plan *p;
     CHECK_OK(metric_plan_new(&a, &m, &range, &p));
     for (uint64_t limit = 10000; limit <= 100000000; limit *= 10000) {
-        struct mem_budget budget = { 0, limit };
+        struct mem_budget budget = { .limit = limit };
         struct metric_acc *x;
         struct fake_batch f;
         CHECK_OK(metric_acc_new(p, &budget, NULL, &x));
@@ -276,4 +276,31 @@ TEST(metric_fails_without_memory) {
             buf_fini(&got);
         }
     }
+}
+
+// A batch may make very many groups, and so may what is merged.
+TEST(metric_counting_ends_as_soon_as_the_caller_says_so) {
+    enum { N = 3000, LEAST = N * 64 / 4096 };
+    static struct fake_span many[N];
+    static const struct field by_size[] = { FIELD_OF_SIZE };
+    struct ql_metric m = { .function = QL_RATE, .by = by_size, .n_by = 1 };
+    struct fake_run r = { .range = &range, .spans = many, .n = N };
+    uint32_t looks, before = 0;
+    struct buf b;
+    for (uint32_t i = 0; i < N; i++)
+        many[i] =
+            (struct fake_span){ .trace = i + 1, .start_ns = (1001 + i / 40) * S, .size = VALUE_OF_INT(i) };
+    r.looks = &looks;
+    buf_init(&b, SIZE_MAX);
+    for (r.parts = 1; r.parts < 3; r.parts++) {
+        r.stop_at = 0;
+        metric_run_text(&m, &r, &b);
+        CHECK(looks >= LEAST && looks > before); // merging takes more
+        before = looks;
+        for (r.stop_at = 1; r.stop_at < LEAST; r.stop_at++) {
+            CHECK(metric_run_try(&m, &r, &b) == ERR_CANCELED);
+            CHECK_U64(looks, r.stop_at);
+        }
+    }
+    buf_fini(&b);
 }

@@ -121,6 +121,42 @@ TEST(memory_is_not_waited_for_when_the_question_is_over) {
     query_memory_free(m);
 }
 
+struct wanting {
+    struct query_share *s;
+    uint64_t n;
+    bool got;
+};
+
+static void want(void *ctx) {
+    struct wanting *w = ctx;
+    w->got = mem_budget_take(&w->s->budget, w->n);
+    if (!w->got) query_share_end(w->s, NULL); // as a question that fails does
+}
+
+// Two that wait for each other: who came first gets what it wants, and at once.
+TEST(memory_of_those_that_wait_the_youngest_gives_up) {
+    for (int round = 0; round < 10; round++) {
+        struct query_memory *m = memory_of(16);
+        struct query_bounds b = { .memory = m };
+        struct query_share s[2];
+        struct wanting w[2];
+        struct thread t[2];
+        for (int i = 0; i < 2; i++) {
+            query_share_init(&s[i], &b);
+            CHECK(mem_budget_take(&s[i].budget, 6 * MIB));
+            w[i] = (struct wanting){ &s[i], 6 * MIB, false };
+        }
+        uint64_t began = clock_mono_ns(clock_real());
+        for (int i = 0; i < 2; i++) CHECK_OK(thread_start(&t[i], "want", want, &w[(i + round) % 2]));
+        for (int i = 0; i < 2; i++) thread_join(&t[i]);
+        CHECK(w[0].got && !w[1].got && s[1].is_refused);
+        CHECK(clock_mono_ns(clock_real()) - began < 200000000);
+        query_share_end(&s[0], NULL);
+        CHECK_U64(taken(m), 0);
+        query_memory_free(m);
+    }
+}
+
 enum { THREADS = 8, ROUNDS = 30 };
 
 struct crowd {

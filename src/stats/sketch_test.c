@@ -218,7 +218,7 @@ TEST(sketch_fails_without_memory_and_stays_whole) {
         if (!failed) break;
         CHECK(nth < 1000);
     }
-    struct mem_budget tight = { 0, 4096 };
+    struct mem_budget tight = { .limit = 4096 };
     struct arena a;
     arena_init(&a, SIZE_MAX, &tight);
     struct sketch s = { 0 };
