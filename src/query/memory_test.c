@@ -102,20 +102,21 @@ TEST(memory_has_a_first_piece_for_each) {
 }
 
 static bool is_gone(void *ctx) {
-    (void)ctx;
+    ++*(uint32_t *)ctx;
     return true;
 }
 
 TEST(memory_is_not_waited_for_when_the_question_is_over) {
     struct query_memory *m = memory_of(16);
-    struct query_bounds b = { .memory = m }, gone = { .memory = m, .canceled = is_gone };
+    uint32_t n_asked = 0;
+    struct query_bounds b = { .memory = m },
+                        gone = { .memory = m, .canceled = is_gone, .canceled_ctx = &n_asked };
     struct query_share s, other;
     query_share_init(&s, &b);
     query_share_init(&other, &gone);
     CHECK(mem_budget_take(&s.budget, 14 * MIB));
-    uint64_t began = clock_mono_ns(clock_real());
     CHECK(!mem_budget_take(&other.budget, 8 * MIB));
-    CHECK(clock_mono_ns(clock_real()) - began < 200000000);
+    CHECK_U64(n_asked, 1);
     query_share_end(&s, NULL);
     query_share_end(&other, NULL);
     query_memory_free(m);
@@ -133,7 +134,7 @@ static void want(void *ctx) {
     if (!w->got) query_share_end(w->s, NULL); // as a question that fails does
 }
 
-// Two that wait for each other: who came first gets what it wants, and at once.
+// Two that wait for each other: who came first gets what it wants.
 TEST(memory_of_those_that_wait_the_youngest_gives_up) {
     for (int round = 0; round < 10; round++) {
         struct query_memory *m = memory_of(16);
@@ -146,11 +147,9 @@ TEST(memory_of_those_that_wait_the_youngest_gives_up) {
             CHECK(mem_budget_take(&s[i].budget, 6 * MIB));
             w[i] = (struct wanting){ &s[i], 6 * MIB, false };
         }
-        uint64_t began = clock_mono_ns(clock_real());
         for (int i = 0; i < 2; i++) CHECK_OK(thread_start(&t[i], "want", want, &w[(i + round) % 2]));
         for (int i = 0; i < 2; i++) thread_join(&t[i]);
         CHECK(w[0].got && !w[1].got && s[1].is_refused);
-        CHECK(clock_mono_ns(clock_real()) - began < 200000000);
         query_share_end(&s[0], NULL);
         CHECK_U64(taken(m), 0);
         query_memory_free(m);
