@@ -348,7 +348,7 @@ static enum err send_settings(struct conn *c) {
         { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, c->loop->server->opts.max_streams },
         { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW },
         { NGHTTP2_SETTINGS_MAX_FRAME_SIZE, 64 << 10 },
-        { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, H1_HEAD_MAX },
+        { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, H1_HEAD_MAX }, // but one field: 64 KiB, as nghttp2 has it
     };
     nghttp2_session *s = c->h2.session;
     if (nghttp2_submit_settings(s, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof *settings) != 0 ||

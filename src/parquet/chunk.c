@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // A chunk's places, bounds, dictionary and bloom filter, each loaded when first asked for.
-#include "base/cursor.h"
 #include "parquet/bloom.h"
 #include "parquet/decoder.h"
 #include "parquet/index.h"
@@ -104,27 +103,22 @@ enum err pq_chunk_bounds(struct pq_chunk *c) {
     return e == ERR_CORRUPT ? decoder_fail(c, e, "the column index") : e;
 }
 
-// Are these n texts, and nothing behind them?
-static bool plain_strs_are(struct str values, uint32_t n) {
-    struct reader r = reader_of(values);
-    for (uint32_t i = 0; i < n && !r.bad; i++) (void)rd_bytes(&r, rd_u32le(&r));
-    return !r.bad && rd_left(&r) == 0;
-}
-
 static enum err dict_entries(struct pq_chunk *c, const struct page_view *v, struct pq_dict *d) {
     uint32_t width = pq_width(c->column), n = v->head.n_values;
     if (c->column->type == PQ_BOOLEAN) return decoder_unsupported(c, "a dictionary of booleans");
     if (v->head.encoding != FMT_PLAIN && v->head.encoding != FMT_PLAIN_DICT)
         return decoder_unsupported(c, fmt_encoding_name(v->head.encoding));
     // All of the page and no more: its header could leave out an entry else, and nobody would look for it.
-    bool fits = width ? (uint64_t)n * width == v->values.len : plain_strs_are(v->values, n);
-    if (!fits) return decoder_fail(c, ERR_CORRUPT, "the dictionary page");
+    // All of the page and no more: a header that leaves out an entry would hide it.
+    if (width && (uint64_t)n * width != v->values.len)
+        return decoder_fail(c, ERR_CORRUPT, "the dictionary page");
+    if (n > v->values.len / (width ? width : 4)) return decoder_fail(c, ERR_CORRUPT, "the dictionary page");
     d->n = n;
     if (width == 0) {
         struct str *strs = ARENA_ARRAY(c->arena, n, struct str);
         if (!strs) return ERR_NOMEM;
         d->strs = strs;
-        return strs_plain(c, v->values, 0, n, c->arena, strs);
+        return strs_plain(c, v->values, 0, n, true, c->arena, strs);
     }
     d->fixed = arena_copy(c->arena, v->values.ptr, (size_t)n * width);
     return d->fixed ? ERR_OK : ERR_NOMEM;

@@ -19,8 +19,8 @@ static enum err slice(struct arena *a, const char *bytes, size_t len, size_t n, 
     return ERR_OK;
 }
 
-enum err strs_plain(struct pq_chunk *c, struct str values, size_t skip, size_t n, struct arena *a,
-                    struct str *out) {
+enum err strs_plain(struct pq_chunk *c, struct str values, size_t skip, size_t n, bool to_end,
+                    struct arena *a, struct str *out) {
     const char *p = values.ptr, *end = p + values.len, *first = p;
     for (size_t i = 0; i < skip + n; i++) {
         uint32_t len;
@@ -32,6 +32,7 @@ enum err strs_plain(struct pq_chunk *c, struct str values, size_t skip, size_t n
         if (i >= skip) out[i - skip] = (struct str){ p, len };
         p += len;
     }
+    if (to_end && p != end) return damaged(c);
     return n ? slice(a, first, (size_t)(p - first), n, out) : ERR_OK;
 }
 
@@ -221,7 +222,7 @@ static enum err bools_rle(struct vector_out *v, const struct page_view *p, size_
 static enum err plain(struct vector_out *v, const struct page_view *p, size_t skip, size_t n) {
     const struct pq_column *col = v->chunk->column;
     if (col->type == PQ_BYTE_ARRAY)
-        return strs_plain(v->chunk, p->values, skip, n, v->arena, (struct str *)v->data + v->n);
+        return strs_plain(v->chunk, p->values, skip, n, false, v->arena, (struct str *)v->data + v->n);
     if (col->type == PQ_BOOLEAN) {
         if (skip + n > p->values.len * 8) return damaged(v->chunk);
         uint8_t *out = (uint8_t *)v->data + v->n;

@@ -47,9 +47,10 @@ NODISCARD enum err page_view(struct pq_chunk *c, struct str raw, uint32_t n_rows
 NODISCARD enum err chunk_fetch(struct pq_chunk *c, struct pq_range range, struct scratch *space,
                                struct str *out);
 
-// n strings from `skip` on, as PLAIN encodes them. The bytes are copied to the arena.
-NODISCARD enum err strs_plain(struct pq_chunk *c, struct str values, size_t skip, size_t n, struct arena *a,
-                              struct str *out);
+// n strings from `skip` on, as PLAIN encodes them. The bytes are copied to the arena. to_end: nothing may
+// follow.
+NODISCARD enum err strs_plain(struct pq_chunk *c, struct str values, size_t skip, size_t n, bool to_end,
+                              struct arena *a, struct str *out);
 
 // Where decoded values gather.
 struct vector_out {
