@@ -385,6 +385,32 @@ def giant_trace():
             server.flush()
 
 
+def damaged_filter_is_told():
+    """One bit of a bloom filter would hide a trace: instead the answer says that the block is damaged."""
+    head = bytes.fromhex("1c1c00001c1c00001c1c000000")  # the end of a filter's header, as we write it
+    with Server() as server:
+        trace = new_id()
+        assert server.post_traces(otlp.encode(request(span(trace))))[0] == 200
+        server.flush()
+        assert server.get(f"/api/v2/traces/{trace}")[0] == 200
+        server.stop()
+        file, = server.data.glob("blocks/*/*/traces.parquet")
+        whole = file.read_bytes()
+        at = whole.index(head) + len(head)
+        bit = next(i for i in range(256) if whole[at + i // 8] >> i % 8 & 1)
+        damaged = bytearray(whole)
+        damaged[at + bit // 8] ^= 1 << bit % 8
+        file.write_bytes(damaged)
+        server.start()
+        for path in (f"/api/v2/traces/{trace}", "/api/search?limit=1", "/api/v2/search/tags"):
+            status, _, body = server.get(path)
+            assert status == 500 and b"damaged" in body, (path, status, body)
+        server.stop()
+        file.write_bytes(whole)
+        server.start()
+        assert server.get(f"/api/v2/traces/{trace}")[0] == 200
+
+
 def cases(tap):
     server, state = Server(), {}
 
@@ -399,6 +425,7 @@ def cases(tap):
         server.flush()
         trace_shapes(server)
 
+    tap.case("damaged_filter_is_told", damaged_filter_is_told)
     tap.case("starts", server.start, is_setup=True)
     tap.case("a_trace_that_is_not_there", expect_absent, server, TRACE_ID)
     tap.case("trace_shapes_from_memory", from_memory)
