@@ -156,3 +156,10 @@ TEST(workers_damage_is_no_fault_of_the_question) {
     buf_fini(&text);
     ask_fini(&k);
 }
+
+// Others have the memory: that is no fault of the question, which may come again.
+TEST(workers_who_finds_no_memory_may_come_again) {
+    CHECK(ask_status(ERR_AGAIN) == 429);
+    CHECK(grpc_status_of(ERR_AGAIN) == NET_GRPC_RESOURCE_EXHAUSTED);
+    CHECK(ask_status(ERR_NOMEM) == 503); // its own is used up
+}
