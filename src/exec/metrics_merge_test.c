@@ -283,8 +283,9 @@ TEST(metric_counting_ends_as_soon_as_the_caller_says_so) {
     enum { N = 3000, LEAST = N * 64 / 4096 };
     static struct fake_span many[N];
     static const struct field by_size[] = { FIELD_OF_SIZE };
+    static const struct metric_range once = { .start_ns = 1000 * S, .end_ns = 1100 * S, .is_instant = true };
     struct ql_metric m = { .function = QL_RATE, .by = by_size, .n_by = 1 };
-    struct fake_run r = { .range = &range, .spans = many, .n = N };
+    struct fake_run r = { .range = &once, .spans = many, .n = N };
     uint32_t looks, before = 0;
     struct buf b;
     for (uint32_t i = 0; i < N; i++)
