@@ -38,7 +38,7 @@ void slabs_limit(struct slabs *s, uint64_t bytes);
 void *slab_alloc(struct slabs *s, size_t n);
 // n as it was asked for; what is not a piece of a slab, or was freed before, ends the program.
 void slab_free(struct slabs *s, void *p, size_t n);
-bool slabs_hold(struct slabs *s, const void *p);    // is it a piece of them?
+bool slabs_hold(struct slabs *s, const void *p); // is it a piece of them?
 // Of those that keep: gives free slabs back, unless something was asked for since the last call.
 void slabs_trim(struct slabs *s);
 uint64_t slabs_bytes(struct slabs *s); // of all slabs, used or not
