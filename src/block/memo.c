@@ -2,6 +2,7 @@
 // What questions would decode again each time, kept with the block until that is freed: dictionaries
 // of the columns that were asked for, and the traces of row groups. There is no order in which
 // something is dropped for something else: past the limits all goes on as if nothing were kept.
+#include "base/slab.h"
 #include "block/any.h"
 #include "block/batch_internal.h"
 
@@ -13,12 +14,16 @@ enum {
 
 static struct mem_budget dicts_budget = { .limit = MEMO_DICTS_MAX };
 static struct mem_budget traces_budget = { .limit = MEMO_TRACES_MAX };
+static struct slabs slabs = SLABS_INIT; // of traces, which are read here and there
 
 struct kept_dict {
     struct pq_dict dict;
     const struct value *values;
 };
-struct kept_traces {
+struct kept_traces {          // and their firsts behind them
+    struct kept_traces *next; // of the block
+    size_t bytes;
+    bool in_slab;
     uint32_t n;
     const uint32_t *firsts;
     struct batch_trace at[];
@@ -29,21 +34,33 @@ void block_memo_limit(uint64_t bytes) {
     filters_limit(bytes / 4 + 1);
     dicts_budget.limit = dicts < MEMO_DICTS_MAX ? dicts : MEMO_DICTS_MAX;
     traces_budget.limit = traces < MEMO_TRACES_MAX ? traces : MEMO_TRACES_MAX;
+    slabs_limit(&slabs, traces_budget.limit < SLAB_BYTES ? 0 : traces_budget.limit);
 }
 
 void block_memo_stats(struct block_memo_stats *out) {
     *out = (struct block_memo_stats){ dicts_budget.used, traces_budget.used, filters_bytes() };
 }
 
+static void traces_free(struct kept_traces *k) {
+    mem_budget_give(&traces_budget, k->bytes);
+    if (k->in_slab)
+        slab_free(&slabs, k, k->bytes);
+    else
+        mem_free(k);
+}
+
 void memo_init(struct block *b) {
     pthread_mutex_init(&b->memo_lock, NULL);
     arena_init(&b->memo_dicts, SIZE_MAX, &dicts_budget);
-    arena_init(&b->memo_traces, SIZE_MAX, &traces_budget);
 }
 
 void memo_fini(struct block *b) {
     arena_fini(&b->memo_dicts);
-    arena_fini(&b->memo_traces);
+    while (b->memo_traces) {
+        struct kept_traces *k = b->memo_traces;
+        b->memo_traces = k->next;
+        traces_free(k);
+    }
     pthread_mutex_destroy(&b->memo_lock);
 }
 
@@ -167,19 +184,31 @@ bool memo_traces_find(const struct block *b, uint32_t group, struct batch *out) 
     return true;
 }
 
-void memo_traces_keep(struct block *b, uint32_t group, const struct batch *traces) {
+// NULL: past the limit, or no memory.
+static struct kept_traces *traces_new(const struct batch *traces) {
     uint32_t n = traces->n_traces;
+    size_t bytes = sizeof(struct kept_traces) + n * (sizeof(struct batch_trace) + sizeof(uint32_t));
+    if (!mem_budget_take(&traces_budget, bytes)) return NULL;
+    struct kept_traces *k = bytes >= SLAB_UNIT ? slab_alloc(&slabs, bytes) : NULL;
+    bool in_slab = k != NULL;
+    if (!k) k = mem_alloc(bytes);
+    if (!k) {
+        mem_budget_give(&traces_budget, bytes);
+        return NULL;
+    }
+    uint32_t *firsts = (uint32_t *)(k->at + n);
+    *k = (struct kept_traces){ .bytes = bytes, .in_slab = in_slab, .n = n, .firsts = firsts };
+    if (n) memcpy(k->at, traces->traces, n * sizeof k->at[0]);
+    if (n) memcpy(firsts, traces->firsts, n * sizeof *firsts);
+    return k;
+}
+
+void memo_traces_keep(struct block *b, uint32_t group, const struct batch *traces) {
     pthread_mutex_lock(&b->memo_lock);
-    if (!b->group_traces[group]) {
-        uint32_t *firsts = arena_copy(&b->memo_traces, traces->firsts, n * sizeof *firsts);
-        struct kept_traces *k = arena_alloc(&b->memo_traces, sizeof *k + n * sizeof k->at[0]);
-        if (k && firsts) {
-            k->n = n;
-            k->firsts = firsts;
-            if (n) memcpy(k->at, traces->traces, n * sizeof k->at[0]);
-        } else {
-            k = NULL;
-        }
+    struct kept_traces *k = b->group_traces[group] ? NULL : traces_new(traces);
+    if (k) {
+        k->next = b->memo_traces;
+        b->memo_traces = k;
         atomic_store_explicit(&b->group_traces[group], k, memory_order_release);
     }
     pthread_mutex_unlock(&b->memo_lock);

@@ -57,7 +57,8 @@ struct block {
     struct arena places;
     struct entity_memo *entity_memos; // under the same lock
     pthread_mutex_t memo_lock;        // of adding to these
-    struct arena memo_dicts, memo_traces, memo_filters;
+    struct arena memo_dicts, memo_filters;
+    struct kept_traces *memo_traces;                 // a list
     const struct kept_traces *_Atomic *group_traces; // per row group of an opened block
     struct in_file spans, traces, events, links, resources, scopes, large, split;
     struct attr_def *span_attrs, *event_attrs, *link_attrs;
