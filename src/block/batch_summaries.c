@@ -53,12 +53,17 @@ static const struct str *walk_text(struct text_walk *w, uint32_t trace) {
     return w->v.repr == PQ_CODES ? &w->v.dict->strs[w->v.codes[w->at]] : &w->v.strs[w->at];
 }
 
-// Traces are here and there, and so seldom in the CPU's cache: where one's text lies is fetched ahead.
+// Traces are here and there, and so seldom in the CPU's cache: where one's text lies is fetched ahead. As
+// many rows may have lacked one up to there as up to the first.
 enum { FETCH_AHEAD = 12 };
 
 static void walk_fetch(const struct text_walk *w, const uint32_t *traces, uint32_t n) {
-    if (w->v.rows || w->v.n_values == 0 || w->v.repr != PQ_STRS || n <= FETCH_AHEAD) return;
-    mem_fetch(&w->v.strs[traces[FETCH_AHEAD] - w->from]);
+    if (n <= FETCH_AHEAD) return;
+    uint32_t at = traces[FETCH_AHEAD] - w->from;
+    if (w->v.rows) at -= traces[0] - w->from - w->at;
+    if (at >= w->v.n_values) return;
+    if (w->v.rows) mem_fetch(&w->v.rows[at]);
+    mem_fetch(w->v.repr == PQ_CODES ? (const void *)&w->v.codes[at] : (const void *)&w->v.strs[at]);
 }
 
 static enum err read_services(struct text_walk *w, const uint32_t *traces, uint32_t n,
@@ -79,6 +84,8 @@ static enum err read_roots_of(struct block_batch *b, uint32_t from, uint32_t to,
     TRY(walk_open(b, TC_ROOT_NAME, from, to, &names));
     TRY(walk_open(b, TC_ROOT_SERVICE, from, to, &services));
     for (uint32_t i = 0; i < n; i++) {
+        walk_fetch(&names, traces + i, n - i);
+        walk_fetch(&services, traces + i, n - i);
         const struct str *name = walk_text(&names, traces[i]), *service = walk_text(&services, traces[i]);
         if (!name != !service) return ERR_CORRUPT;
         out[i] = (struct batch_summary){ .has_root = name,
