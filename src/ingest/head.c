@@ -9,7 +9,8 @@ enum err head_new(size_t limit_bytes, struct mem_budget *budget, uint64_t now_ns
     if (!h) return ERR_NOMEM;
     span_table_init(&h->table, limit_bytes, budget);
     h->opened_ns = now_ns;
-    h->received_min_ns = h->start_min_ns = UINT64_MAX;
+    h->received_min_ns = UINT64_MAX;
+    h->start_min_ns = UINT64_MAX;
     h->refs = 1;
     head_knowledge_init(&h->knowledge);
     enum err e = otlp_decoder_new(&h->table, &h->decoder);
