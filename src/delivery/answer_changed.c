@@ -11,8 +11,8 @@ struct telling {
     struct db *db;
     struct arena *a;
     struct json_writer *w;
-    int64_t id, from,
-        to; // (from, to]: from the end of what ran before to its own, as long as it is open: ever
+    int64_t id;
+    int64_t from, to; // (from, to]: from the end of what ran before to its own, as long as it is open: ever
     struct str service, environment, change_kind;
 };
 
@@ -44,24 +44,12 @@ static enum err put_before(struct telling *t) {
 
 static enum err find(struct telling *t, struct str name, struct err_ctx *ctx) {
     struct db_row *r;
-    bool row;
-    int64_t id = 0;
-    bool by_id = answer_id_of(name, &id);
-    TRY(db_prepare(
-        t->db,
-        "SELECT id, service, environment, change_kind, finished_at FROM rollout WHERE CASE WHEN ?1 "
-        "THEN id = ?2 ELSE deploy = ?3 END LIMIT 1",
-        &r));
-    db_bind_i64(r, 1, by_id);
-    db_bind_i64(r, 2, id);
-    db_bind_text(r, 3, name);
-    TRY(db_step(r, &row));
-    if (!row) return err_set(ctx, ERR_NOT_FOUND, "rollout: none is known by this name");
+    TRY(answer_rollout(t->db, name, &r, ctx));
     t->id = db_i64(r, 0);
     t->service = str_dup(t->a, db_text(r, 1));
     t->environment = str_dup(t->a, db_text(r, 2));
     t->change_kind = str_dup(t->a, db_text(r, 3));
-    t->to = db_is_null(r, 4) ? INT64_MAX : db_i64(r, 4);
+    t->to = db_is_null(r, 15) ? INT64_MAX : db_i64(r, 15);
     db_reset(r);
     return t->a->failed ? ERR_NOMEM : ERR_OK;
 }
@@ -169,27 +157,21 @@ static enum err put_flags(struct telling *t) {
 }
 
 // Before the first that is known, nothing is between.
-static enum err tell(struct telling *t, struct str name, struct err_ctx *ctx) {
-    TRY(find(t, name, ctx));
-    t->from = t->to;
-    jw_object(t->w);
-    put_id(t->w, "rollout", (uint64_t)t->id);
-    TRY(put_before(t));
-    TRY(put_files(t));
-    TRY(put_rollouts(t));
-    TRY(put_flags(t));
-    jw_object_end(t->w);
-    return t->a->failed ? ERR_NOMEM : ERR_OK;
+static enum err tell(struct db *db, struct arena *a, const void *ask, struct json_writer *w) {
+    const struct rollout_ask *of = ask;
+    struct telling t = { .db = db, .a = a, .w = w };
+    TRY(find(&t, of->name, of->ctx));
+    t.from = t.to;
+    jw_object(w);
+    put_id(w, "rollout", (uint64_t)t.id);
+    TRY(put_before(&t));
+    TRY(put_files(&t));
+    TRY(put_rollouts(&t));
+    TRY(put_flags(&t));
+    jw_object_end(w);
+    return a->failed ? ERR_NOMEM : ERR_OK;
 }
 
 enum err answer_changed(struct delivery *d, struct str name, struct json_writer *w, struct err_ctx *ctx) {
-    struct arena a;
-    struct telling t = { .a = &a, .w = w };
-    if (!name.len) return err_set(ctx, ERR_INVALID, "rollout: the id of a rollout is missing");
-    TRY(delivery_reader(d, &t.db));
-    arena_init(&a, CHANGED_MEMORY_MAX, NULL);
-    enum err e = failed_read(t.db, tell(&t, name, ctx), ctx);
-    arena_fini(&a);
-    delivery_reader_done(d, t.db);
-    return e;
+    return answer_of_rollout(d, CHANGED_MEMORY_MAX, tell, name, w, ctx);
 }

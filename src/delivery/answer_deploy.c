@@ -23,7 +23,6 @@ struct telling {
 // --- the rollout -------------------------------------------------------------------------------------------
 
 static enum err keep_row(struct telling *t, struct db_row *r) {
-    enum { MORE = 27 }; // columns of ANSWER_ROLLOUT_COLUMNS
     t->id = db_i64(r, 0);
     t->service = str_dup(t->a, db_text(r, 1));
     t->environment = str_dup(t->a, db_text(r, 2));
@@ -33,24 +32,13 @@ static enum err keep_row(struct telling *t, struct db_row *r) {
     t->sha = str_dup(t->a, db_text(r, 6));
     t->started = db_i64(r, 14);
     t->finished = db_i64(r, 15);
-    t->key = str_dup(t->a, db_text(r, MORE));
+    t->key = str_dup(t->a, db_text(r, ANSWER_ROLLOUT_KEY));
     return t->a->failed ? ERR_NOMEM : ERR_OK;
 }
 
 static enum err put_rollout(struct telling *t, struct str name, struct err_ctx *ctx) {
     struct db_row *r;
-    bool row;
-    int64_t id = 0;
-    bool by_id = answer_id_of(name, &id);
-    TRY(db_prepare(t->db,
-                   "SELECT " ANSWER_ROLLOUT_COLUMNS ", deploy FROM rollout"
-                   " WHERE CASE WHEN ?1 THEN id = ?2 ELSE deploy = ?3 END LIMIT 1",
-                   &r));
-    db_bind_i64(r, 1, by_id);
-    db_bind_i64(r, 2, id);
-    db_bind_text(r, 3, name);
-    TRY(db_step(r, &row));
-    if (!row) return err_set(ctx, ERR_NOT_FOUND, "rollout: none is known by this name");
+    TRY(answer_rollout(t->db, name, &r, ctx));
     jw_key(t->w, STR("rollout"));
     jw_object(t->w);
     answer_put_columns(t->w, r, answer_rollout_columns);
@@ -325,25 +313,19 @@ static enum err put_rollback(struct telling *t) {
 
 // --- all of it ---------------------------------------------------------------------------------------------
 
-static enum err tell(struct telling *t, struct str name, struct err_ctx *ctx) {
+static enum err tell(struct db *db, struct arena *a, const void *ask, struct json_writer *w) {
     static enum err (*const parts[])(struct telling *) = { put_neighbours, put_attempts, put_canaries,
                                                            put_runs,       put_commits,  put_changes,
                                                            put_links,      put_verdicts, put_rollback };
-    jw_object(t->w);
-    TRY(put_rollout(t, name, ctx));
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) TRY(parts[i](t));
-    jw_object_end(t->w);
-    return t->a->failed ? ERR_NOMEM : ERR_OK;
+    const struct rollout_ask *of = ask;
+    struct telling t = { .db = db, .a = a, .w = w };
+    jw_object(w);
+    TRY(put_rollout(&t, of->name, of->ctx));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) TRY(parts[i](&t));
+    jw_object_end(w);
+    return a->failed ? ERR_NOMEM : ERR_OK;
 }
 
 enum err answer_deploy(struct delivery *d, struct str name, struct json_writer *w, struct err_ctx *ctx) {
-    struct arena a;
-    struct telling t = { .a = &a, .w = w };
-    if (!name.len) return err_set(ctx, ERR_INVALID, "rollout: the id of a rollout is missing");
-    TRY(delivery_reader(d, &t.db));
-    arena_init(&a, DEPLOY_MEMORY_MAX, NULL);
-    enum err e = failed_read(t.db, tell(&t, name, ctx), ctx);
-    arena_fini(&a);
-    delivery_reader_done(d, t.db);
-    return e;
+    return answer_of_rollout(d, DEPLOY_MEMORY_MAX, tell, name, w, ctx);
 }

@@ -89,16 +89,27 @@ enum err failed_read(struct db *db, enum err e, struct err_ctx *ctx) {
                : err_set(ctx, e, "the facts cannot be read: %s", e == ERR_IO ? db_error(db) : err_text(e));
 }
 
-enum err answer_read(struct delivery *d, answer_run *run, const void *ask, struct json_writer *w,
-                     struct err_ctx *ctx) {
+static enum err read_within(struct delivery *d, uint64_t memory, answer_run *run, const void *ask,
+                            struct json_writer *w, struct err_ctx *ctx) {
     struct db *db;
     struct arena a;
     TRY(delivery_reader(d, &db));
-    arena_init(&a, ANSWER_MEMORY_MAX, NULL);
+    arena_init(&a, memory, NULL);
     enum err e = failed_read(db, run(db, &a, ask, w), ctx);
     arena_fini(&a);
     delivery_reader_done(d, db);
     return e;
+}
+
+enum err answer_read(struct delivery *d, answer_run *run, const void *ask, struct json_writer *w,
+                     struct err_ctx *ctx) {
+    return read_within(d, ANSWER_MEMORY_MAX, run, ask, w, ctx);
+}
+
+enum err answer_of_rollout(struct delivery *d, uint64_t memory, answer_run *run, struct str name,
+                           struct json_writer *w, struct err_ctx *ctx) {
+    if (!name.len) return err_set(ctx, ERR_INVALID, "rollout: the id of a rollout is missing");
+    return read_within(d, memory, run, &(struct rollout_ask){ name, ctx }, w, ctx);
 }
 
 // --- a figure ----------------------------------------------------------------------------------------------

@@ -41,3 +41,10 @@ NODISCARD enum err failed_read(struct db *db, enum err e, struct err_ctx *ctx);
 typedef enum err answer_run(struct db *db, struct arena *a, const void *ask, struct json_writer *w);
 NODISCARD enum err answer_read(struct delivery *d, answer_run *run, const void *ask, struct json_writer *w,
                                struct err_ctx *ctx);
+// The same of a rollout (answer_rows.h), in at most so much memory; `run` gets a struct rollout_ask.
+struct rollout_ask {
+    struct str name;
+    struct err_ctx *ctx;
+};
+NODISCARD enum err answer_of_rollout(struct delivery *d, uint64_t memory, answer_run *run, struct str name,
+                                     struct json_writer *w, struct err_ctx *ctx);

@@ -4,7 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-bool answer_id_of(struct str name, int64_t *out) {
+// From its 16 hex digits.
+static bool id_of(struct str name, int64_t *out) {
     uint64_t id = 0;
     if (name.len != 16) return false;
     for (size_t i = 0; i < name.len; i++) {
@@ -14,6 +15,21 @@ bool answer_id_of(struct str name, int64_t *out) {
     }
     *out = (int64_t)id;
     return true;
+}
+
+enum err answer_rollout(struct db *db, struct str name, struct db_row **out, struct err_ctx *ctx) {
+    bool row;
+    int64_t id = 0;
+    bool by_id = id_of(name, &id);
+    TRY(db_prepare(db,
+                   "SELECT " ANSWER_ROLLOUT_COLUMNS ", deploy FROM rollout"
+                   " WHERE CASE WHEN ?1 THEN id = ?2 ELSE deploy = ?3 END LIMIT 1",
+                   out));
+    db_bind_i64(*out, 1, by_id);
+    db_bind_i64(*out, 2, id);
+    db_bind_text(*out, 3, name);
+    TRY(db_step(*out, &row));
+    return row ? ERR_OK : err_set(ctx, ERR_NOT_FOUND, "rollout: none is known by this name");
 }
 
 static void put_cell(struct json_writer *w, struct db_row *r, int at, enum answer_cell cell) {

@@ -10,8 +10,6 @@ struct answer_column { // by its place; the last one has no key
     const char *key;
     enum answer_cell cell;
 };
-// The id of a rollout from its 16 hex digits; false: it is none.
-bool answer_id_of(struct str name, int64_t *out);
 // The columns of the row at hand, as members of an open object. What is not known is left out, and so is
 // what is not true.
 void answer_put_columns(struct json_writer *w, struct db_row *r, const struct answer_column *c);
@@ -28,3 +26,7 @@ NODISCARD enum err answer_put_rows(struct json_writer *w, const char *name, stru
     "reverts, commits_state," \
     " commits, changes, trigger_kind, actor, url"
 extern const struct answer_column answer_rollout_columns[];
+// A rollout by its id, or by the key of its first attempt: these columns of it, then that key. ERR_NOT_FOUND,
+// with text. The caller resets *out.
+enum { ANSWER_ROLLOUT_KEY = 27 };
+NODISCARD enum err answer_rollout(struct db *db, struct str name, struct db_row **out, struct err_ctx *ctx);
