@@ -4,10 +4,7 @@
 
 #include <math.h>
 
-#include "base/test.h"
-
-#define MINUTE 60000000000ull
-#define T0 (29000000ull * MINUTE)
+#include "impact/trial_test.h"
 
 struct plan { // of one arm
     uint64_t requests;
@@ -42,22 +39,6 @@ static void put(struct arms *s, enum arm arm, uint64_t minute_from, uint64_t min
     }
 }
 
-struct trial {
-    struct arms arms;
-    struct arena a;
-    struct impact_judgement j;
-};
-static struct trial *begin(void) {
-    struct trial *t = mem_zalloc(sizeof *t);
-    arms_init(&t->arms);
-    arena_init(&t->a, SIZE_MAX, NULL);
-    return t;
-}
-static void end(struct trial *t) {
-    arms_fini(&t->arms);
-    arena_fini(&t->a);
-    mem_free(t);
-}
 static enum impact_verdict judge(struct trial *t, struct impact_rules rules) {
     CHECK_OK(impact_judge(&t->a, &t->arms, rules, &t->j));
     return t->j.verdict;

@@ -5,29 +5,9 @@
 
 #include <math.h>
 
-#include "base/test.h"
-#include "impact/onset_record.h"
+#include "impact/trial_test.h"
 
-#define MINUTE 60000000000ull
-#define T0 (29000000ull * MINUTE)
 #define NOTICED ((int64_t)(T0 + 360 * MINUTE + MINUTE / 2))
-
-struct trial {
-    struct arms arms;
-    struct arena a;
-    struct onset o;
-};
-static struct trial *begin(void) {
-    struct trial *t = mem_zalloc(sizeof *t);
-    arms_init(&t->arms);
-    arena_init(&t->a, SIZE_MAX, NULL);
-    return t;
-}
-static void end(struct trial *t) {
-    arms_fini(&t->arms);
-    arena_fini(&t->a);
-    mem_free(t);
-}
 
 // So many requests a minute in [from, to).
 static void put(struct trial *t, unsigned from, unsigned to, unsigned per_minute, double errors, double ms) {

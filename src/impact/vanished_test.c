@@ -2,27 +2,8 @@
 // Routes that vanish, with a planted truth, and how often one is called lost that only chance kept away.
 #include "impact/vanished.h"
 
-#include "base/test.h"
+#include "impact/trial_test.h"
 
-#define MINUTE 60000000000ull
-#define T0 (29000000ull * MINUTE)
-
-struct trial {
-    struct arms arms;
-    struct arena a;
-    struct vanished v;
-};
-static struct trial *begin(void) {
-    struct trial *t = mem_zalloc(sizeof *t);
-    arms_init(&t->arms);
-    arena_init(&t->a, SIZE_MAX, NULL);
-    return t;
-}
-static void end(struct trial *t) {
-    arms_fini(&t->arms);
-    arena_fini(&t->a);
-    mem_free(t);
-}
 static void find(struct trial *t, bool by_time) {
     CHECK_OK(arms_sort(&t->arms));
     CHECK_OK(vanished_find(&t->a, &t->arms, (struct impact_rules){ .time_is_arm = by_time }, &t->v));
