@@ -425,6 +425,7 @@ def flags_are_judged_by_itself(seed):
         assert got["flag"] == "fast" and {v["variant"] for v in got["variants"]} == {"on", "off"}, got
         assert impact(server, "takt:turn") == impact(server, "fast") == got, "it was computed anew"
         assert "failure" not in rollouts(server)["1"]
+        assert server.request("DELETE", "/api/takt/traces?everything=yes")[0] == 200
         assert server.request("POST", "/api/takt/delivery/reprocess", b"")[0] // 100 == 2
         until("the facts again", lambda: [(k, r or None, *rest) for k, r, *rest in kept()] == want, 30)
 
