@@ -135,7 +135,11 @@ static enum err take_char(struct filling *f) {
     if (f->quote != '\'') {
         if (c == '\\') return take_backslash(f);
         if (c == '`') return wrong(f, "it has a `: expected $(…)");
-        if (starts(f, "((")) return wrong(f, "it has ((: arithmetic would look into the values");
+        if (starts(f, "((") || starts(f, "$["))
+            return wrong(f, "it has (( or $[: arithmetic would look into the values");
+        // Quotes begin anew inside these, so that what looks quoted is not.
+        if (f->quote && (starts(f, "$(") || starts(f, "${")))
+            return wrong(f, "it has $( or ${ within quotes: expected them outside");
     }
     copy(f, 1);
     return ERR_OK;

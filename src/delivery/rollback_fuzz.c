@@ -20,6 +20,9 @@ static void check_quotes(struct str command) {
             i++;
         else if (c == '"')
             quote = quote ? 0 : '"';
+        if (c != '$' || i + 1 == command.len) continue;
+        char next = command.ptr[i + 1];
+        ASSERT(next != '[' && !(quote && (next == '(' || next == '{'))); // quotes would nest
     }
     ASSERT(!quote);
 }
