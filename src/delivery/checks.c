@@ -66,12 +66,14 @@ static const char runbooks[] =
 static const char on_call[] =
     "SELECT count(*), 0, max(on_call) FROM catalogue WHERE service = ?1 AND on_call IS NOT NULL";
 
-// Of the last rollout of which traces could tell: did it hide routes or spans?
-static const char hidden[] = "SELECT routes_lost > 0 OR ifnull(spans_lost, 0) > 0, 1, ifnull(version, "
-                             "deploy) || ifnull(': ' || blind, "
-                             "'') FROM impact WHERE service = ?1 AND computed_at <= ?2 AND rollout NOTNULL "
-                             "AND (routes_testable > 0 OR "
-                             "spans_lost NOTNULL) ORDER BY computed_at DESC, key LIMIT 1";
+// Of the last rollout to production of which traces could tell.
+#define HIDDEN(what, can_tell) \
+    "SELECT " what ", 1, ifnull(i.version, i.deploy) || ifnull(': ' || i.blind, '') FROM impact i JOIN " \
+    "rollout r ON i.key = printf('%016x', r.id) WHERE i.service = ?1 AND i.computed_at <= ?2 AND " \
+    "r.production AND (" can_tell ") ORDER BY r.finished_at DESC, r.id LIMIT 1"
+static const char hidden[] = HIDDEN("i.routes_lost > 0 OR ifnull(i.spans_lost, 0) > 0",
+                                    "i.routes_testable > 0 OR i.spans_lost NOTNULL");
+static const char spans_lost[] = HIDDEN("i.spans_lost > 0", "i.spans_lost NOTNULL");
 
 // --- before production -------------------------------------------------------------------------------------
 
@@ -125,14 +127,13 @@ static enum err check_hidden(struct checking *k, struct finding *f) {
 }
 static enum err check_propagation(struct checking *k, struct finding *f) {
     struct counted c;
-    TRY(ask(k, hidden, &c));
+    TRY(ask(k, spans_lost, &c));
     if (c.n)
         finding_says(f, k->arena, FINDING_NO, "not since %.*s", STR_ARG(c.text));
     else if (c.of)
-        finding_says(
-            f, k->arena, FINDING_UNKNOWN,
-            "no routes or spans are missing since %.*s; partial traces are not told apart by version",
-            STR_ARG(c.text));
+        finding_says(f, k->arena, FINDING_UNKNOWN,
+                     "no spans are missing since %.*s; partial traces are not told apart by version",
+                     STR_ARG(c.text));
     else
         finding_cannot_know(f, k->arena, "partial traces are not told apart by version");
     return ERR_OK;
