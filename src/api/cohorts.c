@@ -86,7 +86,8 @@ static enum err add(struct balance *b, const struct cohort_trace *t, struct trac
 
 static enum err look_at(struct balance *b, const struct cohort_trace *t) {
     struct trace tr;
-    TRY(trace_load(b->k->view, t->id, &(struct trace_limits){ .bytes_max = bytes_of_trace(b) }, &tr));
+    struct trace_limits limits = { .bytes_max = bytes_of_trace(b), .memory = b->bounds.memory };
+    TRY(trace_load(b->k->view, t->id, &limits, &tr));
     enum err e = tr.n ? add(b, t, &tr) : b->are_named ? ERR_NOT_FOUND : ERR_OK;
     trace_fini(&tr);
     return e;

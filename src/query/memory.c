@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "query/memory.h"
 
+#include "os/clock.h"
 #include "os/thread.h"
 #include "query/source.h"
 
@@ -8,7 +9,7 @@ enum {
     PIECE = 1 << 20,
     FIRST_PART = 8,    // an eighth of all is for the first piece of each question
     WAIT_STEP_MS = 10, // between looks at the clock and the client
-    WAIT_STEPS = 25,
+    WAIT_MS = 250,
 };
 #define MS_NS 1000000ull
 
@@ -108,10 +109,12 @@ static void refuse_youngest_if_stuck(struct query_memory *m) {
 static bool wait_for_some(struct query_memory *m, struct query_share *s, uint64_t need) {
     begin_waiting(m, s);
     bool ok = false;
-    for (uint32_t steps = 0; !ok && !s->is_refused && steps < WAIT_STEPS;) {
+    uint64_t until =
+        clock_mono_ns(clock_real()) + WAIT_MS * MS_NS; // however often others give something back
+    while (!ok && !s->is_refused && clock_mono_ns(clock_real()) < until) {
         refuse_youngest_if_stuck(m);
         if (s->is_refused || (s->bounds && bounds_check(s->bounds) != ERR_OK)) break;
-        if (!cond_wait_for(&m->given, &m->lock, WAIT_STEP_MS * MS_NS)) steps++;
+        (void)cond_wait_for(&m->given, &m->lock, WAIT_STEP_MS * MS_NS);
         ok = need <= s->budget.reserved || try_take(m, s, need);
     }
     end_waiting(m, s);

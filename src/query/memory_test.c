@@ -209,6 +209,46 @@ TEST(memory_never_exceeds_its_limit_and_all_come_to_an_end) {
     query_memory_free(c.m);
 }
 
+struct churn {
+    struct query_memory *m;
+    _Atomic bool done;
+    uint32_t rounds;
+};
+enum { CHURN_MAX = 4000 };
+
+// Small questions that come and go: each end wakes who waits.
+static void come_and_go(void *ctx) {
+    struct churn *c = ctx;
+    for (; c->rounds < CHURN_MAX && !c->done; c->rounds++) {
+        struct query_bounds b = { .memory = c->m };
+        struct query_share s;
+        query_share_init(&s, &b);
+        if (mem_budget_take(&s.budget, 1)) mem_budget_give(&s.budget, 1);
+        query_share_end(&s, NULL);
+        (void)nanosleep(&(struct timespec){ .tv_nsec = 3000000 }, NULL);
+    }
+}
+
+TEST(memory_is_not_waited_for_longer_because_others_come_and_go) {
+    struct churn c = { .m = memory_of(16) };
+    struct query_bounds b = { .memory = c.m };
+    struct query_share has, wants;
+    struct thread t;
+    query_share_init(&has, &b);
+    query_share_init(&wants, &b);
+    CHECK(mem_budget_take(&has.budget, 13 * MIB));
+    CHECK_OK(thread_start(&t, "churn", come_and_go, &c));
+    CHECK(!mem_budget_take(&wants.budget, 4 * MIB) && wants.is_refused);
+    c.done = true;
+    thread_join(&t);
+    CHECK(c.rounds < CHURN_MAX); // or it had waited to their end
+    mem_budget_give(&has.budget, 13 * MIB);
+    query_share_end(&wants, NULL);
+    query_share_end(&has, NULL);
+    CHECK_U64(taken(c.m), 0);
+    query_memory_free(c.m);
+}
+
 struct growing { // threads of one question
     struct query_share *s;
     _Atomic uint64_t n;
