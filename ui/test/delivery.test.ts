@@ -9,6 +9,7 @@ import type { Health, Side } from '../src/search/health';
 import type { SeriesAnswer } from '../src/search/answers';
 import type { TrendPoint } from '../src/base/trend';
 import { matchPath } from '../src/base/route';
+import { tracesOf as tracesOfKind } from '../src/pages/kinds';
 import { shareOf } from '../src/search/errorshare';
 import { operationsOf } from '../src/search/operations';
 
@@ -268,4 +269,14 @@ test('an alert storm is far over the past of the team', () => {
   const team = (...weeks: number[]): AlertTeam => ({ weeks, firing: 0, incidents: 0 });
   assert.equal(usualOf(team(9, 2, 2, 0, 0)), 1);
   assert.deepEqual([team(30, 10, 10, 10, 10), team(29, 10, 10, 10, 10), team(9, 1, 0, 0, 0), team(100, 0, 0, 0, 0)].map(isStorm), [true, false, false, false]);
+});
+
+test('traces of a kind: by version where both served at once, else by the times alone', () => {
+  const windows = { old: { from: '1', to: '2' }, new: { from: '3', to: '4' } };
+  const kind = { state: 'new' as const, old: 0, new: 5, type: 'Timeout', span: 'GET /', examples: [] };
+  const of = (phase: string): URLSearchParams =>
+    new URLSearchParams(tracesOfKind({ service: 'shop', version: 'v2', baseline: 'v1', phase, windows }, kind).slice('traces?'.length));
+  assert((of('concurrent').get('q') ?? '').includes('service.version = "v2"'));
+  assert(!(of('before-after').get('q') ?? '').includes('version'));
+  for (const phase of ['concurrent', 'before-after']) assert.deepEqual([of(phase).get('start'), of(phase).get('end')], ['3', '4']);
 });

@@ -34,6 +34,7 @@ export interface Compared {
   service: string;
   version: string;
   baseline: string;
+  phase?: string; // side by side the versions tell the arms apart, else their times
   windows?: { old: Window; new: Window };
 }
 
@@ -42,7 +43,7 @@ const words: Record<State, string> = { new: 'new', gone: 'gone', same: 'in both'
 // The traces behind a kind: of the version that has it, the new one where both do.
 export function tracesOf(d: Compared, k: Kind): string {
   const side = k.new ? 'new' : 'old';
-  const version = side === 'new' ? d.version : d.baseline;
+  const version = d.phase === 'concurrent' ? (side === 'new' ? d.version : d.baseline) : '';
   const conditions = [
     `resource.service.name = ${quote(d.service)}`,
     version && `resource.service.version = ${quote(version)}`,
@@ -60,7 +61,7 @@ function More({ k }: { k: Kind }): JSX.Element {
   return <><bdi>{visible(k.message ?? '', 120)}</bdi> <span class="muted">in <bdi>{visible(k.span ?? '', 60)}</bdi></span></>;
 }
 
-export const summaryOf = (k: Kinds): string =>
+const summaryOf = (k: Kinds): string =>
   [`new ${count(k.new)}`, `gone ${count(k.gone)}`, `in both ${count(k.same)}`, k.unsure ? `too few to tell ${count(k.unsure)}` : ''].filter(Boolean).join(' · ');
 
 export function KindTable({ d, kinds, label, only }: { d: Compared; kinds: Kinds; label: string; only?: (k: Kind) => boolean }): JSX.Element | null {
