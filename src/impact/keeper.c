@@ -10,7 +10,8 @@
 #define LOOK_EVERY_NS (30 * SECOND_NS)
 #define LOOK_SOONEST_NS (SECOND_NS / 4)
 #define DEADLINE_NS (60 * SECOND_NS)
-#define BEFORE_NS (30 * SECOND_NS) // of a round for incidents: many at once do not hold up verdicts
+#define BEFORE_NS (30 * SECOND_NS)    // of a round for incidents: many at once do not hold up verdicts
+#define ROLLOUTS_NS (120 * SECOND_NS) // and for rollouts: many at once do not hold up incidents
 #define MEMORY_MAX (256ull << 20)
 #define LIST_MEMORY_MAX (8ull << 20) // of what is due
 enum { WAITING_MAX = 4096 };
@@ -175,12 +176,16 @@ static void look_at_all(struct impact_keeper *k) {
     struct impact_due *due;
     uint32_t n;
     enum err e;
+    uint64_t until = clock_mono_ns(k->opts.clock) + ROLLOUTS_NS;
+    bool has_time = true;
     paging_init(k, &p);
     do {
         e = list_impacts(k, &p, &due, &n);
-        for (uint32_t i = 0; e == ERR_OK && i < n && !rounds_stopping(&k->rounds); i++)
-            look_at(k, &due[i], p.ask.now);
-    } while (e == ERR_OK && n && paging_next(k, &p, n, due[n - 1].started, due[n - 1].key));
+        for (uint32_t i = 0; e == ERR_OK && i < n && has_time && !rounds_stopping(&k->rounds); i++) {
+            has_time = clock_mono_ns(k->opts.clock) < until; // they are still due in the next round
+            if (has_time) look_at(k, &due[i], p.ask.now);
+        }
+    } while (e == ERR_OK && n && has_time && paging_next(k, &p, n, due[n - 1].started, due[n - 1].key));
     warn_of_list(e);
     arena_fini(&p.a);
 }
