@@ -108,7 +108,6 @@ static enum err dict_entries(struct pq_chunk *c, const struct page_view *v, stru
     if (c->column->type == PQ_BOOLEAN) return decoder_unsupported(c, "a dictionary of booleans");
     if (v->head.encoding != FMT_PLAIN && v->head.encoding != FMT_PLAIN_DICT)
         return decoder_unsupported(c, fmt_encoding_name(v->head.encoding));
-    // All of the page and no more: its header could leave out an entry else, and nobody would look for it.
     // All of the page and no more: a header that leaves out an entry would hide it.
     if (width && (uint64_t)n * width != v->values.len)
         return decoder_fail(c, ERR_CORRUPT, "the dictionary page");
