@@ -88,7 +88,8 @@ static void add_requirement(struct values *v, struct str line) {
     (void)str_cut(line, '#', &told, &rest);
     told = str_trim(told);
     while (n < told.len && !strchr("=<>!~[; @", told.ptr[n])) n++;
-    if (n && told.ptr[0] != '-') add(v, str_sub(told, 0, n), str_trim(str_sub(told, n, told.len)));
+    if (n && told.ptr[0] != '-' && !memchr(told.ptr, ':', n)) // an address alone has no name
+        add(v, str_sub(told, 0, n), str_trim(str_sub(told, n, told.len)));
 }
 
 static bool read_lines(struct values *v, struct str text, void (*take)(struct values *v, struct str line)) {
@@ -121,8 +122,17 @@ static int by_name(const void *pa, const void *pb) {
     return c ? c : str_cmp(a->text, b->text);
 }
 
+// An address may hold a password.
+static bool is_address(struct str text) {
+    return text.len && memmem(text.ptr, text.len, "://", 3) != NULL;
+}
+
+static struct str told_text(const struct value *v, bool told) {
+    return told && v && !is_address(v->text) ? v->text : STR("");
+}
+
 static void put_part(struct file_parts *out, const struct value *old, const struct value *new, bool told) {
-    struct str from = told && old ? old->text : STR(""), to = told && new ? new->text : STR("");
+    struct str from = told_text(old, told), to = told_text(new, told);
     enum patch_how how = !old ? PATCH_ADDED : !new ? PATCH_REMOVED : PATCH_CHANGED;
     out->items[out->n++] = (struct file_part){ old ? old->name : new->name, from, to, how };
 }

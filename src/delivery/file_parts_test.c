@@ -36,6 +36,10 @@ TEST(file_parts_are_keys_and_dependencies) {
           "module m\n\ngo 1.23\n\nrequire a.org/x v1.1.0\n", "M a.org/x(v1.0.0>v1.1.0) D b.org/y(v2.0.0>)" },
         { "requirements.txt", "a==1 # why\nb[x]>=2\n-r other.txt\n", "a==1\r\nb[x]>=3\nc\n",
           "M b([x]>=2>[x]>=3) A c(>)" },
+        { "requirements.txt", "p @ git+https://TOKEN@host/p\ngit+https://TOKEN@host/q\n",
+          "p @ git+https://OTHER@host/p\ngit+https://OTHER@host/q\n", "M p(>)" },
+        { "package.json", "{\"dependencies\":{\"a\":\"git+https://u:pw@host/a\"}}",
+          "{\"dependencies\":{\"a\":\"1\"}}", "M a(>1)" },
         { "go.sum", "a v1 h1:x\n", "a v2 h1:y\n", "" },
     };
     arena_init(&arena, SIZE_MAX, NULL);
