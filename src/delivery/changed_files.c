@@ -15,6 +15,7 @@ struct looking {
     bool has_before;
     struct changed_files *out;
     uint32_t cap;
+    bool brings_all; // its commits are all that differ, as far as is known: nothing was taken back before it
 };
 
 static enum err load(struct looking *l) {
@@ -22,8 +23,8 @@ static enum err load(struct looking *l) {
     bool row;
     TRY(db_prepare(
         l->db,
-        "SELECT r.service, r.sha, b.sha, b.id, r.commits FROM rollout r LEFT JOIN rollout b ON b.id ="
-        " r.before WHERE r.id = ?",
+        "SELECT r.service, r.sha, b.sha, b.id, r.commits, r.commits_state = 'known' AND b.kind <> 'rollback'"
+        " FROM rollout r LEFT JOIN rollout b ON b.id = r.before WHERE r.id = ?",
         &r));
     db_bind_i64(r, 1, l->rollout);
     TRY(db_step(r, &row));
@@ -33,6 +34,7 @@ static enum err load(struct looking *l) {
     l->before_sha = str_dup(l->a, db_text(r, 2));
     l->has_before = !db_is_null(r, 3);
     l->out->n_commits = (uint32_t)db_i64(r, 4);
+    l->brings_all = db_i64(r, 5) != 0;
     db_reset(r);
     return l->a->failed ? ERR_NOMEM : ERR_OK;
 }
@@ -225,6 +227,10 @@ static enum err read_pushes(struct looking *l) {
     to->by_pushes = true;
     if (to->n_told < to->n_commits) to->state = CHANGED_CUT;
     to->why = to->state == CHANGED_CUT ? STR("pushes did not tell all files of all its commits") : STR("");
+    if (!l->brings_all) {
+        to->state = CHANGED_CUT;
+        to->why = STR("only of commits that went out for the first time");
+    }
     if (to->n) qsort(to->files, to->n, sizeof *to->files, by_path);
     fold(to);
     return leave_others(l);

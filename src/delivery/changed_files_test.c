@@ -99,6 +99,14 @@ TEST(changed_files_of_pushes_are_folded_over_their_commits) {
     run("INSERT INTO catalogue_path VALUES('shop', 'old.c'), ('shop', 'go.mod')");
     f = read_of(2);
     CHECK_STR(listed(&f), STR("M go.mod D old.c"));
+    run("UPDATE rollout SET kind = 'rollback' WHERE id = 1"); // what it took back comes again, and is not
+                                                              // told
+    CHECK(read_of(2).state == CHANGED_CUT && read_of(2).why.len > 0);
+    run("UPDATE rollout SET kind = 'first' WHERE id = 1; UPDATE rollout SET commits_state = 'cut' WHERE id = "
+        "2");
+    CHECK(read_of(2).state == CHANGED_CUT);
+    run("UPDATE rollout SET commits_state = 'known'");
+    CHECK(read_of(2).state == CHANGED_KNOWN);
     run("UPDATE pushed_commit SET files_all = 5 WHERE sha = '02'");
     CHECK(read_of(2).state == CHANGED_CUT && read_of(2).why.len > 0);
     end();
