@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "base/json_plain.h"
 #include "base/pb.h"
 #include "otlp/schema.h"
 

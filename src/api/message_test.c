@@ -35,14 +35,19 @@ static struct str services_of(const struct buf *text) {
     return (struct str){ room, text->len };
 }
 
+static uint32_t random_count(void) {
+    return (uint32_t)(test_below(4) ? test_below(120) : random_number());
+}
+
 static void write_services(struct buf *text) {
-    uint64_t n = test_below(4);
+    uint64_t n = test_below(12);
     buf_char(text, '{');
     for (uint64_t i = 0; i < n; i++) {
         char key[40];
         buf_str(text, i ? STR(",") : STR(""));
-        json_quote(text, test_below(4) ? STR("checkout-of-the-shop") : random_text(key));
-        buf_fmt(text, ":[%u,%u]", (uint32_t)random_number(), (uint32_t)random_number());
+        json_quote(text, test_below(4) ? str_sub(STR("checkout-of-the-shop"), 0, 1 + test_below(20))
+                                       : random_text(key));
+        buf_fmt(text, ":[%u,%u]", random_count(), test_below(3) ? 0 : random_count());
     }
     buf_char(text, '}');
 }

@@ -110,13 +110,7 @@ void jw_raw(struct json_writer *w, struct str json); // a value that is JSON alr
 void jw_u64_str(struct json_writer *w, uint64_t v);
 void jw_i64_str(struct json_writer *w, int64_t v);
 
-// For writers that make the room themselves. The text with its quotes; returns its end. Writes no further
-// than s.len + 2 bytes. NULL: something in it must be escaped, and nothing of what was written counts.
-char *json_quote_plain(char *to, struct str s);
-// Copies up to the first character that needs care, which must come; returns how many. Up to 16 bytes more
-// are read and written.
-size_t json_copy_plain(char *to, const char *from);
-// The same of any text, onto a buffer.
+// A text with its quotes, onto a buffer.
 void json_quote(struct buf *out, struct str s);
 enum {
     JSON_NAME_MAX = 32

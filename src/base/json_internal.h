@@ -2,15 +2,8 @@
 // What the tokenizer and the writer of JSON share. Private to base/json*.c.
 #pragma once
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include "base/json.h"
-
-static inline bool json_is_plain(char c) {
-    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
-}
+#include "base/json_plain.h"
 
 // The first byte in [p, end) that a JSON string cannot hold as it stands or that is not ASCII:
 // a quote, a backslash, a control character, 0x80 and above; end when there is none. Sixteen

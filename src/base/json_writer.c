@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/json_internal.h"
+#include "base/json_plain.h"
 
 static void escape(struct buf *out, unsigned char c) {
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
@@ -36,81 +37,6 @@ static void quoted_rest(struct buf *out, const char *p, const char *end) {
         p += n ? n : 1;
     }
     buf_char(out, '"');
-}
-
-#if defined(__SSE2__)
-// Which of 16 bytes need care, as bits.
-static inline unsigned marks_of(__m128i v) {
-    __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(hit, _mm_cmplt_epi8(v, _mm_set1_epi8(' '))));
-}
-static inline bool are_plain(__m128i v) {
-    return !marks_of(v);
-}
-
-size_t json_copy_plain(char *to, const char *from) {
-    for (size_t n = 0;; n += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(from + n));
-        _mm_storeu_si128((__m128i *)(void *)(to + n), v);
-        unsigned marks = marks_of(v);
-        if (marks) return n + (unsigned)__builtin_ctz(marks);
-    }
-}
-
-static inline bool copy_16(char *to, const char *p) {
-    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-    _mm_storeu_si128((__m128i *)(void *)to, v);
-    return are_plain(v);
-}
-
-static inline bool are_plain_words(uint64_t a, uint64_t b) {
-    return are_plain(_mm_set_epi64x((long long)b, (long long)a));
-}
-
-// Copies what is looked at, words that overlap at the end instead of single bytes. false: something needs
-// care.
-static inline __attribute__((always_inline)) bool copy_plain(char *to, const char *p, size_t n) {
-    if (n >= 16) {
-        for (size_t i = 0; i + 16 < n; i += 16)
-            if (!copy_16(to + i, p + i)) return false;
-        return copy_16(to + n - 16, p + n - 16);
-    }
-    if (n >= 8) {
-        uint64_t head, tail;
-        memcpy(&head, p, 8), memcpy(&tail, p + n - 8, 8);
-        memcpy(to, &head, 8), memcpy(to + n - 8, &tail, 8);
-        return are_plain_words(head, tail);
-    }
-    if (n >= 4) {
-        uint32_t head, tail;
-        memcpy(&head, p, 4), memcpy(&tail, p + n - 4, 4);
-        memcpy(to, &head, 4), memcpy(to + n - 4, &tail, 4);
-        uint64_t both = head | (uint64_t)tail << 32;
-        return are_plain_words(both, both);
-    }
-    for (size_t i = 0; i < n; i++) {
-        to[i] = p[i];
-        if (!json_is_plain(p[i])) return false;
-    }
-    return true;
-}
-#else
-size_t json_copy_plain(char *to, const char *from) {
-    size_t n = 0;
-    for (; json_is_plain(from[n]); n++) to[n] = from[n];
-    return n;
-}
-static bool copy_plain(char *to, const char *p, size_t n) {
-    (void)to, (void)p, (void)n;
-    return false;
-}
-#endif
-
-char *json_quote_plain(char *to, struct str s) {
-    *to++ = '"';
-    if (!copy_plain(to, s.ptr, s.len)) return NULL;
-    to[s.len] = '"';
-    return to + s.len + 1;
 }
 
 void json_quote(struct buf *out, struct str s) {

@@ -51,12 +51,16 @@ struct services_rest { // behind the counts; at NULL: they are none
 };
 struct services_rest services_counts_(const char *at, const char *end);
 static inline struct services_rest services_counts(const char *at, const char *end) {
-    // Mostly each count has one digit: all is seen in 8 bytes.
-    uint64_t seen, want, mask;
+    // Mostly there are 1 to 99 spans and up to 9 errors: all is seen in 8 bytes.
+    const uint64_t one = 0x005d002c005b3a22u, two = 0x5d002c00005b3a22u; // ":[0,0] and ":[00,0]
+    const uint64_t one_mask = 0x00ff00ff00ffffffu, two_mask = 0xff00ff0000ffffffu;
+    uint64_t seen;
     memcpy(&seen, at, sizeof seen);
-    memcpy(&want, "\":[\0,\0]", sizeof want);
-    memcpy(&mask, "\xff\xff\xff\0\xff\0\xff", sizeof mask);
-    uint32_t spans = (uint32_t)(seen >> 24 & 0xff) - '0', errors = (uint32_t)(seen >> 40 & 0xff) - '0';
-    if ((seen & mask) != want || spans > 9 || errors > 9) return services_counts_(at, end);
-    return (struct services_rest){ at + 7 < end ? at + 7 : NULL, spans, errors };
+    uint32_t a = (uint32_t)(seen >> 24 & 0xff) - '0', b = (uint32_t)(seen >> 32 & 0xff) - '0',
+             c = (uint32_t)(seen >> 40 & 0xff) - '0', d = (uint32_t)(seen >> 48 & 0xff) - '0';
+    if ((seen & one_mask) == one && a <= 9 && c <= 9 && at + 7 < end)
+        return (struct services_rest){ at + 7, a, c };
+    if ((seen & two_mask) == two && a <= 9 && b <= 9 && d <= 9 && at + 8 < end)
+        return (struct services_rest){ at + 8, a * 10 + b, d };
+    return services_counts_(at, end);
 }
