@@ -99,6 +99,21 @@ uint32_t bits_next(const uint64_t *bits, uint32_t from, uint32_t n) {
     return w * 64 + (uint32_t)__builtin_ctzll(word);
 }
 
+static inline uint32_t *places_of(uint64_t word, size_t w, uint32_t *out) {
+    for (; word; word &= word - 1) *out++ = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(word);
+    return out;
+}
+
+uint32_t bits_places(const uint64_t *bits, uint32_t n, uint32_t *out) {
+    size_t words = bits_words(n), w = 0;
+    uint32_t *end = out;
+    for (; w + 4 <= words; w += 4) // few are set
+        if (bits[w] | bits[w + 1] | bits[w + 2] | bits[w + 3])
+            for (size_t i = w; i < w + 4; i++) end = places_of(bits[i], i, end);
+    for (; w < words; w++) end = places_of(bits[w], w, end);
+    return (uint32_t)(end - out);
+}
+
 uint32_t bits_prev(const uint64_t *bits, uint32_t to) {
     if (to == 0) return BITS_NONE;
     uint32_t w = (to - 1) / 64;

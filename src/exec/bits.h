@@ -32,6 +32,8 @@ void bits_or(uint64_t *a, const uint64_t *b, uint32_t n);      // a |= b
 void bits_not(uint64_t *a, uint32_t n);
 // The first set bit >= from, or n.
 uint32_t bits_next(const uint64_t *bits, uint32_t from, uint32_t n);
+// The places of all that are set, of the first n bits; returns how many. Room: as many as bits_count.
+uint32_t bits_places(const uint64_t *bits, uint32_t n, uint32_t *out);
 // The last set bit < to, or BITS_NONE.
 enum { BITS_NONE = 0xffffffffu };
 uint32_t bits_prev(const uint64_t *bits, uint32_t to);

@@ -65,6 +65,20 @@ TEST(bits_loops_agree_with_their_twins_and_with_single_values) {
     bits_force_plain(false);
 }
 
+TEST(bits_places_are_those_that_are_set) {
+    for (int round = 0; round < 400; round++) {
+        uint64_t bits[WORDS] = { 0 };
+        uint32_t places[N_MAX], n = (uint32_t)test_below(N_MAX), one_of = 1 + (uint32_t)test_below(200),
+                                k = 0;
+        for (uint32_t i = 0; i < n; i++)
+            if (test_below(one_of) == 0) bit_set(bits, i);
+        uint32_t found = bits_places(bits, n, places);
+        for (uint32_t i = 0; i < n; i++)
+            if (bit_get(bits, i)) CHECK(k < found && places[k++] == i);
+        CHECK_U64(found, k);
+    }
+}
+
 // Few rows of many are gathered first: more than are gathered at once, from masks that go on behind the end.
 TEST(bits_few_of_many_are_found) {
     enum { N = 100000, WORDS_OF_N = N / 64 + 3, CODES = 1000 };

@@ -244,12 +244,11 @@ static uint32_t trace_of(const struct batch *b, uint32_t from, uint32_t row) {
 // The same by the few rows that match; parts of split traces without such a row are not noted.
 static enum err judge_few(struct looking *l, uint64_t n_rows) {
     const struct split_set *split = &l->run->sources.split;
-    const uint64_t *any = l->bits.any;
-    uint32_t end = l->batch->n_rows, n = 0;
-    uint32_t *traces = ARENA_ARRAY(l->batch->arena, n_rows + 1, uint32_t);
+    uint32_t *traces = ARENA_ARRAY(l->batch->arena, n_rows + 1, uint32_t), n = 0;
     if (!traces) return ERR_NOMEM;
-    for (uint32_t row = bits_next(any, 0, end); row < end; row = bits_next(any, row + 1, end)) {
-        uint32_t t = trace_of(l->batch, n ? traces[n - 1] : 0, row);
+    bits_places(l->bits.any, l->batch->n_rows, traces);
+    for (uint64_t i = 0; i < n_rows; i++) { // the rows become their traces
+        uint32_t t = trace_of(l->batch, n ? traces[n - 1] : 0, traces[i]);
         if (n == 0 || traces[n - 1] != t) traces[n++] = t;
     }
     while (n-- > 0) {

@@ -71,28 +71,59 @@ struct value show_value(struct arena *a, const struct value *v) {
 
 enum { SHOW_TEXT_MAX = 128, SAME_TEXTS = 256 };
 
-// The places of a bitmap's bits among each other.
-struct ranks {
+// The set bits of a bitmap, upwards. They are asked for mostly downwards: the newest traces come first.
+struct places {
     uint64_t *bits;
-    uint32_t *before; // how many there are before each word
-    uint32_t n;
+    uint32_t *at, n;
+    uint32_t last; // the one that was asked for before, or n
 };
 
-static enum err ranks_make(struct ranks *r, uint32_t n_bits, struct arena *a) {
-    size_t n_words = bits_words(n_bits);
-    r->before = ARENA_ARRAY(a, n_words, uint32_t);
-    if (!r->before) return ERR_NOMEM;
-    r->n = 0;
-    for (size_t w = 0; w < n_words; w++) {
-        r->before[w] = r->n;
-        r->n += (uint32_t)__builtin_popcountll(r->bits[w]);
-    }
+// most: how many are set at most.
+static enum err places_make(struct places *p, uint32_t n_bits, uint64_t most, struct arena *a) {
+    p->at = ARENA_ARRAY(a, most + 1, uint32_t);
+    if (!p->at) return ERR_NOMEM;
+    p->n = p->last = bits_places(p->bits, n_bits, p->at);
     return ERR_OK;
 }
 
-static inline uint32_t rank_of(const struct ranks *r, uint32_t bit) {
-    uint64_t below = r->bits[bit / 64] & (((uint64_t)1 << bit % 64) - 1);
-    return r->before[bit / 64] + (uint32_t)__builtin_popcountll(below);
+// Of a bit that is set: how many are set before it.
+static inline uint32_t place_of(struct places *p, uint32_t bit) {
+    if (p->last > 0 && p->at[p->last - 1] == bit) return --p->last;
+    uint32_t low = 0, high = p->n;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (p->at[mid] < bit)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return p->last = low;
+}
+
+// A field's values by wanted row: where they lie side by side as codes, those are gathered in one pass, since
+// rows here and there are seldom in the CPU's cache.
+struct shown_field {
+    uint32_t field;
+    uint32_t *codes; // by place; NULL: ask for the row
+    const struct value *dict;
+};
+
+static enum err want_field(struct rows *rows, uint32_t field, const struct places *wanted, struct arena *a,
+                           struct shown_field *out) {
+    const uint32_t *codes;
+    uint32_t n_dict;
+    *out = (struct shown_field){ .field = field };
+    TRY(rows_want(rows, field, wanted->bits));
+    if (!rows_codes(rows, field, &codes, &out->dict, &n_dict)) return ERR_OK;
+    out->codes = ARENA_ARRAY(a, wanted->n + 1ull, uint32_t);
+    if (!out->codes) return ERR_NOMEM;
+    for (uint32_t i = 0; i < wanted->n; i++) out->codes[i] = codes[wanted->at[i]];
+    return ERR_OK;
+}
+
+static inline struct value value_at(const struct rows *rows, const struct shown_field *f, uint32_t place,
+                                    uint32_t row) {
+    return f->codes ? f->dict[f->codes[place]] : rows_value(rows, f->field, row);
 }
 
 // What showing needs: the fields that every span shows, beside those of the query.
@@ -101,8 +132,8 @@ struct showing {
     struct batch *batch;
     struct rows *rows;
     struct show_into *into;
-    uint32_t name, status;                 // fields
-    struct ranks traces, wanted;           // the traces that are shown, and their rows
+    struct shown_field name, status, *own; // own: the query's, by number
+    struct places traces, wanted;          // the traces that are shown, and their rows
     const struct batch_summary *summaries; // of those traces
     uint64_t *numbers[BATCH_DURATION + 1]; // of wanted rows; NULL: a field has it
     struct find_attr *attrs;               // room for those of a span
@@ -138,14 +169,14 @@ static struct value keep_value(struct showing *s, const struct value *v) {
     return v->type == VALUE_ANY ? show_value(s->into->arena, v) : copy;
 }
 
-static enum err show_attrs(struct showing *s, uint32_t row, struct find_span *out) {
+static enum err show_attrs(struct showing *s, uint32_t at, uint32_t row, struct find_span *out) {
     enum err e = ERR_OK;
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->show->n_fields; i++) {
         if (!s->show->keys[i].ptr) continue;
         bool chosen = s->show->chosen && s->show->chosen[i];
         struct value v =
-            chosen ? told_value(s->show->plan, s->rows, i, row, &e) : rows_value(s->rows, i, row);
+            chosen ? told_value(s->show->plan, s->rows, i, row, &e) : value_at(s->rows, &s->own[i], at, row);
         if (e != ERR_OK) return e;
         if (v.type == VALUE_NIL) continue;
         s->attrs[n++] = (struct find_attr){ s->show->keys[i], keep_value(s, &v) };
@@ -155,24 +186,23 @@ static enum err show_attrs(struct showing *s, uint32_t row, struct find_span *ou
     return out->attrs || n == 0 ? ERR_OK : ERR_NOMEM;
 }
 
-static uint64_t number_of(const struct showing *s, enum batch_number what, uint32_t row) {
-    return s->numbers[what][rank_of(&s->wanted, row)];
+static uint64_t duration_of(const struct showing *s, uint32_t at, uint32_t row) {
+    const uint64_t *all = s->numbers[BATCH_DURATION];
+    return all ? all[at] : (uint64_t)value_at(s->rows, &s->own[s->show->duration], at, row).i;
 }
 
 static enum err show_span(struct showing *s, uint32_t row, struct find_span *out) {
-    bool by_field = !s->numbers[BATCH_DURATION];
-    *out =
-        (struct find_span){ .span_id = number_of(s, BATCH_SPAN_ID, row),
-                            .start_ns = number_of(s, BATCH_START, row),
-                            .duration_ns = by_field ? (uint64_t)rows_value(s->rows, s->show->duration, row).i
-                                                    : number_of(s, BATCH_DURATION, row),
-                            .has_name = s->show->has_name };
-    if (out->has_name) out->name = keep_text(s, rows_value(s->rows, s->name, row).s);
+    uint32_t at = place_of(&s->wanted, row);
+    *out = (struct find_span){ .span_id = s->numbers[BATCH_SPAN_ID][at],
+                               .start_ns = s->numbers[BATCH_START][at],
+                               .duration_ns = duration_of(s, at, row),
+                               .has_name = s->show->has_name };
+    if (out->has_name) out->name = keep_text(s, value_at(s->rows, &s->name, at, row).s);
     if (s->show->errors) {
-        struct value status = rows_value(s->rows, s->status, row);
+        struct value status = value_at(s->rows, &s->status, at, row);
         out->is_error = status.type == VALUE_STATUS && status.i == 2;
     }
-    return show_attrs(s, row, out);
+    return show_attrs(s, at, row, out);
 }
 
 static enum err show_set(struct showing *s, const struct shown_set *in, struct find_set *out) {
@@ -211,24 +241,25 @@ void show_summary(const struct batch_trace *t, const struct batch_summary *s, st
     memcpy(out->id, t->id, 16);
 }
 
+// Texts of traces here and there are seldom in the CPU's cache.
+static void fetch(const struct batch_summary *summary) {
+    enum { LINE = 64, LINES_MAX = 5 };
+    struct str text = summary->services;
+    if (summary->services_stay) return; // it is not looked at
+    for (size_t i = 0; i < text.len && i < LINE * LINES_MAX; i += LINE) mem_fetch(text.ptr + i);
+}
+
 static enum err keep_summary(struct showing *s, uint32_t trace, struct trace_summary *out) {
-    const struct batch_summary *summary = &s->summaries[rank_of(&s->traces, trace)];
+    enum { FETCH_AHEAD = 8 };
+    uint32_t at = place_of(&s->traces, trace);
+    const struct batch_summary *summary = &s->summaries[at];
+    if (at >= FETCH_AHEAD) fetch(summary - FETCH_AHEAD);
     show_summary(&s->batch->traces[trace], summary, out);
     out->root_service = keep_text(s, out->root_service);
     out->root_name = keep_text(s, out->root_name);
     if (!summary->services_stay) return show_services(s->into->arena, out->services, &out->services);
     s->into->needs_pins = true;
     return ERR_OK;
-}
-
-// Texts of traces here and there are seldom in the CPU's cache.
-enum { FETCH_AHEAD = 8, LINE = 64, LINES_MAX = 5 };
-
-static void fetch(const struct showing *s, uint32_t trace) {
-    const struct batch_summary *summary = &s->summaries[rank_of(&s->traces, trace)];
-    struct str text = summary->services;
-    if (summary->services_stay) return; // it is not looked at
-    for (size_t i = 0; i < text.len && i < LINE * LINES_MAX; i += LINE) mem_fetch(text.ptr + i);
 }
 
 static enum err show_trace(struct showing *s, struct shown_trace *t) {
@@ -247,33 +278,53 @@ static enum err want_fields(struct showing *s) {
     static const struct field name = { .scope = FIELD_SPAN, .intrinsic = INTRINSIC_NAME },
                               status = { .scope = FIELD_SPAN, .intrinsic = INTRINSIC_STATUS };
     const struct show *show = s->show;
+    const struct places *wanted = &s->wanted;
+    struct arena *a = s->batch->arena;
+    uint32_t field;
     if (show->has_name) {
-        TRY(rows_field_of(s->rows, &name, &s->name));
-        TRY(rows_want(s->rows, s->name, s->wanted.bits));
+        TRY(rows_field_of(s->rows, &name, &field));
+        TRY(want_field(s->rows, field, wanted, a, &s->name));
     }
     if (show->errors) {
-        TRY(rows_field_of(s->rows, &status, &s->status));
-        TRY(rows_want(s->rows, s->status, s->wanted.bits));
+        TRY(rows_field_of(s->rows, &status, &field));
+        TRY(want_field(s->rows, field, wanted, a, &s->status));
     }
     for (uint32_t i = 0; i < show->n_fields; i++)
-        if (show->keys[i].ptr || i == show->duration) TRY(rows_want(s->rows, i, s->wanted.bits));
-    return show->chosen ? told_want(show->plan, s->rows, s->wanted.bits) : ERR_OK;
+        if (show->keys[i].ptr || i == show->duration) TRY(want_field(s->rows, i, wanted, a, &s->own[i]));
+    return show->chosen ? told_want(show->plan, s->rows, wanted->bits) : ERR_OK;
+}
+
+static enum err want_rows(struct showing *s, const struct shown_trace *traces, uint32_t n) {
+    struct batch *b = s->batch;
+    uint64_t n_rows = 0;
+    s->wanted.bits = arena_zalloc(b->arena, (bits_words(b->n_rows) + 1) * 8);
+    if (!s->wanted.bits) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < traces[i].n_sets; k++) {
+            const struct shown_set *set = &traces[i].sets[k];
+            for (uint32_t r = 0; r < set->n_rows; r++) bit_set(s->wanted.bits, set->rows[r]);
+            n_rows += set->n_rows;
+        }
+    return places_make(&s->wanted, b->n_rows, n_rows, b->arena);
+}
+
+static enum err want_summaries(struct showing *s, const struct shown_trace *traces, uint32_t n) {
+    struct batch *b = s->batch;
+    s->traces.bits = arena_zalloc(b->arena, (bits_words(b->n_traces) + 1) * 8);
+    if (!s->traces.bits) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) bit_set(s->traces.bits, traces[i].trace);
+    TRY(places_make(&s->traces, b->n_traces, n, b->arena));
+    return b->ops->summaries(b, s->traces.bits, &s->summaries);
 }
 
 // What every span has of its own, for the wanted rows alone.
 static enum err want_numbers(struct showing *s) {
     struct batch *b = s->batch;
-    TRY(ranks_make(&s->wanted, b->n_rows, b->arena));
-    uint32_t *rows = ARENA_ARRAY(b->arena, s->wanted.n, uint32_t), n = 0;
-    if (!rows) return ERR_NOMEM;
-    for (uint32_t row = bits_next(s->wanted.bits, 0, b->n_rows); row < b->n_rows;
-         row = bits_next(s->wanted.bits, row + 1, b->n_rows))
-        rows[n++] = row;
     for (int what = BATCH_SPAN_ID; what <= BATCH_DURATION; what++) {
         if (what == BATCH_DURATION && s->show->duration < s->show->n_fields) continue;
-        s->numbers[what] = ARENA_ARRAY(b->arena, n + 1ull, uint64_t);
+        s->numbers[what] = ARENA_ARRAY(b->arena, s->wanted.n + 1ull, uint64_t);
         if (!s->numbers[what]) return ERR_NOMEM;
-        TRY(b->ops->numbers(b, (enum batch_number)what, rows, n, s->numbers[what]));
+        TRY(b->ops->numbers(b, (enum batch_number)what, s->wanted.at, s->wanted.n, s->numbers[what]));
     }
     return ERR_OK;
 }
@@ -281,22 +332,13 @@ static enum err want_numbers(struct showing *s) {
 enum err show_traces(const struct show *show, struct batch *b, struct rows *rows, struct shown_trace *traces,
                      uint32_t n, struct show_into *into) {
     struct showing s = { .show = show, .batch = b, .rows = rows, .into = into };
-    s.wanted.bits = arena_zalloc(b->arena, (bits_words(b->n_rows) + 1) * 8);
-    s.traces.bits = arena_zalloc(b->arena, (bits_words(b->n_traces) + 1) * 8);
     s.attrs = ARENA_ARRAY(b->arena, show->n_fields + 1ull, struct find_attr);
-    if (!s.wanted.bits || !s.traces.bits || !s.attrs) return ERR_NOMEM;
-    for (uint32_t i = 0; i < n; i++) bit_set(s.traces.bits, traces[i].trace);
-    TRY(ranks_make(&s.traces, b->n_traces, b->arena));
-    TRY(b->ops->summaries(b, s.traces.bits, &s.summaries));
-    for (uint32_t i = 0; i < n; i++)
-        for (uint32_t k = 0; k < traces[i].n_sets; k++)
-            for (uint32_t r = 0; r < traces[i].sets[k].n_rows; r++)
-                bit_set(s.wanted.bits, traces[i].sets[k].rows[r]);
+    s.own = ARENA_ARRAY(b->arena, show->n_fields + 1ull, struct shown_field);
+    if (!s.attrs || !s.own) return ERR_NOMEM;
+    TRY(want_summaries(&s, traces, n));
+    TRY(want_rows(&s, traces, n));
     TRY(want_fields(&s));
     TRY(want_numbers(&s));
-    for (uint32_t i = 0; i < n; i++) {
-        if (i + FETCH_AHEAD < n) fetch(&s, traces[i + FETCH_AHEAD].trace);
-        TRY(show_trace(&s, &traces[i]));
-    }
+    for (uint32_t i = 0; i < n; i++) TRY(show_trace(&s, &traces[i]));
     return ERR_OK;
 }
