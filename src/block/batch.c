@@ -214,6 +214,7 @@ enum err block_batch_open_columns(struct block_batch *b, struct block *block, st
                                   uint32_t group) {
     static const struct batch_ops ops = { .column = batch_column_open,
                                           .load = batch_part_load,
+                                          .rows_with = batch_part_rows_with,
                                           .may_hold = batch_part_may_hold,
                                           .parents = parents,
                                           .span_ids = span_ids,

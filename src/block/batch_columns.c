@@ -358,6 +358,13 @@ enum err batch_part_load(struct batch *b, const struct batch_part *p, uint32_t f
     return s->load(block_batch_of(b), s, from, to, out);
 }
 
+bool batch_part_rows_with(struct batch *b, const struct batch_part *p, uint32_t code,
+                          struct batch_rows *out) {
+    const struct source *s = p->source;
+    if (!p->is_at_hand || !s->coded || s->load != source_load_chunk) return false;
+    return cache_rows_with(block_batch_of(b)->scan, &s->chunk, code, out);
+}
+
 enum err batch_part_may_hold(struct batch *b, const struct batch_part *p, const struct value *v, bool *out) {
     struct source *s = p->source;
     const struct pq_stats *stats = s->has_stats ? &s->chunk.meta->stats : NULL;

@@ -98,6 +98,7 @@ enum err batch_column_open(struct batch *b, enum batch_table t, const struct fie
 enum err batch_part_load(struct batch *b, const struct batch_part *p, uint32_t from, uint32_t to,
                          struct vec *out);
 enum err batch_part_may_hold(struct batch *b, const struct batch_part *p, const struct value *v, bool *out);
+bool batch_part_rows_with(struct batch *b, const struct batch_part *p, uint32_t code, struct batch_rows *out);
 // The column of resources (scopes) of the row group, whose dictionary says which occur.
 NODISCARD enum err batch_entities(struct block_batch *b, bool is_scope, struct pq_chunk **out);
 // The bounds of the pages of a chunk; INT32 and INT64 with minimum and maximum. NULL: none are known.

@@ -5,6 +5,7 @@
 #include "block/cache.h"
 
 #include "base/slab.h"
+#include "block/postings.h"
 #include "os/thread.h"
 #include "span/services.h"
 
@@ -19,9 +20,10 @@ struct cached_column {
     struct cached_column *newer, *older;
     uint64_t bytes;
     uint32_t pins;
-    bool in_slab;
     struct pq_vector v;
-    struct pq_dict dict; // of v, where the memo does not have it
+    struct pq_dict dict;       // of v, where the memo does not have it
+    uint32_t n_asked;          // for the rows of an entry, before they were noted
+    struct postings *postings; // NULL: they are not; their bytes count beside
 };
 
 static struct {
@@ -66,17 +68,23 @@ static void link_newest(struct cached_column *x) {
     cache.newest = x;
 }
 
-static void give_back(struct cached_column *x) {
-    if (x->in_slab)
-        slab_free(&slabs, x, x->bytes);
+static void *piece_new(uint64_t bytes) {
+    return bytes >= SLAB_UNIT && cache.limit >= SLAB_BYTES ? slab_alloc(&slabs, bytes) : mem_alloc(bytes);
+}
+
+static void piece_free(void *p, uint64_t bytes) {
+    if (slabs_hold(&slabs, p))
+        slab_free(&slabs, p, bytes);
     else
-        mem_free(x);
+        mem_free(p);
 }
 
 // Its bytes count until they are free.
 static void free_column(struct cached_column *x) {
-    cache.bytes -= x->bytes;
-    give_back(x);
+    uint64_t beside = x->postings ? postings_bytes(&x->v) : 0;
+    cache.bytes -= x->bytes + beside;
+    if (x->postings) piece_free(x->postings, beside);
+    piece_free(x, x->bytes);
 }
 
 static void drop_column(struct cached_column *x) {
@@ -249,11 +257,10 @@ static struct cached_column *column_new(const struct pq_chunk *c, const struct p
         padded(sizeof(struct cached_column)) + values_bytes(c->column, v->repr, v->strs, v->n_values);
     if (v->rows) bytes += padded(v->n_values * 4ull);
     if (own_dict) bytes += values_bytes(c->column, of_dict, v->dict->strs, v->dict->n);
-    bool in_slab = bytes >= SLAB_UNIT && cache.limit >= SLAB_BYTES;
-    struct cached_column *x = in_slab ? slab_alloc(&slabs, bytes) : mem_alloc(bytes);
+    struct cached_column *x = piece_new(bytes);
     if (!x) return NULL;
     char *at = (char *)x + padded(sizeof *x);
-    *x = (struct cached_column){ .place = c->opener, .bytes = bytes, .in_slab = in_slab, .v = *v };
+    *x = (struct cached_column){ .place = c->opener, .bytes = bytes, .v = *v };
     if (v->rows) x->v.rows = carve_copy(&at, v->rows, v->n_values * 4ull);
     if (v->repr == PQ_STRS)
         x->v.strs = carve_texts(&at, v->strs, v->n_values);
@@ -285,7 +292,7 @@ static void keep(struct block_scan *s, const struct pq_chunk *c, const struct pq
         *out = &there->v;
     }
     pthread_mutex_unlock(&cache.lock);
-    if (!fits) give_back(x);
+    if (!fits) piece_free(x, x->bytes);
 }
 
 // Is it likely that a copy would be kept? What is known before decoding: the bytes of the pages.
@@ -324,6 +331,49 @@ enum err cache_whole(struct block_scan *s, struct pq_chunk *c, uint32_t rows, co
     *out = whole;
     keep(s, c, out);
     return ERR_OK;
+}
+
+// --- postings --------------------------------------------------------------------------------------
+
+// They take as much room as the codes, which nothing else is dropped for, and are worth it where an entry's
+// rows are few.
+enum { ENTRIES_MIN = 16 };
+
+static bool may_note(struct cached_column *x) {
+    if (x->v.dict->n < ENTRIES_MIN || x->n_asked++ == 0) return false;
+    return cache.bytes + postings_bytes(&x->v) <= cache.limit;
+}
+
+static void note(struct cached_column *x) {
+    uint64_t bytes = postings_bytes(&x->v);
+    void *room = piece_new(bytes);
+    if (!room) return;
+    struct postings *p = postings_make(room, &x->v);
+    pthread_mutex_lock(&cache.lock);
+    bool fits = !x->postings && cache.bytes + bytes <= cache.limit;
+    if (fits) {
+        x->postings = p;
+        cache.bytes += bytes;
+    }
+    pthread_mutex_unlock(&cache.lock);
+    if (!fits) piece_free(room, bytes);
+}
+
+bool cache_rows_with(struct block_scan *s, const struct pq_chunk *c, uint32_t code, struct batch_rows *out) {
+    struct column_places *p = c->opener;
+    bool notes = false;
+    if (!s->uses_cache || cache.limit == 0 || !p) return false;
+    pthread_mutex_lock(&cache.lock);
+    struct cached_column *x = p->cached;
+    if (x && (x->v.repr != PQ_CODES || !pin(s, x))) x = NULL;
+    if (x && !x->postings) notes = may_note(x);
+    pthread_mutex_unlock(&cache.lock);
+    if (notes) note(x);
+    pthread_mutex_lock(&cache.lock);
+    const struct postings *known = x ? x->postings : NULL;
+    pthread_mutex_unlock(&cache.lock);
+    if (known) *out = postings_of(known, code);
+    return known;
 }
 
 // --- reading ---------------------------------------------------------------------------------------

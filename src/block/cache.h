@@ -6,6 +6,7 @@
 #pragma once
 
 #include "block/open.h"
+#include "span/batch.h"
 
 // Reads rows [from, to) of a chunk that scan_chunk opened: from the cache, or from the file. What covers
 // much of the column is read whole, where it may be kept. *out is read-only.
@@ -18,6 +19,9 @@ NODISCARD enum err cache_whole(struct block_scan *s, struct pq_chunk *c, uint32_
 const struct pq_vector *cache_find(struct block_scan *s, const struct pq_chunk *c);
 // Is the column kept in a form that a part can show as it is?
 bool cache_is_ready(struct block_scan *s, const struct pq_chunk *c);
+// Of a column of codes that is kept: the rows with an entry of its dictionary. false: not known, or not worth
+// it. Where each entry occurs is noted when it is asked for again and there is room. Pinned.
+bool cache_rows_with(struct block_scan *s, const struct pq_chunk *c, uint32_t code, struct batch_rows *out);
 // Lets go of what the scan was given.
 void cache_release(struct block_scan *s);
 // Of a file that is closed: nobody will ask for its columns again.

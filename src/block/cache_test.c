@@ -2,6 +2,7 @@
 #include "block/cache.h"
 
 #include "base/test.h"
+#include "block/postings.h"
 #include "block/sample.h"
 #include "os/thread.h"
 
@@ -117,6 +118,103 @@ TEST(cache_says_what_the_file_says) {
     }
 }
 
+// --- postings ----------------------------------------------------------------------------------------
+
+// An entry's rows are those that have its code.
+static void check_entry(const struct pq_vector *v, uint32_t code, const struct batch_rows *rows) {
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < v->n_values; i++)
+        if (v->codes[i] == code) CHECK(k < rows->n && rows->at[k++] == (v->rows ? v->rows[i] : i));
+    CHECK_U64(rows->n, k);
+}
+
+// Of the first entry.
+static bool knows_rows(struct world *w, struct block_scan *s, size_t column) {
+    struct pq_chunk c;
+    struct pq_vector v;
+    struct batch_rows rows;
+    bool known = scan_chunk(&w->block->spans, s, 0, column, &c) == ERR_OK &&
+                 cache_read(s, &c, 0, c.n_rows, &v) == ERR_OK && v.repr == PQ_CODES &&
+                 cache_rows_with(s, &c, 0, &rows);
+    if (known) check_entry(&v, 0, &rows);
+    return known;
+}
+
+// The column with the largest dictionary.
+static size_t most_entries(struct world *w) {
+    uint32_t most = 0, n = w->block->spans.pq->groups[0].n_rows;
+    size_t found = 0;
+    for (size_t i = 0; i < w->block->spans.pq->n_columns; i++) {
+        struct pq_vector v;
+        CHECK_OK(scan_read(&w->block->spans, &w->plain, 0, i, 0, n, &v));
+        if (v.n_values == 0 || v.repr != PQ_CODES || v.dict->n <= most) continue;
+        most = v.dict->n;
+        found = i;
+    }
+    block_scan_reset(&w->plain);
+    CHECK(most > 0);
+    return found;
+}
+
+// Returns how many entries' rows were known.
+static uint32_t check_entries(struct world *w, size_t column) {
+    struct in_file *f = &w->block->spans;
+    struct pq_vector v;
+    struct pq_chunk c;
+    struct batch_rows rows;
+    struct block_cache_stats s;
+    uint32_t known = 0;
+    CHECK_OK(scan_chunk(f, &w->cached, 0, column, &c));
+    CHECK_OK(cache_read(&w->cached, &c, 0, c.n_rows, &v));
+    for (uint32_t code = 0; v.n_values && v.repr == PQ_CODES && code < v.dict->n; code++) {
+        if (!cache_rows_with(&w->cached, &c, code, &rows)) continue;
+        check_entry(&v, code, &rows);
+        known++;
+    }
+    block_cache_stats(&s);
+    CHECK(s.bytes <= s.limit);
+    if (test_below(2)) block_scan_reset(&w->cached);
+    return known;
+}
+
+TEST(cache_says_where_entries_are) {
+    static const uint64_t limits[] = { 0, 100 << 10, 400 << 10, 64 << 20 };
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        struct world w;
+        uint32_t known = 0;
+        world_open(&w, limits[i]);
+        for (int round = 0; round < 3; round++)
+            for (size_t column = 0; column < w.block->spans.pq->n_columns; column++)
+                known += check_entries(&w, column);
+        if (limits[i] < 400 << 10) CHECK_U64(known, 0);
+        if (limits[i] > 400 << 10) CHECK(known > 0);
+        world_close(&w);
+    }
+}
+
+// For where entries are nothing else is dropped, and no more is taken than is free.
+TEST(cache_says_where_entries_are_if_there_is_room) {
+    struct world w;
+    struct block_cache_stats s;
+    struct pq_vector v;
+    world_open(&w, 4 << 20);
+    uint32_t n = w.block->spans.pq->groups[0].n_rows;
+    size_t large = most_entries(&w);
+    CHECK_OK(scan_read(&w.block->spans, &w.cached, 0, large, 0, n, &v));
+    block_cache_stats(&s);
+    uint64_t column = s.bytes, more = postings_bytes(&v);
+    CHECK(column > 0 && v.repr == PQ_CODES);
+    block_cache_limit(column + more - 1);
+    for (int i = 0; i < 4; i++) CHECK(!knows_rows(&w, &w.cached, large));
+    block_cache_stats(&s);
+    CHECK_U64(s.bytes, column);
+    block_cache_limit(column + more);
+    CHECK(knows_rows(&w, &w.cached, large));
+    block_cache_stats(&s);
+    CHECK_U64(s.bytes, column + more);
+    world_close(&w);
+}
+
 // What a scan was given stays until it lets go, though the block and the room are gone.
 TEST(cache_keeps_what_is_in_use) {
     struct world w;
@@ -178,6 +276,9 @@ TEST(cache_does_without_memory) {
         enum err e = scan_read(&w.block->spans, &w.cached, 0, test_below(SC_COUNT), 0, n, &v);
         mem_fail_at(0, false);
         CHECK(e == ERR_OK || e == ERR_NOMEM);
+        mem_fail_at(1 + i % 3, test_below(2));
+        for (int k = 0; k < 3; k++) (void)knows_rows(&w, &w.cached, test_below(SC_COUNT));
+        mem_fail_at(0, false);
         block_scan_reset(&w.cached);
         w.cached.arena.failed = false;
     }
@@ -199,6 +300,7 @@ static void read_many(void *ctx) {
         struct pq_vector v;
         size_t g = i % f->pq->n_groups, column = (i * 7) % f->pq->n_columns;
         CHECK_OK(scan_read(f, &s, g, column, 0, f->pq->groups[g].n_rows, &v));
+        (void)knows_rows(m->w, &s, column);
         if (i % 5 == 0) block_scan_reset(&s);
     }
     block_scan_fini(&s);

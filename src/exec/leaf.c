@@ -154,11 +154,36 @@ static enum err judge_dict(const struct target *t, const struct rows_judged **ou
     return ERR_OK;
 }
 
+// The rows of the entries that pass, asked for or not, where the batch knows them and they are few. false:
+// look at all that are asked for.
+static bool mark_known(const struct target *t, const struct rows_judged *j, const uint64_t *mask,
+                       uint64_t *out) {
+    enum { ENTRIES_MAX = 16, FEW_OF = 4 }; // of so many rows that are asked for one: few
+    struct batch *b = t->rows->batch;
+    const struct batch_part *part = part_of(t)->part;
+    struct batch_rows of[ENTRIES_MAX];
+    uint64_t n = 0, few;
+    uint32_t k = 0;
+    if (!part->is_at_hand || !b->ops->rows_with || j->n_pass > ENTRIES_MAX) return false;
+    few = bits_count(mask, t->n) / FEW_OF;
+    if ((uint64_t)t->n * j->n_pass / part->n_dict > few) return false; // on the average
+    for (uint32_t code = j->n_pass == 1 ? j->only : 0; k < j->n_pass; code++) {
+        if (!j->pass[code]) continue;
+        if (!b->ops->rows_with(b, part, code, &of[k])) return false;
+        n += of[k++].n;
+    }
+    if (n > few) return false;
+    while (k-- > 0)
+        for (uint32_t i = 0; i < of[k].n; i++) bit_set(out, of[k].at[i]);
+    return true;
+}
+
 static enum err run_codes(const struct target *t, const uint64_t *mask, uint64_t *out) {
     const struct rows_judged *j;
     TRY(judge_dict(t, &j));
     if (j->n_pass == 0) return ERR_OK;
     TRY(rows_want_part(t->rows, t->field, t->part, mask));
+    if (mark_known(t, j, mask, out)) return ERR_OK;
     for (const struct rows_range *g = part_of(t)->ranges; g; g = g->next)
         mark_codes(g, j, part_of(t)->part->n_dict, mask, out);
     return ERR_OK;

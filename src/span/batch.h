@@ -36,6 +36,11 @@ struct vec {
     };
 };
 
+struct batch_rows { // rows of a table, ascending
+    const uint32_t *at;
+    uint32_t n;
+};
+
 struct batch_bounds { // of a stretch of rows [first, first + n)
     uint32_t first, n;
     bool none;        // no row has a value
@@ -74,6 +79,9 @@ struct batch_ops {
     // Rows [from, to) of a part's table.
     enum err (*load)(struct batch *b, const struct batch_part *p, uint32_t from, uint32_t to,
                      struct vec *out);
+    // The rows of a part that is at hand with this entry of its dictionary. false: they are not known, load
+    // and look. NULL: they never are.
+    bool (*rows_with)(struct batch *b, const struct batch_part *p, uint32_t code, struct batch_rows *out);
     // *out = false only if surely no row of the part has this value (a STRING or INT); cheap.
     enum err (*may_hold)(struct batch *b, const struct batch_part *p, const struct value *v, bool *out);
     // For rows [from, to) of the spans: the row of the parent within the batch, BATCH_ROOT for a span
