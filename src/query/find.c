@@ -212,6 +212,7 @@ enum err find_show(struct finding *r, const struct page_hit *hits, uint32_t n_hi
 
 // What was found by then is the answer when time or memory is up.
 static enum err call_it_partial(struct finding *r, enum err e) {
+    if (!r->out->partial) e = query_share_cause(&r->share, e);
     if (e != ERR_TIMEOUT && e != ERR_NOMEM) return e;
     if (r->share.is_refused) return ERR_NOMEM;
     if (r->out->partial) return ERR_OK;

@@ -246,6 +246,7 @@ enum err joining_alone(struct joining *j, const uint8_t id[16]) {
     enum err e = trace_load(
         j->view, id,
         &(struct trace_limits){ .bytes_max = j->bounds->memory_max, .budget = j->scan->arena.budget }, &t);
+    if (e == ERR_NOMEM) TRY(bounds_check(j->bounds)); // it waited for it too long
     if (e == ERR_NOMEM && j->bounds->memory_max) leave_out(j, id);
     if (e != ERR_OK) return e == ERR_NOMEM && j->bounds->memory_max ? ERR_OK : e;
     j->bytes += t.bytes_read;
@@ -266,6 +267,7 @@ static enum err join(struct joining *j, struct loading *l, const uint32_t *ids, 
     TRY(bounds_check(j->bounds));
     block_scan_reset(j->scan);
     enum err e = joined_load(l, ids, n, &all);
+    if (e == ERR_NOMEM) TRY(bounds_check(j->bounds));
     if (e == ERR_NOMEM && j->bounds->memory_max) {
         if (n == 1) leave_out(j, split_id(&l->sources->split, ids[0]));
         if (n == 1) return ERR_OK;

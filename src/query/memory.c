@@ -106,18 +106,25 @@ static void refuse_youngest_if_stuck(struct query_memory *m) {
     cond_broadcast(&m->given);
 }
 
+static bool is_over(const struct query_share *s) {
+    return s->bounds && bounds_check(s->bounds) != ERR_OK;
+}
+
+// A question that is over meanwhile gets nothing, but is not refused.
 static bool wait_for_some(struct query_memory *m, struct query_share *s, uint64_t need) {
     begin_waiting(m, s);
-    bool ok = false;
+    bool ok = false, over = false;
     uint64_t until =
         clock_mono_ns(clock_real()) + WAIT_MS * MS_NS; // however often others give something back
-    while (!ok && !s->is_refused && clock_mono_ns(clock_real()) < until) {
-        refuse_youngest_if_stuck(m);
-        if (s->is_refused || (s->bounds && bounds_check(s->bounds) != ERR_OK)) break;
+    while (!ok && !over && !s->is_refused && clock_mono_ns(clock_real()) < until) {
+        over = is_over(s);
+        if (!over) refuse_youngest_if_stuck(m);
+        if (over || s->is_refused) break;
         (void)cond_wait_for(&m->given, &m->lock, WAIT_STEP_MS * MS_NS);
         ok = need <= s->budget.reserved || try_take(m, s, need);
     }
     end_waiting(m, s);
+    if (!ok && !over) refuse(m, s);
     return ok;
 }
 
@@ -128,7 +135,6 @@ static bool reserve(struct mem_budget *b, uint64_t need) {
     mutex_lock(&m->lock);
     bool ok = need <= b->reserved || try_take(m, s, need);
     if (!ok && !s->is_refused) ok = wait_for_some(m, s, need);
-    if (!ok) refuse(m, s);
     mutex_unlock(&m->lock);
     return ok;
 }
@@ -170,6 +176,12 @@ void query_held_release(struct query_held *held) {
     give(m, held->bytes);
     mutex_unlock(&m->lock);
     *held = (struct query_held){ 0 };
+}
+
+enum err query_share_cause(const struct query_share *s, enum err e) {
+    if (e != ERR_NOMEM || s->is_refused || !s->bounds) return e;
+    enum err over = bounds_check(s->bounds);
+    return over == ERR_OK ? e : over;
 }
 
 enum err query_share_explain(const struct query_share *s, enum err e, struct err_ctx *ctx) {

@@ -2,8 +2,8 @@
 // The memory of all questions together. Each question has a share: a budget of its own that takes what it
 // needs from here in pieces of 1 MiB, and keeps them until it ends. The last eighth is for the first piece of
 // each, so that small questions get through beside large ones. Where nothing is left, a question waits until
-// another ends, but only for a moment; and when all that have memory wait, the youngest gives up at once, so
-// that the others go on. thread: any.
+// another ends, but only for a moment, and not past its deadline; and when all that have memory wait, the
+// youngest gives up at once, so that the others go on. thread: any; not while holding a lock, as it may wait.
 #pragma once
 
 #include "base/mem.h"
@@ -44,6 +44,10 @@ struct query_held {
 // budget. held NULL: nothing is left of it.
 void query_share_end(struct query_share *s, struct query_held *held);
 void query_held_release(struct query_held *held); // {0} is fine
+
+// Before the end. An ERR_NOMEM of a question whose deadline passed, or whose client went away, is ERR_TIMEOUT
+// or ERR_CANCELED, as it is for those that wait for nothing. All else is e.
+enum err query_share_cause(const struct query_share *s, enum err e);
 
 // What became of a question whose share was refused is ERR_AGAIN, with text: be it ERR_NOMEM, or an answer
 // that lacks something for that reason alone. All else is e.

@@ -122,6 +122,25 @@ TEST(memory_is_not_waited_for_when_the_question_is_over) {
     query_memory_free(m);
 }
 
+// It waits no longer than its deadline, and is told that, not to come again.
+TEST(memory_that_a_question_waits_for_past_its_deadline_is_not_refused) {
+    struct query_memory *m = memory_of(16);
+    struct query_bounds b = { .memory = m }, late = { .memory = m, .clock = clock_real() };
+    struct query_share s, other;
+    query_share_init(&s, &b);
+    query_share_init(&other, &late);
+    CHECK(mem_budget_take(&s.budget, 14 * MIB));
+    late.deadline_ns = clock_mono_ns(clock_real()) + 20000000;
+    CHECK(query_share_cause(&other, ERR_NOMEM) == ERR_NOMEM); // of another kind
+    CHECK(!mem_budget_take(&other.budget, 8 * MIB));
+    CHECK(!other.is_refused && query_share_cause(&other, ERR_NOMEM) == ERR_TIMEOUT);
+    CHECK(query_share_cause(&other, ERR_IO) == ERR_IO);
+    CHECK_U64(n_refused(m), 0);
+    query_share_end(&s, NULL);
+    query_share_end(&other, NULL);
+    query_memory_free(m);
+}
+
 struct wanting {
     struct query_share *s;
     uint64_t n;

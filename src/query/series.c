@@ -197,7 +197,7 @@ static enum err run_all(struct series_count *r) {
     TRY(split_places_begin(&r->places, r->sources.n));
     const struct query_teller *t = &r->query->teller;
     if (t->tell) r->tell_at_ns = clock_mono_ns(r->bounds.clock) + t->every_ns;
-    enum err e = count_everything(r);
+    enum err e = query_share_cause(&r->share, count_everything(r));
     if (e == ERR_TIMEOUT) {
         r->out->partial = true;
         (void)snprintf(r->out->why, sizeof r->out->why,
@@ -233,7 +233,7 @@ enum err series_run(struct view *v, const struct series_query *q, struct series_
     mutex_init(&r.lock);
     split_set_init(&r.joined, NULL, NULL);
     split_places_init(&r.places);
-    enum err e = run_all(&r);
+    enum err e = query_share_cause(&r.share, run_all(&r));
     for (uint32_t i = 0; r.workers && i < r.n_workers; i++) worker_fini(&r, &r.workers[i]);
     sources_close(&r.sources);
     split_set_fini(&r.joined);

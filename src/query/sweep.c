@@ -22,13 +22,16 @@ static bool touches(const struct sweep *s, struct time_range r) {
     return r.min_ns <= r.max_ns && r.min_ns <= s->bounds->end_ns && r.max_ns > s->bounds->start_ns;
 }
 
-// Time to stop: an error, or partial is set.
-static enum err look_at_limits(struct sweep *s) {
-    enum err e = bounds_check(s->bounds);
-    if (e != ERR_TIMEOUT) return e;
+static enum err end_by_time(struct sweep *s) {
     s->partial = true;
     (void)snprintf(s->why, WHY_MAX, "query.timeout passed; not everything was looked at");
     return ERR_OK;
+}
+
+// Time to stop: an error, or partial is set.
+static enum err look_at_limits(struct sweep *s) {
+    enum err e = bounds_check(s->bounds);
+    return e == ERR_TIMEOUT ? end_by_time(s) : e;
 }
 
 // --- without a filter --------------------------------------------------------------------------------------
@@ -306,6 +309,10 @@ enum err sweep_run(struct sweep *s, struct err_ctx *ctx) {
     query_share_init(&s->share, s->bounds);
     s->answer->budget = &s->share.budget;
     enum err e = s->filter ? filter_all(s) : plain_all(s);
+    if (e == ERR_NOMEM) {
+        e = query_share_cause(&s->share, e);
+        if (e == ERR_TIMEOUT) e = end_by_time(s);
+    }
     s->answer->budget = NULL;
     s->answer->failed = false;
     query_share_end(&s->share, &s->held);
