@@ -113,7 +113,8 @@ void long_reply_init(struct long_reply *l, struct net_request *rq, struct str co
 // After each item, with how many are done (1 …): struct long_reply is ctx. In pieces it may empty the buffer.
 // The error ends the answer: hand it to the end.
 NODISCARD enum err long_reply_step(void *ctx, uint32_t done);
-void long_reply_end(struct long_reply *l, enum err e); // answers, or ends the answer
+// Answers, or ends the answer. busy: what ERR_AGAIN of others than this answer is told with.
+void long_reply_end(struct long_reply *l, enum err e, const char *busy);
 void reply_static(struct net_request *rq, int status, struct str content_type, struct str body);
 int status_of(enum err e); // HTTP
 enum net_grpc_status grpc_status_of(enum err e);

@@ -313,7 +313,7 @@ static void end_pieces(struct long_reply *l, enum err e) {
     net_reply_end(l->rq, NULL, e != ERR_OK);
 }
 
-void long_reply_end(struct long_reply *l, enum err e) {
+void long_reply_end(struct long_reply *l, enum err e, const char *busy) {
     if (l->begun) {
         end_pieces(l, e);
     } else if (e == ERR_OK) {
@@ -322,6 +322,8 @@ void long_reply_end(struct long_reply *l, enum err e) {
         waiting.bytes -= l->reserved;
         if (l->refused)
             reply_slow(l->rq);
+        else if (e == ERR_AGAIN)
+            reply_busy(l->rq, busy);
         else
             reply_error(l->rq, status_of(e), "the answer cannot be written: %s", err_text(e));
     }

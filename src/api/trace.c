@@ -45,6 +45,16 @@ static bool read_limits(struct api *a, struct net_request *rq, struct trace_limi
     return false;
 }
 
+// Of a trace, its loading too.
+static void reply_without(struct net_request *rq, const struct trace *t, enum err e, const char *what) {
+    struct err_ctx ctx = { 0 };
+    e = trace_explain(t, e, &ctx);
+    if (e == ERR_AGAIN)
+        reply_busy(rq, ctx.text);
+    else
+        reply_error(rq, e == ERR_UNSUPPORTED ? 500 : status_of(e), "%s: %s", what, err_text(e));
+}
+
 // Loads the trace of the path; false: answered already.
 static bool load(struct api *a, struct net_request *rq, struct str prefix, struct str *tail,
                  struct trace *out) {
@@ -60,14 +70,8 @@ static bool load(struct api *a, struct net_request *rq, struct str prefix, struc
     struct view *v = ingest_view(a->opts.ingest);
     enum err e = trace_load(v, id, &limits, out);
     view_unref(v);
-    if (e == ERR_OK) return true;
-    if (e == ERR_AGAIN)
-        reply_busy(rq,
-                   "the memory of all queries (query.max_memory_total) is used up by others; try again\n");
-    else
-        reply_error(rq, e == ERR_UNSUPPORTED ? 500 : status_of(e), "the trace cannot be read: %s",
-                    err_text(e));
-    return false;
+    if (e != ERR_OK) reply_without(rq, out, e, "the trace cannot be read");
+    return e == ERR_OK;
 }
 
 // A trace as it goes out.
@@ -80,14 +84,16 @@ struct written {
 
 static void written_init(struct written *w, struct net_request *rq, const struct trace *t, bool as_pb) {
     w->t = t;
-    arena_init(&w->scratch, SIZE_MAX, NULL);
+    arena_init(&w->scratch, SIZE_MAX, t->arena.budget);
     long_reply_init(&w->reply, rq, as_pb ? TYPE_PROTOBUF : TYPE_JSON, t->n, !as_pb);
     w->steps = (struct otlp_steps){ long_reply_step, &w->reply };
 }
 
 static void written_end(struct written *w, enum err e) {
+    struct err_ctx ctx = { 0 };
     arena_fini(&w->scratch);
-    long_reply_end(&w->reply, e);
+    e = trace_explain(w->t, e, &ctx);
+    long_reply_end(&w->reply, e, ctx.text);
 }
 
 static enum err encode(struct written *w) {
@@ -194,6 +200,7 @@ static bool pick_spans(struct api *a, struct net_request *rq, struct trace *t) {
     struct ask k;
     ask_init(&k, NULL, &limits, rq->query);
     enum err e = pick_asked(&k, t);
+    if (e == ERR_NOMEM) e = trace_explain(t, e, &k.ctx);
     if (e != ERR_OK) reply_failed(a, rq, &k, e);
     ask_fini(&k);
     return e == ERR_OK;
@@ -285,31 +292,31 @@ static void reply_skeleton(struct net_request *rq, struct trace *t) {
     if (e == ERR_OK) e = skeleton_encode(&t->arena, &in, &tree, &out);
     struct net_header partial = { STR("x-takt-partial"), str_of(t->why) };
     if (e != ERR_OK)
-        reply_error(rq, status_of(e), "the trace cannot be laid out: %s", err_text(e));
+        reply_without(rq, t, e, "the trace cannot be laid out");
     else
         reply_buf_with(rq, 200, STR("application/octet-stream"), &out, &partial, t->partial ? 1 : 0);
     buf_fini(&out);
 }
 
-// "12,13,20-25" → rows of the skeleton; false when it is not that or too much.
-static bool parse_rows(struct str s, uint32_t n_rows, struct arena *a, uint32_t **out, uint32_t *out_n) {
+// "12,13,20-25" → rows of the skeleton; ERR_INVALID when it is not that, ERR_LIMIT when it is too much.
+static enum err parse_rows(struct str s, uint32_t n_rows, struct arena *a, uint32_t **out, uint32_t *out_n) {
     uint32_t *rows = ARENA_ARRAY(a, SPAN_ROWS_MAX, uint32_t), n = 0;
     struct str part, from, to;
-    if (!rows) return false;
+    if (!rows) return ERR_NOMEM;
     while (s.len) {
         uint64_t low, high;
         (void)str_cut(s, ',', &part, &s);
         bool range = str_cut(part, '-', &from, &to);
-        if (!str_u64(from, &low) || !(range ? str_u64(to, &high) : str_u64(from, &high))) return false;
-        if (low > high || high >= n_rows) return false;
+        if (!str_u64(from, &low) || !(range ? str_u64(to, &high) : str_u64(from, &high))) return ERR_INVALID;
+        if (low > high || high >= n_rows) return ERR_INVALID;
         for (uint64_t i = low; i <= high; i++) {
-            if (n == SPAN_ROWS_MAX) return false;
+            if (n == SPAN_ROWS_MAX) return ERR_LIMIT;
             rows[n++] = (uint32_t)i;
         }
     }
     *out = rows;
     *out_n = n;
-    return n > 0;
+    return n > 0 ? ERR_OK : ERR_INVALID;
 }
 
 static enum err write_entity(struct json_writer *w, struct str key, struct str url_key,
@@ -369,17 +376,18 @@ static void reply_spans(struct net_request *rq, struct trace *t) {
     struct skeleton_tree tree;
     uint32_t *rows, n;
     struct buf out;
-    if (!parse_rows(param(rq, STR("rows")), t->n, &t->arena, &rows, &n)) {
+    enum err e = parse_rows(param(rq, STR("rows")), t->n, &t->arena, &rows, &n);
+    if (e == ERR_INVALID || e == ERR_LIMIT) {
         reply_error(rq, 400, "rows is a list like 3,7,10-20 of at most %d rows below %u", SPAN_ROWS_MAX,
                     t->n);
         return;
     }
     buf_init(&out, SIZE_MAX);
-    enum err e = trace_skeleton(t, &in);
+    if (e == ERR_OK) e = trace_skeleton(t, &in);
     if (e == ERR_OK) e = skeleton_tree(&t->arena, &in, &tree);
     if (e == ERR_OK) e = write_spans(t, &tree, rows, n, &out);
     if (e != ERR_OK)
-        reply_error(rq, status_of(e), "the spans cannot be written: %s", err_text(e));
+        reply_without(rq, t, e, "the spans cannot be written");
     else
         reply_buf(rq, 200, TYPE_JSON, &out);
     buf_fini(&out);
@@ -390,7 +398,7 @@ static void reply_tree(struct net_request *rq, struct trace *t) {
     buf_init(&out, SIZE_MAX);
     enum err e = print_trace_tree(t, &out);
     if (e != ERR_OK)
-        reply_error(rq, status_of(e), "the trace cannot be written: %s", err_text(e));
+        reply_without(rq, t, e, "the trace cannot be written");
     else
         reply_buf(rq, 200, TYPE_TEXT, &out);
     buf_fini(&out);

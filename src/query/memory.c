@@ -185,7 +185,7 @@ enum err query_share_cause(const struct query_share *s, enum err e) {
 }
 
 enum err query_share_explain(const struct query_share *s, enum err e, struct err_ctx *ctx) {
-    if (!s->is_refused || (e != ERR_OK && e != ERR_NOMEM)) return e;
+    if (!s->is_refused || (e != ERR_OK && e != ERR_NOMEM && e != ERR_AGAIN)) return e;
     return err_set(
         ctx, ERR_AGAIN,
         "the memory of all queries (query.max_memory_total, %llu MiB) is used up by others; try again",

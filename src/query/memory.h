@@ -49,6 +49,6 @@ void query_held_release(struct query_held *held); // {0} is fine
 // or ERR_CANCELED, as it is for those that wait for nothing. All else is e.
 enum err query_share_cause(const struct query_share *s, enum err e);
 
-// What became of a question whose share was refused is ERR_AGAIN, with text: be it ERR_NOMEM, or an answer
-// that lacks something for that reason alone. All else is e.
+// What became of a question whose share was refused is ERR_AGAIN, with text: be it ERR_NOMEM, ERR_AGAIN
+// without text, or an answer that lacks something for that reason alone. All else is e.
 enum err query_share_explain(const struct query_share *s, enum err e, struct err_ctx *ctx);

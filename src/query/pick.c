@@ -152,7 +152,7 @@ enum err pick_run(struct trace *t, const struct pick *pick, struct err_ctx *ctx)
     struct arena a;
     if (t->n == 0) return ERR_OK;
     TRY(table_index_make(&t->table, span_table_count(&t->table), &index));
-    arena_init(&a, SIZE_MAX, NULL);
+    arena_init(&a, SIZE_MAX, t->arena.budget);
     table_batch_open(&batch, &t->table, &index, &a);
     enum err e = pick_rows(t, pick, &batch.batch, &a);
     arena_fini(&a);

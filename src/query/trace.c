@@ -49,12 +49,11 @@ static enum err load_block(struct block *b, const uint8_t id[16], struct block_s
 }
 
 static enum err load_all(struct view *v, const uint8_t id[16], const struct trace_limits *l,
-                         struct trace *t) {
+                         struct mem_budget *budget, struct trace *t) {
     struct block_scan s;
     for (uint32_t i = 0; i < v->n_heads && !l->skip_heads; i++) TRY(load_head(v->heads[i], id, t));
     if (v->n_blocks == 0 || l->skip_blocks) return ERR_OK;
-    TRY(block_scan_init(&s, NULL));
-    enum err e = ERR_OK;
+    enum err e = block_scan_init(&s, budget);
     for (uint32_t i = 0; i < v->n_blocks && e == ERR_OK; i++)
         if (overlaps(block_meta(v->blocks[i]), l)) e = load_block(v->blocks[i], id, &s, t);
     t->bytes_read = s.bytes_read;
@@ -66,27 +65,34 @@ static uint64_t start_of(void *table, uint32_t row) {
     return SEG_AT(&((struct span_table *)table)->start_ns, row, uint64_t);
 }
 
+enum err trace_explain(const struct trace *t, enum err e, struct err_ctx *ctx) {
+    return e == ERR_OK ? e : query_share_explain(&t->share, e, ctx);
+}
+
+static enum err order_rows(struct trace *t) {
+    struct order order;
+    TRY(order_make(&t->table, t->table.n, start_of, &t->table, &t->arena, &order));
+    t->rows = order.rows;
+    t->n = order.n_rows;
+    return ERR_OK;
+}
+
 enum err trace_load(struct view *v, const uint8_t id[16], const struct trace_limits *limits,
                     struct trace *t) {
-    struct order order;
     memset(t, 0, sizeof *t);
     query_share_init(&t->share, &(struct query_bounds){ .memory = limits->memory });
     struct mem_budget *budget = limits->budget ? limits->budget : &t->share.budget;
     span_table_init(&t->table, limits->bytes_max ? limits->bytes_max : SIZE_MAX, budget);
     arena_init(&t->arena, SIZE_MAX, budget);
-    enum err e = load_all(v, id, limits, t);
-    if (e == ERR_NOMEM && t->share.is_refused) e = ERR_AGAIN;
+    enum err e = load_all(v, id, limits, budget, t);
     t->share.bounds = NULL;
-    if ((e == ERR_NOMEM || e == ERR_LIMIT) && t->table.n > 0) {
+    if ((e == ERR_NOMEM || e == ERR_LIMIT) && !t->share.is_refused && t->table.n > 0) {
         set_partial(t, limits->bytes_max);
         e = ERR_OK;
     }
     span_table_publish(&t->table);
-    if (e == ERR_OK && t->table.n > 0) {
-        e = order_make(&t->table, t->table.n, start_of, &t->table, &t->arena, &order);
-        t->rows = order.rows;
-        t->n = order.n_rows;
-    }
+    if (e == ERR_OK && t->table.n > 0) e = order_rows(t);
+    if (e == ERR_NOMEM && t->share.is_refused) e = ERR_AGAIN;
     if (e != ERR_OK) trace_fini(t);
     return e;
 }

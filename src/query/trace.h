@@ -30,6 +30,9 @@ struct trace_limits {
 NODISCARD enum err trace_load(struct view *v, const uint8_t id[16], const struct trace_limits *limits,
                               struct trace *out);
 void trace_fini(struct trace *t);
+// What became of something that was wanted of a trace, of its loading too: ERR_AGAIN, with text, where others
+// have all the memory. All else is e.
+enum err trace_explain(const struct trace *t, enum err e, struct err_ctx *ctx);
 // Has the trace a root, and is every parent there? ERR_NOT_FOUND when it is gone, ERR_LIMIT when it
 // is too large to say, ERR_NOMEM, ERR_IO, ERR_CORRUPT.
 NODISCARD enum err trace_is_whole(struct view *v, const uint8_t id[16], bool *out);

@@ -122,3 +122,68 @@ TEST(waiting_questions_are_told_of_their_deadline_when_that_passes_and_are_refus
     CHECK_U64(n_refused(&c), 3);
     crowded_fini(&c);
 }
+
+// --- a trace ---------------------------------------------------------------------------------------
+
+// *left: what the trace has of it, when it is loaded.
+static enum err load_within(struct view *v, uint64_t memory, uint64_t *left) {
+    struct err_ctx ctx = { 0 };
+    struct query_memory *m;
+    struct trace t;
+    uint8_t id[16];
+    CHECK_OK(query_memory_new(memory, &m));
+    spec_trace_id(1, id);
+    enum err e = trace_load(v, id, &(struct trace_limits){ .memory = m }, &t), later = ERR_OK;
+    if (e != ERR_OK) {
+        CHECK(e == ERR_AGAIN && trace_explain(&t, e, &ctx) == ERR_AGAIN &&
+              strstr(ctx.text, "query.max_memory_total"));
+    } else { // what is made of it afterwards
+        CHECK(!t.partial);
+        *left = t.share.budget.used;
+        while (later == ERR_OK) later = arena_alloc(&t.arena, 64 << 10) ? ERR_OK : ERR_NOMEM;
+        CHECK(trace_explain(&t, later, &ctx) == ERR_AGAIN && strstr(ctx.text, "query.max_memory_total"));
+        trace_fini(&t);
+    }
+    struct query_memory_stats now;
+    query_memory_stats(m, &now);
+    CHECK_U64(now.bytes, 0);
+    query_memory_free(m);
+    return e;
+}
+
+// With any less than it takes, wherever that is wanted, it is told to come again. *more: that was wanted,
+// beyond what the trace has in the end.
+static void load_with_less(struct view *v, uint64_t *more) {
+    enum { STEP = 8 << 10, STEPS_MAX = 1000 };
+    uint64_t limit = 0, left = 0;
+    uint32_t steps = 0;
+    enum err e = ERR_AGAIN;
+    for (; e == ERR_AGAIN && steps < STEPS_MAX; steps++) {
+        limit = MIB / 4 + steps * STEP;
+        e = load_within(v, limit, &left);
+    }
+    CHECK(e == ERR_OK && steps > 5);
+    *more = query_memory_most(limit) - left;
+}
+
+TEST(waiting_for_the_memory_of_a_trace_ends_in_that_answer_wherever_it_was_wanted) {
+    enum { SPANS = 3000 };
+    struct spec *s = mem_zalloc(SPANS * sizeof *s);
+    struct trial t;
+    uint64_t more;
+    CHECK(s);
+    for (uint64_t i = 0; i < SPANS; i++)
+        s[i] = (struct spec){ 1, i + 1, i, TRIAL_NOW_NS + i, TRIAL_NOW_NS + SPANS + i, "a", "one", false };
+    trial_start(&t, (struct trial_opts){ .cut_spans = 1000000, .mem_store = true });
+    CHECK_OK(submit_specs(&t, s, SPANS));
+    struct view *v = ingest_view(t.in);
+    load_with_less(v, &more);
+    view_unref(v);
+    CHECK_OK(trial_flush(&t));
+    v = ingest_view(t.in);
+    load_with_less(v, &more);
+    CHECK(more > 64 << 10); // what is read of a block counts
+    view_unref(v);
+    mem_free(s);
+    trial_fini(&t);
+}
