@@ -21,6 +21,7 @@ enum err block_new(struct object_store *store, struct str tenant, const struct b
     b->refs = 1;
     pthread_mutex_init(&b->lock, NULL);
     arena_init(&b->arena, OPEN_BYTES_MAX, NULL);
+    arena_init(&b->tables, OPEN_BYTES_MAX, NULL);
     places_init(b);
     memo_init(b);
     filters_init(b);
@@ -61,6 +62,7 @@ void block_unref(struct block *b) {
     close_files(b);
     if (b->dead) block_remove_files(b->store, b->tenant, b->meta.id);
     arena_fini(&b->arena);
+    arena_fini(&b->tables);
     places_fini(b);
     filters_fini(b);
     memo_fini(b);
@@ -130,39 +132,6 @@ static struct str service_of(struct str resource) {
     return STR("");
 }
 
-static enum err load_entities(struct block *b, struct block_scan *s, struct in_file *f, bool services,
-                              struct span_entity **out, uint32_t *out_n) {
-    struct pq_vector v;
-    const struct str *bytes;
-    uint32_t n = 0;
-    if (f->pq->n_rows > RESOURCES_MAX) return ERR_CORRUPT;
-    *out = ARENA_ARRAY(&b->arena, f->pq->n_rows + 1, struct span_entity);
-    if (!*out) return ERR_NOMEM;
-    for (size_t g = 0; g < f->pq->n_groups; g++) {
-        TRY(scan_read(f, s, g, NC_OTLP, 0, f->pq->groups[g].n_rows, &v));
-        TRY(vector_strs(&v, &s->arena, &bytes));
-        for (uint32_t i = 0; i < v.n_values; i++) {
-            struct str copy = str_dup(&b->arena, bytes[i]);
-            if (!copy.ptr) return ERR_NOMEM;
-            (*out)[n++] = (struct span_entity){ copy, services ? service_of(copy) : STR("") };
-        }
-    }
-    *out_n = n;
-    return ERR_OK;
-}
-
-static enum err load_split(struct block *b, struct block_scan *s) {
-    struct pq_vector v;
-    const uint8_t *ids;
-    if (!b->split.pq || b->split.pq->n_groups == 0) return ERR_OK;
-    if (b->split.pq->n_groups != 1) return ERR_CORRUPT;
-    TRY(scan_read(&b->split, s, 0, 0, 0, b->split.pq->groups[0].n_rows, &v));
-    TRY(vector_fixed(&v, &s->arena, 16, &ids));
-    b->split_ids = arena_copy(&b->arena, ids, v.n_values * 16ull);
-    b->n_split = v.n_values;
-    return b->split_ids ? ERR_OK : ERR_NOMEM;
-}
-
 static enum err load_bloom(struct block *b, struct block_scan *s, size_t group, struct bloom_bits *out) {
     struct pq_chunk c;
     struct str bits;
@@ -195,30 +164,107 @@ static enum err open_files(struct block *b, struct block_scan *s) {
     TRY(attr_defs(b, &b->spans, SC_COUNT, STR("span"), &b->span_attrs, &b->n_span_attrs));
     TRY(attr_defs(b, &b->events, EC_COUNT, STR("event"), &b->event_attrs, &b->n_event_attrs));
     TRY(attr_defs(b, &b->links, LC_COUNT, STR("link"), &b->link_attrs, &b->n_link_attrs));
-    TRY(load_entities(b, s, &b->resources, true, &b->resource, &b->n_resources));
-    TRY(load_entities(b, s, &b->scopes, false, &b->scope, &b->n_scopes));
     b->blooms = arena_zalloc(&b->arena, (b->traces.pq->n_groups + 1) * sizeof *b->blooms);
     b->group_traces = arena_zalloc(&b->arena, (b->traces.pq->n_groups + 1) * sizeof *b->group_traces);
     if (!b->blooms || !b->group_traces) return ERR_NOMEM;
     for (size_t g = 0; g < b->traces.pq->n_groups; g++) TRY(load_bloom(b, s, g, &b->blooms[g]));
-    return load_split(b, s);
+    return ERR_OK;
 }
 
-enum err block_open(struct block *b, struct block_scan *s) {
-    if (atomic_load_explicit(&b->is_open, memory_order_acquire)) return ERR_OK;
+// As if never tried where it fails, so that a passing trouble passes.
+static enum err have_files(struct block *b, struct block_scan *s) {
     pthread_mutex_lock(&b->lock);
-    enum err e = ERR_OK;
-    if (!b->is_open) {
-        e = open_files(b, s);
-        if (e != ERR_OK) { // as if never tried, so that a passing trouble passes
-            close_files(b);
-            arena_fini(&b->arena);
-            arena_init(&b->arena, OPEN_BYTES_MAX, NULL);
-        }
-        atomic_store_explicit(&b->is_open, e == ERR_OK, memory_order_release);
+    enum err e = b->has_files ? ERR_OK : open_files(b, s);
+    b->has_files = e == ERR_OK;
+    if (!b->has_files) {
+        close_files(b);
+        arena_fini(&b->arena);
+        arena_init(&b->arena, OPEN_BYTES_MAX, NULL);
     }
     pthread_mutex_unlock(&b->lock);
     return e;
+}
+
+// What of the files is kept in memory, as a scan has read it.
+struct tables {
+    struct texts {
+        const struct str *at;
+        uint32_t n;
+    } resources, scopes;
+    const uint8_t *split_ids;
+    uint32_t n_split;
+};
+
+static enum err read_texts_of(struct in_file *f, struct block_scan *s, struct texts *out) {
+    struct pq_vector v;
+    const struct str *bytes;
+    if (f->pq->n_rows > RESOURCES_MAX) return ERR_CORRUPT;
+    struct str *all = ARENA_ARRAY(&s->arena, f->pq->n_rows + 1, struct str);
+    if (!all) return ERR_NOMEM;
+    *out = (struct texts){ all, 0 };
+    for (size_t g = 0; g < f->pq->n_groups; g++) {
+        TRY(scan_read(f, s, g, NC_OTLP, 0, f->pq->groups[g].n_rows, &v));
+        TRY(vector_strs(&v, &s->arena, &bytes));
+        if (v.n_values) memcpy(all + out->n, bytes, v.n_values * sizeof *bytes);
+        out->n += v.n_values;
+    }
+    return ERR_OK;
+}
+
+static enum err read_split(struct block *b, struct block_scan *s, struct tables *out) {
+    struct pq_vector v;
+    if (!b->split.pq || b->split.pq->n_groups == 0) return ERR_OK;
+    if (b->split.pq->n_groups != 1) return ERR_CORRUPT;
+    TRY(scan_read(&b->split, s, 0, 0, 0, b->split.pq->groups[0].n_rows, &v));
+    TRY(vector_fixed(&v, &s->arena, 16, &out->split_ids));
+    out->n_split = v.n_values;
+    return ERR_OK;
+}
+
+static enum err keep_texts(struct arena *a, const struct texts *t, bool services, struct span_entity **out) {
+    *out = ARENA_ARRAY(a, t->n + 1ull, struct span_entity);
+    if (!*out) return ERR_NOMEM;
+    for (uint32_t i = 0; i < t->n; i++) {
+        struct str copy = str_dup(a, t->at[i]);
+        if (!copy.ptr) return ERR_NOMEM;
+        (*out)[i] = (struct span_entity){ copy, services ? service_of(copy) : STR("") };
+    }
+    return ERR_OK;
+}
+
+static enum err keep_tables(struct block *b, const struct tables *t) {
+    TRY(keep_texts(&b->tables, &t->resources, true, &b->resource));
+    TRY(keep_texts(&b->tables, &t->scopes, false, &b->scope));
+    b->split_ids = t->n_split ? arena_copy(&b->tables, t->split_ids, t->n_split * 16ull) : NULL;
+    if (t->n_split && !b->split_ids) return ERR_NOMEM;
+    b->n_resources = t->resources.n;
+    b->n_scopes = t->scopes.n;
+    b->n_split = t->n_split;
+    return ERR_OK;
+}
+
+// Another thread may have been faster.
+static enum err have_tables(struct block *b, const struct tables *t) {
+    pthread_mutex_lock(&b->lock);
+    enum err e = b->is_open ? ERR_OK : keep_tables(b, t);
+    if (e != ERR_OK) {
+        arena_fini(&b->tables);
+        arena_init(&b->tables, OPEN_BYTES_MAX, NULL);
+    }
+    atomic_store_explicit(&b->is_open, e == ERR_OK, memory_order_release);
+    pthread_mutex_unlock(&b->lock);
+    return e;
+}
+
+// The scan's memory may be waited for, and is taken while nobody waits for this thread.
+enum err block_open(struct block *b, struct block_scan *s) {
+    struct tables t = { .n_split = 0 };
+    if (atomic_load_explicit(&b->is_open, memory_order_acquire)) return ERR_OK;
+    TRY(have_files(b, s));
+    TRY(read_texts_of(&b->resources, s, &t.resources));
+    TRY(read_texts_of(&b->scopes, s, &t.scopes));
+    TRY(read_split(b, s, &t));
+    return have_tables(b, &t);
 }
 
 // --- traces ------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looking for traces in a block, held against a reading of all that its row groups hold.
 #include "base/test.h"
-#include "block/block.h"
+#include "block/open.h"
 #include "block/sample.h"
 
 enum { N_IDS = 40, N_SPANS = 300, GROUPS_MAX = 16 };
@@ -142,5 +142,66 @@ TEST(find_ends_with_the_error_of_the_one_who_is_told) {
     for (uint32_t g = 0; g < GROUPS_MAX; g++) any |= w.want[0][g] > 0;
     CHECK(block_find_many(w.block, &w.scan, w.sought, 1, NULL, refuse, NULL) ==
           (any ? ERR_CANCELED : ERR_OK));
+    world_fini(&w);
+}
+
+// --- opening ---------------------------------------------------------------------------------------
+
+struct asking { // for memory, which may have to be waited for
+    struct mem_budget budget;
+    struct block *block;
+    struct block_scan other;
+    uint32_t n_asked;
+};
+
+static bool nobody_waits(struct mem_budget *b, uint64_t need) {
+    struct asking *a = (struct asking *)b;
+    CHECK(pthread_mutex_trylock(&a->block->lock) == 0);
+    pthread_mutex_unlock(&a->block->lock);
+    if (a->n_asked++ == 0) CHECK_OK(block_open(a->block, &a->other)); // and is faster
+    b->reserved = need;
+    return true;
+}
+
+TEST(find_others_open_a_block_while_one_waits_for_memory) {
+    struct world w;
+    struct asking a = { .budget = { .reserve = nobody_waits } };
+    struct block_scan scan;
+    world_init(&w);
+    CHECK_OK(block_new(w.store, STR("t"), block_meta(w.block), &a.block));
+    CHECK_OK(block_scan_init(&a.other, NULL));
+    CHECK_OK(block_scan_init(&scan, &a.budget));
+    CHECK_OK(block_open(a.block, &scan));
+    CHECK(a.n_asked > 0);
+    CHECK_U64(a.block->n_resources, w.block->n_resources);
+    for (uint32_t i = 0; i < w.block->n_resources; i++)
+        CHECK_STR(a.block->resource[i].bytes, w.block->resource[i].bytes);
+    block_scan_fini(&scan);
+    block_scan_fini(&a.other);
+    block_unref(a.block);
+    world_fini(&w);
+}
+
+// What could not be had is asked for again.
+TEST(find_a_block_opens_when_there_is_memory_again) {
+    struct world w;
+    struct block *b;
+    uint64_t n = 1;
+    world_init(&w);
+    CHECK_OK(block_new(w.store, STR("t"), block_meta(w.block), &b));
+    for (enum err e = ERR_NOMEM; e != ERR_OK; n++) {
+        struct block_scan scan;
+        CHECK_OK(block_scan_init(&scan, NULL));
+        mem_fail_at(n, true);
+        e = block_open(b, &scan);
+        mem_fail_at(0, false);
+        CHECK(e == ERR_OK || e == ERR_NOMEM);
+        block_scan_fini(&scan);
+    }
+    CHECK(n > 10);
+    CHECK_U64(b->n_resources, w.block->n_resources);
+    CHECK_U64(b->n_scopes, w.block->n_scopes);
+    CHECK_U64(b->n_split, w.block->n_split);
+    block_unref(b);
     world_fini(&w);
 }

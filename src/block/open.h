@@ -52,7 +52,9 @@ struct block {
 
     pthread_mutex_t lock; // of the opening
     _Atomic bool is_open;
+    bool has_files;              // under that lock: the first half of it is done
     struct arena arena;          // of what is opened, until the block is freed
+    struct arena tables;         // resources, scopes and split traces, until then
     pthread_mutex_t places_lock; // of adding to them
     struct arena places;
     struct entity_memo *entity_memos; // under the same lock
