@@ -15,11 +15,16 @@ struct smallest {
     uint64_t total;
 };
 
+struct sorted { // by one thread
+    struct smallest of[COHORT_COUNT];
+};
+
 struct sorting {
     const struct cohorts_query *q;
-    const struct split_set *split; // traces in several places
-    bool *is_met, *is_selected;    // of those
-    struct smallest of[COHORT_COUNT];
+    const struct split_set *split;      // traces in several places
+    _Atomic bool *is_met, *is_selected; // of those
+    struct sorted *sorted;              // by worker
+    uint32_t n_sorted;
 };
 
 // --- the smallest hashes -----------------------------------------------------------------------------------
@@ -56,19 +61,27 @@ static void sift_down(struct smallest *s) {
     }
 }
 
-static void add_trace(struct sorting *s, const uint8_t id[16], bool is_selected) {
-    enum cohort of = is_selected ? COHORT_SELECTION : COHORT_REST;
-    struct cohort_trace t = { .of = of, .hash = sample_hash(id) };
-    struct smallest *all = &s->of[of];
-    memcpy(t.id, id, sizeof t.id);
-    all->total++;
+static void put(struct smallest *all, const struct cohort_trace *t) {
     if (all->n < all->limit) {
-        all->at[all->n] = t;
+        all->at[all->n] = *t;
         sift_up(all, all->n++);
-    } else if (by_hash(&t, &all->at[0]) < 0) {
-        all->at[0] = t;
+    } else if (by_hash(t, &all->at[0]) < 0) {
+        all->at[0] = *t;
         sift_down(all);
     }
+}
+
+static void add_trace(struct sorted *s, const uint8_t id[16], bool is_selected) {
+    enum cohort of = is_selected ? COHORT_SELECTION : COHORT_REST;
+    struct cohort_trace t = { .of = of, .hash = sample_hash(id) };
+    memcpy(t.id, id, sizeof t.id);
+    s->of[of].total++;
+    put(&s->of[of], &t);
+}
+
+static void join(struct smallest *all, const struct smallest *some) {
+    all->total += some->total;
+    for (uint32_t i = 0; i < some->n; i++) put(all, &some->at[i]);
 }
 
 // --- batches -----------------------------------------------------------------------------------------------
@@ -95,26 +108,26 @@ static enum err rows_selected(const struct sorting *s, struct batch *b, const ui
     return ERR_OK;
 }
 
-static enum err sort_batch(void *ctx, struct batch *b, const uint64_t *bits, bool is_head) {
+static enum err sort_batch(void *ctx, const struct swept *x) {
     struct sorting *s = ctx;
+    struct batch *b = x->batch;
     uint64_t *selected = arena_zalloc(b->arena, (bits_words(b->n_rows) + 1) * sizeof *selected);
-    (void)is_head;
     if (!selected) return ERR_NOMEM;
-    TRY(rows_selected(s, b, bits, selected));
+    TRY(rows_selected(s, b, x->bits, selected));
     for (uint32_t i = 0; i < b->n_traces; i++) {
         const struct batch_trace *t = &b->traces[i];
         bool is_met = false, is_selected = false;
         for (uint32_t k = 0; k < t->n && !is_selected; k++) {
             uint32_t row = batch_row(b, t, k);
-            is_met |= bit_get(bits, row);
+            is_met |= bit_get(x->bits, row);
             is_selected = bit_get(selected, row);
         }
         uint32_t split = is_met ? split_find(s->split, t->id) : MAP_NONE;
         if (split != MAP_NONE) {
             s->is_met[split] = true;
-            s->is_selected[split] |= is_selected;
+            if (is_selected) s->is_selected[split] = true;
         } else if (is_met) {
-            add_trace(s, t->id, is_selected);
+            add_trace(&s->sorted[x->worker], t->id, is_selected);
         }
     }
     return ERR_OK;
@@ -123,25 +136,29 @@ static enum err sort_batch(void *ctx, struct batch *b, const uint64_t *bits, boo
 // --- all of it ---------------------------------------------------------------------------------------------
 
 static enum err sorting_init(struct sorting *s, struct arena *a) {
-    s->is_met = arena_zalloc(a, s->split->n + 1ull);
-    s->is_selected = arena_zalloc(a, s->split->n + 1ull);
-    for (int i = 0; i < COHORT_COUNT; i++) {
-        s->of[i].limit = s->q->limit;
-        s->of[i].at = ARENA_ARRAY(a, s->q->limit, struct cohort_trace);
-    }
+    s->is_met = arena_zalloc(a, (s->split->n + 1ull) * sizeof *s->is_met);
+    s->is_selected = arena_zalloc(a, (s->split->n + 1ull) * sizeof *s->is_selected);
+    s->n_sorted = sweep_workers(&s->q->bounds);
+    s->sorted = arena_zalloc(a, s->n_sorted * sizeof *s->sorted);
+    for (uint32_t i = 0; s->sorted && i < s->n_sorted; i++)
+        for (int of = 0; of < COHORT_COUNT; of++)
+            s->sorted[i].of[of] = (struct smallest){ .at = ARENA_ARRAY(a, s->q->limit, struct cohort_trace),
+                                                     .limit = s->q->limit };
     return a->failed ? ERR_NOMEM : ERR_OK;
 }
 
 static enum err give(struct sorting *s, struct cohorts *out) {
+    struct sorted *all = &s->sorted[0];
     out->traces = ARENA_ARRAY(&out->arena, (size_t)COHORT_COUNT * s->q->limit, struct cohort_trace);
     if (!out->traces) return ERR_NOMEM;
     for (uint32_t i = 0; i < s->split->n; i++)
-        if (s->is_met[i]) add_trace(s, split_id(s->split, i), s->is_selected[i]);
+        if (s->is_met[i]) add_trace(all, split_id(s->split, i), s->is_selected[i]);
     for (int i = 0; i < COHORT_COUNT; i++) {
-        memcpy(out->traces + out->n, s->of[i].at, s->of[i].n * sizeof *out->traces);
-        out->n += s->of[i].n;
-        out->shown[i] = s->of[i].n;
-        out->total[i] = s->of[i].total;
+        for (uint32_t k = 1; k < s->n_sorted; k++) join(&all->of[i], &s->sorted[k].of[i]);
+        memcpy(out->traces + out->n, all->of[i].at, all->of[i].n * sizeof *out->traces);
+        out->n += all->of[i].n;
+        out->shown[i] = all->of[i].n;
+        out->total[i] = all->of[i].total;
     }
     qsort(out->traces, out->n, sizeof *out->traces, by_hash);
     return ERR_OK;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time picks blocks and row groups by what they hold and, with a filter, rows by their start. Traces of
 // which only a part lies in a batch are joined where the filter needs more than single spans. Sources are
-// filtered by whoever is free; what is left of each is handed over one after the other.
+// filtered, and what is left of each is gathered, by whoever is free.
 #include "query/sweep.h"
 
 #include <stdio.h>
@@ -20,6 +20,15 @@ static bool has_range(const struct sweep *s) {
 
 static bool touches(const struct sweep *s, struct time_range r) {
     return r.min_ns <= r.max_ns && r.min_ns <= s->bounds->end_ns && r.max_ns > s->bounds->start_ns;
+}
+
+uint32_t sweep_workers(const struct query_bounds *b) {
+    return crew_size(b->crew) + 1;
+}
+
+static enum err hand_over(struct sweep *s, uint32_t worker, struct batch *b, const uint64_t *bits,
+                          bool is_head) {
+    return s->each(s->ctx, &(struct swept){ b, bits, is_head, worker, &s->answers[worker] });
 }
 
 static enum err end_by_time(struct sweep *s) {
@@ -49,7 +58,7 @@ static enum err plain_head(struct sweep *s, struct head *h) {
     if (s->needs_traces) TRY(head_index_take(h, &whole));
     arena_init(&a, SIZE_MAX, &s->share.budget);
     table_batch_open(&b, t, whole ? &whole->rows : &bare, &a);
-    enum err e = s->each(s->ctx, &b.batch, NULL, true);
+    enum err e = hand_over(s, 0, &b.batch, NULL, true);
     arena_fini(&a);
     head_index_release(whole);
     return e;
@@ -79,7 +88,7 @@ static enum err plain_group(struct sweep *s, struct block *block, struct block_s
     TRY(group_touches(s, &b.batch, &some));
     if (!some) return ERR_OK;
     s->stats->groups++;
-    return s->each(s->ctx, &b.batch, NULL, false);
+    return hand_over(s, 0, &b.batch, NULL, false);
 }
 
 static enum err plain_block(struct sweep *s, struct block *block, struct block_scan *scan) {
@@ -116,6 +125,7 @@ static enum err plain_all(struct sweep *s) {
 
 struct worker {
     bool is_ready;
+    uint32_t number;
     struct source_batch batch;
     struct arena scratch; // of one trace
 };
@@ -178,17 +188,6 @@ static enum err match_traces(struct filtering *f, struct worker *w, struct batch
     return ERR_OK;
 }
 
-// Only this is done by one thread at a time.
-static enum err hand_over(struct filtering *f, struct batch *b, const uint64_t *left, bool is_head) {
-    struct sweep *s = f->sweep;
-    mutex_lock(&f->lock);
-    s->stats->spans += b->n_rows;
-    s->stats->traces += b->n_traces;
-    enum err e = bits_any(left, b->n_rows) ? s->each(s->ctx, b, left, is_head) : ERR_OK;
-    mutex_unlock(&f->lock);
-    return e;
-}
-
 static enum err filter_batch(struct filtering *f, struct worker *w, struct batch *b, bool is_joined,
                              bool is_head) {
     struct plan_bits bits;
@@ -202,7 +201,11 @@ static enum err filter_batch(struct filtering *f, struct worker *w, struct batch
     else
         TRY(match_traces(f, w, b, rows, &bits, is_joined, left));
     TRY(keep_range(f->sweep, b, left));
-    return hand_over(f, b, left, is_head);
+    mutex_lock(&f->lock);
+    f->sweep->stats->spans += b->n_rows;
+    f->sweep->stats->traces += b->n_traces;
+    mutex_unlock(&f->lock);
+    return bits_any(left, b->n_rows) ? hand_over(f->sweep, w->number, b, left, is_head) : ERR_OK;
 }
 
 static enum err worker_ready(struct filtering *f, struct worker *w) {
@@ -264,9 +267,10 @@ static enum err filter_candidates(struct filtering *f) {
 
 static enum err filter_run_all(struct filtering *f, struct arena *a) {
     struct sweep *s = f->sweep;
-    uint32_t n_workers = crew_size(s->bounds->crew) + 1;
+    uint32_t n_workers = sweep_workers(s->bounds);
     f->workers = arena_zalloc(a, n_workers * sizeof *f->workers);
     if (!f->workers) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n_workers; i++) f->workers[i].number = i;
     TRY(sources_open(s->view, s->bounds, &f->sources));
     crew_run(s->bounds->crew, work, f);
     enum err e = f->error == ERR_OK ? filter_candidates(f) : f->error;
@@ -301,6 +305,34 @@ static enum err filter_all(struct sweep *s) {
     return e;
 }
 
+// --- the end -----------------------------------------------------------------------------------------------
+
+// What was gathered by then is the answer when time or the question's own memory is up; that grows, so that
+// it can still be joined.
+static enum err call_it_partial(struct sweep *s, enum err e) {
+    if (e != ERR_NOMEM || s->share.is_refused) return e;
+    if (s->partial) return ERR_OK;
+    e = query_share_cause(&s->share, e);
+    if (e == ERR_TIMEOUT) return end_by_time(s);
+    if (e != ERR_NOMEM || !s->bounds->memory_max) return e;
+    s->partial = true;
+    s->share.budget.limit *= 2;
+    (void)snprintf(s->why, WHY_MAX, "query.max_memory is used up; not everything was looked at");
+    return ERR_OK;
+}
+
+static enum err gather_all(struct sweep *s) {
+    uint32_t n = sweep_workers(s->bounds);
+    s->answers = mem_zalloc(n * sizeof *s->answers);
+    if (!s->answers) return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) arena_init(&s->answers[i], SIZE_MAX, &s->share.budget);
+    enum err e = call_it_partial(s, s->filter ? filter_all(s) : plain_all(s));
+    for (uint32_t i = 0; i < n; i++) arena_adopt(s->answer, &s->answers[i]);
+    mem_free(TAKE(s->answers));
+    s->answer->failed = false;
+    return e == ERR_OK && s->end ? call_it_partial(s, s->end(s->ctx)) : e;
+}
+
 enum err sweep_run(struct sweep *s, struct err_ctx *ctx) {
     s->stats->blocks_total = s->view->n_blocks;
     if (s->filter && s->filter->is_metrics)
@@ -308,20 +340,11 @@ enum err sweep_run(struct sweep *s, struct err_ctx *ctx) {
     ASSERT(s->answer->used == 0);
     query_share_init(&s->share, s->bounds);
     s->answer->budget = &s->share.budget;
-    enum err e = s->filter ? filter_all(s) : plain_all(s);
-    if (e == ERR_NOMEM) {
-        e = query_share_cause(&s->share, e);
-        if (e == ERR_TIMEOUT) e = end_by_time(s);
-    }
+    enum err e = gather_all(s);
     s->answer->budget = NULL;
     s->answer->failed = false;
     query_share_end(&s->share, &s->held);
     e = query_share_explain(&s->share, e, ctx);
-    if (e == ERR_NOMEM && s->bounds->memory_max) {
-        s->partial = true;
-        (void)snprintf(s->why, WHY_MAX, "query.max_memory is used up; not everything was looked at");
-        e = ERR_OK;
-    }
     if (e != ERR_LIMIT || !s->filter) return e;
     ql_explain_steps(s->filter, ctx);
     return err_set(ctx, e, EXPR_PAIRS_TEXT);

@@ -15,7 +15,7 @@ enum { CHUNK_ROWS = 16384 };
 // --- values, each once -------------------------------------------------------------------------------------
 
 struct value_set {
-    struct arena *arena; // of the answer
+    struct arena *arena; // of the answer, or of a part of it
     struct map map;
     struct value *at;
     uint32_t n, cap;
@@ -43,12 +43,13 @@ static enum err set_room(struct value_set *s) {
     return ERR_OK;
 }
 
-static enum err set_put(struct value_set *s, const struct value *v) {
+// text_lasts: as long as the arena does.
+static enum err set_put(struct value_set *s, const struct value *v, bool text_lasts) {
     uint64_t hash = value_hash(v);
     if (map_get(&s->map, hash, set_eq, s, v) != MAP_NONE) return ERR_OK;
     TRY(set_room(s));
     s->at[s->n] = *v;
-    if (v->type == VALUE_STRING) {
+    if (v->type == VALUE_STRING && !text_lasts) {
         s->at[s->n].s = str_dup(s->arena, v->s);
         if (!s->at[s->n].s.ptr) return ERR_NOMEM;
     }
@@ -57,15 +58,35 @@ static enum err set_put(struct value_set *s, const struct value *v) {
     return ERR_OK;
 }
 
+// One for each thread that gathers.
+static struct value_set *sets_new(uint32_t n) {
+    struct value_set *sets = mem_zalloc(n * sizeof *sets);
+    for (uint32_t i = 0; sets && i < n; i++) map_init(&sets[i].map, UINT32_MAX);
+    return sets;
+}
+
+static void sets_free(struct value_set *sets, uint32_t n) {
+    for (uint32_t i = 0; sets && i < n; i++) map_fini(&sets[i].map);
+    mem_free(sets);
+}
+
+// The first one gets what all n of them have, whose arenas live on in `arena`.
+static enum err sets_join(struct value_set *sets, uint32_t n, struct arena *arena) {
+    sets->arena = arena;
+    for (uint32_t i = 1; i < n; i++)
+        for (uint32_t k = 0; k < sets[i].n; k++) TRY(set_put(sets, &sets[i].at[k], true));
+    return ERR_OK;
+}
+
 static void set_element(void *ctx, const struct value *v) {
     struct value_set *s = ctx;
-    if (s->err == ERR_OK) s->err = set_put(s, v);
+    if (s->err == ERR_OK) s->err = set_put(s, v, false);
 }
 
 // Of an array, its elements: each of them is what a comparison finds.
 static enum err set_add(struct value_set *s, const struct value *v) {
     if (v->type == VALUE_NIL) return ERR_OK;
-    if (v->type != VALUE_ANY) return set_put(s, v);
+    if (v->type != VALUE_ANY) return set_put(s, v, false);
     (void)value_array(v->s, set_element, s);
     return s->err;
 }
@@ -171,8 +192,10 @@ static enum err read_field(struct batch *b, const struct field *f, const uint64_
 // --- tags_values -------------------------------------------------------------------------------------------
 
 struct values_sweep {
-    struct value_set set;
     const struct field *field;
+    struct value_set *sets;
+    uint32_t n_sets;
+    struct arena *answer;
 };
 
 static enum err add_value(void *ctx, const struct value *v) {
@@ -180,16 +203,23 @@ static enum err add_value(void *ctx, const struct value *v) {
 }
 
 // An unscoped field: what any scope has under this key.
-static enum err values_of_batch(void *ctx, struct batch *b, const uint64_t *bits, bool is_head) {
-    struct values_sweep *w = ctx;
+static enum err values_of_batch(void *ctx, const struct swept *x) {
+    const struct values_sweep *w = ctx;
+    struct value_set *set = &w->sets[x->worker];
     struct field f = *w->field;
+    set->arena = x->answer;
     if (f.intrinsic != INTRINSIC_NONE || f.scope != FIELD_UNSCOPED)
-        return read_field(b, &f, bits, is_head, add_value, &w->set);
+        return read_field(x->batch, &f, x->bits, x->is_head, add_value, set);
     for (int s = FIELD_SPAN; s < FIELD_SCOPE_COUNT; s++) {
         f.scope = (enum field_scope)s;
-        TRY(read_field(b, &f, bits, is_head, add_value, &w->set));
+        TRY(read_field(x->batch, &f, x->bits, x->is_head, add_value, set));
     }
     return ERR_OK;
+}
+
+static enum err join_values(void *ctx) {
+    const struct values_sweep *w = ctx;
+    return sets_join(w->sets, w->n_sets, w->answer);
 }
 
 static bool has_column(const struct field *f) {
@@ -209,30 +239,34 @@ static bool is_of_trace(const struct field *f) {
            f->intrinsic == INTRINSIC_ROOT_NAME || f->intrinsic == INTRINSIC_ROOT_SERVICE;
 }
 
+static void give_values(const struct value_set *set, uint32_t limit, struct tag_values *out) {
+    if (set->n > 1) qsort(set->at, set->n, sizeof *set->at, by_value);
+    out->values = set->at;
+    out->cut = limit && set->n > limit;
+    out->n = out->cut ? limit : set->n;
+}
+
 enum err tags_values(struct view *v, const struct field *f, const struct ql_query *filter,
                      const struct query_bounds *bounds, uint32_t limit, struct tag_values *out,
                      struct err_ctx *ctx) {
-    struct values_sweep w = { .field = f };
+    struct values_sweep w = { .field = f, .n_sets = sweep_workers(bounds), .answer = &out->arena };
     memset(out, 0, sizeof *out);
     if (!has_column(f)) return err_set(ctx, ERR_INVALID, "the values of this field cannot be listed");
     arena_init(&out->arena, SIZE_MAX, NULL);
-    w.set.arena = &out->arena;
-    map_init(&w.set.map, UINT32_MAX);
     struct sweep sweep = { .view = v,
                            .bounds = bounds,
                            .filter = filter,
                            .needs_traces = is_of_trace(f),
                            .answer = &out->arena,
                            .each = values_of_batch,
+                           .end = join_values,
                            .ctx = &w,
                            .stats = &out->stats,
                            .why = out->why };
-    enum err e = sweep_run(&sweep, ctx);
-    map_fini(&w.set.map);
-    if (w.set.n > 1) qsort(w.set.at, w.set.n, sizeof *w.set.at, by_value);
-    out->values = w.set.at;
-    out->cut = limit && w.set.n > limit;
-    out->n = out->cut ? limit : w.set.n;
+    w.sets = sets_new(w.n_sets);
+    enum err e = w.sets ? sweep_run(&sweep, ctx) : ERR_NOMEM;
+    if (e == ERR_OK) give_values(w.sets, limit, out);
+    sets_free(w.sets, w.n_sets);
     out->partial = sweep.partial;
     out->held = sweep.held;
     if (e != ERR_OK) tag_values_fini(out);
@@ -247,25 +281,29 @@ void tag_values_fini(struct tag_values *t) {
 // --- tags_names --------------------------------------------------------------------------------------------
 
 struct names_sweep {
-    uint32_t scopes;
-    struct value_set sets[FIELD_SCOPE_COUNT]; // of strings
-    // The keys of the scope and the batch at hand.
+    uint32_t scopes, n_sets;
+    struct value_set *sets[FIELD_SCOPE_COUNT]; // of strings
+    struct arena *answer;
+};
+
+struct naming { // the keys of a scope of a batch
     struct batch *batch;
     enum field_scope scope;
     const uint64_t *bits;
+    struct value_set *set;
     bool found;
     enum err err;
 };
 
 static enum err note_found(void *ctx, const struct value *v) {
-    struct names_sweep *w = ctx;
+    struct naming *w = ctx;
     if (v->type == VALUE_NIL) return ERR_OK;
     w->found = true;
     return ERR_EXISTS; // enough
 }
 
 static void add_key(void *ctx, struct str key) {
-    struct names_sweep *w = ctx;
+    struct naming *w = ctx;
     struct field f = { .scope = w->scope, .key = key };
     struct value v = VALUE_OF_STR(key);
     if (w->err != ERR_OK) return;
@@ -275,20 +313,27 @@ static void add_key(void *ctx, struct str key) {
         if (e != ERR_OK && e != ERR_EXISTS) w->err = e;
         if (!w->found) return;
     }
-    if (w->err == ERR_OK) w->err = set_put(&w->sets[w->scope], &v);
+    if (w->err == ERR_OK) w->err = set_put(w->set, &v, false);
 }
 
-static enum err names_of_batch(void *ctx, struct batch *b, const uint64_t *bits, bool is_head) {
-    struct names_sweep *w = ctx;
-    (void)is_head;
-    w->batch = b;
-    w->bits = bits;
+static enum err names_of_batch(void *ctx, const struct swept *x) {
+    const struct names_sweep *w = ctx;
     for (int s = FIELD_SPAN; s < FIELD_SCOPE_COUNT; s++) {
         if (!(w->scopes & 1u << s)) continue;
-        w->scope = (enum field_scope)s;
-        TRY(b->ops->keys(b, w->scope, add_key, w));
-        TRY(w->err);
+        struct naming n = {
+            .batch = x->batch, .scope = (enum field_scope)s, .bits = x->bits, .set = &w->sets[s][x->worker]
+        };
+        n.set->arena = x->answer;
+        TRY(x->batch->ops->keys(x->batch, n.scope, add_key, &n));
+        TRY(n.err);
     }
+    return ERR_OK;
+}
+
+static enum err join_names(void *ctx) {
+    const struct names_sweep *w = ctx;
+    for (int s = 0; s < FIELD_SCOPE_COUNT; s++)
+        if (w->scopes & 1u << s) TRY(sets_join(w->sets[s], w->n_sets, w->answer));
     return ERR_OK;
 }
 
@@ -310,25 +355,25 @@ static enum err take_names(struct value_set *set, uint32_t limit, struct tag_nam
 enum err tags_names(struct view *v, uint32_t scopes, const struct ql_query *filter,
                     const struct query_bounds *bounds, uint32_t limit, struct tag_names *out,
                     struct err_ctx *ctx) {
-    struct names_sweep w = { .scopes = scopes };
+    struct names_sweep w = { .scopes = scopes, .n_sets = sweep_workers(bounds), .answer = &out->arena };
     memset(out, 0, sizeof *out);
     arena_init(&out->arena, SIZE_MAX, NULL);
-    for (int s = 0; s < FIELD_SCOPE_COUNT; s++) {
-        w.sets[s].arena = &out->arena;
-        map_init(&w.sets[s].map, UINT32_MAX);
-    }
     struct sweep sweep = { .view = v,
                            .bounds = bounds,
                            .filter = filter,
                            .answer = &out->arena,
                            .each = names_of_batch,
+                           .end = join_names,
                            .ctx = &w,
                            .stats = &out->stats,
                            .why = out->why };
-    enum err e = scopes ? sweep_run(&sweep, ctx) : ERR_OK;
+    enum err e = ERR_OK;
+    for (int s = 0; s < FIELD_SCOPE_COUNT && e == ERR_OK; s++)
+        if (!(w.sets[s] = sets_new(w.n_sets))) e = ERR_NOMEM;
+    if (e == ERR_OK && scopes) e = sweep_run(&sweep, ctx);
     for (int s = 0; s < FIELD_SCOPE_COUNT; s++) {
-        if (e == ERR_OK) e = take_names(&w.sets[s], limit, out, s);
-        map_fini(&w.sets[s].map);
+        if (e == ERR_OK) e = take_names(w.sets[s], limit, out, s);
+        sets_free(w.sets[s], w.n_sets);
     }
     out->partial = sweep.partial;
     out->held = sweep.held;

@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // A filter over single spans is run source by source, where a trace of which parts lie in several may hold
-// the same span twice; of such traces the spans that were given are remembered.
+// the same span twice; of such traces the spans that were given are remembered. Spans are made ready by
+// several threads at once and given by one at a time, which takes no memory of the question then: it may be
+// waited for.
 #include "query/visit.h"
 
 #include "exec/rows.h"
 #include "exec/tree.h"
+#include "os/thread.h"
 #include "query/source.h"
 #include "query/sweep.h"
 #include "traceql/traceql.h"
 
-enum { VISIT_SEEN_MAX = 1 << 22 }; // spans of split traces; past them the answer is partial
+enum {
+    VISIT_SEEN_MAX = 1 << 22, // spans of split traces; past them the answer is partial
+    PIECE_ROWS = 64,          // made ready, then given
+    SEEN_BYTES = 32,          // of one that is remembered, with the room that the list grows by
+};
 
 struct visiting {
     const struct visit *q;
     struct field fields[VISIT_FIELDS_MAX + 1]; // the last: the duration
     const struct split_set *split;
-    struct sweep *sweep;
-    struct arena arena; // of the keys
-    struct query_held held;
+    struct arena arena;     // the answer of the sweep: nothing
+    struct query_held held; // what is remembered
+    struct mutex lock;      // of giving, and of all below
     struct map map;
-    uint64_t (*seen)[2];
+    uint64_t (*seen)[2]; // keys
     uint32_t n_seen, cap;
 };
 
@@ -36,17 +43,22 @@ static bool seen_eq(const void *ctx, uint32_t i, const void *key) {
     return memcmp(((const struct visiting *)ctx)->seen[i], key, 16) == 0;
 }
 
+struct ready { // a span, to be given
+    uint32_t row;
+    bool is_split;
+    struct visit_span span;
+    struct value values[VISIT_FIELDS_MAX + 1];
+    uint64_t key[2]; // of a split trace's
+};
+
 // A span of a split trace: was it given before?
-static enum err note_seen(struct visiting *v, const uint8_t trace[16], const uint64_t rest[3], bool *out) {
-    uint64_t key[2];
-    key[0] = hash_bytes(trace, 16) ^ hash_u64(rest[0]);
-    key[1] = hash_u64(rest[1]) ^ hash_u64(rest[2] + 1) ^ rest[0];
+static enum err note_seen(struct visiting *v, const uint64_t key[2], bool *out) {
     *out = map_get(&v->map, key[0], seen_eq, v, key) != MAP_NONE;
     if (*out) return ERR_OK;
-    uint64_t(*seen)[2] = arena_grow(&v->arena, v->seen, v->n_seen, &v->cap, sizeof *seen);
+    uint64_t(*seen)[2] = mem_grow(v->seen, v->n_seen, &v->cap, sizeof *seen);
     if (!seen) return ERR_NOMEM;
     v->seen = seen;
-    memcpy(seen[v->n_seen], key, sizeof key);
+    memcpy(seen[v->n_seen], key, 2 * sizeof *key);
     TRY(map_put(&v->map, key[0], v->n_seen, seen_hash, v));
     v->n_seen++;
     return ERR_OK;
@@ -56,53 +68,81 @@ static bool is_of_event(const struct field *f) {
     return f->scope == FIELD_EVENT && !f->of_parent;
 }
 
-static enum err give_events(struct visiting *v, const struct rows *rows, uint32_t row, struct visit_span *s,
-                            struct value *values) {
+static enum err give_events(const struct visiting *v, const struct rows *rows, struct ready *x) {
     uint32_t from, to;
     for (uint32_t i = 0; i < v->q->n_fields; i++)
-        if (is_of_event(&v->fields[i])) values[i] = VALUE_OF_NIL;
-    TRY(v->q->each(v->q->ctx, s));
-    rows_children(rows, BATCH_EVENTS, row, &from, &to);
+        if (is_of_event(&v->fields[i])) x->values[i] = VALUE_OF_NIL;
+    TRY(v->q->each(v->q->ctx, &x->span));
+    rows_children(rows, BATCH_EVENTS, x->row, &from, &to);
     for (; from < to; from++) {
         for (uint32_t i = 0; i < v->q->n_fields; i++)
-            if (is_of_event(&v->fields[i])) values[i] = rows_column_value(rows, i, from);
-        TRY(v->q->each(v->q->ctx, s));
+            if (is_of_event(&v->fields[i])) x->values[i] = rows_column_value(rows, i, from);
+        TRY(v->q->each(v->q->ctx, &x->span));
     }
     return ERR_OK;
 }
 
-static enum err give(struct visiting *v, struct batch *b, struct rows *rows, struct tree *tree,
-                     uint32_t row) {
-    struct value values[VISIT_FIELDS_MAX + 1];
-    struct visit_span s = { .values = values };
+static enum err make_ready(const struct visiting *v, struct batch *b, struct rows *rows,
+                           const struct tree *tree, uint32_t row, struct ready *x) {
     uint32_t n = v->q->n_fields;
-    memcpy(s.trace_id, b->traces[tree->trace[row]].id, sizeof s.trace_id);
-    TRY(rows_start(rows, row, &s.start_ns));
-    for (uint32_t i = 0; i <= n; i++) values[i] = rows_value(rows, i, row);
-    if (split_has(v->split, s.trace_id)) {
-        uint64_t rest[3] = { 0, s.start_ns, (uint64_t)values[n].i };
-        bool again;
-        TRY(rows_span_id(rows, row, &rest[0]));
-        TRY(note_seen(v, s.trace_id, rest, &again));
-        if (again) return ERR_OK;
-    }
-    return v->q->by_event ? give_events(v, rows, row, &s, values) : v->q->each(v->q->ctx, &s);
+    uint64_t id;
+    x->row = row;
+    x->span.values = x->values;
+    memcpy(x->span.trace_id, b->traces[tree->trace[row]].id, sizeof x->span.trace_id);
+    TRY(rows_start(rows, row, &x->span.start_ns));
+    for (uint32_t i = 0; i <= n; i++) x->values[i] = rows_value(rows, i, row);
+    x->is_split = split_has(v->split, x->span.trace_id);
+    if (!x->is_split) return ERR_OK;
+    TRY(rows_span_id(rows, row, &id));
+    x->key[0] = hash_bytes(x->span.trace_id, 16) ^ hash_u64(id);
+    x->key[1] = hash_u64(x->span.start_ns) ^ hash_u64((uint64_t)x->values[n].i + 1) ^ id;
+    return ERR_OK;
 }
 
-static enum err visit_batch(void *ctx, struct batch *b, const uint64_t *bits, bool is_head) {
+static enum err give(struct visiting *v, const struct rows *rows, struct ready *x) {
+    bool again = false;
+    if (x->is_split) TRY(note_seen(v, x->key, &again));
+    if (again) return ERR_OK;
+    return v->q->by_event ? give_events(v, rows, x) : v->q->each(v->q->ctx, &x->span);
+}
+
+// What may be remembered of them is taken before.
+static enum err give_piece(struct visiting *v, const struct rows *rows, struct ready *x, uint32_t n,
+                           struct mem_budget *budget) {
+    uint32_t n_split = 0, n_new;
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; i < n; i++) n_split += x[i].is_split;
+    if (n_split && !mem_budget_take(budget, (uint64_t)n_split * SEEN_BYTES)) return ERR_NOMEM;
+    mutex_lock(&v->lock);
+    n_new = v->n_seen;
+    for (uint32_t i = 0; i < n && e == ERR_OK; i++) e = give(v, rows, &x[i]);
+    n_new = v->n_seen - n_new;
+    mutex_unlock(&v->lock);
+    if (n_split > n_new) mem_budget_give(budget, (uint64_t)(n_split - n_new) * SEEN_BYTES);
+    return e;
+}
+
+static enum err visit_batch(void *ctx, const struct swept *x) {
     struct visiting *v = ctx;
+    struct batch *b = x->batch;
+    struct ready *piece = ARENA_ARRAY(b->arena, PIECE_ROWS, struct ready);
     struct rows *rows;
     struct tree tree;
-    (void)is_head;
+    uint32_t n = 0;
+    if (!piece) return ERR_NOMEM;
     tree_init(&tree, b);
     TRY(tree_traces(&tree));
     TRY(rows_new(b, v->fields, v->q->n_fields + 1, &rows));
-    for (uint32_t i = 0; i <= v->q->n_fields; i++) TRY(rows_want(rows, i, bits));
+    for (uint32_t i = 0; i <= v->q->n_fields; i++) TRY(rows_want(rows, i, x->bits));
     if (v->q->by_event) TRY(rows_owners(rows, BATCH_EVENTS));
-    for (uint32_t row = bits_next(bits, 0, b->n_rows); row < b->n_rows;
-         row = bits_next(bits, row + 1, b->n_rows))
-        TRY(give(v, b, rows, &tree, row));
-    return ERR_OK;
+    for (uint32_t row = bits_next(x->bits, 0, b->n_rows); row < b->n_rows;
+         row = bits_next(x->bits, row + 1, b->n_rows)) {
+        TRY(make_ready(v, b, rows, &tree, row, &piece[n++]));
+        if (n < PIECE_ROWS) continue;
+        TRY(give_piece(v, rows, piece, n, x->answer->budget));
+        n = 0;
+    }
+    return give_piece(v, rows, piece, n, x->answer->budget);
 }
 
 static enum err read_fields(struct visiting *v, struct arena *a, struct err_ctx *ctx) {
@@ -148,8 +188,11 @@ enum err visit_run(struct view *view, const struct visit *q, struct visit_answer
     arena_init(&a, SIZE_MAX, NULL);
     arena_init(&v->arena, SIZE_MAX, NULL);
     map_init(&v->map, VISIT_SEEN_MAX);
+    mutex_init(&v->lock);
     enum err e = run(v, view, &a, out, ctx);
+    mutex_fini(&v->lock);
     map_fini(&v->map);
+    mem_free(v->seen);
     arena_fini(&v->arena);
     query_held_release(&v->held);
     arena_fini(&a);

@@ -74,6 +74,62 @@ TEST(visit_gives_each_span_once) {
     trial_fini(&t);
 }
 
+struct alone {
+    _Atomic bool is_inside;
+    uint32_t n;
+    struct query_memory *memory;
+    uint64_t most; // taken of it
+};
+
+static enum err see_alone(void *ctx, const struct visit_span *s) {
+    struct alone *x = ctx;
+    struct query_memory_stats now;
+    CHECK(!atomic_exchange(&x->is_inside, true) && s->values[0].type == VALUE_STRING);
+    query_memory_stats(x->memory, &now);
+    if (now.bytes > x->most) x->most = now.bytes;
+    x->n++;
+    x->is_inside = false;
+    return ERR_OK;
+}
+
+// By one thread at a time, however many make spans ready; what is remembered of split traces counts, to the
+// end.
+TEST(visit_by_several_threads_gives_one_by_one) {
+    enum { TRACES = 300, PARTS = 4 };
+    static const char *const fields[] = { "name" };
+    struct trial t;
+    struct crew *crew;
+    struct alone x = { .n = 0 };
+    struct visit_answer answer;
+    struct err_ctx ctx = { 0 };
+    struct query_memory_stats now;
+    trial_start(&t, (struct trial_opts){ .cut_spans = 1000000, .mem_store = true });
+    for (uint64_t part = 0; part < PARTS; part++) {
+        struct spec s[TRACES];
+        for (uint64_t i = 0; i < TRACES; i++)
+            s[i] = (struct spec){ i + 1, part / 2 + 1, 0, TRIAL_NOW_NS, TRIAL_NOW_NS + 1, "a", "one", false };
+        CHECK_OK(submit_specs(&t, s, TRACES));
+        CHECK_OK(trial_flush(&t));
+    }
+    struct view *v = ingest_view(t.in);
+    CHECK_OK(crew_new(2, &crew));
+    CHECK_OK(query_memory_new(64 << 20, &x.memory));
+    struct visit q = { .filter = STR("{ }"),
+                       .fields = fields,
+                       .n_fields = 1,
+                       .bounds = { .clock = clock_real(), .crew = crew, .memory = x.memory },
+                       .each = see_alone,
+                       .ctx = &x };
+    CHECK_OK(visit_run(v, &q, &answer, &ctx));
+    CHECK_U64(x.n, TRACES * PARTS / 2); // half of them were sent twice
+    query_memory_stats(x.memory, &now);
+    CHECK(now.bytes == 0 && x.most > 0);
+    query_memory_free(x.memory);
+    crew_free(crew);
+    view_unref(v);
+    trial_fini(&t);
+}
+
 // A span with events: each has a flag, and some a variant.
 static void submit_events(struct trial *t, uint64_t trace, const char *const (*events)[2], size_t n) {
     struct spec s = { trace, 1, 0, TRIAL_NOW_NS, TRIAL_NOW_NS + 1, "shop", "op", false };
