@@ -40,6 +40,7 @@ struct balance {
     struct one one[SPEND_SIDES];
     const struct cohort_trace *missing;
     enum err error;
+    struct err_ctx busy;    // of ERR_AGAIN
     char why[ASK_NOTE_MAX]; // not all of it was looked at; "" = it was
 };
 
@@ -66,20 +67,38 @@ static enum err keep_one(struct balance *b, int side, const struct skeleton_inpu
     return a->failed ? ERR_NOMEM : ERR_OK;
 }
 
-static enum err add(struct balance *b, const struct cohort_trace *t, struct trace *tr) {
-    struct skeleton_input in;
-    struct skeleton_tree tree;
-    struct critical c;
-    TRY(trace_skeleton(tr, &in));
-    TRY(skeleton_tree(&tr->arena, &in, &tree));
-    TRY(critical_path(&tr->arena, &in, &tree, &c));
-    mutex_lock(&b->lock);
-    enum err e = spend_add(&b->spend, (int)t->of, &in, &tree, &c, &tr->arena);
-    if (e == ERR_OK && b->are_named) e = keep_one(b, (int)t->of, &in, &tree);
+static void count_trace(struct balance *b, const struct trace *tr) {
     b->n_looked_at++;
     b->n_cut += tr->partial;
     b->stats.bytes += tr->bytes_read;
     if (b->are_named) b->stats.traces++, b->stats.spans += tr->n; // else they are counted already
+}
+
+static enum err add(struct balance *b, const struct cohort_trace *t, struct trace *tr) {
+    struct skeleton_input in;
+    struct skeleton_tree tree;
+    struct critical c;
+    struct spend_part part;
+    TRY(trace_skeleton(tr, &in));
+    TRY(skeleton_tree(&tr->arena, &in, &tree));
+    TRY(critical_path(&tr->arena, &in, &tree, &c));
+    TRY(spend_part_make(&tr->arena, &in, &tree, &c, &part)); // what may be waited for, before the lock
+    mutex_lock(&b->lock);
+    enum err e = b->are_named ? keep_one(b, (int)t->of, &in, &tree) : ERR_OK;
+    if (e == ERR_OK) e = spend_add(&b->spend, (int)t->of, &part);
+    if (e == ERR_OK) count_trace(b, tr);
+    mutex_unlock(&b->lock);
+    return e;
+}
+
+// Others had all the memory, until there was no time any more.
+static enum err what_ended_it(struct balance *b, const struct trace *tr, enum err e) {
+    struct err_ctx busy = { 0 };
+    e = trace_explain(tr, e, &busy);
+    if (e != ERR_AGAIN) return e;
+    TRY(bounds_check(&b->bounds));
+    mutex_lock(&b->lock);
+    b->busy = busy;
     mutex_unlock(&b->lock);
     return e;
 }
@@ -87,10 +106,11 @@ static enum err add(struct balance *b, const struct cohort_trace *t, struct trac
 static enum err look_at(struct balance *b, const struct cohort_trace *t) {
     struct trace tr;
     struct trace_limits limits = { .bytes_max = bytes_of_trace(b), .memory = b->bounds.memory };
-    TRY(trace_load(b->k->view, t->id, &limits, &tr));
-    enum err e = tr.n ? add(b, t, &tr) : b->are_named ? ERR_NOT_FOUND : ERR_OK;
+    enum err e = trace_load(b->k->view, t->id, &limits, &tr);
+    if (e != ERR_OK) return what_ended_it(b, &tr, e);
+    e = tr.n ? add(b, t, &tr) : b->are_named ? ERR_NOT_FOUND : ERR_OK;
     trace_fini(&tr);
-    return e;
+    return what_ended_it(b, &tr, e);
 }
 
 static bool look_at_next(void *ctx, uint32_t worker) {
@@ -125,6 +145,7 @@ static enum err what_became(struct balance *b) {
                        "trace %c, %.32s, is not there: it was never received, or is older than what is kept",
                        b->missing->of == COHORT_REST ? 'A' : 'B', id);
     }
+    if (b->error == ERR_AGAIN) b->k->ctx = b->busy;
     const char *short_of = b->error == ERR_TIMEOUT ? "query.timeout passed"
                            : b->error == ERR_NOMEM ? "query.max_memory is used up"
                                                    : NULL;

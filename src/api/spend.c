@@ -19,10 +19,6 @@ void spend_fini(struct spend *s) {
 
 // --- rows --------------------------------------------------------------------------------------------------
 
-struct key {
-    struct str service, name;
-};
-
 static uint64_t hash_of(struct str service, struct str name) {
     return hash_u64(hash_str(service)) ^ hash_str(name);
 }
@@ -32,12 +28,12 @@ static uint64_t row_hash(const void *ctx, uint32_t i) {
 }
 static bool row_is(const void *ctx, uint32_t i, const void *key) {
     const struct spend_row *r = &((const struct spend *)ctx)->rows[i];
-    const struct key *k = key;
+    const struct spend_key *k = key;
     return str_eq(r->service, k->service) && str_eq(r->name, k->name);
 }
 
 // *out: its number; MAP_NONE where there are too many.
-static enum err row_of(struct spend *s, struct key k, uint32_t *out) {
+static enum err row_of(struct spend *s, struct spend_key k, uint32_t *out) {
     uint64_t hash = hash_of(k.service, k.name);
     *out = map_get(&s->map, hash, row_is, s, &k);
     if (*out != MAP_NONE || s->n == SPEND_ROWS_MAX) return ERR_OK;
@@ -50,6 +46,18 @@ static enum err row_of(struct spend *s, struct key k, uint32_t *out) {
     TRY(map_put(&s->map, hash, s->n, row_hash, s));
     *out = s->n++;
     return ERR_OK;
+}
+
+// The rows are n again, as they were.
+static void forget_rows(struct spend *s, uint32_t n) {
+    s->arena.failed = false;
+    if (s->n == n) return;
+    s->n = n;
+    map_reset(&s->map);
+    for (uint32_t i = 0; i < n; i++) {
+        enum err e = map_put(&s->map, row_hash(s, i), i, row_hash, s);
+        ASSERT(e == ERR_OK); // it has had more
+    }
 }
 
 // --- a trace -----------------------------------------------------------------------------------------------
@@ -77,69 +85,76 @@ static uint64_t plus(uint64_t a, uint64_t b) {
     return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
-// What the trace spends in the rows that it has.
-struct adding {
-    struct spend *s;
-    int side;
-    uint32_t *rows; // met
-    struct spend_trace *spent;
-    uint32_t *place; // by number of a row: in the above; only of those met
-    uint32_t n;
-};
+enum err spend_part_make(struct arena *a, const struct skeleton_input *in, const struct skeleton_tree *tree,
+                         const struct critical *c, struct spend_part *out) {
+    struct spend_key *keys = ARENA_ARRAY(a, in->n, struct spend_key);
+    *out = (struct spend_part){ .in = in,
+                                .tree = tree,
+                                .critical = c,
+                                .keys = keys,
+                                .row = ARENA_ARRAY(a, in->n, uint32_t),
+                                .met = ARENA_ARRAY(a, in->n, uint32_t),
+                                .spent = ARENA_ARRAY(a, in->n, struct spend_trace) };
+    if (a->failed) return ERR_NOMEM;
+    for (uint32_t row = 0; row < in->n; row++) {
+        uint32_t i = tree->order[row];
+        keys[row] =
+            (struct spend_key){ skeleton_cut(a, in->service[in->resource[i]]), skeleton_cut(a, in->name[i]) };
+    }
+    return a->failed ? ERR_NOMEM : ERR_OK;
+}
 
-static enum err add_span(struct adding *x, struct key k, bool is_error, uint64_t self, uint64_t critical) {
-    struct spend *s = x->s;
-    uint32_t i;
-    TRY(row_of(s, k, &i));
+// Finds the row of each span. All that may fail comes before anything counts.
+static enum err find_rows(struct spend *s, struct spend_part *p) {
+    uint32_t n_before = s->n;
+    enum err e = ERR_OK;
+    for (uint32_t row = 0; row < p->in->n && e == ERR_OK; row++) e = row_of(s, p->keys[row], &p->row[row]);
+    if (e != ERR_OK) forget_rows(s, n_before);
+    return e;
+}
+
+static void add_span(struct spend *s, int side, struct spend_part *p, uint32_t row, bool is_error) {
+    uint64_t self = p->critical->self_ns[row], critical = p->critical->critical_ns[row];
+    uint32_t i = p->row[row];
     if (i == MAP_NONE) {
         s->n_left_out++;
-        return ERR_OK;
+        return;
     }
     struct spend_row *r = &s->rows[i];
-    struct spend_side *of = &r->of[x->side];
+    struct spend_side *of = &r->of[side];
     if (r->in_trace != s->n_traces) {
         r->in_trace = s->n_traces;
+        r->place = p->n_met;
         of->traces++;
-        x->place[i] = x->n;
-        x->rows[x->n] = i;
-        x->spent[x->n++] = (struct spend_trace){ .self_ns = 0 };
+        p->met[p->n_met] = i;
+        p->spent[p->n_met++] = (struct spend_trace){ .self_ns = 0 };
     }
-    struct spend_trace *t = &x->spent[x->place[i]];
+    struct spend_trace *t = &p->spent[r->place];
     t->self_ns = plus(t->self_ns, self);
     t->critical_ns = plus(t->critical_ns, critical);
     of->spans++;
     of->errors += is_error;
     of->self_ns += self;
     of->critical_ns += critical;
-    return ERR_OK;
 }
 
-enum err spend_add(struct spend *s, int side, const struct skeleton_input *in,
-                   const struct skeleton_tree *tree, const struct critical *c, struct arena *scratch) {
-    struct adding x = { .s = s,
-                        .side = side,
-                        .rows = ARENA_ARRAY(scratch, in->n, uint32_t),
-                        .spent = ARENA_ARRAY(scratch, in->n, struct spend_trace),
-                        .place = ARENA_ARRAY(scratch, (size_t)s->n + in->n, uint32_t) };
+enum err spend_add(struct spend *s, int side, struct spend_part *p) {
+    const struct skeleton_input *in = p->in;
     struct spend_total *total = &s->total[side];
-    if (scratch->failed) return ERR_NOMEM;
+    TRY(find_rows(s, p));
     s->n_traces++;
     total->traces++;
-    total->length_ns += skeleton_extent(in, tree).length;
-    total->critical_ns += c->total_ns;
+    total->length_ns += skeleton_extent(in, p->tree).length;
+    total->critical_ns += p->critical->total_ns;
     total->spans += in->n;
     for (uint32_t row = 0; row < in->n; row++) {
-        uint32_t i = tree->order[row];
-        struct key k = { skeleton_cut(scratch, in->service[in->resource[i]]),
-                         skeleton_cut(scratch, in->name[i]) };
-        bool is_error = in->status[i] == SKELETON_STATUS_ERROR;
-        if (scratch->failed) return ERR_NOMEM;
+        bool is_error = in->status[p->tree->order[row]] == SKELETON_STATUS_ERROR;
         total->errors += is_error;
-        TRY(add_span(&x, k, is_error, c->self_ns[row], c->critical_ns[row]));
+        add_span(s, side, p, row, is_error);
     }
-    for (uint32_t i = 0; i < x.n; i++) {
-        memcpy(x.spent[i].id, in->trace_id, sizeof x.spent[i].id);
-        name_trace(&s->rows[x.rows[i]].of[side], &x.spent[i]);
+    for (uint32_t i = 0; i < p->n_met; i++) {
+        memcpy(p->spent[i].id, in->trace_id, sizeof p->spent[i].id);
+        name_trace(&s->rows[p->met[i]].of[side], &p->spent[i]);
     }
     return ERR_OK;
 }

@@ -31,7 +31,7 @@ struct spend_row {
     double self_ns[SPEND_SIDES], critical_ns[SPEND_SIDES]; // means
     double delta_ns, self_delta_ns;                        // of the means, the second side's less the first's
     double share;                                          // of |delta| in that of all rows
-    uint32_t in_trace;                                     // the last one that it was met in
+    uint32_t in_trace, place; // the last one that it was met in, and where in that
 };
 struct spend_total {
     uint32_t traces;
@@ -48,11 +48,26 @@ struct spend {
     struct spend_total total[SPEND_SIDES];
 };
 
+struct spend_key {
+    struct str service, name;
+};
+struct spend_part { // a trace
+    const struct skeleton_input *in;
+    const struct skeleton_tree *tree;
+    const struct critical *critical;
+    const struct spend_key *keys; // of its spans, in the order of the tree
+    uint32_t *row;                // theirs
+    uint32_t *met, n_met;         // those that it has,
+    struct spend_trace *spent;    // and what it spends there
+};
+
 void spend_init(struct spend *s, uint64_t memory_max); // of names; 0 = none
 void spend_fini(struct spend *s);
-// Adds a trace to a side. scratch: given back empty or not. ERR_NOMEM: the trace may count in part.
-NODISCARD enum err spend_add(struct spend *s, int side, const struct skeleton_input *in,
-                             const struct skeleton_tree *tree, const struct critical *c,
-                             struct arena *scratch);
+// Makes a trace ready to be added, once, in memory of its own.
+NODISCARD enum err spend_part_make(struct arena *a, const struct skeleton_input *in,
+                                   const struct skeleton_tree *tree, const struct critical *c,
+                                   struct spend_part *out);
+// Adds it to a side. ERR_NOMEM: nothing of it counts.
+NODISCARD enum err spend_add(struct spend *s, int side, struct spend_part *p);
 // Means and differences; what differs most on the critical path comes first, then by self time and by name.
 void spend_rank(struct spend *s);

@@ -44,11 +44,18 @@ static void sample_make(struct sample *x, struct arena *a, uint32_t number) {
     CHECK_OK(critical_path(a, &s->in, &x->tree, &x->c));
 }
 
+static enum err try_add(struct spend *s, const struct sample *x) {
+    struct spend_part part;
+    struct arena a;
+    arena_init(&a, SIZE_MAX, NULL);
+    enum err e = spend_part_make(&a, &x->spans.in, &x->tree, &x->c, &part);
+    if (e == ERR_OK) e = spend_add(s, x->side, &part);
+    arena_fini(&a);
+    return e;
+}
+
 static void add(struct spend *s, const struct sample *x) {
-    struct arena scratch;
-    arena_init(&scratch, SIZE_MAX, NULL);
-    CHECK_OK(spend_add(s, x->side, &x->spans.in, &x->tree, &x->c, &scratch));
-    arena_fini(&scratch);
+    CHECK_OK(try_add(s, x));
 }
 
 // What one trace spends in an operation. false: it does not have it.
@@ -181,6 +188,7 @@ static void add_operations(struct spend *s, uint32_t n, int side) {
     struct arena a;
     struct skeleton_tree tree;
     struct critical c;
+    struct spend_part part;
     struct str service = STR("shop");
     arena_init(&a, SIZE_MAX, NULL);
     uint64_t *id = arena_zalloc(&a, n * sizeof *id), *none = arena_zalloc(&a, n * sizeof *none);
@@ -209,7 +217,8 @@ static void add_operations(struct spend *s, uint32_t n, int side) {
                                  .service = &service };
     CHECK_OK(skeleton_tree(&a, &in, &tree));
     CHECK_OK(critical_path(&a, &in, &tree, &c));
-    CHECK_OK(spend_add(s, side, &in, &tree, &c, &a));
+    CHECK_OK(spend_part_make(&a, &in, &tree, &c, &part));
+    CHECK_OK(spend_add(s, side, &part));
     arena_fini(&a);
 }
 
@@ -229,25 +238,41 @@ TEST(spend_has_room_for_so_many_operations_and_says_what_is_left_out) {
     spend_fini(&s);
 }
 
-TEST(spend_survives_lack_of_memory) {
+// Where memory ends within a trace, nothing of that counts: not its spans, nor its operations.
+TEST(spend_counts_a_trace_whole_or_not_at_all) {
+    enum { SOME = 10 };
+    struct sample *all = mem_alloc((SOME + 1) * sizeof *all);
     struct arena a;
-    struct sample *x = mem_alloc(sizeof *x);
-    CHECK(x);
+    uint64_t refused = 0;
+    CHECK(all);
     arena_init(&a, SIZE_MAX, NULL);
-    sample_make(x, &a, 1);
+    for (uint32_t i = 0; i <= SOME; i++) sample_make(&all[i], &a, i);
+    for (uint32_t i = 0; i < all[SOME].spans.in.n; i++) { // what the others do not have
+        char name[32];
+        (void)snprintf(name, sizeof name, "new %u", i % 7);
+        all[SOME].spans.name[i] = str_dup(&a, str_of(name));
+    }
     for (uint64_t n = 1;; n++) {
         struct spend s;
-        struct arena scratch;
-        arena_init(&scratch, SIZE_MAX, NULL);
         spend_init(&s, 0);
+        for (uint32_t i = 0; i < SOME; i++) add(&s, &all[i]);
         mem_fail_at(n, true);
-        enum err e = spend_add(&s, x->side, &x->spans.in, &x->tree, &x->c, &scratch);
+        enum err e = try_add(&s, &all[SOME]);
         mem_fail_at(0, false);
+        bool whole = e == ERR_OK;
+        CHECK(whole || e == ERR_NOMEM);
+        refused += !whole;
+        if (n % 2 && !whole) { // nor does it stand in the way of its next try
+            add(&s, &all[SOME]);
+            whole = true;
+        }
+        spend_rank(&s);
+        check_all(&s, all, SOME + whole);
+        for (uint32_t i = 0; i < s.n; i++) CHECK(s.rows[i].of[0].traces + s.rows[i].of[1].traces > 0);
         spend_fini(&s);
-        arena_fini(&scratch);
         if (e == ERR_OK) break;
-        CHECK(e == ERR_NOMEM);
     }
+    CHECK(refused > 0);
     arena_fini(&a);
-    mem_free(x);
+    mem_free(all);
 }
