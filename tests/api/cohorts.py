@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cohorts of traces, and two traces, compared by where their time goes: /api/takt/cohorts."""
+import json
 import math
 import random
+import re
 import socket
 import time
 
 import otlp
 from client import new_id, request, span
 from takt import Server
-from traceql import MS, ask, until
+from traceql import MS, ask, until_running
 
 PATH = "/api/takt/cohorts"
 SIDE = {"of", "total", "shown", "sampled", "durationNano", "criticalNano", "spans", "errors", "trace"}
@@ -243,6 +245,18 @@ def errors(server, trace, how):
         assert got == status and text in body.decode(), (wrong, got, body)
 
 
+def check_told(got):
+    """What an answer says of the traces that were looked at is what is in it, and what is in it is there once."""
+    why, shown, total = (got["why"] or ""), [got[s]["shown"] for s in "ab"], [got[s]["total"] for s in "ab"]
+    said = re.search(r"(\d+) of (\d+) traces (were looked at|are too large)", why)
+    if said and said[3] == "were looked at":
+        assert sum(shown) == int(said[1]) < int(said[2]) <= sum(total), got
+    elif said:
+        assert 0 < int(said[1]) <= int(said[2]) == sum(shown), got
+    for side in "ab" if got["operations"] == len(got["rows"]) else "":
+        assert math.isclose(sum(r[side]["spans"] for r in got["rows"]), got[side]["spans"], abs_tol=1e-6), got
+
+
 def limits_of_a_query():
     """Out of time or memory it answers with what it has and says so; it stops when its client goes away."""
     dice, at_s = random.Random(3), int(time.time()) - 600
@@ -258,6 +272,8 @@ def limits_of_a_query():
                 assert status in (200, 504), (status, body)
                 if status == 504 or head["X-Takt-Partial"]:
                     assert "query.timeout" in (head["X-Takt-Partial"] or body.decode()), (status, head, body)
+                if status == 200:
+                    check_told(json.loads(body))
                 seen.add((status, bool(head["X-Takt-Partial"])))
     assert seen - {(200, False)}, "nothing took longer than a millisecond"
     with Server(config="query:\n  timeout: 1h\n") as server:
@@ -268,7 +284,7 @@ def limits_of_a_query():
             client.sendall(f"GET {ask(PATH, **how)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             time.sleep(0.005 * (tries % 10))
             client.close()
-            until(server, "takt_queries_running", 0)
+            until_running(server, 0)
             if server.metrics()["takt_queries_canceled_total"]:
                 break
         assert server.metrics()["takt_queries_canceled_total"], "no query was stopped"
@@ -278,7 +294,7 @@ def limits_of_a_query():
         send(server, traces[:60] + large)
         got = server.get_json(ask(PATH, **how))
         assert got["complete"] is False and ("too large" in got["why"] or "query.max_memory" in got["why"]), got["why"]
-        assert got["a"]["shown"] + got["b"]["shown"] <= got["a"]["total"] + got["b"]["total"], got
+        check_told(got)
 
 
 def cases(tap):

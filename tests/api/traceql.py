@@ -12,7 +12,7 @@ import urllib.parse
 
 import grpc
 
-from client import new_id, request, span
+from client import new_id, request, span, until
 import otlp
 from takt import BINARY, Server, temporary_directory
 
@@ -726,11 +726,8 @@ def passes(n):
     return "+".join(["({}|rate())"] * n)
 
 
-def until(server, name, value):
-    end = time.monotonic() + 60
-    while server.metrics()[name] != value:
-        assert time.monotonic() < end, (name, value, server.metrics()[name])
-        time.sleep(0.01)
+def until_running(server, n):
+    until(f"{n} queries run", lambda: server.metrics()["takt_queries_running"] == n, 60, 0.01)
 
 
 def queries_of_leavers():
@@ -744,16 +741,16 @@ def queries_of_leavers():
         path = ask("/api/metrics/query_range", q=passes(500), start=now - S, end=now + S, step="1s")
         client = socket.create_connection(("127.0.0.1", server.port()))
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        until(server, "takt_queries_running", 1)
+        until_running(server, 1)
         client.close()
-        until(server, "takt_queries_running", 0)
+        until_running(server, 0)
         assert server.metrics()["takt_queries_canceled_total"] == 1
         with grpc.insecure_channel(f"127.0.0.1:{server.port()}") as channel:
             message = otlp.encode({"query": passes(900), "start": now - S, "end": now + S, "step": S}, "RangeRequest")
             call = channel.unary_stream(SERVICE + "MetricsQueryRange")(message, timeout=600)
-            until(server, "takt_queries_running", 1)
+            until_running(server, 1)
             call.cancel()
-            until(server, "takt_queries_running", 0)
+            until_running(server, 0)
         assert server.metrics()["takt_queries_canceled_total"] == 2
 
 
@@ -774,10 +771,10 @@ def queries_of_many_series():
             client = socket.create_connection(("127.0.0.1", server.port()))
             client.sendall(f"GET {path_of(q)} HTTP/1.1\r\nHost: localhost\r\n"
                            "Accept-Encoding: gzip\r\n\r\n".encode())
-            until(server, "takt_queries_running", 1)
+            until_running(server, 1)
             time.sleep(0.1)  # it is past counting
             client.close()
-            until(server, "takt_queries_running", 0)
+            until_running(server, 0)
             assert server.metrics()["takt_queries_canceled_total"] == n + 1, q
         server.stop()
         server.config = "query:\n  timeout: 150ms\n  max_memory: 1GiB\n"
