@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
+#include "base/pool.h"
 #include "delivery/delivery.h"
 #include "delivery/gauges_keeper.h"
 #include "intake/pipeline.h"
@@ -253,6 +254,21 @@ static void write_cache(struct buf *b) {
     counter(b, "takt_column_cache_misses", "Columns of a row group that a question unpacked.", s.misses);
 }
 
+// What lies idle or between what is used: it is part of what the process has, and of no other gauge.
+static void write_pages(struct buf *b) {
+    struct block_cache_stats columns;
+    struct block_memo_stats memo;
+    block_cache_stats(&columns);
+    block_memo_stats(&memo);
+    gauge(b, "takt_idle_memory_bytes", "Memory that questions gave back, and the next ones will use.",
+          (double)arena_pool_bytes());
+    family(b, "takt_large_pages_bytes", "gauge",
+           "Pages of 2 MiB that columns and traces are kept in and answers written in, used or not.");
+    buf_fmt(b, "takt_large_pages_bytes{of=\"columns\"} %llu\n", (unsigned long long)columns.pages);
+    buf_fmt(b, "takt_large_pages_bytes{of=\"traces\"} %llu\n", (unsigned long long)memo.trace_pages);
+    buf_fmt(b, "takt_large_pages_bytes{of=\"answers\"} %llu\n", (unsigned long long)pool_bytes());
+}
+
 static void write_answers(struct buf *b) {
     struct answers_stats s;
     answers_stats(&s);
@@ -308,6 +324,7 @@ void metrics_handle(struct api *a, struct net_request *rq) {
     write_delivery(a, &out);
     if (a->opts.gauges) gauges_keeper_see(a->opts.gauges, write_gauges, &out);
     write_cache(&out);
+    write_pages(&out);
     write_answers(&out);
     write_memory(a, &out);
     family(&out, "takt_build", "info", "The version that runs.");

@@ -124,6 +124,7 @@ NODISCARD enum err block_may_hold_text(struct block *b, struct block_scan *s, ui
 void block_memo_limit(uint64_t bytes);
 struct block_memo_stats {
     uint64_t dicts, traces, filters; // bytes of memory
+    uint64_t trace_pages; // large pages (base/slab.h) that traces lie in, with the room between them
 };
 void block_memo_stats(struct block_memo_stats *out);
 // Decoded columns of all blocks take at most so many bytes together; 0, as at first: none are kept. Before
@@ -131,6 +132,7 @@ void block_memo_stats(struct block_memo_stats *out);
 void block_cache_limit(uint64_t bytes);
 struct block_cache_stats {
     uint64_t bytes, limit, hits, misses; // columns of a row group that were there, and that were decoded
+    uint64_t pages;                      // large pages that columns lie in, with the room between them
 };
 void block_cache_stats(struct block_cache_stats *out);
 // Opens the files, so that later calls meet no missing ones.

@@ -41,8 +41,9 @@ void block_cache_limit(uint64_t bytes) {
 
 void block_cache_stats(struct block_cache_stats *out) {
     pthread_mutex_lock(&cache.lock);
-    *out = (struct block_cache_stats){ cache.bytes, cache.limit, cache.hits, cache.misses };
+    *out = (struct block_cache_stats){ cache.bytes, cache.limit, cache.hits, cache.misses, 0 };
     pthread_mutex_unlock(&cache.lock);
+    out->pages = slabs_bytes(&slabs);
 }
 
 // --- the list --------------------------------------------------------------------------------------

@@ -38,7 +38,8 @@ void block_memo_limit(uint64_t bytes) {
 }
 
 void block_memo_stats(struct block_memo_stats *out) {
-    *out = (struct block_memo_stats){ dicts_budget.used, traces_budget.used, filters_bytes() };
+    *out = (struct block_memo_stats){ dicts_budget.used, traces_budget.used, filters_bytes(),
+                                      slabs_bytes(&slabs) };
 }
 
 static void traces_free(struct kept_traces *k) {

@@ -23,6 +23,12 @@ static uint64_t bytes_kept(void) {
     return s.traces;
 }
 
+static uint64_t pages(void) {
+    struct block_memo_stats s;
+    block_memo_stats(&s);
+    return s.trace_pages;
+}
+
 static void check_same(const struct batch *a, const struct batch *b) {
     CHECK_U64(a->n_traces, b->n_traces);
     if (a->n_traces == 0) return;
@@ -46,7 +52,8 @@ TEST(memo_gives_traces_back_as_they_were) {
     }
     uint64_t bytes = bytes_kept();
     CHECK(bytes > MANY * sizeof(struct batch_trace));
-    memo_traces_keep(&b, 1, &made[0]); // there is one already
+    CHECK(pages() > bytes && pages() % (2 << 20) == 0); // told as a whole
+    memo_traces_keep(&b, 1, &made[0]);                  // there is one already
     CHECK_U64(bytes_kept(), bytes);
     for (uint32_t g = 0; g < GROUPS; g++) {
         CHECK(memo_traces_find(&b, g, &kept));
@@ -54,6 +61,7 @@ TEST(memo_gives_traces_back_as_they_were) {
     }
     memo_fini(&b);
     CHECK_U64(bytes_kept(), 0);
+    CHECK_U64(pages(), 0);
     arena_fini(&a);
 }
 

@@ -345,10 +345,12 @@ def metrics(server):
                  "takt_spans_dropped_total", "takt_spans_refused_total", "takt_requests_refused_total",
                  "takt_traces_error_total", "takt_storage_cost_per_million_traces", "takt_retention_days",
                  "takt_trace_rebuild_total", "takt_ingest_saturation", "takt_wal_bytes", "takt_queued_requests",
-                 "takt_storage_bytes_per_span", "takt_filter_bytes"):
+                 "takt_storage_bytes_per_span", "takt_filter_bytes", "takt_idle_memory_bytes"):
         openmetrics.value(families, name)
     for of in ("dictionaries", "traces"):
         openmetrics.value(families, "takt_index_bytes", of=of)
+    for of in ("columns", "traces", "answers"):
+        openmetrics.value(families, "takt_large_pages_bytes", of=of)
     assert openmetrics.value(families, "takt_queue_age_seconds", queue="requests") == 0
     before = openmetrics.value(families, "takt_spans_received_total", protocol="otlp_http")
     refused = openmetrics.value(families, "takt_spans_refused_total", reason="trace_id")
