@@ -80,6 +80,12 @@ bool mem_budget_take(struct mem_budget *b, uint64_t n) {
     return false;
 }
 
+bool mem_budget_has(struct mem_budget *b, uint64_t n) {
+    uint64_t after = b->used + n;
+    if (after < n || (b->limit && after > b->limit)) return false;
+    return !b->reserve || !b->has || after <= b->reserved || b->has(b, after);
+}
+
 void mem_budget_give(struct mem_budget *b, uint64_t n) {
     uint64_t before = atomic_fetch_sub(&b->used, n);
     ASSERT(before >= n);

@@ -45,12 +45,16 @@ struct mem_budget {
     // Of a budget that takes from a larger one: raises `reserved` to `need` at least, or answers false.
     // Called by any thread that wants more than that. NULL: none is asked.
     bool (*reserve)(struct mem_budget *b, uint64_t need);
+    // Would it, and at once? NULL: yes.
+    bool (*has)(struct mem_budget *b, uint64_t need);
     _Atomic uint64_t reserved;
 };
 
 // false (and nothing taken) when n more bytes would go past the limit.
 NODISCARD bool mem_budget_take(struct mem_budget *b, uint64_t n);
 void mem_budget_give(struct mem_budget *b, uint64_t n);
+// Could n more bytes be taken, without waiting? Others may be faster.
+bool mem_budget_has(struct mem_budget *b, uint64_t n);
 
 // An arena: objects of one lifetime, freed together. Allocation bumps a pointer inside chunks.
 // Memory is 16-byte aligned and NOT zeroed. A failed allocation returns NULL and sticks in

@@ -306,10 +306,9 @@ static bool may_keep(const struct pq_chunk *c) {
     return fits && c->meta->bytes_plain <= cache.limit / ONE_OF_LIMIT;
 }
 
-// A question near the end of its memory reads no more than it asks for.
+// A question near the end of its memory, or of what there is for all, reads no more than it asks for.
 static bool has_memory(const struct block_scan *s, const struct pq_chunk *c) {
-    const struct mem_budget *m = s->arena.budget;
-    return !m || m->limit == 0 || (m->used < m->limit && m->limit - m->used > c->meta->bytes_plain * MUCH_OF);
+    return !s->arena.budget || mem_budget_has(s->arena.budget, c->meta->bytes_plain * MUCH_OF);
 }
 
 // Is much of the column asked for? Of what is read in pieces, when all of them together come to the whole.

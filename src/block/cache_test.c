@@ -285,6 +285,41 @@ TEST(cache_does_without_memory) {
     world_close(&w);
 }
 
+struct crowded { // others have the rest of the memory
+    struct mem_budget budget;
+    bool has_much;
+};
+
+static bool give_what_is_needed(struct mem_budget *b, uint64_t need) {
+    b->reserved = need;
+    return true;
+}
+static bool has_much(struct mem_budget *b, uint64_t need) {
+    (void)need;
+    return ((struct crowded *)b)->has_much;
+}
+
+TEST(cache_reads_no_more_than_is_asked_for_where_others_have_the_memory) {
+    struct world w;
+    struct crowded c = { .budget = { .reserve = give_what_is_needed, .has = has_much } };
+    world_open(&w, 64 << 20);
+    for (int much = 0; much < 2; much++) {
+        struct block_cache_stats s;
+        struct block_scan scan;
+        struct pq_vector v;
+        uint32_t n = w.block->spans.pq->groups[0].n_rows;
+        c.has_much = much;
+        CHECK_OK(block_scan_init(&scan, &c.budget));
+        scan.uses_cache = true;
+        CHECK_OK(scan_read(&w.block->spans, &scan, 0, SC_START, 0, n / 2, &v));
+        CHECK_U64(v.n_rows, n / 2);
+        block_cache_stats(&s);
+        CHECK((s.bytes > 0) == much); // read whole, and kept
+        block_scan_fini(&scan);
+    }
+    world_close(&w);
+}
+
 struct many {
     struct world *w;
     struct thread thread;

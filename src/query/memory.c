@@ -53,13 +53,19 @@ void query_memory_stats(struct query_memory *m, struct query_memory_stats *out) 
 
 // --- taking ------------------------------------------------------------------------------------------------
 
-// Whole pieces; where they do not fit, what is needed alone. Under the lock.
-static bool try_take(struct query_memory *m, struct query_share *s, uint64_t need) {
-    struct mem_budget *b = &s->budget;
+// What there is for it: whole pieces; where they do not fit, what is needed alone; else 0. Under the lock.
+static uint64_t bytes_for(const struct query_memory *m, const struct mem_budget *b, uint64_t need) {
     uint64_t most = b->reserved == 0 && need <= PIECE ? m->limit : query_memory_most(m->limit);
     uint64_t exact = need - b->reserved, n = (exact + PIECE - 1) / PIECE * PIECE;
-    if (m->used + n > most) n = exact;
-    if (m->used + n > most) return false;
+    if (m->used + n <= most) return n;
+    return m->used + exact <= most ? exact : 0;
+}
+
+// Under the lock.
+static bool try_take(struct query_memory *m, struct query_share *s, uint64_t need) {
+    struct mem_budget *b = &s->budget;
+    uint64_t n = bytes_for(m, b, need);
+    if (n == 0) return false;
     if (s->number == 0) {
         s->number = ++m->n_begun;
         m->n_shares++;
@@ -139,6 +145,14 @@ static bool reserve(struct mem_budget *b, uint64_t need) {
     return ok;
 }
 
+static bool has(struct mem_budget *b, uint64_t need) {
+    struct query_memory *m = ((struct query_share *)b)->of;
+    mutex_lock(&m->lock);
+    bool ok = need <= b->reserved || bytes_for(m, b, need) > 0;
+    mutex_unlock(&m->lock);
+    return ok;
+}
+
 // --- giving ------------------------------------------------------------------------------------------------
 
 // Under the lock.
@@ -150,7 +164,9 @@ static void give(struct query_memory *m, uint64_t bytes) {
 
 void query_share_init(struct query_share *s, const struct query_bounds *b) {
     *s = (struct query_share){ .budget = { .limit = b->memory_max }, .of = b->memory, .bounds = b };
-    if (s->of) s->budget.reserve = reserve;
+    if (!s->of) return;
+    s->budget.reserve = reserve;
+    s->budget.has = has;
 }
 
 void query_share_end(struct query_share *s, struct query_held *held) {

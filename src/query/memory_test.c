@@ -52,6 +52,26 @@ TEST(memory_is_taken_by_pieces_and_given_back) {
     query_memory_free(m);
 }
 
+TEST(memory_that_there_is_is_told_without_taking_it) {
+    struct query_memory *m = memory_of(16);
+    struct query_bounds b = { .memory_max = 15 * MIB, .memory = m };
+    struct query_share s, other;
+    query_share_init(&s, &b);
+    query_share_init(&other, &b);
+    CHECK(mem_budget_has(&s.budget, 14 * MIB) && !mem_budget_has(&s.budget, 14 * MIB + 1));
+    CHECK(!mem_budget_has(&s.budget, UINT64_MAX));
+    CHECK_U64(taken(m), 0);
+    CHECK(mem_budget_take(&other.budget, 12 * MIB));
+    CHECK(mem_budget_has(&s.budget, 2 * MIB) && !mem_budget_has(&s.budget, 2 * MIB + 1));
+    CHECK(mem_budget_take(&s.budget, 10));    // a piece
+    CHECK(mem_budget_take(&other.budget, 1)); // and the last one
+    CHECK(mem_budget_has(&s.budget, MIB - 10) && !mem_budget_has(&s.budget, MIB));
+    CHECK(!s.is_refused && n_refused(m) == 0);
+    query_share_end(&s, NULL);
+    query_share_end(&other, NULL);
+    query_memory_free(m);
+}
+
 TEST(memory_of_an_answer_counts_until_it_is_written) {
     struct query_memory *m = memory_of(16);
     struct query_bounds b = { .memory = m };
