@@ -268,3 +268,34 @@ TEST(search_what_is_known_of_the_blocks_of_a_view_is_found_out_once) {
     view_unref(v);
     trial_fini(&t);
 }
+
+// Of a store of n blocks that was just opened: what is in memory when all of them are.
+static uint64_t bytes_to_open(uint32_t n) {
+    struct trial t;
+    struct block_scan scan;
+    const struct layout *l;
+    trial_start(&t, (struct trial_opts){ .cut_spans = 100000, .mem_store = true });
+    for (uint32_t i = 0; i < n; i++) {
+        struct spec s = { i + 1, 1, 0, AT, AT + 1, "a", "one", false };
+        CHECK_OK(submit_specs(&t, &s, 1));
+        CHECK_OK(trial_flush(&t));
+    }
+    trial_close(&t);
+    CHECK_OK(trial_open(&t));
+    struct view *v = ingest_view(t.in);
+    CHECK_OK(block_scan_init(&scan, NULL));
+    scan.arena.keep = 0;
+    CHECK_OK(layout_take(v, &(struct query_bounds){ 0 }, &scan, &l));
+    CHECK(l->n > 0 && l->n <= n); // some may be merged by now
+    uint64_t bytes = scan.arena.used;
+    layout_give(l);
+    block_scan_fini(&scan);
+    view_unref(v);
+    trial_fini(&t);
+    return bytes;
+}
+
+TEST(search_blocks_of_a_view_are_opened_one_after_the_other) {
+    uint64_t few = bytes_to_open(2);
+    CHECK(few > 0 && bytes_to_open(30) < 2 * few);
+}
