@@ -119,15 +119,18 @@ static int run_one(struct test *t) {
 
 int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
-    int first = 1;
+    const char *program = argv[0];
+    int n_patterns = 0;
     bool list = false;
-    for (; first < argc && strncmp(argv[first], "--", 2) == 0; first++) {
-        if (strcmp(argv[first], "--list") == 0)
+    for (int i = 1; i < argc; i++) { // patterns move to the front
+        if (strncmp(argv[i], "--", 2) != 0)
+            argv[n_patterns++] = argv[i];
+        else if (strcmp(argv[i], "--list") == 0)
             list = true;
-        else if (strcmp(argv[first], "--seed") == 0 && first + 1 < argc)
-            seed = strtoull(argv[++first], NULL, 10);
+        else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
+            seed = strtoull(argv[++i], NULL, 10);
         else {
-            fprintf(stderr, "usage: %s [--list] [--seed N] [[-]NAME|[-]PREFIX*]...\n", argv[0]);
+            fprintf(stderr, "usage: %s [--list] [--seed N] [[-]NAME|[-]PREFIX*]...\n", program);
             return 2;
         }
     }
@@ -135,7 +138,7 @@ int main(int argc, char **argv) {
     int n = 0, failed = 0, skipped = 0;
     if (!list) printf("# seed %llu\n", (unsigned long long)seed);
     for (struct test *t = tests; t; t = t->next) {
-        if (!matches(t->name, argc - first, argv + first)) continue;
+        if (!matches(t->name, n_patterns, argv)) continue;
         if (list) {
             puts(t->name);
             continue;
