@@ -4,8 +4,7 @@
 #include "block/cache.h"
 #include "block/columns.h"
 #include "block/schema.h"
-#include "span/canon.h"
-#include "span/wire.h"
+#include "span/lookup.h"
 
 enum { OPEN_BYTES_MAX = 512 << 20 };
 
@@ -119,17 +118,8 @@ static enum err attr_defs(struct block *b, struct in_file *f, size_t n_fixed, st
 }
 
 static struct str service_of(struct str resource) {
-    struct str message, url, key, any;
-    canon_entity_split(resource, &message, &url);
-    struct reader r = reader_of(message);
-    for (struct pb_field f; pb_next(&r, &f);) {
-        if (f.number != RESOURCE_ATTRIBUTE || f.wire != PB_BYTES) continue;
-        if (!attr_kv(f.bytes, &key, &any)) continue;
-        struct attr_value v = attr_value_of(any);
-        if (str_eq(key, STR("service.name")) && v.type == ATTR_STRING)
-            return str_is_utf8(v.text) ? v.text : STR("");
-    }
-    return STR("");
+    struct value v = entity_value(resource, false, STR("service.name"));
+    return v.type == VALUE_STRING && str_is_utf8(v.s) ? v.s : STR("");
 }
 
 static enum err load_bloom(struct block *b, struct block_scan *s, size_t group, struct bloom_bits *out) {

@@ -127,11 +127,12 @@ static void write_nonzero(struct buf *out, uint32_t field, uint64_t v) {
     if (v) pb_varint(out, field, v);
 }
 
+// Of an attribute that comes twice the first counts, here as in questions.
 static struct str service_of(const struct items *s) {
     for (uint32_t i = 0; i < s->n; i++) {
         const struct item *it = &s->at[i];
-        if (!it->is_raw && it->value.type == ATTR_STRING && str_eq(it->key, STR("service.name")))
-            return str_is_utf8(it->value.text) ? it->value.text : STR("");
+        if (it->is_raw || !str_eq(it->key, STR("service.name"))) continue;
+        return it->value.type == ATTR_STRING && str_is_utf8(it->value.text) ? it->value.text : STR("");
     }
     return STR("");
 }

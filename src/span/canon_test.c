@@ -3,6 +3,7 @@
 
 #include "base/pb.h"
 #include "base/test.h"
+#include "span/lookup.h"
 #include "span/wire.h"
 
 // Keys that begin alike, end early, or hold what sorts oddly.
@@ -55,6 +56,32 @@ TEST(canon_attributes_are_sorted_by_key_and_equal_keys_keep_their_order) {
         CHECK_OK(canon_resource(buf_view(&raw), STR(""), &a, &out, &service));
         canon_entity_split(buf_view(&out), &message, &url);
         check_order(message, n);
+        buf_fini(&raw);
+        buf_fini(&out);
+        arena_fini(&a);
+    }
+}
+
+// A key that comes more than once, with values of any kind: its service is what questions say of it.
+TEST(canon_the_service_is_that_of_questions) {
+    static const struct attr_value kinds[] = { { .type = ATTR_STRING, .text = { "shop", 4 } },
+                                               { .type = ATTR_STRING, .text = { "cart", 4 } },
+                                               { .type = ATTR_STRING, .text = { "\xff", 1 } },
+                                               { .type = ATTR_INT, .bits = 1 },
+                                               { .type = ATTR_BOOL, .bits = 1 } };
+    for (int round = 0; round < 400; round++) {
+        struct arena a;
+        struct buf raw, out;
+        struct str service;
+        arena_init(&a, SIZE_MAX, NULL);
+        buf_init(&raw, SIZE_MAX);
+        buf_init(&out, SIZE_MAX);
+        for (uint64_t i = 0, n = test_below(6); i < n; i++)
+            attr_kv_write(&raw, RESOURCE_ATTRIBUTE, test_below(3) ? STR("service.name") : draw_key(&a),
+                          &kinds[test_below(sizeof kinds / sizeof *kinds)]);
+        CHECK_OK(canon_resource(buf_view(&raw), STR(""), &a, &out, &service));
+        struct value v = entity_value(buf_view(&out), false, STR("service.name"));
+        CHECK_STR(service, v.type == VALUE_STRING && str_is_utf8(v.s) ? v.s : STR(""));
         buf_fini(&raw);
         buf_fini(&out);
         arena_fini(&a);
