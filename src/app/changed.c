@@ -4,9 +4,14 @@
 #include "app/dora.h"
 #include "app/plot.h"
 
+enum { FIRST_WIDTH = 11 };
+
 // "  changed  web/go.mod"
 static void print_row(const struct doc_node *r, const char *first, const char *then, struct buf *out) {
-    buf_fmt(out, "  %-9.*s", STR_ARG(node_text(r, first)));
+    size_t from = out->len;
+    buf_str(out, STR("  "));
+    plot_text(out, node_text(r, first));
+    for (size_t n = out->len - from; n < FIRST_WIDTH; n++) buf_char(out, ' ');
     plot_text(out, node_text(r, then));
 }
 
@@ -46,16 +51,27 @@ static void print_files(const struct doc_node *files, struct buf *out) {
     buf_char(out, '\n');
 }
 
-static void print_list(const struct doc_node *rows, const char *title, const char *first, const char *then,
-                       const char *time, struct buf *out) {
+struct list {
+    const char *name, *count, *title;
+    const char *first, *then, *time;
+};
+static const struct list lists[] = {
+    { "rollouts", "rollouts_n", "other rollouts in between", "change", "version", "finished" },
+    { "flags", "flags_n", "flags in between", "action", "flag", "at" },
+};
+
+static void print_list(const struct doc_node *answer, const struct list *l, struct buf *out) {
+    const struct doc_node *rows = node_at(answer, l->name);
     if (!rows || !rows->n) return;
-    buf_fmt(out, "%s\n", title);
+    buf_fmt(out, "%s\n", l->title);
     for (const struct doc_node *r = rows->first; r; r = r->next) {
-        print_row(r, first, then, out);
+        print_row(r, l->first, l->then, out);
         buf_char(out, ' ');
-        put_day(out, node_u64(r, time));
+        put_day(out, node_u64(r, l->time));
         buf_char(out, '\n');
     }
+    if (rows->n < node_u64(answer, l->count))
+        buf_fmt(out, "  the last %u of %llu\n", rows->n, (unsigned long long)node_u64(answer, l->count));
 }
 
 static enum err print_changed(struct arena *a, const struct doc_node *answer, struct buf *out) {
@@ -68,9 +84,7 @@ static enum err print_changed(struct arena *a, const struct doc_node *answer, st
         buf_str(out, STR(" (UTC)\n"));
     }
     print_files(node_at(answer, "files"), out);
-    print_list(node_at(answer, "rollouts"), "other rollouts in between", "change", "version", "finished",
-               out);
-    print_list(node_at(answer, "flags"), "flags in between", "action", "flag", "at", out);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) print_list(answer, &lists[i], out);
     return ERR_OK;
 }
 

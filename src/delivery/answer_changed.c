@@ -125,6 +125,27 @@ static void bind_between(struct telling *t, struct db_row *r) {
     db_bind_i64(r, 5, ANSWER_CHANGED_ROWS_MAX);
 }
 
+struct total {
+    struct db_row *r;
+    int at; // its column: how many there are without the limit, on every row
+    uint64_t n;
+};
+static enum err take_total(void *ctx, struct str first) {
+    struct total *t = ctx;
+    (void)first;
+    t->n = (uint64_t)db_i64(t->r, t->at);
+    return ERR_OK;
+}
+
+static enum err put_counted(struct telling *t, const char *name, const char *count, struct db_row *r,
+                            const struct answer_column *columns) {
+    struct total total = { .r = r };
+    while (columns[total.at].key) total.at++;
+    TRY(answer_put_rows(t->w, name, r, columns, take_total, &total));
+    put_u64(t->w, count, total.n);
+    return ERR_OK;
+}
+
 static enum err put_rollouts(struct telling *t) {
     static const struct answer_column columns[] = { { "id", CELL_ID },         { "change", CELL_TEXT },
                                                     { "version", CELL_TEXT },  { "state", CELL_TEXT },
@@ -132,13 +153,14 @@ static enum err put_rollouts(struct telling *t) {
     struct db_row *r;
     TRY(db_prepare(
         t->db,
-        "SELECT id, change_kind, coalesce(version, sha, digest), state, finished_at FROM rollout WHERE "
-        "service = ?1 AND environment = ?2 AND finished_at > ?3 AND finished_at <= ?4 AND change_kind "
+        "SELECT id, change_kind, coalesce(version, sha, digest), state, finished_at, count(*) OVER () FROM "
+        "rollout WHERE service = ?1 AND environment = ?2 AND finished_at > ?3 AND finished_at <= ?4 AND "
+        "change_kind "
         "<> ?6 ORDER BY finished_at DESC, id LIMIT ?5",
         &r));
     bind_between(t, r);
     db_bind_text(r, 6, t->change_kind);
-    return answer_put_rows(t->w, "rollouts", r, columns, NULL, NULL);
+    return put_counted(t, "rollouts", "rollouts_n", r, columns);
 }
 
 static enum err put_flags(struct telling *t) {
@@ -148,12 +170,12 @@ static enum err put_flags(struct telling *t) {
     struct db_row *r;
     TRY(db_prepare(
         t->db,
-        "SELECT key, flag, action, actor, changed_at FROM flag_change WHERE service = ?1 AND "
-        "ifnull(environment, ?2) = ?2 AND changed_at > ?3 AND changed_at <= ?4 ORDER BY changed_at "
+        "SELECT key, flag, action, actor, changed_at, count(*) OVER () FROM flag_change WHERE service = ?1 "
+        "AND ifnull(environment, ?2) = ?2 AND changed_at > ?3 AND changed_at <= ?4 ORDER BY changed_at "
         "DESC, key LIMIT ?5",
         &r));
     bind_between(t, r);
-    return answer_put_rows(t->w, "flags", r, columns, NULL, NULL);
+    return put_counted(t, "flags", "flags_n", r, columns);
 }
 
 // Before the first that is known, nothing is between.

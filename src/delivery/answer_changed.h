@@ -9,7 +9,7 @@
 enum {
     ANSWER_CHANGED_FILES_MAX = 500, // told by name, of each kind; n says how many there are
     ANSWER_CHANGED_PARTS_MAX = 50,  // of each file; parts_n says how many there are
-    ANSWER_CHANGED_ROWS_MAX = 200,  // of each other list
+    ANSWER_CHANGED_ROWS_MAX = 200,  // of each other list; rollouts_n and flags_n say how many there are
 };
 
 // name: as of answer_deploy, and its errors.

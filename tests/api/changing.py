@@ -106,6 +106,27 @@ def files_of_a_repository():
         assert server.get(BASE + "changed?rollout=0123456789abcdef")[0] == 404 and server.get(BASE + "changed")[0] == 400
 
 
+def lists_that_are_cut():
+    """Rollouts of configuration and changes of flags in between: the last 200 of each, with how many there are."""
+    with Server() as server:
+        t = int(time.time()) // HOUR * HOUR - DAY
+        rollout = lambda name, at, kind: event("deploy", at, id=name, service="shop", environment="production", version=name,
+                                               change_kind=kind, state="success", succeeded_at=at)
+        send(server, [rollout("v1", t, "service"), rollout("v2", t + HOUR, "service")])
+        send(server, [rollout(f"c{i}", t + 1 + i, "config") for i in range(201)])
+        send(server, [event("flag_change", t + 1 + i, id=f"f{i}", service="shop", flag=f"f{i}", action="on\x1b[31m", changed_at=t + 1 + i)
+                      for i in range(203)])
+        found = rollouts(server)
+        changed = asked(server, "changed", found["v2"])
+        assert (changed["rollouts_n"], len(changed["rollouts"]), changed["rollouts"][-1]["version"]) == (201, 200, "c1"), changed
+        assert (changed["flags_n"], len(changed["flags"]), changed["flags"][-1]["flag"]) == (203, 200, "f3"), changed
+        first = asked(server, "changed", found["v1"])
+        assert (first["rollouts_n"], first["flags_n"]) == (0, 0), first
+        code, out, err = takt("changed", found["v2"], "--server", f"http://127.0.0.1:{server.port()}")
+        assert code == 0 and "  the last 200 of 201\n" in out and "  the last 200 of 203\n" in out, (out, err)
+        assert "\x1b" not in out and "  on?[31m  f202 20" in out, out
+
+
 def files_of_pushes():
     """No history was imported: the lists of pushes, folded over the commits that a rollout brought; also after a reprocess."""
     t = int(time.time()) // HOUR * HOUR - 2 * DAY
@@ -183,5 +204,5 @@ def a_shell_sees_one_word():
 
 
 def cases(tap):
-    for case in (files_of_a_repository, files_of_pushes, a_shell_sees_one_word):
+    for case in (files_of_a_repository, lists_that_are_cut, files_of_pushes, a_shell_sees_one_word):
         tap.case(case.__name__, case)

@@ -550,7 +550,8 @@ it('a deploy: what changed, each figure with its rows, and kinds of errors with 
   const page = await open(full);
   const before = { id: data.last.before, version: 'v35', finished: String(BigInt(data.last.finished) - 2n * 86_400_000_000_000n) };
   const files = { state: 'cut', by: 'pushes', why: 'pushes did not tell all files of all its commits', n: 704, kinds: [{ kind: 'dependency', n: 1, files: [{ path: 'go.mod', how: 'changed', parts_n: 1, parts: [{ name: 'a.org/x', how: 'changed', old: 'v1', new: 'v2' }] }] }, { kind: 'config', n: 703, files: [{ path: 'a/<b>.yaml', how: 'added', parts_n: 70, parts: [{ name: 'pool.size', how: 'added' }] }, { path: 'old.yaml', how: 'removed' }] }] };
-  await page.route('**/api/takt/delivery/changed?*', (r) => r.fulfill({ json: { rollout: data.last.id, before, files, rollouts: [{ id: 'ab'.repeat(8), change: 'schema', version: '7', state: 'success' }], flags: [{ key: 'f', flag: 'new-layout', action: 'on' }] } }));
+  const change = (more) => page.route('**/api/takt/delivery/changed?*', (r) => r.fulfill({ json: { rollout: data.last.id, before, files, rollouts: [{ id: 'ab'.repeat(8), change: 'schema', version: '7', state: 'success' }], rollouts_n: 1, flags: [{ key: 'f', flag: 'new-layout', action: 'on' }], flags_n: 203, ...more } }));
+  await change({});
   const kind = (more) => ({ old: 0, new: 0, examples: [], ...more });
   const window = { from: '1000', to: '2000' };
   const kinds = {
@@ -562,12 +563,14 @@ it('a deploy: what changed, each figure with its rows, and kinds of errors with 
   await page.route('**/api/takt/delivery/impact?*', (r) => r.fulfill({ json: { ...impact(data.last.id), ...kinds } }));
   await page.visit(`/deploys/${data.last.id}`);
   const part = page.locator('[data-k=changed]');
-  await says(part, /1 dependency file \(1 dependency\)\s*703 configuration files \(70 keys\)\s*1 schema rollout\s*1 change of flags\s*1 dependency more\s*1 call of another kind\s*since v35 \(2 d\)[\s\S]*Not all files: pushes did not tell/);
+  await says(part, /1 dependency file \(1 dependency\)\s*703 configuration files \(70 keys\)\s*1 schema rollout\s*203 changes of flags\s*1 dependency more\s*1 call of another kind\s*since v35 \(2 d\)[\s\S]*Not all files: pushes did not tell/);
   await part.getByRole('button', { name: '703 configuration files (70 keys)' }).focus();
   await page.keyboard.press('Enter');
   await until('the address says it', () => query(page).get('changed') === 'config');
   await says(page.locator('[data-k=opened]'), /a\/<b>\.yaml\s+added\s+pool\.size added\s+1 of 70\s+old\.yaml\s+removed[\s\S]*2 of 703 are shown/);
   await checkAccess(page, 'what changed');
+  await part.getByRole('button', { name: '203 changes of flags' }).click();
+  await says(page.locator('[data-k=opened]'), /^new-layout on\s+1 of 203 are shown\.$/);
   await part.getByRole('button', { name: '1 call of another kind' }).click();
   await says(page.locator('[data-k=opened] tbody'), /^ledger\s+GET \/a\s+30\s+0\s+gone\s+30 traces$/);
   await part.getByRole('button', { name: '1 dependency more' }).click();
@@ -582,6 +585,10 @@ it('a deploy: what changed, each figure with its rows, and kinds of errors with 
   const gone = new URL(await errors.locator('tbody tr').nth(1).getByRole('link', { name: '80 traces' }).getAttribute('href'), full.url).searchParams;
   assert.equal(gone.get('q'), '{ resource.service.name = "payments" && resource.service.version = "v35" && status = error && (event.exception.type = "Old\\"Bug" || span.error.type = "Old\\"Bug") && name = "GET /x" }');
   assert.deepEqual([gone.get('start'), gone.get('end')], ['1000', '2000']);
+  await change({ rollouts_n: 312 });
+  await page.visit(`/deploys/${data.last.id}?changed=rollouts`);
+  await says(page.locator('[data-k=opened]'), /^7 success\s+1 of 312 are shown\.$/);
+  await says(part, /312 other rollouts/);
   await page.unroute('**/api/takt/delivery/changed?*');
   await page.visit(`/deploys/${data.last.id}`);
   await says(page.locator('[data-k=files-doubt]'), /Which files changed is not known: [\s\S]*takt import git PATH/);

@@ -32,7 +32,9 @@ export interface Changed {
   before?: { id: string; version?: string; sha?: string; finished?: string };
   files: { state: 'known' | 'cut' | 'unknown'; by?: 'git' | 'pushes'; why?: string; n: number; commits_told?: number; kinds: { kind: string; n: number; files: File[] }[] };
   rollouts: { id: string; change: string; version?: string; state: string; finished?: string }[];
+  rollouts_n: number;
   flags: { key: string; flag?: string; action?: string; actor?: string; at?: string }[];
+  flags_n: number;
 }
 
 // --- back -----------------------------------------------------------------------------------------------
@@ -89,6 +91,10 @@ function Parts({ f }: { f: File }): JSX.Element | null {
   );
 }
 
+function Shown({ shown, n }: { shown: number; n: number }): JSX.Element | null {
+  return shown < n ? <p class="muted small">{count(shown)} of {count(n)} are shown.</p> : null;
+}
+
 function Files({ files, n, label }: { files: readonly File[]; n: number; label: string }): JSX.Element {
   const inside = files.some((f) => f.parts);
   return (
@@ -99,7 +105,25 @@ function Files({ files, n, label }: { files: readonly File[]; n: number; label: 
           <tbody>{files.map((f) => <tr key={f.path}><th scope="row" class="mono wrap"><bdi>{visible(f.path, 300)}</bdi></th><td>{f.how}</td>{inside && <td class="wrap"><Parts f={f} /></td>}</tr>)}</tbody>
         </table>
       </Scroll>
-      {files.length < n && <p class="muted small">{count(files.length)} of {count(n)} are shown.</p>}
+      <Shown shown={files.length} n={n} />
+    </>
+  );
+}
+
+function RolloutList({ rollouts, n }: { rollouts: Changed['rollouts']; n: number }): JSX.Element {
+  return (
+    <>
+      <ul class="plain">{rollouts.map((r) => <li key={r.id}><a href={deployPath(r.id)}>{visible(r.version || r.id.slice(0, 8), 60)}</a> <span class="muted">{r.state} {when(r.finished)}</span></li>)}</ul>
+      <Shown shown={rollouts.length} n={n} />
+    </>
+  );
+}
+
+function FlagList({ flags, n }: { flags: Changed['flags']; n: number }): JSX.Element {
+  return (
+    <>
+      <ul class="plain">{flags.map((f) => <li key={f.key}><bdi>{visible(f.flag || f.key, 80)}</bdi> {f.action} <span class="muted">{[f.actor && visible(f.actor, 40), when(f.at)].filter(Boolean).join(', ')}</span></li>)}</ul>
+      <Shown shown={flags.length} n={n} />
     </>
   );
 }
@@ -117,18 +141,15 @@ function figuresOf(c: Changed, impact: Impact | null): Figure[] {
     const inside = parts ? ` (${k.kind === 'config' ? plural(parts, 'key') : plural(parts, 'dependency', 'dependencies')})` : '';
     return { key: k.kind, label: plural(k.n, one, many) + inside, body: () => <Files files={k.files} n={k.n} label={`Table: ${many}`} /> };
   });
-  for (const change of [...new Set(c.rollouts.map((r) => r.change))]) {
-    const of = c.rollouts.filter((r) => r.change === change);
-    out.push({
-      key: `rollouts-${change}`, label: plural(of.length, `${change} rollout`),
-      body: () => <ul class="plain">{of.map((r) => <li key={r.id}><a href={deployPath(r.id)}>{visible(r.version || r.id.slice(0, 8), 60)}</a> <span class="muted">{r.state} {when(r.finished)}</span></li>)}</ul>,
-    });
-  }
+  if (c.rollouts.length < c.rollouts_n) // of which kinds those are that are left out is not told
+    out.push({ key: 'rollouts', label: plural(c.rollouts_n, 'other rollout'), body: () => <RolloutList rollouts={c.rollouts} n={c.rollouts_n} /> });
+  else
+    for (const change of [...new Set(c.rollouts.map((r) => r.change))]) {
+      const of = c.rollouts.filter((r) => r.change === change);
+      out.push({ key: `rollouts-${change}`, label: plural(of.length, `${change} rollout`), body: () => <RolloutList rollouts={of} n={of.length} /> });
+    }
   if (c.flags.length)
-    out.push({
-      key: 'flags', label: plural(c.flags.length, 'change of flags', 'changes of flags'),
-      body: () => <ul class="plain">{c.flags.map((f) => <li key={f.key}><bdi>{visible(f.flag || f.key, 80)}</bdi> {f.action} <span class="muted">{[f.actor && visible(f.actor, 40), when(f.at)].filter(Boolean).join(', ')}</span></li>)}</ul>,
-    });
+    out.push({ key: 'flags', label: plural(c.flags_n, 'change of flags', 'changes of flags'), body: () => <FlagList flags={c.flags} n={c.flags_n} /> });
   const calls = impact?.calls;
   const operations = impact?.operations;
   const differs = (k: Kind): boolean => k.state === 'new' || k.state === 'gone';
