@@ -18,6 +18,11 @@ static void print_row(const struct doc_node *r, const char *first, const char *t
 // Keys, and dependencies with their versions.
 static void print_parts(const struct doc_node *file, struct buf *out) {
     const struct doc_node *parts = node_at(file, "parts");
+    if (node_at(file, "parts_why")) {
+        buf_str(out, STR("           not compared: "));
+        plot_text(out, node_text(file, "parts_why"));
+        buf_char(out, '\n');
+    }
     for (const struct doc_node *p = parts ? parts->first : NULL; p; p = p->next) {
         buf_str(out, STR("           "));
         print_row(p, "how", "name", out);

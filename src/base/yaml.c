@@ -10,7 +10,7 @@ struct yaml {
     struct err_ctx *ctx;
     yaml_parser_t parser;
     yaml_event_t event; // the current one; to be deleted before the next
-    uint32_t n;
+    uint32_t n, max;    // values
 };
 
 static enum err fail_at(struct yaml *y, size_t line, enum err e, const char *fmt, ...) PRINTF_LIKE(4, 5);
@@ -99,7 +99,7 @@ static enum err take_children(struct yaml *y, struct doc_node *to, yaml_event_ty
 // The value that the current event begins.
 static enum err take_value(struct yaml *y, struct doc_node *to, uint32_t depth) {
     if (depth > YAML_DEPTH_MAX) return FAIL(y, "nested more than %d deep", YAML_DEPTH_MAX);
-    if (++y->n > DOC_NODES_MAX) return FAIL(y, "more than %d values", DOC_NODES_MAX);
+    if (++y->n > y->max) return FAIL(y, "more than %u values", y->max);
     switch (y->event.type) {
     case YAML_SCALAR_EVENT:
         TRY(take_scalar(y, &to->text));
@@ -132,7 +132,12 @@ static enum err take_document(struct yaml *y, struct doc_node *root) {
 
 enum err yaml_read(struct str text, const char *file, struct arena *a, struct document *out,
                    struct err_ctx *ctx) {
-    struct yaml y = { .file = file, .arena = a, .ctx = ctx };
+    return yaml_read_upto(text, DOC_NODES_MAX, file, a, out, ctx);
+}
+
+enum err yaml_read_upto(struct str text, uint32_t max_values, const char *file, struct arena *a,
+                        struct document *out, struct err_ctx *ctx) {
+    struct yaml y = { .file = file, .arena = a, .ctx = ctx, .max = max_values };
     struct doc_node *root = ARENA_NEW(a, struct doc_node);
     if (text.len > YAML_BYTES_MAX)
         return err_set(ctx, ERR_LIMIT, "%s: more than %d MiB", file ? file : "the text",

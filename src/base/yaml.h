@@ -14,3 +14,6 @@ enum { YAML_BYTES_MAX = 4 << 20, YAML_DEPTH_MAX = 32, YAML_KEYS_MAX = 10000 };
 // ERR_NOMEM.
 NODISCARD enum err yaml_read(struct str text, const char *file, struct arena *a, struct document *out,
                              struct err_ctx *ctx);
+// The same with a limit of the caller's on the number of values.
+NODISCARD enum err yaml_read_upto(struct str text, uint32_t max_values, const char *file, struct arena *a,
+                                  struct document *out, struct err_ctx *ctx);

@@ -79,6 +79,7 @@ static void put_file(struct json_writer *w, const struct changed_file *f) {
     put_text(w, "path", f->path);
     put_text(w, "how", str_of(hows[f->how]));
     if (f->parts.n) put_parts(w, &f->parts);
+    put_text(w, "parts_why", f->parts.why);
     jw_object_end(w);
 }
 

@@ -56,15 +56,16 @@ static enum err add(struct looking *l, struct str path, enum patch_how how) {
 
 // --- git ---------------------------------------------------------------------------------------------------
 
-// What cannot be read of a file tells no parts.
 static enum err read_parts(struct looking *l, struct repo *repo, const struct patch_file *of,
                            struct changed_file *to, unsigned *left) {
     struct str old, new;
-    if (!*left || (to->kind != FILE_CONFIG && to->kind != FILE_DEPENDENCY)) return ERR_OK;
+    if (!*left || !file_parts_known(to->kind, to->path)) return ERR_OK;
     (*left)--;
     enum err e = patch_blob(l->a, repo, &of->old, FILE_PARTS_BYTES_MAX, &old);
     if (e == ERR_OK) e = patch_blob(l->a, repo, &of->new, FILE_PARTS_BYTES_MAX, &new);
-    if (e == ERR_OK) e = file_parts_of(l->a, to->kind, to->path, old, new, &to->parts);
+    if (e == ERR_OK) return file_parts_of(l->a, to->kind, to->path, old, new, &to->parts);
+    to->parts.why =
+        e == ERR_LIMIT ? str_fmt(l->a, "more than %d bytes", FILE_PARTS_BYTES_MAX) : str_of(err_text(e));
     return e == ERR_NOMEM ? e : ERR_OK;
 }
 

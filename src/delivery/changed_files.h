@@ -18,7 +18,7 @@ struct changed_file {
 };
 enum {
     CHANGED_FILES_MAX = PATCH_PATHS_MAX,
-    CHANGED_PARTS_FILES_MAX = 20, // whose content is looked at
+    CHANGED_PARTS_FILES_MAX = 20, // whose content is looked at, of those whose format is known
 };
 enum changed_state {
     CHANGED_UNKNOWN,

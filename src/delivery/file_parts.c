@@ -13,12 +13,17 @@ struct values {
     struct arena *a;
     struct value *items;
     uint32_t n, cap;
-    bool cut;
+    size_t names;   // bytes that were made for them
+    struct str why; // it is not read
 };
 
+static void leave(struct values *v, const char *what, unsigned limit) {
+    if (!v->why.len) v->why = str_fmt(v->a, "more than %u %s", limit, what);
+}
+
 static void add(struct values *v, struct str name, struct str text) {
-    if (v->n == FILE_PARTS_MAX) v->cut = true;
-    struct value *items = v->cut ? NULL : arena_grow(v->a, v->items, v->n, &v->cap, sizeof *items);
+    if (v->n == FILE_PARTS_MAX) leave(v, "names", FILE_PARTS_MAX);
+    struct value *items = v->why.len ? NULL : arena_grow(v->a, v->items, v->n, &v->cap, sizeof *items);
     if (!items) return;
     v->items = items;
     items[v->n++] = (struct value){ name, text };
@@ -30,16 +35,23 @@ static bool is_tree(struct str path) {
     return str_ends(path, STR(".json")) || str_ends(path, STR(".yaml")) || str_ends(path, STR(".yml"));
 }
 
+static struct str name_below(struct values *v, struct str name, struct str key) {
+    if (!name.len) return key;
+    v->names += name.len + 1 + key.len;
+    if (v->names > FILE_PARTS_NAMES_MAX) leave(v, "bytes of names", FILE_PARTS_NAMES_MAX);
+    return str_fmt(v->a, "%.*s.%.*s", STR_ARG(name), STR_ARG(key));
+}
+
 // "server.ports.0": what stands at the ends of the branches.
 static void add_leaves(struct values *v, const struct doc_node *node, struct str name) {
     bool holds = node->kind == JSON_OBJECT || node->kind == JSON_ARRAY;
     uint32_t i = 0;
-    if (name.len > FILE_PARTS_NAME_MAX) v->cut = true;
+    if (name.len > FILE_PARTS_NAME_MAX) leave(v, "bytes in one name", FILE_PARTS_NAME_MAX);
     if (!holds || !node->first) add(v, name, holds ? STR("") : node->text);
-    for (const struct doc_node *c = holds ? node->first : NULL; c && !v->cut && !v->a->failed;
+    for (const struct doc_node *c = holds ? node->first : NULL; c && !v->why.len && !v->a->failed;
          c = c->next, i++) {
         struct str key = node->kind == JSON_ARRAY ? str_fmt(v->a, "%u", i) : c->key;
-        add_leaves(v, c, name.len ? str_fmt(v->a, "%.*s.%.*s", STR_ARG(name), STR_ARG(key)) : key);
+        add_leaves(v, c, name_below(v, name, key));
     }
 }
 
@@ -52,20 +64,19 @@ static void add_packages(struct values *v, const struct doc_node *root) {
                 for (const struct doc_node *c = s->first; c; c = c->next) add(v, c->key, c->text);
 }
 
-// false: it cannot be read.
-static bool read_tree(struct values *v, struct str path, struct str text, bool packages) {
+static void read_tree(struct values *v, struct str name, struct str text, bool packages) {
     struct err_ctx why = { 0 };
     struct document d;
-    bool json = str_ends(path, STR(".json"));
-    if (!text.len) return true;
-    enum err e = json ? document_read_upto(text, FILE_PARTS_DEPTH_MAX, 4 * FILE_PARTS_MAX, v->a, &d, &why)
-                      : yaml_read(text, NULL, v->a, &d, &why);
-    if (e != ERR_OK || !d.root) return false;
-    if (packages)
+    if (!text.len) return;
+    enum err e = str_ends(name, STR(".json"))
+                     ? document_read_upto(text, FILE_PARTS_DEPTH_MAX, FILE_PARTS_VALUES_MAX, v->a, &d, &why)
+                     : yaml_read_upto(text, FILE_PARTS_VALUES_MAX, str_z(v->a, name), v->a, &d, &why);
+    if (e != ERR_OK || !d.root)
+        v->why = str_fmt(v->a, "%s", why.text[0] ? why.text : err_text(e));
+    else if (packages)
         add_packages(v, d.root);
     else
         add_leaves(v, d.root, STR(""));
-    return !v->cut;
 }
 
 // --- lines -------------------------------------------------------------------------------------------------
@@ -92,28 +103,35 @@ static void add_requirement(struct values *v, struct str line) {
         add(v, str_sub(told, 0, n), str_trim(str_sub(told, n, told.len)));
 }
 
-static bool read_lines(struct values *v, struct str text, void (*take)(struct values *v, struct str line)) {
+static void read_lines(struct values *v, struct str text, void (*take)(struct values *v, struct str line)) {
     struct str line;
-    while (text.len && !v->cut) {
+    while (text.len && !v->why.len) {
         (void)str_cut(text, '\n', &line, &text);
         if (line.len && line.ptr[line.len - 1] == '\r') line.len--;
         take(v, line);
     }
-    return !v->cut;
 }
 
 // --- what differs ------------------------------------------------------------------------------------------
 
-static bool read_values(struct values *v, enum file_kind kind, struct str path, struct str text) {
-    size_t at = path.len;
-    while (at && path.ptr[at - 1] != '/') at--;
-    struct str name = str_sub(path, at, path.len);
-    if (kind == FILE_CONFIG && is_tree(path)) return read_tree(v, path, text, false);
-    if (kind != FILE_DEPENDENCY) return false;
-    if (str_eq(name, STR("package.json"))) return read_tree(v, path, text, true);
-    if (str_eq(name, STR("go.mod"))) return read_lines(v, text, add_module);
+enum format { FORMAT_OTHER, FORMAT_KEYS, FORMAT_PACKAGES, FORMAT_MODULES, FORMAT_REQUIREMENTS };
+
+static enum format format_of(enum file_kind kind, struct str name) {
+    if (kind == FILE_CONFIG && is_tree(name)) return FORMAT_KEYS;
+    if (kind != FILE_DEPENDENCY) return FORMAT_OTHER;
+    if (str_eq(name, STR("package.json"))) return FORMAT_PACKAGES;
+    if (str_eq(name, STR("go.mod"))) return FORMAT_MODULES;
     bool pip = str_starts(name, STR("requirements")) && str_ends(name, STR(".txt"));
-    return pip && read_lines(v, text, add_requirement);
+    return pip ? FORMAT_REQUIREMENTS : FORMAT_OTHER;
+}
+
+static void read_values(struct values *v, enum format format, struct str name, struct str text) {
+    if (text.len > FILE_PARTS_BYTES_MAX)
+        leave(v, "bytes", FILE_PARTS_BYTES_MAX);
+    else if (format == FORMAT_KEYS || format == FORMAT_PACKAGES)
+        read_tree(v, name, text, format == FORMAT_PACKAGES);
+    else
+        read_lines(v, text, format == FORMAT_MODULES ? add_module : add_requirement);
 }
 
 static int by_name(const void *pa, const void *pb) {
@@ -151,14 +169,29 @@ static enum err compare(struct values *old, struct values *new, bool told, struc
     return ERR_OK;
 }
 
+static struct str name_of(struct str path) {
+    size_t at = path.len;
+    while (at && path.ptr[at - 1] != '/') at--;
+    return str_sub(path, at, path.len);
+}
+
+bool file_parts_known(enum file_kind kind, struct str path) {
+    return format_of(kind, name_of(path)) != FORMAT_OTHER;
+}
+
 enum err file_parts_of(struct arena *a, enum file_kind kind, struct str path, struct str old, struct str new,
                        struct file_parts *out) {
     struct values was = { .a = a }, is = { .a = a };
+    struct str name = name_of(path);
+    enum format format = format_of(kind, name);
     *out = (struct file_parts){ 0 };
-    if (old.len > FILE_PARTS_BYTES_MAX || new.len > FILE_PARTS_BYTES_MAX) return ERR_OK;
-    bool read = read_values(&was, kind, path, old) && read_values(&is, kind, path, new);
+    if (format == FORMAT_OTHER) return ERR_OK;
+    read_values(&was, format, name, old);
+    read_values(&is, format, name, new);
+    if (was.why.len) out->why = str_fmt(a, "before: %.*s", STR_ARG(was.why));
+    if (is.why.len) out->why = is.why;
     if (a->failed) return ERR_NOMEM;
-    if (!read) return ERR_OK;
+    if (out->why.len) return ERR_OK;
     if (was.n) qsort(was.items, was.n, sizeof *was.items, by_name);
     if (is.n) qsort(is.items, is.n, sizeof *is.items, by_name);
     return compare(&was, &is, kind == FILE_DEPENDENCY, out);

@@ -46,7 +46,7 @@ def repository_of_three():
     commit(t + HOUR, **{"web/go.mod": "require a.org/x v1.1.0\nrequire b.org/y v0.1.0\n", "web/db/migrations/1.sql": "1", "api/app.py": "2"})
     commit(t + 2 * HOUR, **{"web/config.yaml": "a: secret 2", "web/main_test.go": "1", "old.c": None})
     repo.tag("v2", t + 2 * HOUR + MINUTE)
-    commit(t + 3 * HOUR, **{"web/config.yaml": "a: secret 1", "web/umlaut-ä.go": "1"})
+    commit(t + 3 * HOUR, **{"web/config.yaml": "a: secret 1", "web/umlaut-ä.go": "1", "web/many.yaml": "[" + "[1]," * 10000 + "1]"})
     repo.tag("v3", t + 3 * HOUR + MINUTE)
     return repo, t
 
@@ -74,7 +74,9 @@ def files_of_a_repository():
         parts = {f["path"]: [(p["name"], p["how"]) for p in f["parts"]] for k in second["files"]["kinds"] for f in k["files"] if "parts" in f}
         assert parts == {"web/config.yaml": [("a", "changed")], "web/go.mod": [("a.org/x", "changed"), ("b.org/y", "added")]}, parts
         assert "secret" not in json.dumps(second), "values of configuration stay where they are"
-        assert files(third) == {("config", "web/config.yaml", "changed"), ("code", "web/umlaut-ä.go", "added")}, files(third)
+        assert files(third) == {("config", "web/config.yaml", "changed"), ("config", "web/many.yaml", "added"), ("code", "web/umlaut-ä.go", "added")}, files(third)
+        unread = {f["path"]: f["parts_why"] for k in third["files"]["kinds"] for f in k["files"] if "parts_why" in f}
+        assert unread == {"web/many.yaml": "many.yaml:1: more than 20000 values"} and third["files"]["state"] == "known", unread
         assert files(asked(server, "changed", web["v2"])) == {f for f in wanted if f[1].startswith("web/")}
         # Back to v1: the same files, the other way round.
         sha = repo.run("rev-parse", "v2^{commit}"), repo.run("rev-parse", "v3^{commit}")
@@ -86,7 +88,7 @@ def files_of_a_repository():
                       event("flag_change", at - MINUTE, id="f", service="all", flag="fast", action="on", changed_at=at - MINUTE)])
         back = next(r for r in server.get_json(BASE + "deploys?window=365d&service=all")["rollouts"] if r["kind"] == "rollback")
         changed = asked(server, "changed", back["id"])
-        assert files(changed) == {("config", "web/config.yaml", "changed"), ("code", "web/umlaut-ä.go", "removed")}, changed
+        assert files(changed) == {("config", "web/config.yaml", "changed"), ("config", "web/many.yaml", "removed"), ("code", "web/umlaut-ä.go", "removed")}, changed
         assert [(r["change"], r["version"]) for r in changed["rollouts"]] == [("config", "c7")], changed
         assert [(f["flag"], f["action"]) for f in changed["flags"]] == [("fast", "on")], changed
         assert not asked(server, "changed", whole["v3"])["rollouts"], "what came later is not between"
@@ -95,6 +97,7 @@ def files_of_a_repository():
         assert code == 0 and out.startswith("since v1 of 20") and "dependency: 1 file\n  changed  web/go.mod\n" in out, (out, err)
         assert "  changed  a.org/x v1.0.0 to v1.1.0\n" in out and "  changed  a \n" in out, out
         code, out, err = takt("changed", back["id"], *where)
+        assert "\n           not compared: before: many.yaml:1: more than 20000 values\n" in out, out
         assert code == 0 and "  config   c7 20" in out and "  on       fast 20" in out, (out, err)
         code, out, err = takt("changed", "0123456789abcdef", *where)
         assert code == 1 and not out and "none is known by this name" in err, (code, out, err)

@@ -549,7 +549,7 @@ it('a deploy: its impact, where it was computed', async (open) => {
 it('a deploy: what changed, each figure with its rows, and kinds of errors with their traces', async (open) => {
   const page = await open(full);
   const before = { id: data.last.before, version: 'v35', finished: String(BigInt(data.last.finished) - 2n * 86_400_000_000_000n) };
-  const files = { state: 'cut', by: 'pushes', why: 'pushes did not tell all files of all its commits', n: 704, kinds: [{ kind: 'dependency', n: 1, files: [{ path: 'go.mod', how: 'changed', parts_n: 1, parts: [{ name: 'a.org/x', how: 'changed', old: 'v1', new: 'v2' }] }] }, { kind: 'config', n: 703, files: [{ path: 'a/<b>.yaml', how: 'added', parts_n: 70, parts: [{ name: 'pool.size', how: 'added' }] }, { path: 'old.yaml', how: 'removed' }] }] };
+  const files = { state: 'cut', by: 'pushes', why: 'pushes did not tell all files of all its commits', n: 704, kinds: [{ kind: 'dependency', n: 1, files: [{ path: 'go.mod', how: 'changed', parts_n: 1, parts: [{ name: 'a.org/x', how: 'changed', old: 'v1', new: 'v2' }] }] }, { kind: 'config', n: 703, files: [{ path: 'a/<b>.yaml', how: 'added', parts_n: 70, parts: [{ name: 'pool.size', how: 'added' }] }, { path: 'old.yaml', how: 'removed', parts_why: 'more than 5000 names' }] }] };
   const change = (more) => page.route('**/api/takt/delivery/changed?*', (r) => r.fulfill({ json: { rollout: data.last.id, before, files, rollouts: [{ id: 'ab'.repeat(8), change: 'schema', version: '7', state: 'success' }], rollouts_n: 1, flags: [{ key: 'f', flag: 'new-layout', action: 'on' }], flags_n: 203, ...more } }));
   await change({});
   const kind = (more) => ({ old: 0, new: 0, examples: [], ...more });
@@ -567,7 +567,7 @@ it('a deploy: what changed, each figure with its rows, and kinds of errors with 
   await part.getByRole('button', { name: '703 configuration files (70 keys)' }).focus();
   await page.keyboard.press('Enter');
   await until('the address says it', () => query(page).get('changed') === 'config');
-  await says(page.locator('[data-k=opened]'), /a\/<b>\.yaml\s+added\s+pool\.size added\s+1 of 70\s+old\.yaml\s+removed[\s\S]*2 of 703 are shown/);
+  await says(page.locator('[data-k=opened]'), /a\/<b>\.yaml\s+added\s+pool\.size added\s+1 of 70\s+old\.yaml\s+removed\s+not compared: more than 5000 names[\s\S]*2 of 703 are shown/);
   await checkAccess(page, 'what changed');
   await part.getByRole('button', { name: '203 changes of flags' }).click();
   await says(page.locator('[data-k=opened]'), /^new-layout on\s+1 of 203 are shown\.$/);

@@ -26,6 +26,7 @@ interface File {
   how: How;
   parts?: Part[]; // keys of configuration, dependencies
   parts_n?: number;
+  parts_why?: string; // they are not told
 }
 export interface Changed {
   rollout: string;
@@ -82,7 +83,7 @@ const kinds: Record<string, [string, string]> = {
 };
 
 function Parts({ f }: { f: File }): JSX.Element | null {
-  if (!f.parts) return null;
+  if (!f.parts) return f.parts_why ? <span class="muted">not compared: <bdi>{visible(f.parts_why, 160)}</bdi></span> : null;
   return (
     <ul class="plain">
       {f.parts.map((p, i) => <li key={i}><code><bdi>{visible(p.name ?? '', 120)}</bdi></code> {p.old || p.new ? <bdi>{[p.old, p.new].map((v) => (v ? visible(v, 40) : '–')).join(' → ')}</bdi> : <span class="muted">{p.how}</span>}</li>)}
@@ -96,7 +97,7 @@ function Shown({ shown, n }: { shown: number; n: number }): JSX.Element | null {
 }
 
 function Files({ files, n, label }: { files: readonly File[]; n: number; label: string }): JSX.Element {
-  const inside = files.some((f) => f.parts);
+  const inside = files.some((f) => f.parts || f.parts_why);
   return (
     <>
       <Scroll label={label}>
