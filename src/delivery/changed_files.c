@@ -215,7 +215,7 @@ static enum err read_pushes(struct looking *l) {
     struct db_row *r;
     TRY(db_prepare(l->db,
                    "SELECT p.files, p.files_all FROM rollout_commit c JOIN pushed_commit p ON p.sha ="
-                   " lower(hex(c.sha)) WHERE c.rollout = ? AND p.files_all > 0 GROUP BY c.sha ORDER BY"
+                   " lower(hex(c.sha)) WHERE c.rollout = ? AND p.files_all >= 0 GROUP BY c.sha ORDER BY"
                    " c.committed_at, c.sha",
                    &r));
     db_bind_i64(r, 1, l->rollout);

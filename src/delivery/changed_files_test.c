@@ -109,5 +109,9 @@ TEST(changed_files_of_pushes_are_folded_over_their_commits) {
     CHECK(read_of(2).state == CHANGED_KNOWN);
     run("UPDATE pushed_commit SET files_all = 5 WHERE sha = '02'");
     CHECK(read_of(2).state == CHANGED_CUT && read_of(2).why.len > 0);
+    run("UPDATE pushed_commit SET files = NULL, files_all = 0 WHERE sha = '02'"); // it changed no file
+    CHECK(read_of(2).state == CHANGED_KNOWN && read_of(2).n_told == 2);
+    run("UPDATE pushed_commit SET files_all = NULL WHERE sha = '02'"); // nobody told
+    CHECK(read_of(2).state == CHANGED_CUT && read_of(2).n_told == 1);
     end();
 }

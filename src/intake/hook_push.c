@@ -68,19 +68,24 @@ static int64_t list_files(struct buf *b, struct arena *a, char how, struct doc f
     return n;
 }
 
-// Three lists, which both tools have; nothing is said where there are none.
+// Three lists, which both tools have: all empty where a commit changed no file. Nothing is said where there
+// are none.
 static void say_files(struct say *s, struct arena *a, struct doc commit) {
     static const struct {
         const char *name;
         char how;
     } lists[] = { { "added", 'A' }, { "modified", 'M' }, { "removed", 'D' } };
     struct buf b;
+    bool told = false;
     int64_t n = 0;
     buf_init(&b, FACT_TEXT_MAX);
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        n += list_files(&b, a, lists[i].how, doc_at(commit, lists[i].name));
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct doc files = doc_at(commit, lists[i].name);
+        told |= files.node && files.node->kind == JSON_ARRAY;
+        n += list_files(&b, a, lists[i].how, files);
+    }
     say_list(s, PUSHED_FILES, &b);
-    if (n) say_int(s, PUSHED_FILES_ALL, n);
+    if (told) say_int(s, PUSHED_FILES_ALL, n);
 }
 
 static struct say say_commit(const struct push *p, struct doc commit, struct str sha) {

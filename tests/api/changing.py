@@ -162,6 +162,11 @@ def files_of_pushes():
         send(server, [deploy(5, t + 4 * HOUR)])
         cut = asked(server, "changed", rollouts(server)["v5"])["files"]
         assert (cut["state"], cut["n"], cut["commits_told"]) == ("cut", 1, 1) and "not tell all" in cut["why"], cut
+        # A commit whose lists are empty changed no file, and that is told.
+        push(server, 5, [(6, {"modified": ["d.c"]}), (7, {"added": [], "removed": [], "modified": []})], t + 5 * HOUR)
+        send(server, [deploy(7, t + 6 * HOUR)])
+        known = asked(server, "changed", rollouts(server)["v7"])["files"]
+        assert (known["state"], known["n"], known["commits_told"]) == ("known", 1, 2), known
 
 
 HOSTILE = ["v1; touch owned", "$(touch owned)", "`touch owned`", "it's", "''\\''", "a b\\", "\"x\" && touch owned", "*", "~", "{sha}",
