@@ -57,13 +57,16 @@ struct event {
     unsigned n;
 };
 
-static bool kind_of(struct str name, enum fact_kind *out) {
-    for (unsigned k = 0; k < FACT_KIND_COUNT; k++)
-        if (str_eq(name, str_of(fact_table((enum fact_kind)k)))) {
-            *out = (enum fact_kind)k;
-            return true;
-        }
-    return false;
+static int unknown_kind(const char *word) {
+    char names[512] = "";
+    enum fact_kind k;
+    for (unsigned i = 0; i < FACT_KIND_COUNT; i++) {
+        const char *name = fact_table((enum fact_kind)i);
+        size_t len = strlen(names);
+        if (intake_kind(str_of(name), &k))
+            (void)snprintf(names + len, sizeof names - len, "%s%s", len ? ", " : "", name);
+    }
+    return usage_error("event", "%s%swhat happened? %s", word, *word ? ": " : "", names);
 }
 
 // "--started-at" is the column started_at; "--commit" is what people call the sha.
@@ -212,11 +215,7 @@ static int send_event(const struct event *ev) {
 int run_event(int argc, char **argv) {
     struct args a = { "event", argc, argv, 1, NULL };
     struct event ev = { .server = default_server() };
-    if (argc < 1 || !kind_of(str_of(argv[0]), &ev.kind))
-        return usage_error("event",
-                           "%s%swhat happened? deploy, incident, change, review, run, task, test_run, "
-                           "artifact, canary, flag_change, verdict or alert",
-                           argc < 1 ? "" : argv[0], argc < 1 ? "" : ": ");
+    if (argc < 1 || !intake_kind(str_of(argv[0]), &ev.kind)) return unknown_kind(argc < 1 ? "" : argv[0]);
     for (const char *flag; (flag = args_flag(&a));) {
         int bad = event_flag(&ev, &a, flag);
         if (bad) return bad;

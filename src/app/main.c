@@ -68,7 +68,7 @@ const struct command commands[] = {
       run_query, true },
     { "event", "KIND --FIELD VALUE …", "Sends an event of delivery: a deploy, an incident, …",
       "  KIND                 deploy, incident, change, review, run, task, test_run, artifact, canary,\n"
-      "                       flag_change, verdict, alert\n"
+      "                       flag_change, verdict, alert, repository, pushed_commit\n"
       "  --id ID              the same id is the same thing: a later event says more about it\n"
       "  --key KEY            what another source told of, such as pagerduty:Q1, to say more about it\n"
       "  --FIELD VALUE        its fields, as docs/delivery.md lists them; a time may be \"now\"\n"

@@ -114,6 +114,10 @@ void claim_text(struct claims *c, struct claim *to, enum fact_field f, struct st
     }
     *slot(to->values, to->kind, f) = (struct fact_value){ .set = true, .s = str_dup(c->arena, cut_text(v)) };
 }
+void claim_none(struct claim *to, enum fact_field f) {
+    ASSERT(infos[f].merge == FACT_LAST_OR_NONE);
+    if (to != &nowhere) *slot(to->values, to->kind, f) = (struct fact_value){ .set = true };
+}
 void claim_int(struct claim *to, enum fact_field f, int64_t v) {
     if (to != &nowhere) *slot(to->values, to->kind, f) = (struct fact_value){ .set = true, .i = v };
 }
@@ -176,7 +180,7 @@ static bool take_value(struct str *s, enum fact_type type, struct fact_value *v)
 
 static bool decides(enum fact_merge merge, enum fact_type type, const struct fact_value *old,
                     const struct fact_value *v) {
-    if (!old->set || merge == FACT_LAST) return true;
+    if (!old->set || merge == FACT_LAST || merge == FACT_LAST_OR_NONE) return true;
     if (merge == FACT_FIRST) return false;
     bool less = type == FACT_REAL ? v->f < old->f : v->i < old->i;
     bool same = type == FACT_REAL ? v->f == old->f : v->i == old->i;
@@ -194,6 +198,7 @@ static enum err fold(struct arena *a, enum fact_kind k, struct str body, struct 
         struct fact_value v = { 0 };
         if (at >= n || !take_value(&body, infos[first + at].type, &v)) return ERR_CORRUPT;
         if (!decides(infos[first + at].merge, infos[first + at].type, &to->values[at], &v)) continue;
+        if (infos[first + at].merge == FACT_LAST_OR_NONE) v.set = v.s.len > 0;
         if (v.s.len) v.s = str_dup(a, v.s);
         if (a->failed) return ERR_NOMEM;
         to->values[at] = v;

@@ -24,7 +24,7 @@ enum fact_field {
     FACT_FIELD_COUNT
 };
 enum fact_type { FACT_TEXT, FACT_INT, FACT_TIME, FACT_REAL };
-enum fact_merge { FACT_LAST, FACT_FIRST, FACT_LEAST, FACT_MOST };
+enum fact_merge { FACT_LAST, FACT_FIRST, FACT_LEAST, FACT_MOST, FACT_LAST_OR_NONE };
 
 enum {
     FACT_KEY_MAX = 512,      // bytes of a key
@@ -72,6 +72,8 @@ struct claim *claims_add(struct claims *c, enum fact_kind kind, struct str key, 
 // Empty texts and times of 0 say nothing. A text that is too long is cut at a character;
 // a name that is (of a service, an environment, a version …) fails the claims.
 void claim_text(struct claims *c, struct claim *to, enum fact_field f, struct str v);
+// That there is none (any more), of a field whose merge is LAST_OR_NONE.
+void claim_none(struct claim *to, enum fact_field f);
 void claim_int(struct claim *to, enum fact_field f, int64_t v);
 void claim_time(struct claim *to, enum fact_field f, int64_t ns);
 void claim_real(struct claim *to, enum fact_field f, double v);

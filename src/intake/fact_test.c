@@ -31,7 +31,10 @@ static void random_event(struct claims *c, struct arena *a) {
             enum fact_field f = (enum fact_field)(first + i);
             if (test_below(3)) continue;
             switch (fact_field_info(f)->type) {
-            case FACT_TEXT: claim_text(c, cl, f, words[test_below(4)]); break;
+            case FACT_TEXT:
+                claim_text(c, cl, f, words[test_below(4)]);
+                if (fact_field_info(f)->merge == FACT_LAST_OR_NONE && test_below(3) == 0) claim_none(cl, f);
+                break;
             case FACT_REAL: claim_real(cl, f, (double)test_below(5) / 2); break;
             case FACT_INT: claim_int(cl, f, (int64_t)test_below(5) - 2); break;
             case FACT_TIME: claim_time(cl, f, (int64_t)test_below(5) - 2); break;
@@ -85,6 +88,39 @@ TEST(facts_do_not_depend_on_the_order_of_events) {
             CHECK_STR(got, want);
         db_close(d);
     }
+    arena_fini(&a);
+}
+
+// The team of an incident, of what two events say of it.
+static struct str team_after(struct db *d, struct arena *a, const char *key, int64_t none_at,
+                             bool none_first) {
+    struct claims c;
+    struct fact f;
+    for (unsigned i = 0; i < 2; i++) {
+        bool none = (i == 0) == none_first;
+        claims_begin(&c, a);
+        struct claim *said = claims_add(&c, FACT_INCIDENT, str_of(key), none ? none_at : 100, 0);
+        if (none)
+            claim_none(said, INCIDENT_TEAM);
+        else
+            claim_text(&c, said, INCIDENT_TEAM, STR("web"));
+        CHECK_OK(fact_apply(d, a, &c, i, NULL, NULL));
+    }
+    CHECK_OK(fact_load(d, a, FACT_INCIDENT, str_of(key), &f));
+    const struct fact_value *v = fact_get(&f, INCIDENT_TEAM);
+    CHECK(f.known && v->set == (v->s.len > 0));
+    return v->s;
+}
+
+TEST(facts_that_there_is_none_may_be_the_last_word) {
+    struct arena a;
+    arena_init(&a, SIZE_MAX, NULL);
+    struct db *d = fresh();
+    CHECK_STR(team_after(d, &a, "1", 200, false), STR(""));
+    CHECK_STR(team_after(d, &a, "2", 200, true), STR(""));
+    CHECK_STR(team_after(d, &a, "3", 50, false), STR("web"));
+    CHECK_STR(team_after(d, &a, "4", 50, true), STR("web"));
+    db_close(d);
     arena_fini(&a);
 }
 

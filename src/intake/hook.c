@@ -118,26 +118,36 @@ void hook_teams_add(struct buf *b, struct doc list, const char *key) {
     for (struct doc c = doc_first(list); c.node; c = doc_next(c))
         if (doc_text(c, key).len) hook_list_add(b, '\n', doc_text(c, key));
 }
-void say_labelled_teams(struct say *s, struct doc labels, const char *key) {
+void say_teams(struct say *s, struct buf *b, bool told) {
+    if (told && !b->len) say_none(s, INCIDENT_TEAM);
+    say_list(s, INCIDENT_TEAM, b);
+}
+struct str hook_labelled_team(struct str label) {
     static const char *const heads[] = { "team::", "team:", "team/" };
+    for (unsigned i = 0; i < sizeof heads / sizeof *heads; i++) {
+        size_t n = strlen(heads[i]);
+        if (label.len > n && str_eq_nocase(str_sub(label, 0, n), str_of(heads[i])))
+            return str_trim(str_sub(label, n, label.len));
+    }
+    return STR("");
+}
+void say_labelled_teams(struct say *s, struct doc labels, const char *key, bool told) {
     struct buf b;
     buf_init(&b, FACT_TEXT_MAX);
     for (struct doc c = doc_first(labels); c.node; c = doc_next(c)) {
-        struct str label = doc_text(c, key);
-        for (unsigned i = 0; i < sizeof heads / sizeof *heads; i++) {
-            size_t n = strlen(heads[i]);
-            if (label.len <= n || !str_eq_nocase(str_sub(label, 0, n), str_of(heads[i]))) continue;
-            hook_list_add(&b, '\n', str_trim(str_sub(label, n, label.len)));
-            break;
-        }
+        struct str team = hook_labelled_team(doc_text(c, key));
+        if (team.len) hook_list_add(&b, '\n', team);
     }
-    say_list(s, INCIDENT_TEAM, &b);
+    say_teams(s, &b, told);
 }
 void say_labels(struct say *s, enum fact_field f, struct doc labels, const char *key) {
     struct buf b;
     buf_init(&b, FACT_TEXT_MAX);
     for (struct doc c = doc_first(labels); c.node; c = doc_next(c)) hook_list_add(&b, ',', doc_text(c, key));
     say_list(s, f, &b);
+}
+void say_none(struct say *s, enum fact_field f) {
+    claim_none(s->to, f);
 }
 void say_word(struct say *s, enum fact_field f, const char *v) {
     claim_text(s->claims, s->to, f, str_of(v));

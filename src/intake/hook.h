@@ -78,6 +78,7 @@ void say_service_of_repo(struct hook_in *in, enum fact_kind k, enum fact_field f
 void hook_list_add(struct buf *b, char between, struct str item);
 void say_list(struct say *s, enum fact_field f, struct buf *b);
 void say_labels(struct say *s, enum fact_field f, struct doc labels, const char *key);
+void say_none(struct say *s, enum fact_field f); // there is none any more; as claim_none
 void say_word(struct say *s, enum fact_field f, const char *v);
 void say_time(struct say *s, enum fact_field f, int64_t ns);
 void say_int(struct say *s, enum fact_field f, int64_t v);
@@ -120,6 +121,9 @@ NODISCARD enum err alerts_read(struct hook_in *in, const char *provider);
 // The teams that act on an incident, a line each: what lies at `key` of the items of a list; of labels those
 // that begin with "team:", "team::" or "team/".
 void hook_teams_add(struct buf *b, struct doc list, const char *key);
-void say_labelled_teams(struct say *s, struct doc labels, const char *key);
+// told: that there are none is told, and ends what was told before. Ends the buffer.
+void say_teams(struct say *s, struct buf *b, bool told);
+struct str hook_labelled_team(struct str label); // empty: it names none
+void say_labelled_teams(struct say *s, struct doc labels, const char *key, bool told);
 // An object whose members are the names of fact.def's fields of the claim's kind.
 void say_plain(struct say *s, struct doc d);

@@ -245,7 +245,7 @@ static bool custom_read(struct cd *c, struct str id, struct str type, struct str
     enum fact_kind kind;
     struct str name, tail;
     (void)str_cut(rest, '.', &name, &tail);
-    if (!str_starts(name, STR("takt-")) || !plain_kind(str_sub(name, 5, name.len), &kind)) return false;
+    if (!str_starts(name, STR("takt-")) || !intake_kind(str_sub(name, 5, name.len), &kind)) return false;
     common_read(c, d);
     (void)hook_event(c->in, id, type, c->time);
     plain_read(c->in, kind, c->id, c->time, c->content);

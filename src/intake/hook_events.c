@@ -58,7 +58,7 @@ static void event_read(struct hook_in *in, const struct envelope *e) {
     if (str_starts(e->type, STR("dev.cdevents.")) || str_starts(e->type, STR("dev.cdeventsx."))) {
         cdevent_read(in, id, e->type, e->data);
     } else if (str_starts(e->type, str_of(takt_prefix)) &&
-               plain_kind(str_sub(e->type, 9, e->type.len), &kind)) {
+               intake_kind(str_sub(e->type, 9, e->type.len), &kind)) {
         (void)hook_event(in, id, e->type, e->time);
         plain_read(in, kind, e->id, time_or(e->time, in->r->received), e->data);
     } else {

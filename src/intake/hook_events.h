@@ -7,7 +7,5 @@
 // A CDEvent of 0.4 or 0.5 becomes an event.
 void cdevent_read(struct hook_in *in, struct str id, struct str type, struct doc d);
 
-// "deploy", "incident", …: the tables of fact.def.
-bool plain_kind(struct str name, enum fact_kind *out);
 // Claims of the newest event from an object of fact.def's field names. `id` is that of the event.
 void plain_read(struct hook_in *in, enum fact_kind kind, struct str id, int64_t time, struct doc d);

@@ -142,5 +142,6 @@ void github_issue(struct github *g) {
     say_word(&s, INCIDENT_STATE, closed ? "resolved" : "triggered");
     if (str_eq(g->action, STR("reopened"))) say_time(&s, INCIDENT_REOPENED, time);
     say_text(&s, INCIDENT_DETECTED_BY, doc_text(i, "user.login"));
-    say_labelled_teams(&s, doc_array(i, "labels"), "name");
+    bool taken = str_eq(g->action, STR("unlabeled")) && hook_labelled_team(doc_text(g->d, "label.name")).len;
+    say_labelled_teams(&s, doc_array(i, "labels"), "name", taken);
 }

@@ -130,6 +130,13 @@ static const struct word *incident_state(struct gitlab *g) {
     return state ? state : step ? step : &opened;
 }
 
+// Among the labels before this event, where it tells that they changed.
+static bool had_team(struct gitlab *g) {
+    for (struct doc l = doc_first(doc_at(g->d, "changes.labels.previous")); l.node; l = doc_next(l))
+        if (hook_labelled_team(doc_text(l, "title")).len) return true;
+    return false;
+}
+
 static void issue(struct gitlab *g) {
     static const struct say_path paths[] = {
         { INCIDENT_TITLE, "title" },
@@ -154,7 +161,7 @@ static void issue(struct gitlab *g) {
     if (str_eq(str_of(state->to), STR("resolved")))
         say_time(&s, INCIDENT_RESOLVED, time_or(doc_stamp(g->at, "closed_at"), time));
     if (str_eq(g->action, STR("reopen"))) say_time(&s, INCIDENT_REOPENED, time);
-    say_labelled_teams(&s, doc_array(g->d, "labels"), "title");
+    say_labelled_teams(&s, doc_array(g->d, "labels"), "title", had_team(g));
 }
 
 // --- the rest ------------------------------------------------------------------------------------

@@ -27,14 +27,14 @@ static const struct {
 };
 
 // Teams by name, or by an id that no catalogue knows; of the responders those that are no persons.
-static void say_teams(struct say *s, struct doc alert) {
+static void say_acting(struct say *s, struct doc alert) {
     struct buf b;
     buf_init(&b, FACT_TEXT_MAX);
     hook_teams_add(&b, doc_array(alert, "teams"), "");
     for (struct doc c = doc_first(doc_array(alert, "responders")); c.node; c = doc_next(c))
         if (str_eq_nocase(doc_text(c, "type"), STR("team")) && doc_text(c, "name").len)
             hook_list_add(&b, '\n', doc_text(c, "name"));
-    say_list(s, INCIDENT_TEAM, &b);
+    say_teams(s, &b, doc_array(alert, "teams").node != NULL);
 }
 
 static void say_incident(struct hook_in *in, struct doc a, unsigned t, int64_t created, int64_t time) {
@@ -51,7 +51,7 @@ static void say_incident(struct hook_in *in, struct doc a, unsigned t, int64_t c
     say_time(&s, INCIDENT_DETECTED, created);
     if (actions[t].time) say_time(&s, actions[t].time, time);
     say_text(&s, INCIDENT_DETECTED_BY, doc_text(a, "source"));
-    say_teams(&s, a);
+    say_acting(&s, a);
 }
 
 static enum err opsgenie_read(struct hook_in *in) {

@@ -32,12 +32,12 @@ static const struct {
 };
 
 // Who is assigned is a person, and not kept. Without teams the escalation policy may be named like one.
-static void say_teams(struct say *s, struct doc incident) {
+static void say_acting(struct say *s, struct doc incident) {
     struct buf b;
     buf_init(&b, FACT_TEXT_MAX);
     hook_teams_add(&b, doc_array(incident, "teams"), "summary");
     if (!b.len) hook_list_add(&b, '\n', doc_text(incident, "escalation_policy.summary"));
-    say_list(s, INCIDENT_TEAM, &b);
+    say_teams(s, &b, doc_array(incident, "teams").node != NULL);
 }
 
 static void say_incident(struct hook_in *in, struct doc event, unsigned t, int64_t time) {
@@ -56,7 +56,7 @@ static void say_incident(struct hook_in *in, struct doc event, unsigned t, int64
     if (severity) say_int(&s, INCIDENT_SEVERITY, severity);
     say_word(&s, INCIDENT_STATE, types[t].state);
     if (types[t].time) say_time(&s, types[t].time, time);
-    say_teams(&s, i);
+    say_acting(&s, i);
     if (merged_into.len)
         say_text(&s, INCIDENT_DUPLICATE_OF, str_fmt(in->arena, "pagerduty:%.*s", STR_ARG(merged_into)));
     if (types[t].time == INCIDENT_DETECTED) {

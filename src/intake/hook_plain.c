@@ -52,7 +52,7 @@ static const struct state states[] = {
     { FACT_PUSHED, "", 3, { 0 } },
 };
 
-bool plain_kind(struct str name, enum fact_kind *out) {
+bool intake_kind(struct str name, enum fact_kind *out) {
     for (unsigned k = 0; k < FACT_KIND_COUNT; k++) {
         *out = (enum fact_kind)k;
         if (str_eq(name, str_of(fact_table(*out))))
@@ -80,13 +80,23 @@ static int64_t plain_time(struct doc d, const char *path) {
     return doc_i64(d, path, &count) ? stamp_guess(count) : 0;
 }
 
+// null, and of some fields no text: there is none any more.
+static bool ends(enum fact_field f, const struct doc_node *value) {
+    bool empty = value->kind == JSON_NULL || (value->kind == JSON_STRING && !value->text.len);
+    return empty && fact_field_info(f)->merge == FACT_LAST_OR_NONE;
+}
+
 void say_plain(struct say *s, struct doc d) {
     enum fact_field f;
     for (struct doc c = doc_first(d); c.node; c = doc_next(c)) {
         struct str key = c.node->key, shown = str_sub(key, 0, 60);
         if (str_eq(key, STR("id")) || str_eq(key, STR("key")) || str_eq(key, STR("time"))) continue;
-        if (c.node->kind == JSON_NULL) continue;
-        if (!field_find(s->to->kind, key, &f))
+        bool known = field_find(s->to->kind, key, &f);
+        if (known && ends(f, c.node))
+            say_none(s, f);
+        else if (c.node->kind == JSON_NULL)
+            continue;
+        else if (!known)
             doc_fail(d, "", "\"%.*s\" is not a field of %s", STR_ARG(shown), fact_table(s->to->kind));
         else if (fact_field_info(f)->type == FACT_TIME)
             say_time(s, f, plain_time(c, ""));

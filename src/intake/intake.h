@@ -64,6 +64,9 @@ NODISCARD enum err intake_read(const struct intake_request *r, struct arena *a, 
 #define INTAKE_EARLIEST_NS (INT64_C(631152000) * 1000000000) // the first of 1990
 // A time that an event may tell: from 1990 on, and at most a day after it was received.
 bool intake_is_possible(int64_t ns, int64_t received);
+// A table of fact.def that events of anybody's own may be about ("deploy", "incident", …): not those that
+// hold what Takt says itself.
+bool intake_kind(struct str name, enum fact_kind *out);
 // Names of all sources, for messages and documentation.
 extern const char *const intake_sources[];
 extern const unsigned n_intake_sources;

@@ -598,6 +598,7 @@ def bad_events_are_refused_and_harm_nothing():
             assert server.get("/api/takt/delivery/why?" + urllib.parse.urlencode({"figure": figure}))[0] == 400
 
 
+FACTS = Path(__file__).resolve().parents[2] / "src/intake/fact.def"
 OPENAPI = json.loads((Path(__file__).resolve().parents[2] / "docs/openapi.json").read_text())
 
 
@@ -1739,7 +1740,15 @@ def the_command_line():
         assert code == 2 and "--service" in err
         code, _, err = takt("event", "party", **where)
         kinds = re.findall(r"[a-z_]+", takt("event", "--help")[1].split("KIND ")[2].split("--id")[0])
-        assert code == 2 and kinds and set(kinds) == set(re.findall(r"[a-z_]+", err.split("happened?")[1].split("Try")[0])) - {"or"}, (kinds, err)
+        tables = set(re.findall(r'^FACT\(\w+, "(\w+)"\)', FACTS.read_text(), re.M)) - {"impact", "onset", "call"}  # what Takt says itself
+        assert code == 2 and set(kinds) == set(re.findall(r"[a-z_]+", err.split("happened?")[1].split("Try")[0])) == tables, (kinds, err)
+        assert takt("event", "impact", "--rollout", "1", **where)[0] == 2
+        assert takt("event", "pushed_commit", "--repo", "r", "--sha", "a" * 40, **where)[0] == 0
+        send(server, [event("incident", server_now() - MINUTE, id="t", service="s", team="web")])
+        team = lambda: sqlite3.connect(f"file:{server.data}/facts.db?mode=ro", uri=True).execute(
+            "SELECT team FROM incident WHERE key = 'takt:t'").fetchall()
+        assert team() == [("web",)], team()
+        assert takt("event", "incident", "--id", "t", "--team", "", **where)[0] == 0 and team() == [(None,)], team()
         for command in ("dora", "deploys", "profile", "report"):  # takes what its help names, and nothing else
             text = takt(command, "--help")[1]
             for words in (["--clock", "author"], ["--change", "config"], ["--flag-age", "30d"], ["--severity", "2"], ["--levels", "2024"],
