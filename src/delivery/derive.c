@@ -9,6 +9,7 @@
 #include "delivery/flows.h"
 #include "delivery/near.h"
 #include "delivery/pause.h"
+#include "delivery/recovery.h"
 #include "delivery/revert.h"
 #include "delivery/scoped.h"
 #include "delivery/told.h"
@@ -297,8 +298,10 @@ static void fill_figures(const struct rollouts *all, const struct commit_sets *s
     }
 }
 
-static void fill_failures(const struct failure_ask *ask, const struct failures *found,
-                          struct figure *figures) {
+static enum err fill_failures(struct arena *a, const struct failure_ask *ask, const struct failures *found,
+                              struct figure *figures) {
+    struct recoveries recoveries;
+    TRY(recoveries_of(a, ask, found, &recoveries));
     for (uint32_t i = 0; i < found->n; i++) {
         const struct failure_link *l = &found->links[i];
         if (l->rollout == ROLLOUT_NONE || l->aborted) continue;
@@ -309,7 +312,8 @@ static void fill_failures(const struct failure_ask *ask, const struct failures *
         if (f->failure == FAILURE_NONE || l->rule < f->failure) f->failure = l->rule;
     }
     for (uint32_t i = 0; i < ask->rollouts->n; i++)
-        if (figures[i].failure) figures[i].recovered = failure_recovered(ask, found, i);
+        if (figures[i].failure) figures[i].recovered = recovered_at(&recoveries, i);
+    return ERR_OK;
 }
 
 static enum err put_all(struct deriving *s, struct str change_kind, const struct failure_ask *ask,
@@ -346,7 +350,7 @@ static enum err derive_rollouts(struct deriving *s, struct str change_kind, bool
     struct figure *figures = ARENA_ARRAY(s->a, ask->rollouts->n + 1, struct figure);
     if (!figures) return ERR_NOMEM;
     fill_figures(ask->rollouts, sets, figures);
-    fill_failures(ask, &found, figures);
+    TRY(fill_failures(s->a, ask, &found, figures));
     struct series series = { .production = production,
                              .figures = figures,
                              .n = ask->rollouts->n,

@@ -482,34 +482,11 @@ static enum err find_of_incident(struct finding *f, uint32_t i) {
     return ERR_OK;
 }
 
-// Which incidents each rollout is blamed for, and what may have mended one: for failure_recovered.
-static enum err sort_recoveries(struct finding *f) {
-    struct failures *out = f->out;
-    const struct rollouts *all = f->ask->rollouts;
-    out->first_of = ARENA_ARRAY(f->a, all->n + 1ull, uint32_t);
-    out->next_of = ARENA_ARRAY(f->a, out->n + 1ull, uint32_t);
-    out->remedies = ARENA_ARRAY(f->a, all->n + 1ull, uint32_t);
-    if (!out->first_of || !out->next_of || !out->remedies) return ERR_NOMEM;
-    for (uint32_t k = 0; k < all->n; k++) {
-        const struct rollout *r = &all->items[k];
-        out->first_of[k] = ROLLOUT_NONE;
-        if (r->state == ROLLOUT_SUCCESS && (r->kind == ROLLOUT_HOTFIX || r->kind == ROLLOUT_ROLLBACK))
-            out->remedies[out->n_remedies++] = k;
-    }
-    for (uint32_t i = 0; i < out->n; i++) {
-        const struct failure_link *l = &out->links[i];
-        if (l->rollout == ROLLOUT_NONE || l->incident == ROLLOUT_NONE || !l->decides) continue;
-        out->next_of[i] = out->first_of[l->rollout];
-        out->first_of[l->rollout] = i;
-    }
-    return ERR_OK;
-}
-
 static enum err find_all(struct finding *f) {
     TRY(sort_all(f));
     TRY(find_without_incident(f));
     for (uint32_t i = 0; i < f->ask->n_incidents; i++) TRY(find_of_incident(f, i));
-    return sort_recoveries(f);
+    return ERR_OK;
 }
 
 enum err failures_of(struct arena *a, const struct failure_ask *ask, struct failures *out) {
@@ -520,36 +497,4 @@ enum err failures_of(struct arena *a, const struct failure_ask *ask, struct fail
     enum err e = find_all(&f);
     arena_fini(&own);
     return e;
-}
-
-static void take_earlier(int64_t *best, int64_t t, int64_t after) {
-    if (t && t >= after && (*best == 0 || t < *best)) *best = t;
-}
-
-static bool mends(const struct rollouts *all, uint32_t remedy, uint32_t rollout) {
-    const struct rollout *r = &all->items[remedy];
-    if (r->kind == ROLLOUT_HOTFIX)
-        return r->lead->fixes.len ? naming_is(&all->items[rollout], r->lead->fixes) : r->before == rollout;
-    return r->undoes != ROLLOUT_NONE && r->undoes <= rollout; // past it takes it back too
-}
-
-int64_t failure_recovered(const struct failure_ask *ask, const struct failures *f, uint32_t rollout) {
-    const struct rollouts *all = ask->rollouts;
-    int64_t best = 0, after = all->items[rollout].finished;
-    uint32_t low = 0, high = f->n_remedies;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (f->remedies[mid] <= rollout)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    for (uint32_t i = low; i < f->n_remedies && best == 0; i++) // they are by their ends: the first is it
-        if (mends(all, f->remedies[i], rollout))
-            take_earlier(&best, all->items[f->remedies[i]].finished, after);
-    if (all->items[rollout].reverted_by != ROLLOUT_NONE)
-        take_earlier(&best, all->items[all->items[rollout].reverted_by].finished, after);
-    for (uint32_t i = f->first_of[rollout]; i != ROLLOUT_NONE; i = f->next_of[i])
-        take_earlier(&best, ask->incidents[f->links[i].incident].recovered, after);
-    return best;
 }

@@ -61,10 +61,6 @@ struct failure_link {
 struct failures {
     struct failure_link *links; // by incident, then rule, then rollout; those without an incident first
     uint32_t n;
-    // For failure_recovered: of each rollout its first link that decides with an incident, of each link the
-    // next one; rollouts that may mend others.
-    uint32_t *first_of, *next_of, *remedies;
-    uint32_t n_remedies;
 };
 struct failure_ask {
     const struct rollouts *rollouts; // with their reverts
@@ -82,7 +78,3 @@ struct failure_ask {
     uint32_t n_impacts;
 };
 NODISCARD enum err failures_of(struct arena *a, const struct failure_ask *ask, struct failures *out);
-
-// When a failed rollout was recovered from: the earliest of its rollback, a fix, a revert of a
-// commit of it, the end of an incident that it caused; 0: not yet.
-int64_t failure_recovered(const struct failure_ask *ask, const struct failures *f, uint32_t rollout);

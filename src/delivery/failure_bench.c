@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/hash.h"
-#include "delivery/failure.h"
+#include "delivery/recovery.h"
 
 #define SECOND 1000000000ll
 #define YEARS (5 * 365 * 24 * 3600 * SECOND)
@@ -87,13 +87,15 @@ int main(int argc, char **argv) {
         struct rollouts all;
         struct failure_ask ask;
         struct failures found;
+        struct recoveries recoveries;
         uint64_t sum = 0;
         arena_init(&a, SIZE_MAX, NULL);
         make_rollouts(&a, n, &all);
         make_ask(&a, n, &all, &ask);
         double start = cpu_ms();
         need(failures_of(&a, &ask, &found));
-        for (uint32_t i = 0; i < all.n; i++) sum += (uint64_t)failure_recovered(&ask, &found, i) / SECOND;
+        need(recoveries_of(&a, &ask, &found, &recoveries));
+        for (uint32_t i = 0; i < all.n; i++) sum += (uint64_t)recovered_at(&recoveries, i) / SECOND;
         double ms = cpu_ms() - start;
         for (uint32_t i = 0; i < found.n; i++) {
             const struct failure_link *l = &found.links[i];
