@@ -91,7 +91,7 @@ static enum err read_inner(struct computing *c, struct inner *x) {
 
 static enum err find_inner(struct computing *c) {
     struct inner x;
-    inner_init(&x, c->a);
+    inner_init(&x);
     enum err e = read_inner(c, &x);
     if (e == ERR_OK && !x.partial) c->out->inner = inner_judge(&x);
     inner_fini(&x);

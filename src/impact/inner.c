@@ -2,15 +2,13 @@
 #include "impact/inner.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #include "impact/judge.h"
 #include "impact/scan_internal.h"
 #include "stats/special.h"
 
-void inner_init(struct inner *x, struct arena *a) {
+void inner_init(struct inner *x) {
     memset(x, 0, sizeof *x);
-    x->arena = a;
     map_init(&x->map, INNER_TRACES_MAX);
 }
 void inner_fini(struct inner *x) {
@@ -61,8 +59,7 @@ static enum err trace_at(struct inner *x, const uint8_t id[16], enum arm arm, st
             if (!more) return ERR_NOMEM;
             x->traces = more;
             at = x->n;
-            more[at] =
-                (struct inner_trace){ .hash = hash, .arm = (uint8_t)arm, .route = ARMS_ROUTES_MAX - 1 };
+            more[at] = (struct inner_trace){ .hash = hash, .route = UINT64_MAX, .arm = (uint8_t)arm };
             TRY(map_put(&x->map, hash, at, trace_hash, x));
             x->n++;
         }
@@ -70,13 +67,6 @@ static enum err trace_at(struct inner *x, const uint8_t id[16], enum arm arm, st
         return ERR_OK;
     }
     return ERR_OK;
-}
-
-static uint8_t route_of(struct inner *x, struct str route) {
-    uint32_t i = 0;
-    while (i < x->n_routes && !str_eq(x->routes[i], route)) i++;
-    if (i == x->n_routes && i < ARMS_ROUTES_MAX - 1) x->routes[x->n_routes++] = str_dup(x->arena, route);
-    return (uint8_t)i;
 }
 
 enum err inner_add(struct inner *x, const uint8_t trace_id[16], enum arm arm, bool is_request,
@@ -90,12 +80,10 @@ enum err inner_add(struct inner *x, const uint8_t trace_id[16], enum arm arm, bo
         t->spans++;
         return ERR_OK;
     }
-    uint8_t at = route_of(x, route); // which of several comes first depends on nothing but their names
-    bool is_first = t->route == ARMS_ROUTES_MAX - 1 ||
-                    (at != ARMS_ROUTES_MAX - 1 && str_cmp(x->routes[at], x->routes[t->route]) < 0);
-    if (is_first) t->route = at;
+    uint64_t of = hash_xxh64(route.ptr, route.len);
+    if (of < t->route) t->route = of;
     t->requests++;
-    return x->arena->failed ? ERR_NOMEM : ERR_OK;
+    return ERR_OK;
 }
 
 // --- judging -----------------------------------------------------------------------------------------------
@@ -111,20 +99,56 @@ static double variance_of_mean(const struct moments *m) {
     return fmax(v, 0) / m->n;
 }
 
+static bool counts(const struct inner_trace *t) {
+    return t->arm != ARM_COUNT && t->requests;
+}
+
+// The routes that are told apart: those with the least hashes, in their order.
+struct routes {
+    uint64_t of[INNER_ROUTES_MAX - 1];
+    uint32_t n;
+};
+// The first that is not less.
+static uint32_t place_of(const struct routes *r, uint64_t route) {
+    uint32_t low = 0, high = r->n;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (r->of[mid] < route)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+static void add_route(struct routes *r, uint64_t route) {
+    uint32_t at = place_of(r, route);
+    if (at == INNER_ROUTES_MAX - 1 || (at < r->n && r->of[at] == route)) return;
+    if (r->n < INNER_ROUTES_MAX - 1) r->n++;
+    memmove(r->of + at + 1, r->of + at, (r->n - at - 1) * sizeof *r->of);
+    r->of[at] = route;
+}
+static uint32_t stratum_of(const struct routes *r, uint64_t route) {
+    uint32_t at = place_of(r, route);
+    return at < r->n && r->of[at] == route ? at : INNER_ROUTES_MAX - 1;
+}
+
 struct inner_answer inner_judge(const struct inner *x) {
-    struct moments of[ARMS_ROUTES_MAX][ARM_COUNT] = { 0 };
+    struct routes routes = { .n = 0 };
+    struct moments of[INNER_ROUTES_MAX][ARM_COUNT] = { 0 };
     struct inner_answer a = { 0 };
     double variance[ARM_COUNT] = { 0 };
+    for (uint32_t i = 0; i < x->n; i++)
+        if (counts(&x->traces[i])) add_route(&routes, x->traces[i].route);
     for (uint32_t i = 0; i < x->n; i++) {
         const struct inner_trace *t = &x->traces[i];
-        if (t->arm == ARM_COUNT || !t->requests) continue;
-        struct moments *m = &of[t->route][t->arm];
+        if (!counts(t)) continue;
+        struct moments *m = &of[stratum_of(&routes, t->route)][t->arm];
         double v = (double)t->spans / t->requests;
         m->n++;
         m->sum += v;
         m->squares += v * v;
     }
-    for (unsigned r = 0; r < ARMS_ROUTES_MAX; r++) {
+    for (unsigned r = 0; r < INNER_ROUTES_MAX; r++) {
         const struct moments *old = &of[r][ARM_OLD], *new = &of[r][ARM_NEW];
         double w = fmin(old->n, new->n);
         if (w == 0) continue;
@@ -182,9 +206,6 @@ enum err inner_read(struct inner *x, const struct impact_source *src, const stru
     buf_str(&filter, STR(" }"));
     enum err e = scan_visit(src, &filter, w, &q, &answer, ctx);
     buf_fini(&filter);
-    if (e == ERR_OK && answer.partial) {
-        x->partial = true;
-        (void)snprintf(x->why, sizeof x->why, "%s", answer.why);
-    }
+    if (e == ERR_OK && answer.partial) x->partial = true;
     return e;
 }
