@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/checks.h"
 
+#include "delivery/hidden.h"
+
 #define DAY_NS (86400 * 1000000000ll)
 #define HOURS_BEFORE_NS (6 * 3600 * 1000000000ll)
 #define SATURATION_MOST 0.8
@@ -70,10 +72,9 @@ static const char on_call[] =
 #define HIDDEN(what, can_tell) \
     "SELECT " what ", 1, ifnull(i.version, i.deploy) || ifnull(': ' || i.blind, '') FROM impact i JOIN " \
     "rollout r ON i.key = printf('%016x', r.id) WHERE i.service = ?1 AND i.computed_at <= ?2 AND " \
-    "r.production AND (" can_tell ") ORDER BY r.finished_at DESC, r.id LIMIT 1"
-static const char hidden[] = HIDDEN("i.routes_lost > 0 OR ifnull(i.spans_lost, 0) > 0",
-                                    "i.routes_testable > 0 OR i.spans_lost NOTNULL");
-static const char spans_lost[] = HIDDEN("i.spans_lost > 0", "i.spans_lost NOTNULL");
+    "r.production AND " can_tell " ORDER BY r.finished_at DESC, r.id LIMIT 1"
+static const char hidden[] = HIDDEN(HIDDEN_ANY, HIDDEN_CAN_TELL);
+static const char spans_lost[] = HIDDEN("spans_lost > 0", "spans_lost NOTNULL");
 
 // --- before production -------------------------------------------------------------------------------------
 

@@ -123,10 +123,6 @@ unsigned delivery_failure_severity(const struct delivery *d) {
 
 // --- events in ---------------------------------------------------------------------------------------------
 
-static enum err note_change(void *ctx, const struct fact_change *c) {
-    return stale_note(ctx, c);
-}
-
 static enum err take_event(struct db *db, struct arena *a, const struct intake_request *r,
                            const struct intake_event *e, struct delivery_taken *taken) {
     int64_t id;
@@ -136,7 +132,7 @@ static enum err take_event(struct db *db, struct arena *a, const struct intake_r
     if (!e->known) taken->unknown++;
     if (e->aside.len) taken->aside++;
     if (id == 0 || !e->known || e->aside.len) return ERR_OK;
-    return fact_apply(db, a, &e->claims, id, note_change, db);
+    return fact_apply(db, a, &e->claims, id, stale_note, db);
 }
 
 static enum err take_all(struct db *db, void *ctx) {

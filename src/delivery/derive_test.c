@@ -62,7 +62,7 @@ static unsigned n_events;
 static void apply(struct claims *c) {
     struct err_ctx ctx = { 0 };
     CHECK_OK(claims_end(c, &ctx));
-    CHECK_OK(fact_apply(db, &arena, c, ++n_events, fixture_note, db));
+    CHECK_OK(fact_apply(db, &arena, c, ++n_events, stale_note, db));
 }
 
 static void deploy_as(const char *version, const char *sha, int64_t at, const char *state, const char *kind) {

@@ -8,8 +8,6 @@
 
 // With all tables; for db_close.
 struct db *fixture_facts(void);
-// For fact_apply, whose ctx is the db: what the change makes stale.
-enum err fixture_note(void *db, const struct fact_change *c);
 
 // With what is in the directory; for delivery_close.
 struct delivery *fixture_delivery(const char *dir);

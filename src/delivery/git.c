@@ -353,10 +353,6 @@ static void put_event(struct json_writer *w, const struct git_ask *ask, const st
     jw_object_end(w);
 }
 
-static enum err note_change(void *ctx, const struct fact_change *c) {
-    return stale_note(ctx, c);
-}
-
 static enum err keep_rollout(struct db *d, struct arena *a, const struct git_ask *ask, struct str body,
                              uint64_t *kept, struct err_ctx *ctx) {
     struct intake_header type = { STR("content-type"), STR("application/cloudevents+json") };
@@ -369,7 +365,7 @@ static enum err keep_rollout(struct db *d, struct arena *a, const struct git_ask
     TRY(record_event(d, &r, &in.events[0], &id));
     if (!id) return ERR_OK;
     ++*kept;
-    return in.events[0].aside.len ? ERR_OK : fact_apply(d, a, &in.events[0].claims, id, note_change, d);
+    return in.events[0].aside.len ? ERR_OK : fact_apply(d, a, &in.events[0].claims, id, stale_note, d);
 }
 
 static enum err keep_rollouts(struct db *d, const struct git_ask *ask, const struct git_batch *b,

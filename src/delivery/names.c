@@ -65,14 +65,10 @@ static enum err add_due(void *ctx, struct db_row *r) {
     return s->keys.failed ? ERR_NOMEM : ERR_OK;
 }
 
-static enum err note_change(void *ctx, const struct fact_change *c) {
-    return stale_note(ctx, c);
-}
-
 static enum err settle_one(struct settling *s, const struct due_fact *f) {
     struct db_row *r;
     arena_reset(&s->work);
-    TRY(fact_settle(s->db, &s->work, f->kind, f->key, note_change, s->db));
+    TRY(fact_settle(s->db, &s->work, f->kind, f->key, stale_note, s->db));
     TRY(db_prepare(s->db, "DELETE FROM foreign_due WHERE \"table\" = ? AND key = ?", &r));
     db_bind_text(r, 1, str_of(fact_table(f->kind)));
     db_bind_text(r, 2, f->key);

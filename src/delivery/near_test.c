@@ -33,7 +33,7 @@ static void end(void) {
 static void apply(struct claims *c) {
     struct err_ctx ctx = { 0 };
     CHECK_OK(claims_end(c, &ctx));
-    CHECK_OK(fact_apply(db, &arena, c, ++n_events, fixture_note, db));
+    CHECK_OK(fact_apply(db, &arena, c, ++n_events, stale_note, db));
 }
 
 static void deploy_in(const char *environment, const char *service, const char *key, int64_t at,

@@ -9,6 +9,7 @@
 #include "delivery/alerts.h"
 #include "delivery/environment.h"
 #include "delivery/evidence.h"
+#include "delivery/hidden.h"
 
 enum { OTHERS_MAX = 64 << 20 }; // bytes; environments that are no production
 
@@ -327,12 +328,10 @@ static const char verdict_shares[] = "SELECT sum(verdict = 'insufficient'), coun
                                      " FROM impact WHERE 1" OF_VERDICTS;
 
 // What a rollout hid, of those where it would have shown. The bare columns are of the last one that did.
-#define HIDES "(routes_lost > 0 OR ifnull(spans_lost, 0) > 0)"
 static const char vanished[] =
-    "SELECT (SELECT service || ifnull(' ' || version, '') || ': ' || blind FROM impact WHERE " HIDES
-        OF_VERDICTS " ORDER BY computed_at DESC, key LIMIT 1), sum(" HIDES
-    "), count(*) FROM impact WHERE (routes_testable > 0 "
-    "OR spans_lost NOTNULL)" OF_VERDICTS;
+    "SELECT (SELECT service || ifnull(' ' || version, '') || ': ' || blind FROM impact WHERE " HIDDEN_ANY
+        OF_VERDICTS " ORDER BY computed_at DESC, key LIMIT 1), sum(" HIDDEN_ANY
+    "), count(*) FROM impact WHERE " HIDDEN_CAN_TELL OF_VERDICTS;
 
 static enum err read_canaries(const struct situation *s, struct finding_facts *f) {
     TRY(count(s, "SELECT count(*)" CANARIES, &f->canaries));

@@ -108,7 +108,8 @@ static enum err note_fact(struct db *d, enum fact_kind k, const struct fact *f) 
     }
 }
 
-enum err stale_note(struct db *d, const struct fact_change *c) {
+enum err stale_note(void *db, const struct fact_change *c) {
+    struct db *d = db;
     TRY(flows_note(d, c));
     TRY(words_note(d, c));
     if (c->kind == FACT_INCIDENT) {

@@ -5,8 +5,8 @@
 
 #include "intake/fact.h"
 
-// What a changed fact makes stale. For fact_apply.
-NODISCARD enum err stale_note(struct db *d, const struct fact_change *c);
+// What a changed fact makes stale. For fact_apply and fact_settle, whose ctx is the db.
+NODISCARD enum err stale_note(void *db, const struct fact_change *c);
 // All there is; what was derived goes.
 NODISCARD enum err stale_note_all(struct db *d);
 // A repository's history has grown.
