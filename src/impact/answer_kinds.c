@@ -3,11 +3,13 @@
 // reverse.
 #include <stdlib.h>
 
-#include "impact/callees.h"
-#include "impact/impact.h"
+#include "impact/behind.h"
 #include "impact/presence.h"
 
-enum { KINDS_MAX = 40 }; // of each list; counts are of all
+enum {
+    KINDS_MAX = 40,       // of each list; counts are of all
+    QUERY_MAX = 64 << 10, // bytes; a longer one is left out
+};
 
 struct kind {
     enum presence presence;
@@ -69,7 +71,17 @@ static void put_examples(struct json_writer *w, const struct arms_examples *e) {
     jw_array_end(w);
 }
 
-static void put_kind(struct json_writer *w, const struct kind *k) {
+// Of the arm that has it, the new one where both do.
+static void put_query(struct json_writer *w, const struct impact_report *r, const struct kind *k) {
+    struct buf b;
+    enum arm arm = k->new ? ARM_NEW : ARM_OLD;
+    buf_init(&b, QUERY_MAX);
+    bool any = k->error ? behind_error(&b, r, k->error, arm) : behind_call(&b, r, k->call, arm);
+    if (any && !b.failed) put_text(w, "query", buf_view(&b));
+    buf_fini(&b);
+}
+
+static void put_kind(struct json_writer *w, const struct impact_report *r, const struct kind *k) {
     jw_object(w);
     put_text(w, "state", str_of(presence_text(k->presence)));
     put_u64(w, "old", k->old);
@@ -82,21 +94,23 @@ static void put_kind(struct json_writer *w, const struct kind *k) {
         put_examples(w, k->new ? &k->error->examples : &k->error->old_examples);
     } else {
         put_text(w, "to", k->call->to);
-        put_text(w, "attribute", k->call->attribute);
+        put_text(w, "attribute", str_of(callees_attributes[__builtin_ctz(k->call->by)]));
         put_text(w, "operation", k->call->operation);
         put_examples(w, &k->call->examples);
     }
+    put_query(w, r, k);
     jw_object_end(w);
 }
 
-static void put_kinds(struct json_writer *w, const char *name, const struct kinds *k, const char *why) {
+static void put_kinds(struct json_writer *w, const struct impact_report *r, const char *name,
+                      const struct kinds *k, const char *why) {
     jw_key(w, str_of(name));
     jw_object(w);
     for (unsigned i = 0; i < PRESENCE_COUNT; i++) put_u64(w, presence_text((enum presence)i), k->of[i]);
     if (why) put_text(w, "why", str_of(why));
     jw_key(w, STR("kinds"));
     jw_array(w);
-    for (uint32_t i = 0; i < k->n && i < KINDS_MAX; i++) put_kind(w, &k->items[i]);
+    for (uint32_t i = 0; i < k->n && i < KINDS_MAX; i++) put_kind(w, r, &k->items[i]);
     jw_array_end(w);
     jw_object_end(w);
 }
@@ -114,7 +128,7 @@ static void put_errors(struct json_writer *w, const struct impact_report *r) {
         k.items[k.n++] =
             (struct kind){ PRESENCE_UNSURE, s->items[i].n_old, s->items[i].n_new, &s->items[i], NULL };
     judge(r, &k, !s->partial);
-    put_kinds(w, "errorKinds", &k, doubt(s->partial, s->cut));
+    put_kinds(w, r, "errorKinds", &k, doubt(s->partial, s->cut));
 }
 
 // Things that are called, in one list; their operations in another.
@@ -127,7 +141,7 @@ static void put_calls(struct json_writer *w, const struct impact_report *r, bool
             k.items[k.n++] = (struct kind){ PRESENCE_UNSURE, s->count[ARM_OLD], s->count[ARM_NEW], NULL, s };
     }
     judge(r, &k, !c->partial);
-    put_kinds(w, operations ? "operations" : "calls", &k, doubt(c->partial, c->cut));
+    put_kinds(w, r, operations ? "operations" : "calls", &k, doubt(c->partial, c->cut));
 }
 
 static void put_window(struct json_writer *w, const char *name, struct impact_window window) {

@@ -3,19 +3,13 @@
 
 #include "impact/scan_internal.h"
 
-// Whom a span calls: the first of these that it has.
-static const char *const fields[] = { "resource.service.version",
-                                      "resource.deployment.environment.name",
-                                      "resource.deployment.environment",
-                                      "name",
-                                      "span.peer.service",
-                                      "span.db.system.name",
-                                      "span.db.system",
-                                      "span.messaging.destination.name",
-                                      "span.rpc.service",
-                                      "span.server.address",
-                                      "span.net.peer.name" };
-enum { F_VERSION, F_ENVIRONMENT, F_OLD_ENVIRONMENT, F_NAME, F_FIRST, F_COUNT = 11 };
+#define ATTRIBUTES \
+    "span.peer.service", "span.db.system.name", "span.db.system", "span.messaging.destination.name", \
+        "span.rpc.service", "span.server.address", "span.net.peer.name"
+const char *const callees_attributes[CALLEES_ATTRIBUTES] = { ATTRIBUTES };
+static const char *const fields[] = { "resource.service.version", "resource.deployment.environment.name",
+                                      "resource.deployment.environment", "name", ATTRIBUTES };
+enum { F_VERSION, F_ENVIRONMENT, F_OLD_ENVIRONMENT, F_NAME, F_FIRST, F_COUNT = F_FIRST + CALLEES_ATTRIBUTES };
 
 struct seeing {
     const struct impact_of *of;
@@ -23,10 +17,17 @@ struct seeing {
     struct callees *out;
 };
 
-static struct callee_seen *callee_at(struct callees *c, struct str to, struct str operation,
-                                     const char *attribute) {
-    to = str_sub(to, 0, CALLEES_TEXT_MAX);
-    operation = str_sub(operation, 0, CALLEES_TEXT_MAX);
+static struct str begin_of(struct str s, bool *out_cut) {
+    size_t n = 0;
+    for (unsigned i = 0; i < CALLEES_TEXT_MAX && n < s.len; i++) {
+        size_t c = str_utf8_len(str_sub(s, n, s.len));
+        n += c ? c : 1;
+    }
+    *out_cut = n < s.len;
+    return str_sub(s, 0, n);
+}
+
+static struct callee_seen *find_callee(struct callees *c, struct str to, struct str operation) {
     for (uint32_t i = 0; i < c->n; i++)
         if (str_eq(c->items[i].to, to) && str_eq(c->items[i].operation, operation)) return &c->items[i];
     if (c->n == CALLEES_MAX) {
@@ -34,9 +35,20 @@ static struct callee_seen *callee_at(struct callees *c, struct str to, struct st
         return NULL;
     }
     struct callee_seen *s = &c->items[c->n++];
-    *s = (struct callee_seen){ .to = str_dup(c->arena, to),
-                               .operation = str_dup(c->arena, operation),
-                               .attribute = str_of(attribute) };
+    *s = (struct callee_seen){ .to = str_dup(c->arena, to), .operation = str_dup(c->arena, operation) };
+    return s;
+}
+
+static struct callee_seen *callee_at(struct callees *c, struct str to, struct str operation,
+                                     unsigned attribute) {
+    bool to_cut, operation_cut;
+    to = begin_of(to, &to_cut);
+    operation = begin_of(operation, &operation_cut);
+    struct callee_seen *s = find_callee(c, to, operation);
+    if (!s) return NULL;
+    s->to_cut |= to_cut;
+    s->operation_cut |= operation_cut;
+    s->by |= (uint8_t)(1u << attribute);
     return s;
 }
 
@@ -53,18 +65,23 @@ static void count(struct callee_seen *s, enum arm arm, const uint8_t trace_id[16
 static enum err see_call(void *ctx, const struct visit_span *s) {
     struct seeing *x = ctx;
     const struct value *v = s->values;
-    if (!scan_same_environment(x->of->environment, &v[F_ENVIRONMENT], &v[F_OLD_ENVIRONMENT])) return ERR_OK;
+    if (!scan_environment(x->of, &v[F_ENVIRONMENT], &v[F_OLD_ENVIRONMENT], x->out->arena,
+                          &x->out->environments))
+        return ERR_OK;
     enum arm arm = x->rule.arm(x->rule.ctx, scan_label(x->of, s, &v[F_VERSION]), (int64_t)s->start_ns);
     if (arm == ARM_COUNT) return ERR_OK;
-    unsigned at = F_FIRST;
-    while (at < F_COUNT && !scan_text(&v[at]).len) at++;
-    if (at == F_COUNT) {
+    const struct value *told = v + F_FIRST;
+    unsigned at = 0;
+    while (at < CALLEES_ATTRIBUTES && !scan_text(&told[at]).len) at++;
+    if (at == CALLEES_ATTRIBUTES) {
         x->out->unnamed++;
         return ERR_OK;
     }
-    count(callee_at(x->out, scan_text(&v[at]), STR(""), fields[at]), arm, s->trace_id);
+    for (unsigned i = at + 1; i < CALLEES_ATTRIBUTES; i++)
+        if (scan_text(&told[i]).len) x->out->hidden_by[i] |= (uint8_t)(1u << at);
+    count(callee_at(x->out, scan_text(&told[at]), STR(""), at), arm, s->trace_id);
     if (scan_text(&v[F_NAME]).len)
-        count(callee_at(x->out, scan_text(&v[at]), scan_text(&v[F_NAME]), fields[at]), arm, s->trace_id);
+        count(callee_at(x->out, scan_text(&told[at]), scan_text(&v[F_NAME]), at), arm, s->trace_id);
     return x->out->arena->failed ? ERR_NOMEM : ERR_OK;
 }
 

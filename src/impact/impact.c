@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "impact/callees.h"
+#include "query/visit.h"
 #include "stats/special.h"
 
 #define MINUTE_NS 60000000000ll
@@ -291,6 +292,50 @@ static struct impact_window whole_window(const struct computing *c) {
     return (struct impact_window){ c->before.from, c->after.to };
 }
 
+// "resource.service.version = \"2.0\"": of all names that the new version has.
+static void put_new_version(struct buf *b, const struct computing *c) {
+    bool several = false, first = true;
+    for (uint32_t i = 0, n = 0; i < c->versions.n; i++) several |= c->is_new[i] && n++ > 0;
+    if (several) buf_char(b, '(');
+    for (uint32_t i = 0; i < c->versions.n; i++) {
+        if (!c->is_new[i]) continue;
+        buf_str(b, first ? STR("resource.service.version = ") : STR(" || resource.service.version = "));
+        visit_quote(b, c->versions.items[i].version);
+        first = false;
+    }
+    if (several) buf_char(b, ')');
+}
+
+static void put_versions(struct buf *b, const struct computing *c, enum arm arm) {
+    struct str baseline = c->out->baseline;
+    if (arm == ARM_NEW && c->new_seen) {
+        put_new_version(b, c);
+    } else if (c->out->phase != IMPACT_CONCURRENT) { // all that is not the new one
+        if (!c->new_seen) return;
+        buf_str(b, STR("!("));
+        put_new_version(b, c);
+        buf_char(b, ')');
+    } else if (baseline.len) {
+        buf_str(b, STR("resource.service.version = "));
+        visit_quote(b, baseline);
+    } else { // spans that tell none
+        buf_str(b, STR("!(resource.service.version =~ \".+\")"));
+    }
+}
+
+static enum err tell_versions(struct computing *c) {
+    for (enum arm arm = 0; arm < ARM_COUNT; arm++) {
+        struct buf b;
+        buf_init(&b, 1 << 20);
+        put_versions(&b, c, arm);
+        c->out->where[arm] = str_dup(c->a, buf_view(&b));
+        bool failed = b.failed;
+        buf_fini(&b);
+        if (failed) return ERR_NOMEM;
+    }
+    return ERR_OK;
+}
+
 static enum err find_new_errors(struct computing *c) {
     struct impact_report *o = c->out;
     struct signatures *s = ARENA_NEW(c->a, struct signatures);
@@ -378,6 +423,7 @@ static enum err compute(struct computing *c) {
     TRY(judge_concurrent(c, n));
     if (out->verdict == IMPACT_INSUFFICIENT) TRY(judge_before_after(c));
     if (out->phase != IMPACT_NO_PHASE) {
+        TRY(tell_versions(c));
         TRY(find_new_errors(c));
         TRY(find_calls(c));
         TRY(count_roots(c));

@@ -94,14 +94,38 @@ bool scan_same_environment(struct str of, const struct value *name, const struct
     return environment_is_production(STR(""), of) && environment_is_production(STR(""), told);
 }
 
+static void note_environment(struct arena *a, struct scan_environments *seen, struct str name, bool by_old) {
+    for (uint32_t i = 0; i < seen->n; i++)
+        if (str_eq(seen->items[i].name, name) && seen->items[i].by_old == by_old) return;
+    if (seen->n == SCAN_ENVIRONMENTS_MAX) {
+        seen->cut = true;
+        return;
+    }
+    seen->items[seen->n].by_old = by_old;
+    seen->items[seen->n++].name = str_dup(a, name);
+}
+
+bool scan_environment(const struct impact_of *of, const struct value *name, const struct value *old_name,
+                      struct arena *a, struct scan_environments *seen) {
+    struct str told = scan_first(name, old_name);
+    bool same = scan_same_environment(of->environment, name, old_name);
+    if (!same)
+        seen->others = true;
+    else if (!told.len)
+        seen->untold = true;
+    else
+        note_environment(a, seen, told, !scan_text(name).len);
+    return same;
+}
+
 void impact_put_service(struct buf *b, const char *op, const struct impact_of *of) {
-    buf_fmt(b, "{ (resource.service.name %s ", op);
+    buf_fmt(b, of->n_names ? "{ (resource.service.name %s " : "{ resource.service.name %s ", op);
     visit_quote(b, of->service);
     for (uint32_t i = 0; i < of->n_names; i++) {
         buf_fmt(b, " %s resource.service.name %s ", *op == '!' ? "&&" : "||", op);
         visit_quote(b, of->names[i]);
     }
-    buf_char(b, ')');
+    if (of->n_names) buf_char(b, ')');
 }
 static void put_requests(struct buf *b, const char *op, const struct impact_of *of) {
     impact_put_service(b, op, of);

@@ -28,6 +28,20 @@ struct impact_window { // (from, to], ns
     int64_t from, to;
 };
 
+// What spans told of their environment: those of the one that was asked for, and whether there were others.
+// What finds the former alone needs no more.
+enum { SCAN_ENVIRONMENTS_MAX = 16 };
+struct scan_environments {
+    struct {
+        struct str name;
+        bool by_old; // told by resource.deployment.environment
+    } items[SCAN_ENVIRONMENTS_MAX];
+    uint32_t n;
+    bool untold; // some tell none
+    bool others;
+    bool cut; // there were more
+};
+
 // { resource.service.name OP "service", of all its names and without the end. op: "=" or "!=".
 void impact_put_service(struct buf *b, const char *op, const struct impact_of *of);
 
@@ -104,11 +118,15 @@ struct signature_seen {
     bool known;            // the old arm has it, or what was before
     uint8_t last[16];      // trace that was counted
     struct arms_examples examples, old_examples;
+    bool by_event, by_span; // what tells its type: an exception event, span.error.type
+    uint64_t span_at;       // the span that was counted
 };
 struct signatures {
     struct arena *arena;
     struct signature_seen items[SIGNATURES_MAX];
     uint32_t n;
+    struct scan_environments environments;
+    bool differ;  // some span has an exception event of another type than span.error.type
     bool cut;     // there were more
     bool partial; // not all of the window, or not all of what was before, was looked at
 };

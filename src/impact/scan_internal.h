@@ -10,6 +10,9 @@ struct str scan_text(const struct value *v); // "" unless it is one
 struct str scan_first(const struct value *a, const struct value *b);
 bool scan_is_error(const struct value *v); // of a status
 bool scan_same_environment(struct str of, const struct value *name, const struct value *old_name);
+// The same, noted. Memory that fails sticks in the arena.
+bool scan_environment(const struct impact_of *of, const struct value *name, const struct value *old_name,
+                      struct arena *a, struct scan_environments *seen);
 NODISCARD enum err scan_visit(const struct impact_source *src, struct buf *filter, struct impact_window w,
                               struct visit *q, struct visit_answer *answer, struct err_ctx *ctx);
 // What a span's version is called: see impact_of.

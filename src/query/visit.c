@@ -73,6 +73,7 @@ static enum err give_events(const struct visiting *v, const struct rows *rows, s
     for (uint32_t i = 0; i < v->q->n_fields; i++)
         if (is_of_event(&v->fields[i])) x->values[i] = VALUE_OF_NIL;
     TRY(v->q->each(v->q->ctx, &x->span));
+    x->span.is_event = true;
     rows_children(rows, BATCH_EVENTS, x->row, &from, &to);
     for (; from < to; from++) {
         for (uint32_t i = 0; i < v->q->n_fields; i++)

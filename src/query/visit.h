@@ -15,7 +15,8 @@ struct visit_span {
     uint8_t trace_id[16];
     uint64_t start_ns;
     const struct value
-        *values; // of the fields, in their order; an event's: of the first that has it, but see by_event
+        *values;   // of the fields, in their order; an event's: of the first that has it, but see by_event
+    bool is_event; // by_event: a call for one of its events
 };
 struct visit {
     struct str filter;         // a search in TraceQL

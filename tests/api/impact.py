@@ -2,15 +2,17 @@
 """The impact of deploys from traces, from the outside: spans of two versions with a planted difference and the event
 of the deploy go in, the verdict comes out. The truth is the plan that the spans were made from."""
 import json
+import random
 import sqlite3
 import time
 import urllib.parse
 
+import otlp
 from client import until
 from commands import takt
 from delivery import DAY, MINUTE, OPENAPI, conforms, event, send
 from takt import Server
-from traffic import Traffic
+from traffic import Traffic, attribute
 
 QUICK = "impact:\n  after: 1s\n"
 
@@ -170,14 +172,83 @@ def kinds_of_errors_and_calls(seed):
         assert calls["mysql"]["attribute"] == "span.db.system" and calls["mysql"]["old"] == 900, calls
         assert {(k["to"], k["operation"], k["state"]) for k in got["operations"]["kinds"]} >= {
             ("fraud", "call", "new"), ("mysql", "call", "gone")}, got["operations"]
-        query = '{ resource.service.name = "shop" && resource.service.version = "1.0" && span.db.system = "mysql" }'
-        window = {k: int(v) // 10 ** 9 + n for n, (k, v) in enumerate(got["windows"]["old"].items())}
-        found = server.get_json("/api/search?" + urllib.parse.urlencode(
-            {"q": query, "start": window["from"], "end": window["to"], "limit": 10}))["traces"]
-        assert len(found) == 10, found
+        assert calls["mysql"]["query"] == ('{ resource.service.name = "shop" && resource.service.version = "1.0" && '
+                                           'span.db.system = "mysql" && (kind = client || kind = producer) }'), calls["mysql"]
+        assert kinds["OldBug"]["query"] == ('{ resource.service.name = "shop" && resource.service.version = "1.0" && status = error && '
+                                            '(event.exception.type = "OldBug") && name = "GET /cart" }'), kinds["OldBug"]
         code, out, err = takt("impact", rollouts(server)["2.0"]["id"], "--server", f"http://127.0.0.1:{server.port()}", "--fresh")
         assert code == 0 and "errors, gone: OldBug in GET /cart" in out, out
         assert "calls, new: fraud" in out and "calls, gone: mysql" in out and "audit" not in out, out
+
+
+JAVA = "java.lang.X: no (really)\n \tat com.shop.Cart.add(Cart.java:12)\n\tat com.shop.Main$1.main(Main.java:3)"
+PYTHON = 'Traceback:\n  File "/app/main.py", line 3, in main\n    attach()\n  File "/app/cart.py", line 7, in add\n    raise X\nX: no'
+# (span.error.type, its exception events: type, stack). Some are told from others by their frame alone.
+ERRORS = [(None, [("A", JAVA)]), (None, [("A", JAVA.replace("com.shop.Cart.add(", "other("))]), (None, [("A", "a\n\tat com.shop.Main$1.main (x)")]),
+          (None, [("A", PYTHON)]), (None, [("A", PYTHON + "\n  File \"/app/main.py\", line 9")]), (None, [("A", None)]),
+          (None, [("A", "attention: no frame\n at\n a\n  File x")]), ("A", []), ("A", [("B", JAVA)]), (None, [("A", None), ("B", None)]),
+          (None, [("A", JAVA), ("A", JAVA)]), (None, [('quo"te\\.*', None)]), ("A", [("", JAVA)]), ("A", [("A", None)])]
+LONG = "ä" * 199
+CALLS = [{"peer.service": "ledger", "server.address": "ledger.internal"}, {"server.address": "ledger.internal"},
+         {"peer.service": "ledger.internal"}, {"db.system.name": "mysql", "db.system": "old"}, {"db.system": "mysql"}, {"db.system": "old"},
+         {"peer.service": LONG + "b.c"}, {"peer.service": LONG + "bxc"}, {"peer.service": LONG + "c.c"}, {"messaging.destination.name": LONG + "b"}]
+OPERATIONS = ["POST /x", LONG + "1.2", LONG + "1x2", LONG[:-1] + "12", "a\"b"]
+
+
+def resource(service, version, environment):
+    return {"attributes": [attribute(k, v) for k, v in {"service.name": service, "service.version": version, **environment}.items() if v]}
+
+
+def odd_requests(dice, t, versions, n):
+    """Requests of a shop with each of ERRORS, CALLS and OPERATIONS, of several names, versions and environments."""
+    spans = []
+    for _ in range(n):
+        about = resource(dice.choice(("shop", "shop", "shop-api")), dice.choice(versions), dice.choice(
+            ({"deployment.environment.name": "production"}, {"deployment.environment": "prod"}, {"deployment.environment.name": "staging"},
+             {"deployment.environment.name": "Production"}, {})))
+        at, (error, events) = int(dice.uniform(t, t + 595) * 10 ** 9), dice.choice(ERRORS)
+        span = lambda **more: {"traceId": trace, "spanId": f"{dice.getrandbits(64):016x}", "startTimeUnixNano": at,
+                               "endTimeUnixNano": at + 10 ** 6, **more}
+        trace = f"{dice.getrandbits(128):032x}"
+        mine = [span(name="GET /cart", kind=2)]
+        for kind in (2, 3, 4):  # of an error in a server span, and two calls
+            mine.append(span(name=dice.choice(OPERATIONS), kind=kind, parentSpanId=mine[0]["spanId"]))
+            mine[-1]["attributes"] = [attribute(k, v) for k, v in dice.choice(CALLS).items()] if kind > 2 else []
+        if dice.random() < .6:
+            mine[1]["status"] = {"code": 2}
+            mine[1]["attributes"] += [attribute("error.type", error)] if error else []
+            mine[1]["events"] = [{"timeUnixNano": at, "name": "exception", "attributes": [
+                attribute(k, v) for k, v in (("exception.type", kind), ("exception.stacktrace", stack)) if v is not None]} for kind, stack in events]
+        spans.append({"resource": about, "scopeSpans": [{"scope": {"name": "t"}, "spans": mine}]})
+    return spans
+
+
+def rows_of_kinds_open_to_their_traces(seed):
+    """The query of each row finds as many traces as the row counts, however alike the others are; with versions side by side, and
+    in time."""
+    dice = random.Random(seed)
+    for versions, phase in ((("1.0", "2.0", "v2.0", "3.0", None), "concurrent"), (("2.0", "v2.0", "3.0"), "before-after")):
+        with Server(config="impact:\n  enabled: false\n") as server:
+            assert server.request("PUT", "/api/takt/delivery/catalogue/shop", json.dumps({"names": ["shop-api"]}).encode())[0] == 200
+            t = int(time.time()) // MINUTE * MINUTE - 60 * MINUTE
+            concurrent = phase == "concurrent"
+            for at, mine in ((t + 2, versions),) if concurrent else ((t - 10 * MINUTE + 2, ("1.0", None)), (t + 2, versions)):
+                assert server.post_traces(otlp.encode({"resourceSpans": odd_requests(dice, at, mine, 3000)}))[0] == 200
+            send(server, deploy("1.0", t - 20 * DAY, t - 20 * DAY + MINUTE) + deploy("2.0", t, t + (15 * MINUTE if concurrent else 1)))
+            got = impact(server, rollouts(server)["2.0"]["id"], fresh=True)
+            assert got["phase"] == phase, got["phase"]
+            seen = {}
+            for part in ("errorKinds", "calls", "operations"):
+                assert "why" not in got[part], got[part]
+                seen[part] = len(got[part]["kinds"])
+                for kind in got[part]["kinds"]:
+                    window = got["windows"]["new" if kind["new"] else "old"]
+                    found = server.get_json("/api/search?" + urllib.parse.urlencode(
+                        {"q": kind["query"], "start": window["from"], "end": window["to"], "limit": 5000}))["traces"]
+                    assert len(found) == (kind["new"] or kind["old"]), (phase, len(found), kind)
+                    if "type" in kind or not (kind["old"] and kind["new"]):  # those of a call in both are of the old one
+                        assert set(kind["examples"]) <= {f["traceID"].zfill(32) for f in found}, kind
+            assert seen["calls"] == 6 and seen["errorKinds"] == 40, seen
 
 
 def slower(seed):
@@ -533,6 +604,6 @@ def impact_begins_with_the_first_bad_minute(seed):
 
 
 def cases(tap):
-    for case in (planted_regression, kinds_of_errors_and_calls, no_change, slower, what_a_deploy_hides, canaries_by_their_steps, callers_neither_fake_nor_hide, sampled_by_outcome, flags, flags_are_judged_by_itself, suspicion_waits_for_a_word, compare, versions,
+    for case in (planted_regression, kinds_of_errors_and_calls, rows_of_kinds_open_to_their_traces, no_change, slower, what_a_deploy_hides, canaries_by_their_steps, callers_neither_fake_nor_hide, sampled_by_outcome, flags, flags_are_judged_by_itself, suspicion_waits_for_a_word, compare, versions,
                  impact_begins_with_the_first_bad_minute):
         tap.case(case.__name__, case, tap.seed)

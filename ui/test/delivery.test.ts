@@ -271,12 +271,12 @@ test('an alert storm is far over the past of the team', () => {
   assert.deepEqual([team(30, 10, 10, 10, 10), team(29, 10, 10, 10, 10), team(9, 1, 0, 0, 0), team(100, 0, 0, 0, 0)].map(isStorm), [true, false, false, false]);
 });
 
-test('traces of a kind: by version where both served at once, else by the times alone', () => {
+test('traces of a kind: by its query, in the time of the version that has it', () => {
   const windows = { old: { from: '1', to: '2' }, new: { from: '3', to: '4' } };
-  const kind = { state: 'new' as const, old: 0, new: 5, type: 'Timeout', span: 'GET /', examples: [] };
-  const of = (phase: string): URLSearchParams =>
-    new URLSearchParams(tracesOfKind({ service: 'shop', version: 'v2', baseline: 'v1', phase, windows }, kind).slice('traces?'.length));
-  assert((of('concurrent').get('q') ?? '').includes('service.version = "v2"'));
-  assert(!(of('before-after').get('q') ?? '').includes('version'));
-  for (const phase of ['concurrent', 'before-after']) assert.deepEqual([of(phase).get('start'), of(phase).get('end')], ['3', '4']);
+  const kind = { state: 'same' as const, old: 2, new: 5, type: 'Timeout', examples: [] };
+  const d = { version: 'v2', baseline: 'v1', windows };
+  const of = (more: object): URLSearchParams => new URLSearchParams(tracesOfKind(d, { ...kind, query: '{ name = "a b" }', ...more })!.slice('traces?'.length));
+  assert.deepEqual([...of({}).values()], ['{ name = "a b" }', 'between', '3', '4']);
+  assert.deepEqual([of({ new: 0 }).get('start'), of({ new: 0 }).get('end')], ['1', '2']);
+  assert.equal(tracesOfKind(d, kind), null, 'no query can find them');
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kinds of errors, and what a service calls: what the new version has and the old one has not, and the reverse.
 import type { JSX } from 'preact';
-import { count, plural, quote, visible } from '../base/format';
+import { count, plural, visible } from '../base/format';
 import { Scroll } from '../base/parts';
 
 type State = 'new' | 'gone' | 'same' | 'unsure';
@@ -15,6 +15,7 @@ export interface Kind {
   to?: string; // of calls
   attribute?: string;
   operation?: string;
+  query?: string; // that finds its traces; absent: none can
   examples: string[];
 }
 export interface Kinds {
@@ -31,29 +32,22 @@ interface Window {
 }
 // Of a report, what leads to its traces.
 export interface Compared {
-  service: string;
   version: string;
   baseline: string;
-  phase?: string; // side by side the versions tell the arms apart, else their times
   windows?: { old: Window; new: Window };
 }
 
 const words: Record<State, string> = { new: 'new', gone: 'gone', same: 'in both', unsure: 'too few to tell' };
 
-// The traces behind a kind: of the version that has it, the new one where both do.
-export function tracesOf(d: Compared, k: Kind): string {
-  const side = k.new ? 'new' : 'old';
-  const version = d.phase === 'concurrent' ? (side === 'new' ? d.version : d.baseline) : '';
-  const conditions = [
-    `resource.service.name = ${quote(d.service)}`,
-    version && `resource.service.version = ${quote(version)}`,
-    k.type !== undefined && `status = error && (event.exception.type = ${quote(k.type)} || span.error.type = ${quote(k.type)})`,
-    k.span && `name = ${quote(k.span)}`,
-    k.to !== undefined && `${k.attribute} = ${quote(k.to)} && (kind = client || kind = producer)`,
-    k.operation && `name = ${quote(k.operation)}`,
-  ].filter(Boolean);
-  const w = d.windows?.[side];
-  return `traces?${new URLSearchParams({ q: `{ ${conditions.join(' && ')} }`, ...(w ? { range: 'between', start: w.from, end: w.to } : { range: 'all' }) })}`;
+// The traces behind a kind, in the time of the version that has it: the new one where both do.
+export function tracesOf(d: Compared, k: Kind): string | null {
+  const w = d.windows?.[k.new ? 'new' : 'old'];
+  return k.query && w ? `traces?${new URLSearchParams({ q: k.query, range: 'between', start: w.from, end: w.to })}` : null;
+}
+
+function Traces({ d, k }: { d: Compared; k: Kind }): JSX.Element {
+  const [href, text] = [tracesOf(d, k), plural(k.new || k.old, 'trace')];
+  return href ? <a class="example" href={href}>{text}</a> : <>{text}</>;
 }
 
 function More({ k }: { k: Kind }): JSX.Element {
@@ -79,7 +73,7 @@ export function KindTable({ d, kinds, label, only }: { d: Compared; kinds: Kinds
               <td class="n">{count(k.old)}</td>
               <td class="n">{count(k.new)}</td>
               <td class={k.state === 'new' && k.type !== undefined ? 'bad' : ''}>{words[k.state]}</td>
-              <td><a class="example" href={tracesOf(d, k)}>{plural(k.new || k.old, 'trace')}</a></td>
+              <td><Traces d={d} k={k} /></td>
             </tr>
           ))}
         </tbody>
