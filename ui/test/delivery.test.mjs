@@ -305,6 +305,14 @@ it('when rollouts end: by day, which opens its figures, and by hour of the week,
   assert.deepEqual(asked, ['deploys'], 'all figures stay as they are');
   await page.getByRole('button', { name: 'All hours' }).click();
   await until('all again', () => query(page).get('slot') === null);
+  // What is no hour is as none: the first hour that is chosen needs the whole list.
+  await page.visit('/delivery?when=hour&slot=noon');
+  const limits = [];
+  page.on('request', (r) => /\/delivery\/deploys/.test(r.url()) && limits.push(Number(new URL(r.url()).searchParams.get('limit'))));
+  await part.getByRole('link', { name: /^\w+day \d\d:00: / }).first().click();
+  await page.locator('[data-k=slot]').waitFor();
+  await until('the whole list', () => limits.length === 1);
+  assert(limits[0] > 200, `${limits}`);
   await page.visit('/delivery?service=nobody');
   await says(part, /No rollout ended in this time/);
   assert.equal(await part.locator('table').count(), 0);
@@ -529,7 +537,9 @@ const impact = (id) => ({
     { route: '*', test: 'latency', old: { requests: 0, errors: 0 }, new: { requests: 12, errors: 0 }, verdict: 'insufficient', examples: [] },
   ],
   newErrors: [{ type: 'DeadlineExceeded', message: 'no answer', span: 'POST /charge', count: 41, examples: ['ab'.repeat(16)] }],
-  failedRoots: { excess: 115, interval: [96, 138] }, users: { hit: 88 }, confounders: ['traffic doubled'], why: ['errors of POST /pay rose'],
+  failedRoots: { excess: 115, interval: [96, 138] }, users: { hit: 88 }, confounders: ['traffic doubled'],
+  why: ['errors of POST /pay rose', `GET /old is not served any more (before: 150 requests in 25 minutes, such as trace ${'ef'.repeat(16)}); new is GET /new; 1 more routes are gone`],
+  vanished: { routes: 4, testable: 3, gained: 'GET /new', lost: [{ route: 'GET /old', requests: 150, minutes: 25, p: 1e-9, examples: ['ef'.repeat(16)] }, { route: 'GET /<b>', requests: 90, minutes: 1, p: 1e-5, examples: [] }] },
 });
 
 it('a deploy: its impact, where it was computed', async (open) => {
@@ -543,6 +553,10 @@ it('a deploy: its impact, where it was computed', async (open) => {
   await says(part, /88\.0 ms\s+210 ms/);
   await says(part, /GET \/<script>[\s\S]*DeadlineExceeded[\s\S]*About 115 more requests[\s\S]*88 users were hit[\s\S]*traffic doubled/);
   assert.equal(await part.getByRole('link', { name: 'trace 1' }).first().getAttribute('href'), `t/${'ab'.repeat(16)}`);
+  assert.equal(await part.getByRole('link', { name: 'trace efefefef' }).getAttribute('href'), `t/${'ef'.repeat(16)}`);
+  const vanished = part.locator('[data-k=vanished]');
+  await says(vanished, /2 routes are not served any more[\s\S]*GET \/old\s+150\s+25 minutes\s+trace 1\s+GET \/<b>\s+90\s+1 minute\s+New is GET \/new/);
+  assert.equal(await vanished.getByRole('link', { name: 'trace 1' }).getAttribute('href'), `t/${'ef'.repeat(16)}`);
   await checkAccess(page, 'an impact');
 });
 
@@ -625,7 +639,7 @@ it('a deploy: the command that rolls it back, or how to have one', async (open) 
   assert.equal(rollback.command, `undo payments:v142 --to ${(await ask(`deploy?rollout=${rollout.before}`)).rollout.version}`);
   await says(line.locator('code.command'), exactly(rollback.command));
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
-  await line.getByRole('button', { name: 'Copy the rollback command' }).click();
+  await line.getByRole('button', { name: 'Copy rollback command' }).click();
   await until('it is copied', async () => (await page.evaluate(() => navigator.clipboard.readText())) === rollback.command);
   assert.equal((await list({})).status, 200);
 });

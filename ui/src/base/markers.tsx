@@ -12,7 +12,7 @@ import { useSignal } from '@preact/signals';
 const MARKERS_MAX = 100; // deploys asked for: the newest of the range
 const APART_PX = 22;
 
-export interface Marker {
+interface Marker {
   at: number; // ms since 1970
   deploys: Rollout[]; // the newest first
 }

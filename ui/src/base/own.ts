@@ -8,7 +8,7 @@ import type { Trend, TrendPoint } from './trend';
 export const OWN_WINDOWS = 12; // that are looked back
 const OWN_LEAST = 4; // below, nothing is usual yet
 
-export interface Own {
+interface Own {
   known: number; // windows with a value
   low?: number; // the quartiles of them; absent: too few
   high?: number;

@@ -20,7 +20,7 @@ const shapes = {
   live: 'M10 6.5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7z',
   link: 'M8.5 11.5a3.5 3.5 0 0 0 5 0l2.5-2.5a3.5 3.5 0 0 0-5-5L9.8 5.2M11.5 8.5a3.5 3.5 0 0 0-5 0L4 11a3.5 3.5 0 0 0 5 5l1.2-1.2',
 } as const;
-export type IconName = keyof typeof shapes;
+type IconName = keyof typeof shapes;
 
 export function Icon({ name, label }: { name: IconName; label?: string }): JSX.Element {
   const named = label ? { role: 'img' as const, 'aria-label': label } : { 'aria-hidden': 'true' as const };

@@ -6,7 +6,7 @@ import { Csv } from '../base/csv';
 import { count, plural, visible } from '../base/format';
 import { Scroll } from '../base/parts';
 
-export interface Hour {
+interface Hour {
   day: string; // 2026-11-20, as hour on the clock of the zone
   hour: number;
   rollouts: number;
@@ -64,7 +64,7 @@ export function dayStart(day: string, zone: string): number {
 export const dayIn = (ms: number, zone: string): string => dayOf(ms + offsetAt(ms, zone));
 
 // The hour of the week, as "0-19" for Monday 19:00.
-export interface Slot {
+interface Slot {
   weekday: number;
   hour: number;
 }

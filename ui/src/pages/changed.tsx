@@ -61,7 +61,7 @@ export function RollbackLine({ service, rollback }: { service: string; rollback:
     <div class="rollback" data-k="rollback">
       <div class="row small">
         <span class="muted">To roll it back:</span>
-        {command ? <><code class="command">{command}</code><Copy text={command} label="Copy the rollback command"> Copy rollback command</Copy></> : <span>no command: {visible(why ?? '', 200)}</span>}
+        {command ? <><code class="command">{command}</code><Copy text={command} label="Copy rollback command"> Copy rollback command</Copy></> : <span>no command: {visible(why ?? '', 200)}</span>}
         {by === 'suggestion' && <span class="tag">a suggestion: what {tool} has for it</span>}
       </div>
       {rollback.unset && <HowToSet service={service} />}

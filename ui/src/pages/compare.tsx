@@ -86,7 +86,7 @@ function Heads({ c, data }: { c: Compared; data: Balance }): JSX.Element {
   const [a, b] = whatOf(c);
   return (
     <>
-      <p class="cmp-query">Traces of <code class="mono wrap">{visible(c.q.trim() || '{ }', 500)}</code>, times in {zoneName(zone.value)}</p>
+      <p>Traces of <code class="mono wrap">{visible(c.q.trim() || '{ }', 500)}</code>, times in {zoneName(zone.value)}</p>
       <div class="cmp-heads"><CohortHead which="A" name={names.a} side={data.a} what={a} /><CohortHead which="B" name={names.b} side={data.b} what={b} /></div>
     </>
   );

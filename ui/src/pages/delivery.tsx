@@ -373,7 +373,7 @@ export default function Delivery(): JSX.Element {
   const a = ask.value;
   const scope = [a.service, a.environment, a.team, a.product, a.tier, a.zone, a.window, a.from, a.to];
   useLayoutEffect(() => load(a), [...scope, a.clock, a.levels, a.as]);
-  useLayoutEffect(() => loadRollouts(a), [...scope, a.slot !== '']);
+  useLayoutEffect(() => loadRollouts(a), [...scope, slotOf(a.slot) !== null]);
   const { data, error } = measures.state.value;
   useLayoutEffect(() => {
     if (data) loadSteps(data, a);

@@ -5,6 +5,7 @@ import { number } from '../base/delivery';
 import { count, plural, visible } from '../base/format';
 import { Icon, Scroll } from '../base/parts';
 import { duration } from '../base/time';
+import { Told } from '../base/told';
 import { ErrorKinds, type Compared, type Kinds } from './kinds';
 
 // Times in ms. What is not known is absent.
@@ -26,6 +27,13 @@ interface RouteTest {
   verdict: string;
   examples: string[];
 }
+interface Lost {
+  route: string;
+  requests: number; // of the version before
+  minutes?: number; // in which it was served
+  quarters?: number; // of an hour; of after against before
+  examples: string[];
+}
 export interface Impact extends Compared {
   verdict: 'clean' | 'suspect' | 'confirmed' | 'insufficient';
   final: boolean;
@@ -38,6 +46,7 @@ export interface Impact extends Compared {
   operations?: Kinds;
   failedRoots?: { excess?: number; interval?: [number, number] };
   users?: { hit: number };
+  vanished?: { lost: Lost[]; gained?: string };
   confounders: string[];
   why: string[];
 }
@@ -58,6 +67,21 @@ const qOf = (q: number | undefined): string => (q === undefined ? '' : q < 0.001
 
 function Examples({ ids }: { ids: readonly string[] }): JSX.Element {
   return <>{ids.slice(0, 3).map((id, i) => <a key={id} class="example" href={`t/${id}`} title={id}>trace {i + 1}</a>)}</>;
+}
+
+function Vanished({ lost, gained }: { lost: readonly Lost[]; gained: string | undefined }): JSX.Element {
+  return (
+    <section data-k="vanished">
+      <h3>{plural(lost.length, 'route is', 'routes are')} not served any more</h3>
+      <Scroll label="Table of the routes that are not served any more">
+        <table class="grid">
+          <thead><tr><th>Route</th><th class="n">Requests before</th><th class="n">Served in</th><th>Traces</th></tr></thead>
+          <tbody>{lost.map((l) => <tr key={l.route} data-k={`vanished ${l.route}`}><th scope="row"><bdi>{nameOfRoute(l.route)}</bdi></th><td class="n">{count(l.requests)}</td><td class="n">{l.quarters ? plural(l.quarters, 'quarter of an hour', 'quarters of an hour') : plural(l.minutes ?? 0, 'minute')}</td><td><Examples ids={l.examples} /></td></tr>)}</tbody>
+        </table>
+      </Scroll>
+      {gained && <p class="muted small">New is <bdi>{visible(gained, 80)}</bdi>: it may be the same under another name.</p>}
+    </section>
+  );
 }
 
 function Arms({ d }: { d: Impact }): JSX.Element {
@@ -105,9 +129,10 @@ export function ImpactCard({ data: d }: { data: Impact }): JSX.Element {
     <section class="card" aria-labelledby="impact-title" data-k="impact">
       <h2 id="impact-title">Impact: <span class={bad ? 'bad' : ''}>{bad && <Icon name="error" />} {words[d.verdict] ?? d.verdict}</span></h2>
       <p class="muted">{d.phase === 'none' ? 'Compared with nothing' : <>Compared with {d.baseline ? <bdi>{visible(d.baseline, 60)}</bdi> : 'the time before'}, {phases[d.phase]}</>}{d.final ? '' : '; more traffic may still change this'}.</p>
-      {d.why.length > 0 && <ul class="plain">{d.why.map((w, i) => <li key={i}><bdi>{visible(w, 300)}</bdi></li>)}</ul>}
+      {d.why.length > 0 && <ul class="plain">{d.why.map((w, i) => <li key={i}><Told text={w} max={300} /></li>)}</ul>}
       {d.arms.old.requests + d.arms.new.requests > 0 && <Arms d={d} />}
       <Routes d={d} />
+      {!!d.vanished?.lost.length && <Vanished lost={d.vanished.lost} gained={d.vanished.gained} />}
       {d.errorKinds && d.errorKinds.kinds.length > 0 && <ErrorKinds d={d} kinds={d.errorKinds} />}
       {!d.errorKinds && d.newErrors.length > 0 && (
         <section><h3>{plural(d.newErrors.length, 'kind of error is new', 'kinds of errors are new')}</h3>

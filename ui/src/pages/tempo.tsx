@@ -4,9 +4,10 @@
 import type { JSX } from 'preact';
 import { getJson } from '../base/api';
 import { number, type Measure } from '../base/delivery';
-import { count, plural, visible } from '../base/format';
+import { count, plural } from '../base/format';
 import { Failed, Icon, Loading, Scroll } from '../base/parts';
 import { resource } from '../base/resource';
+import { Told } from '../base/told';
 
 interface Finding {
   name: string;
@@ -93,7 +94,7 @@ function Stages({ measures, hrefOf }: { measures: readonly Measure[]; hrefOf: (n
 }
 
 function FindingRow({ f }: { f: Finding }): JSX.Element {
-  return <tr data-k={`finding ${f.name}`}><th scope="row">{f.text}</th><td class="nowrap">{f.answer}</td><td class="wrap"><bdi>{visible(f.evidence, 400)}</bdi></td></tr>;
+  return <tr data-k={`finding ${f.name}`}><th scope="row">{f.text}</th><td class="nowrap">{f.answer}</td><td class="wrap"><Told text={f.evidence} max={400} /></td></tr>;
 }
 
 function Findings({ title, list }: { title: string; list: readonly Finding[] }): JSX.Element {
@@ -122,7 +123,7 @@ function Maturity({ dimensions }: { dimensions: readonly Dimension[] }): JSX.Ele
                 <tr key={s.name}>
                   <th scope="row">{d.name}</th>
                   <td>{levelText(d)}</td>
-                  <td>{s.text}</td><td class="nowrap">{s.answer}</td><td class="wrap"><bdi>{visible(s.evidence, 400)}</bdi></td>
+                  <td>{s.text}</td><td class="nowrap">{s.answer}</td><td class="wrap"><Told text={s.evidence} max={400} /></td>
                 </tr>
               ))}
             </tbody>
@@ -141,7 +142,7 @@ export function TempoPart({ measures, hrefOf, retry }: { measures: readonly Meas
   return (
     <section class="card tempo" aria-labelledby="tempo-title" data-k="tempo">
       <h2 id="tempo-title">What holds the tempo back most: {h.text}</h2>
-      <p><bdi>{visible(h.evidence, 400)}</bdi></p>
+      <p><Told text={h.evidence} max={400} /></p>
       {h.step && <p class="row"><Icon name="right" /> {h.step}</p>}
       <Stages measures={measures} hrefOf={hrefOf} />
       <Maturity dimensions={data.dimensions} />

@@ -9,7 +9,7 @@ import { Scroll } from '../base/parts';
 
 const TEAMS_MAX = 12;
 
-export interface TeamFigures {
+interface TeamFigures {
   team: string;
   measures: readonly Measure[];
 }

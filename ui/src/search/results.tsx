@@ -25,7 +25,7 @@ interface Actions {
   onCondition: (text: string) => void;
 }
 
-export interface SpanRow {
+interface SpanRow {
   trace: FoundTrace;
   span: FoundSpan;
   of: readonly FoundAttribute[]; // of its set
