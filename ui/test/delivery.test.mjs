@@ -618,7 +618,7 @@ it('a deploy: a kind of error opens to as many traces as its row counts', async 
   await row.getByRole('link', { name: '1 trace' }).click();
   await page.locator('#q').waitFor();
   assert.match(query(page).get('q'), /service\.version = "v142" && status = error && .*"DeadlineExceeded".* && name = "POST \/charge" }$/);
-  await says(page.locator('[data-k=counts]'), /^1 of 1 traces\b/);
+  await says(page.locator('[data-k=counts]'), /^1 of 1 trace\b/);
 });
 
 it('a deploy: the command that rolls it back, or how to have one', async (open) => {

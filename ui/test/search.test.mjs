@@ -842,6 +842,33 @@ it('pictures and explanations that fail or are cut short say so, and the rest wo
   await says(page.getByRole('alert'), /metrics could not be computed[\s\S]*500: disk on fire/);
 });
 
+// Names as they are: an operation of 26 letters, six services, and a trace whose root is not there.
+it('results fit their page: names of operations are whole, those of services are cut before the count of the rest', async (open) => {
+  const start = data.long - 3_600_000_000_000n;
+  const t = new Trace(random(4810), start);
+  const root = t.add(null, 'frontend-web', 'GET /api/v2/checkout/orders', 0, 40, { kind: 'server' });
+  for (const name of ['analytics-ingest', 'api-gateway', 'recommendation', 'notification', 'user-profile']) t.add(root, name, 'work', 1, 30);
+  const rootless = new Trace(random(4811), start + 1_000_000n);
+  rootless.add('00f067aa0ba902b7', 'frontend-web', 'late', 0, 30);
+  await send(full.otlp, [t, rootless]);
+  const at = `range=between&start=${start - 1_000_000_000n}&end=${start + 1_000_000_000n}`;
+  const isWhole = (link) => link.evaluate((a) => a.scrollHeight <= a.clientHeight && a.scrollWidth <= a.clientWidth);
+  const page = await open(full);
+  for (const [viewport, ask] of [[{ width: 1360, height: 860 }, `/traces?${at}`], [{ width: 1360, height: 860 }, `/traces?q=${q('{ resource.service.name != "x" && name != "y" }')}&${at}`], [{ width: 360, height: 740 }, `/traces?${at}`]]) {
+    await page.setViewportSize(viewport);
+    await page.visit(ask);
+    await says(counts(page), /^2 of 2 traces/);
+    const row = page.locator(`[data-k="${t.traceId}"]`);
+    assert(await isWhole(row.getByRole('link', { name: 'GET /api/v2/checkout/orders' })), `${viewport.width}: ${ask}`);
+    await says(page.locator(`[data-k="${rootless.traceId}"] .name`), /^\(root not received\)$/);
+    if (viewport.width < 760) continue;
+    const region = page.getByRole('region', { name: 'Results' });
+    assert(await region.evaluate((e) => e.scrollWidth <= e.clientWidth), 'nothing lies beyond the edge');
+    const [cell, rest] = await Promise.all([row.locator('td.services').boundingBox(), row.locator('td.services .muted').last().boundingBox()]);
+    assert(rest.x + rest.width <= cell.x + cell.width, 'how many more there are');
+  }
+});
+
 it('live: a search shows a new trace by itself', async (open) => {
   const page = await open(full);
   await page.visit(`/traces?q=${q('{ name = "a new span" }')}&live=1`);

@@ -63,7 +63,7 @@ export function Counts({ ask, found, busy }: { ask: Ask; found: Found; busy: boo
   const total = found.total;
   const known = total !== null && total !== undefined;
   const least = known && found.exact === false ? 'at least ' : '';
-  const traces = `${count(n)} of ${known ? least + count(total) : n === 0 ? '0' : 'an unknown number of'} traces`;
+  const traces = `${count(n)} of ${known ? least + count(total) : n === 0 ? '0' : 'an unknown number of'} ${total === 1 ? 'trace' : 'traces'}`;
   const rows = ask.rows === 'spans' ? spanRows(found, ask.sort).length : -1;
   const note = rows > 0 ? spansNote(found, ask.sort) : '';
   const { scan } = found;
@@ -173,17 +173,17 @@ function TraceRow({ t, at, longest, query, columns, colours, ticked, onTick, onC
       <td class="name"><div>
         {t.errors > 0 && <Icon name="error" label={plural(t.errors, 'error')} />}
         <a href={`t/${t.traceId}`} id={`row-${at}`}><bdi>{rootOf(t)}</bdi></a>
-        <Service name={t.rootService ?? ''} colour={colours.get(t.rootService ?? '') ?? 0} />
+        {t.rootName !== null && <Service name={t.rootService ?? ''} colour={colours.get(t.rootService ?? '') ?? 0} />}
       </div></td>
       <Length ns={Number(t.durationNano)} longest={longest} />
       <td class="n spans nowrap">{t.sets ? <><b>{count(matched)}</b> <span class="muted">of {count(t.spans)}</span></> : count(t.spans)}</td>
       <td class={`n errors ${t.errors ? 'bad' : 'muted'}`}>{count(t.errors)}</td>
       {columns.map((c) => <Cell key={c} list={attributes.filter((a) => a.key === c)} query={query} onCondition={onCondition} />)}
       {columns.length <= COLUMNS_BESIDE_SERVICES && (
-        <td class="services">
+        <td class="services"><div>
           {t.services.slice(0, most).map((s) => <Service key={s.name} name={s.name} colour={colours.get(s.name) ?? 0} />)}
           {t.services.length > most && <span class="muted">+{t.services.length - most}</span>}
-        </td>
+        </div></td>
       )}
     </tr>
   );
