@@ -13,6 +13,7 @@ struct analysis {
     uint32_t n_marks, cap_marks;
     struct ql_diagnostic *diagnostics;
     uint32_t n_diagnostics, cap_diagnostics;
+    bool told_order;
     bool no_memory;
 };
 
@@ -251,6 +252,47 @@ static void hint_name(struct analysis *x, const struct ql_expr *e) {
     }
 }
 
+// The first mark that begins at a byte or behind it.
+static uint32_t mark_at(const struct analysis *x, uint32_t byte) {
+    uint32_t low = 0, high = x->n_marks;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (x->marks[mid].place.from < byte)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+static char letter_at(const struct analysis *x, uint32_t mark) {
+    return x->marks[mark].kind == QL_CLASS_PUNCTUATION ? x->text.ptr[x->marks[mark].place.from] : ' ';
+}
+
+// Of "a || b && c", which the tree does not tell from "(a || b) && c": what is a closed before the &&?
+static bool has_parentheses(const struct analysis *x, const struct ql_expr *either, uint32_t end) {
+    uint32_t at = mark_at(x, either->right->place.from);
+    int depth = 0;
+    for (uint32_t i = at; i-- > 0 && letter_at(x, i) == '(';) depth++; // of the right operand's own
+    for (; at < x->n_marks && x->marks[at].place.from < end; at++) {
+        char c = letter_at(x, at);
+        depth += (c == '(') - (c == ')');
+        if (depth < 0) return true;
+    }
+    return false;
+}
+
+// Once: who has read it knows.
+static void hint_order(struct analysis *x, const struct ql_expr *e) {
+    const struct ql_expr *either = e->left;
+    bool mixed = e->op == QL_AND && either->kind == QL_BINARY && either->op == QL_OR;
+    if (!mixed || x->told_order || has_parentheses(x, either, e->right->place.from)) return;
+    x->told_order = true;
+    diagnose(
+        x, e->place, true,
+        STR("&& and || bind alike, from left to right: this is ( … || … ) && …; parentheses say which is "
+            "meant"));
+}
+
 static void hints_of(struct analysis *x, const struct ql_expr *e) {
     if (!e || e->kind == QL_CONST || x->no_memory) return;
     if (e->kind == QL_FIELD) {
@@ -260,6 +302,7 @@ static void hints_of(struct analysis *x, const struct ql_expr *e) {
     hints_of(x, e->left);
     hints_of(x, e->right);
     if (e->kind == QL_BINARY && op_compares(e->op)) hint_comparison(x, e);
+    if (e->kind == QL_BINARY) hint_order(x, e);
 }
 
 static void hints_of_pipeline(struct analysis *x, const struct ql_pipeline *pl);

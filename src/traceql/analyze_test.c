@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What editors get: classes, diagnostics, and what may come at the cursor (^ in the texts).
+#include <stdio.h>
+
 #include "base/test.h"
 #include "traceql/analyze.h"
 
@@ -92,6 +94,28 @@ TEST(analyze_tells_errors_and_hints) {
     check_diagnostics("{ name =~ \"GET.*\" }", "");
     check_diagnostics("{ .a-1 > 2 }", "hint [.a-1] .a-1 is one name; to calculate put spaces around -\n");
     check_diagnostics("{ .x-y = 2 }", "");
+    static const char order[] =
+        "&& and || bind alike, from left to right: this is ( … || … ) && …; parentheses "
+        "say which is meant";
+    static const struct {
+        const char *text, *place; // "": no hint
+    } orders[] = {
+        { "{ .a = 1 || .b = 2 && .c = 3 }", ".a = 1 || .b = 2 && .c = 3" },
+        { "{ .a = 1 || (.b = 2) && .c = 3 }", ".a = 1 || (.b = 2) && .c = 3" },
+        { "{ .a = \")\" || .b = \")\" && .c = 3 }", ".a = \")\" || .b = \")\" && .c = 3" },
+        { "{ .a || .b && .c || .d && .e }", ".a || .b && .c" }, // once
+        { "{ !(.a || .b) && .c }", "" },
+        { "{ (.a = 1 || .b = 2) && .c = 3 }", "" },
+        { "{ ((.a = 1) || (.b = 2)) && (.c = 3) }", "" },
+        { "{ .a = 1 || (.b = 2 && .c = 3) }", "" },
+        { "{ .a = 1 && .b = 2 || .c = 3 }", "" },
+        { "{ .a = 1 || .b = 2 || .c = 3 }", "" },
+    };
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        char want[300] = "";
+        if (*orders[i].place) (void)snprintf(want, sizeof want, "hint [%s] %s\n", orders[i].place, order);
+        check_diagnostics(orders[i].text, want);
+    }
     check_diagnostics("", "[] the query is empty; { } is every span\n");
 }
 

@@ -104,6 +104,18 @@ it('an error is shown where it is, and running it says why; the mirror is the te
   assert.equal(await page.locator('#q').inputValue(), '{ resource.service.name = }');
 });
 
+it('a query that may mean something else says so, and runs', async (open) => {
+  const page = await open(full);
+  await page.visit(view('{ name = "POST /pay" || status = error && kind = server }'));
+  await says(page.locator('#q-notes'), /Line 1, column 3\s*&& and \|\| bind alike, from left to right: this is \( … \|\| … \) && …/);
+  assert.equal(await page.locator('#q').getAttribute('aria-invalid'), 'false');
+  const want = tracesWhere((s) => (s.span.name === 'POST /pay' || isFailed(s)) && s.span.kind === 2).length;
+  await says(counts(page), new RegExp(`^${Math.min(50, want)} of ${want} traces`));
+  await checkAccess(page, 'a hint');
+  await page.locator('#q').fill('{ name = "POST /pay" || (status = error && kind = server) }');
+  await says(page.locator('#q-notes'), /^valid$/);
+});
+
 it('the text grows over several lines, and Shift-Enter makes one', async (open) => {
   const page = await open(full);
   await page.visit('/traces');

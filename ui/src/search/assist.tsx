@@ -149,7 +149,7 @@ function listen({ area, stretch }: AssistProps): () => void {
     else a.setAttribute('aria-controls', 'q-list');
     if (at < 0) a.removeAttribute('aria-activedescendant');
     else a.setAttribute('aria-activedescendant', `q-item-${at}`);
-    a.setAttribute('aria-invalid', String(shownErrors.value.length > 0));
+    a.setAttribute('aria-invalid', String(shownErrors.value.some((d) => d.severity === 'error')));
   });
   return () => {
     on.abort();

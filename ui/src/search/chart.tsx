@@ -108,7 +108,7 @@ export function Chart({ data, unit, from, to, deploys = [] }: { data: Lines; uni
           {data.points.map((p, k) => <path key={k} d={`M${xt(p.at).toFixed(1)} ${(yp(p) - 4.5).toFixed(1)}l4.5 4.5-4.5 4.5-4.5-4.5z`} fill={colour(p.line)} class="chart-point"><title>{`Trace ${p.trace}`}</title></path>)}
         </svg>
       </div>
-      <p class="small muted chart-at">{i >= 0 ? `${stamp(data.times[i]!)} ${zoneName(zone.value)}` : `Point at the chart, or use the arrow keys, to read values; until then they are the last ones${data.points.length ? '. ◆ opens a trace' : ''}.`}</p>
+      <p class="small muted chart-at">{i >= 0 ? `${stamp(data.times[i]!)} ${zoneName(zone.value)}` : `The values are the last ones; point at the chart, or use the arrow keys, to read others${data.points.length ? '. ◆ opens a trace' : ''}.`}</p>
       <ul class="chart-legend" aria-label="Lines">
         {data.lines.map((l, k) => {
           const v = i >= 0 ? l.values[i]! : l.last;
