@@ -88,6 +88,7 @@ static enum err make_ready(const struct visiting *v, struct batch *b, struct row
     uint32_t n = v->q->n_fields;
     uint64_t id;
     x->row = row;
+    x->span.is_event = false;
     x->span.values = x->values;
     memcpy(x->span.trace_id, b->traces[tree->trace[row]].id, sizeof x->span.trace_id);
     TRY(rows_start(rows, row, &x->span.start_ns));

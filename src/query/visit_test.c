@@ -162,7 +162,7 @@ static void submit_events(struct trial *t, uint64_t trace, const char *const (*e
 
 static enum err write_down(void *ctx, const struct visit_span *s) {
     struct buf *out = ctx;
-    buf_fmt(out, "%d:", s->trace_id[15]);
+    buf_fmt(out, "%s%d:", s->is_event ? "*" : "", s->trace_id[15]);
     for (int i = 0; i < 4; i++)
         buf_fmt(out, "%.*s,", STR_ARG(s->values[i].type == VALUE_STRING ? s->values[i].s : STR("-")));
     buf_char(out, ' ');
@@ -198,7 +198,7 @@ TEST(visit_gives_the_events_of_a_span_one_by_one) {
         CHECK_STR(buf_view(&out), STR("1:op,a,on,ot=th:8, "));
         visit_events(v, true, &out);
         CHECK_STR(buf_view(&out),
-                  STR("1:op,-,-,ot=th:8, 1:op,a,-,ot=th:8, 1:op,b,on,ot=th:8, 1:op,a,off,ot=th:8, "));
+                  STR("1:op,-,-,ot=th:8, *1:op,a,-,ot=th:8, *1:op,b,on,ot=th:8, *1:op,a,off,ot=th:8, "));
         view_unref(v);
         trial_fini(&t);
         trial_start(&t, (struct trial_opts){ .cut_spans = 1000000, .mem_store = true });
@@ -210,6 +210,26 @@ TEST(visit_gives_the_events_of_a_span_one_by_one) {
         trial_fini(&t);
         buf_fini(&out);
     }
+}
+
+// Also of more spans than are made ready at once.
+TEST(visit_tells_spans_from_their_events) {
+    static const char *const events[][2] = { { "a", NULL } };
+    struct trial t;
+    struct buf out;
+    uint32_t spans = 0, of_events = 0;
+    buf_init(&out, SIZE_MAX);
+    trial_start(&t, (struct trial_opts){ .cut_spans = 1000000, .mem_store = true });
+    for (uint64_t trace = 1; trace <= 200; trace++) submit_events(&t, trace, events, 1);
+    struct view *v = ingest_view(t.in);
+    visit_events(v, true, &out);
+    struct str left = buf_view(&out), one;
+    for (; str_cut(left, ' ', &one, &left); spans++) of_events += one.ptr[0] == '*';
+    CHECK_U64(spans, 400);
+    CHECK_U64(of_events, 200);
+    view_unref(v);
+    trial_fini(&t);
+    buf_fini(&out);
 }
 
 TEST(visit_quotes_what_is_in_a_name) {
