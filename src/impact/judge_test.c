@@ -101,7 +101,9 @@ TEST(impact_of_latency_is_confirmed_and_cold_pods_are_not_blamed) {
     put(&t->arms, ARM_OLD, 0, 30, PLAN(6000, 0.01, 200, 0, 4, NULL));
     put(&t->arms, ARM_NEW, 0, 2, PLAN(800, 0.01, 2000, 0, 4, NULL));
     put(&t->arms, ARM_NEW, 2, 28, PLAN(6000, 0.01, 200, 0, 4, NULL));
-    CHECK(judge(t, (struct impact_rules){ 0 }) == IMPACT_CLEAN);
+    CHECK(judge(t, (struct impact_rules){ 0 }) <
+          IMPACT_SUSPECT); // so few errors need not be enough for clean
+    CHECK(t->j.tests[1].verdict == IMPACT_CLEAN);
     CHECK(judge(t, (struct impact_rules){ .keeps_cold = true }) == IMPACT_CONFIRMED);
     end(t);
 }
