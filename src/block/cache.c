@@ -23,7 +23,8 @@ struct cached_column {
     struct pq_vector v;
     struct pq_dict dict;       // of v, where the memo does not have it
     uint32_t n_asked;          // for the rows of an entry, before they were noted
-    struct postings *postings; // NULL: they are not; their bytes count beside
+    struct postings *postings; // NULL: they are not
+    uint64_t postings_bytes;   // which count beside
 };
 
 static struct {
@@ -82,9 +83,8 @@ static void piece_free(void *p, uint64_t bytes) {
 
 // Its bytes count until they are free.
 static void free_column(struct cached_column *x) {
-    uint64_t beside = x->postings ? postings_bytes(&x->v) : 0;
-    cache.bytes -= x->bytes + beside;
-    if (x->postings) piece_free(x->postings, beside);
+    cache.bytes -= x->bytes + x->postings_bytes;
+    if (x->postings) piece_free(x->postings, x->postings_bytes);
     piece_free(x, x->bytes);
 }
 
@@ -353,6 +353,7 @@ static void note(struct cached_column *x) {
     bool fits = !x->postings && cache.bytes + bytes <= cache.limit;
     if (fits) {
         x->postings = p;
+        x->postings_bytes = bytes;
         cache.bytes += bytes;
     }
     pthread_mutex_unlock(&cache.lock);

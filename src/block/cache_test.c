@@ -235,6 +235,33 @@ TEST(cache_keeps_what_is_in_use) {
     world_close(&w);
 }
 
+// So does where its entries are, though their dictionary was the block's.
+TEST(cache_keeps_where_entries_are_while_in_use) {
+    struct world w;
+    struct block_cache_stats s;
+    struct batch_rows rows;
+    uint32_t known = 0;
+    world_open(&w, 64 << 20);
+    struct in_file *f = &w.block->spans;
+    for (size_t i = 0; i < f->pq->n_columns; i++) {
+        struct pq_chunk c;
+        struct pq_vector v;
+        const struct value *values;
+        if (f->pq->columns[i].type != PQ_BYTE_ARRAY) continue;
+        CHECK_OK(scan_chunk(f, &w.cached, 0, i, &c));
+        CHECK_OK(memo_dict_keep(f, 0, i, VALUE_STRING, &c, &values));
+        CHECK_OK(cache_read(&w.cached, &c, 0, c.n_rows, &v));
+        for (int k = 0; v.n_values && v.repr == PQ_CODES && k < 3; k++)
+            known += cache_rows_with(&w.cached, &c, 0, &rows);
+    }
+    CHECK(known > 0);
+    block_unref(TAKE(w.block));
+    block_scan_reset(&w.cached);
+    block_cache_stats(&s);
+    CHECK_U64(s.bytes, 0);
+    world_close(&w);
+}
+
 // What pins took over from a scan stays though the scan goes on, the block goes, and room is wanted.
 TEST(cache_keeps_what_is_pinned) {
     struct world w;

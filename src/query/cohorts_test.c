@@ -65,6 +65,18 @@ static bool is_sample(const struct cohorts *some, const struct cohorts *all, uin
     return n == some->n && memcmp(some->total, all->total, sizeof all->total) == 0;
 }
 
+static bool by_several_threads(struct view *v, const struct cohorts_query *q, const struct cohorts *want) {
+    struct cohorts got;
+    struct cohorts_query shared = *q;
+    CHECK_OK(crew_new(2, &shared.bounds.crew));
+    run(v, &shared, &got);
+    bool same = got.n == want->n && memcmp(got.total, want->total, sizeof got.total) == 0;
+    for (uint32_t i = 0; i < got.n && same; i++) same = is_same(&got.traces[i], &want->traces[i]);
+    cohorts_fini(&got);
+    crew_free(shared.bounds.crew);
+    return same;
+}
+
 bool check_cohorts(struct view *v, const struct plain_data *d, const struct cohorts_query *q) {
     struct cohorts all, some;
     struct cohorts_query small = *q;
@@ -80,6 +92,7 @@ bool check_cohorts(struct view *v, const struct plain_data *d, const struct coho
         same = false;
     }
     for (int i = 0; i < COHORT_COUNT; i++) same &= all.total[i] == total[i] && all.shown[i] == total[i];
+    same &= by_several_threads(v, q, &all);
     small.limit = 1 + (uint32_t)test_below(5);
     run(v, &small, &some);
     same &= is_sample(&some, &all, small.limit);

@@ -163,10 +163,11 @@ static bool work(void *ctx, uint32_t number) {
 
 // --- the page --------------------------------------------------------------------------------------
 
+// Downwards, as what is shown at once is.
 static int by_place(const void *x, const void *y) {
     const struct page_hit *a = *(const struct page_hit *const *)x, *b = *(const struct page_hit *const *)y;
     if (a->source != b->source) return a->source < b->source ? -1 : 1;
-    return (a->row > b->row) - (a->row < b->row);
+    return (a->row < b->row) - (a->row > b->row);
 }
 
 // Reads the source once more for the hits [0, n) that lie in it.

@@ -251,7 +251,8 @@ enum err joining_alone(struct joining *j, const uint8_t id[16]) {
     if (e != ERR_OK) return e == ERR_NOMEM && j->bounds->memory_max ? ERR_OK : e;
     j->bytes += t.bytes_read;
     if (t.partial) {
-        leave_out(j, id);
+        e = bounds_check(j->bounds); // it may have waited too long
+        if (e == ERR_OK) leave_out(j, id);
     } else if (t.n) {
         e = table_index_make(&t.table, t.table.n, &x);
         if (e == ERR_OK) e = look(j, &t.table, &x, NULL);

@@ -35,7 +35,7 @@ static enum err collect_split(struct layout *l, struct view *v, const struct que
         uint32_t n;
         TRY(bounds_check(bounds));
         block_scan_reset(scan);
-        TRY(block_split(v->blocks[b], scan, &ids, &n)); // opens it; they are in its memory
+        TRY(block_split(v->blocks[b], scan, &ids, &n)); // opens it; they are in the memory of the block
         for (uint32_t i = 0; i < n; i++) TRY(split_set_add(&l->split, ids + 16ull * i));
     }
     if (!l->budget) return ERR_OK;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A filter over single spans is run source by source, where a trace of which parts lie in several may hold
 // the same span twice; of such traces the spans that were given are remembered. Spans are made ready by
-// several threads at once and given by one at a time, which takes no memory of the question then: it may be
-// waited for.
+// several threads at once, whole traces of them, and given by one at a time, which takes no memory of the
+// question then: it may be waited for.
 #include "query/visit.h"
 
 #include "exec/rows.h"
@@ -14,7 +14,7 @@
 
 enum {
     VISIT_SEEN_MAX = 1 << 22, // spans of split traces; past them the answer is partial
-    PIECE_ROWS = 64,          // made ready, then given
+    PIECE_ROWS = 64,          // made ready, then given: so many, and the rest of a trace
     SEEN_BYTES = 32,          // of one that is remembered, with the room that the list grows by
 };
 
@@ -28,6 +28,7 @@ struct visiting {
     struct map map;
     uint64_t (*seen)[2]; // keys
     uint32_t n_seen, cap;
+    enum err error; // that ended it
 };
 
 void visit_quote(struct buf *out, struct str text) {
@@ -59,9 +60,9 @@ static enum err note_seen(struct visiting *v, const uint64_t key[2], bool *out) 
     if (!seen) return ERR_NOMEM;
     v->seen = seen;
     memcpy(seen[v->n_seen], key, 2 * sizeof *key);
-    TRY(map_put(&v->map, key[0], v->n_seen, seen_hash, v));
-    v->n_seen++;
-    return ERR_OK;
+    enum err e = map_put(&v->map, key[0], v->n_seen, seen_hash, v);
+    v->n_seen += e == ERR_OK;
+    return e == ERR_LIMIT ? ERR_NOMEM : e; // so that the answer is partial
 }
 
 static bool is_of_event(const struct field *f) {
@@ -89,7 +90,6 @@ static enum err make_ready(const struct visiting *v, struct batch *b, struct row
     uint64_t id;
     x->row = row;
     x->span.is_event = false;
-    x->span.values = x->values;
     memcpy(x->span.trace_id, b->traces[tree->trace[row]].id, sizeof x->span.trace_id);
     TRY(rows_start(rows, row, &x->span.start_ns));
     for (uint32_t i = 0; i <= n; i++) x->values[i] = rows_value(rows, i, row);
@@ -103,6 +103,7 @@ static enum err make_ready(const struct visiting *v, struct batch *b, struct row
 
 static enum err give(struct visiting *v, const struct rows *rows, struct ready *x) {
     bool again = false;
+    x->span.values = x->values; // it stays where it is by now
     if (x->is_split) TRY(note_seen(v, x->key, &again));
     if (again) return ERR_OK;
     return v->q->by_event ? give_events(v, rows, x) : v->q->each(v->q->ctx, &x->span);
@@ -112,39 +113,59 @@ static enum err give(struct visiting *v, const struct rows *rows, struct ready *
 static enum err give_piece(struct visiting *v, const struct rows *rows, struct ready *x, uint32_t n,
                            struct mem_budget *budget) {
     uint32_t n_split = 0, n_new;
-    enum err e = ERR_OK;
     for (uint32_t i = 0; i < n; i++) n_split += x[i].is_split;
     if (n_split && !mem_budget_take(budget, (uint64_t)n_split * SEEN_BYTES)) return ERR_NOMEM;
     mutex_lock(&v->lock);
     n_new = v->n_seen;
+    enum err e = v->error;
     for (uint32_t i = 0; i < n && e == ERR_OK; i++) e = give(v, rows, &x[i]);
+    v->error = e;
     n_new = v->n_seen - n_new;
     mutex_unlock(&v->lock);
     if (n_split > n_new) mem_budget_give(budget, (uint64_t)(n_split - n_new) * SEEN_BYTES);
     return e;
 }
 
+// The spans of a batch that are made ready.
+struct piece {
+    struct visiting *visiting;
+    struct batch *batch;
+    struct rows *rows;
+    struct tree tree;
+    const uint64_t *bits;
+    struct mem_budget *budget;
+    struct ready *at;
+    uint32_t n, cap;
+};
+
+// Those of a trace, one behind the other.
+static enum err add_trace(struct piece *p, const struct batch_trace *t) {
+    for (uint32_t i = 0; i < t->n; i++) {
+        uint32_t row = batch_row(p->batch, t, i);
+        if (!bit_get(p->bits, row)) continue;
+        p->at = arena_grow(p->batch->arena, p->at, p->n, &p->cap, sizeof *p->at);
+        if (!p->at) return ERR_NOMEM;
+        TRY(make_ready(p->visiting, p->batch, p->rows, &p->tree, row, &p->at[p->n++]));
+    }
+    return ERR_OK;
+}
+
 static enum err visit_batch(void *ctx, const struct swept *x) {
     struct visiting *v = ctx;
     struct batch *b = x->batch;
-    struct ready *piece = ARENA_ARRAY(b->arena, PIECE_ROWS, struct ready);
-    struct rows *rows;
-    struct tree tree;
-    uint32_t n = 0;
-    if (!piece) return ERR_NOMEM;
-    tree_init(&tree, b);
-    TRY(tree_traces(&tree));
-    TRY(rows_new(b, v->fields, v->q->n_fields + 1, &rows));
-    for (uint32_t i = 0; i <= v->q->n_fields; i++) TRY(rows_want(rows, i, x->bits));
-    if (v->q->by_event) TRY(rows_owners(rows, BATCH_EVENTS));
-    for (uint32_t row = bits_next(x->bits, 0, b->n_rows); row < b->n_rows;
-         row = bits_next(x->bits, row + 1, b->n_rows)) {
-        TRY(make_ready(v, b, rows, &tree, row, &piece[n++]));
-        if (n < PIECE_ROWS) continue;
-        TRY(give_piece(v, rows, piece, n, x->answer->budget));
-        n = 0;
+    struct piece p = { .visiting = v, .batch = b, .bits = x->bits, .budget = x->answer->budget };
+    tree_init(&p.tree, b);
+    TRY(tree_traces(&p.tree));
+    TRY(rows_new(b, v->fields, v->q->n_fields + 1, &p.rows));
+    for (uint32_t i = 0; i <= v->q->n_fields; i++) TRY(rows_want(p.rows, i, x->bits));
+    if (v->q->by_event) TRY(rows_owners(p.rows, BATCH_EVENTS));
+    for (uint32_t i = 0; i < b->n_traces; i++) {
+        TRY(add_trace(&p, &b->traces[i]));
+        if (p.n < PIECE_ROWS) continue;
+        TRY(give_piece(v, p.rows, p.at, p.n, p.budget));
+        p.n = 0;
     }
-    return give_piece(v, rows, piece, n, x->answer->budget);
+    return give_piece(v, p.rows, p.at, p.n, p.budget);
 }
 
 static enum err read_fields(struct visiting *v, struct arena *a, struct err_ctx *ctx) {

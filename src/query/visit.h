@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every span that a search matches, one after the other in no order, with the values of some fields:
-// for those who count what TraceQL metrics cannot. A span that lies in two places is given once.
+// Every span that a search matches, one after the other, with the values of some fields: for those who count
+// what TraceQL metrics cannot. In no order, but those of a trace that lie together come together. A span that
+// lies in two places is given once.
 // thread: any.
 #pragma once
 

@@ -130,6 +130,60 @@ TEST(visit_by_several_threads_gives_one_by_one) {
     trial_fini(&t);
 }
 
+struct together {
+    uint8_t last[16];
+    uint32_t n, n_traces;
+    uint32_t most; // then an error; 0: never
+};
+
+static enum err see_together(void *ctx, const struct visit_span *s) {
+    struct together *x = ctx;
+    x->n_traces += memcmp(x->last, s->trace_id, 16) != 0;
+    memcpy(x->last, s->trace_id, 16);
+    x->n++;
+    return x->n == x->most ? ERR_EXISTS : ERR_OK;
+}
+
+// Whoever makes them ready: the spans of a trace come one behind the other, wherever pieces end, and after an
+// error none comes.
+TEST(visit_by_several_threads_gives_whole_traces) {
+    enum { TRACES = 150, SPANS = 7, BLOCKS = 4 };
+    static const char *const fields[] = { "name" };
+    static const uint32_t mosts[] = { 0, 10 };
+    struct trial t;
+    struct crew *crew;
+    trial_start(&t, (struct trial_opts){ .cut_spans = 1000000, .mem_store = true });
+    for (uint64_t block = 0; block <= BLOCKS; block++) { // the last stays in memory
+        for (uint64_t i = 0; i < SPANS; i++) {
+            struct spec s[TRACES];
+            for (uint64_t k = 0; k < TRACES; k++)
+                s[k] = (struct spec){ block * TRACES + k + 1, i + 1, 0,     TRIAL_NOW_NS,
+                                      TRIAL_NOW_NS + 1,       "a",   "one", false };
+            CHECK_OK(submit_specs(&t, s, TRACES));
+        }
+        if (block < BLOCKS) CHECK_OK(trial_flush(&t));
+    }
+    struct view *v = ingest_view(t.in);
+    CHECK_OK(crew_new(2, &crew));
+    for (size_t i = 0; i < sizeof mosts / sizeof *mosts; i++) {
+        struct together x = { .most = mosts[i] };
+        struct visit_answer answer;
+        struct err_ctx ctx = { 0 };
+        struct visit q = { .filter = STR("{ }"),
+                           .fields = fields,
+                           .n_fields = 1,
+                           .bounds = { .clock = clock_real(), .crew = crew },
+                           .each = see_together,
+                           .ctx = &x };
+        CHECK(visit_run(v, &q, &answer, &ctx) == (x.most ? ERR_EXISTS : ERR_OK));
+        CHECK_U64(x.n, x.most ? x.most : (BLOCKS + 1) * TRACES * SPANS);
+        if (!x.most) CHECK_U64(x.n_traces, (BLOCKS + 1) * TRACES);
+    }
+    crew_free(crew);
+    view_unref(v);
+    trial_fini(&t);
+}
+
 // A span with events: each has a flag, and some a variant.
 static void submit_events(struct trial *t, uint64_t trace, const char *const (*events)[2], size_t n) {
     struct spec s = { trace, 1, 0, TRIAL_NOW_NS, TRIAL_NOW_NS + 1, "shop", "op", false };
