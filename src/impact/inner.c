@@ -2,6 +2,7 @@
 #include "impact/inner.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "impact/judge.h"
 #include "impact/scan_internal.h"
@@ -103,61 +104,88 @@ static bool counts(const struct inner_trace *t) {
     return t->arm != ARM_COUNT && t->requests;
 }
 
-// The routes that are told apart: those with the least hashes, in their order.
-struct routes {
-    uint64_t of[INNER_ROUTES_MAX - 1];
-    uint32_t n;
+struct route {
+    uint64_t hash;
+    struct moments of[ARM_COUNT];
 };
-// The first that is not less.
-static uint32_t place_of(const struct routes *r, uint64_t route) {
-    uint32_t low = 0, high = r->n;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (r->of[mid] < route)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
+static double traces_of(const struct route *r) {
+    return r->of[ARM_OLD].n + r->of[ARM_NEW].n;
 }
-static void add_route(struct routes *r, uint64_t route) {
-    uint32_t at = place_of(r, route);
-    if (at == INNER_ROUTES_MAX - 1 || (at < r->n && r->of[at] == route)) return;
-    if (r->n < INNER_ROUTES_MAX - 1) r->n++;
-    memmove(r->of + at + 1, r->of + at, (r->n - at - 1) * sizeof *r->of);
-    r->of[at] = route;
-}
-static uint32_t stratum_of(const struct routes *r, uint64_t route) {
-    uint32_t at = place_of(r, route);
-    return at < r->n && r->of[at] == route ? at : INNER_ROUTES_MAX - 1;
+static bool is_busier(const struct route *a, const struct route *b) {
+    double of_a = traces_of(a), of_b = traces_of(b);
+    return of_a != of_b ? of_a > of_b : a->hash < b->hash;
 }
 
-struct inner_answer inner_judge(const struct inner *x) {
-    struct routes routes = { .n = 0 };
-    struct moments of[INNER_ROUTES_MAX][ARM_COUNT] = { 0 };
-    struct inner_answer a = { 0 };
-    double variance[ARM_COUNT] = { 0 };
-    for (uint32_t i = 0; i < x->n; i++)
-        if (counts(&x->traces[i])) add_route(&routes, x->traces[i].route);
-    for (uint32_t i = 0; i < x->n; i++) {
-        const struct inner_trace *t = &x->traces[i];
+static int by_route(const void *a, const void *b) {
+    const struct inner_trace *x = a, *y = b;
+    if (x->route != y->route) return x->route < y->route ? -1 : 1;
+    return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+// Of traces in the order of routes: the route of the one at *at, which moves on to the next route.
+static struct route read_route(const struct inner *x, uint32_t *at) {
+    struct route r = { .hash = x->traces[*at].route };
+    for (; *at < x->n && x->traces[*at].route == r.hash; ++*at) {
+        const struct inner_trace *t = &x->traces[*at];
         if (!counts(t)) continue;
-        struct moments *m = &of[stratum_of(&routes, t->route)][t->arm];
         double v = (double)t->spans / t->requests;
+        struct moments *m = &r.of[t->arm];
         m->n++;
         m->sum += v;
         m->squares += v * v;
     }
-    for (unsigned r = 0; r < INNER_ROUTES_MAX; r++) {
-        const struct moments *old = &of[r][ARM_OLD], *new = &of[r][ARM_NEW];
-        double w = fmin(old->n, new->n);
-        if (w == 0) continue;
-        a.requests += w;
-        a.old += w * mean_of(old);
-        a.new += w *mean_of(new);
-        variance[ARM_OLD] += w * w * variance_of_mean(old);
-        variance[ARM_NEW] += w * w * variance_of_mean(new);
+    return r;
+}
+
+// The routes that are told apart, the busiest first.
+struct routes {
+    struct route of[INNER_ROUTES_MAX - 1];
+    uint32_t n;
+};
+static void add_route(struct routes *all, const struct route *r) {
+    uint32_t at = all->n;
+    while (at && is_busier(r, &all->of[at - 1])) at--;
+    if (at == INNER_ROUTES_MAX - 1) return;
+    if (all->n < INNER_ROUTES_MAX - 1) all->n++;
+    memmove(all->of + at + 1, all->of + at, (all->n - at - 1) * sizeof *all->of);
+    all->of[at] = *r;
+}
+static bool is_told_apart(const struct routes *all, const struct route *r) {
+    return all->n < INNER_ROUTES_MAX - 1 || !is_busier(&all->of[all->n - 1], r);
+}
+
+static void add_moments(struct moments *to, const struct moments *m) {
+    to->n += m->n;
+    to->sum += m->sum;
+    to->squares += m->squares;
+}
+static void add_stratum(struct inner_answer *a, double variance[ARM_COUNT], const struct route *r) {
+    const struct moments *old = &r->of[ARM_OLD], *new = &r->of[ARM_NEW];
+    double w = fmin(old->n, new->n);
+    if (w == 0) return;
+    a->requests += w;
+    a->old += w * mean_of(old);
+    a->new += w *mean_of(new);
+    variance[ARM_OLD] += w * w * variance_of_mean(old);
+    variance[ARM_NEW] += w * w * variance_of_mean(new);
+}
+
+struct inner_answer inner_judge(struct inner *x) {
+    struct routes routes = { .n = 0 };
+    struct route further = { 0 };
+    struct inner_answer a = { 0 };
+    double variance[ARM_COUNT] = { 0 };
+    if (x->n > 1) qsort(x->traces, x->n, sizeof *x->traces, by_route);
+    for (uint32_t at = 0; at < x->n;) {
+        struct route r = read_route(x, &at);
+        add_route(&routes, &r);
     }
+    for (uint32_t at = 0; at < x->n;) {
+        struct route r = read_route(x, &at);
+        if (is_told_apart(&routes, &r)) continue;
+        for (enum arm arm = 0; arm < ARM_COUNT; arm++) add_moments(&further.of[arm], &r.of[arm]);
+    }
+    for (uint32_t i = 0; i < routes.n; i++) add_stratum(&a, variance, &routes.of[i]);
+    add_stratum(&a, variance, &further);
     double below = INNER_FRACTION * a.old - a.new;
     double error = sqrt(variance[ARM_NEW] + INNER_FRACTION * INNER_FRACTION * variance[ARM_OLD]);
     a.known = a.requests >= IMPACT_REQUESTS_MIN && a.old >= INNER_LEAST * a.requests;

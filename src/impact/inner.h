@@ -12,7 +12,7 @@
 #define INNER_ERROR 0.001
 enum {
     INNER_TRACES_MAX = 1 << 16,
-    INNER_ROUTES_MAX = 128, // the last one stands for all further ones
+    INNER_ROUTES_MAX = 128, // the busiest ones; the last one stands for all further ones
     INNER_LEAST = 1,        // fewer spans than this within a request: none to lose
 };
 
@@ -41,4 +41,5 @@ NODISCARD enum err inner_add(struct inner *x, const uint8_t trace_id[16], enum a
 // Adds what the window has.
 NODISCARD enum err inner_read(struct inner *x, const struct impact_source *src, const struct impact_of *of,
                               struct impact_window w, struct impact_arm_rule rule, struct err_ctx *ctx);
-struct inner_answer inner_judge(const struct inner *x);
+// Puts the traces in the order of their routes: nothing is added afterwards.
+struct inner_answer inner_judge(struct inner *x);

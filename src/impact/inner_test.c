@@ -55,6 +55,27 @@ TEST(inner_spans_are_not_lost_by_a_shift_of_the_mix) {
     inner_fini(&x);
 }
 
+// Beside more rare routes than are told apart, which come last as in traffic.
+TEST(inner_spans_of_busy_routes_are_told_apart_however_many_rare_ones_there_are) {
+    enum { RARE = 1500 };
+    struct inner x;
+    char rare[24];
+    inner_init(&x);
+    put(&x, ARM_OLD, 2000, "GET /big", 40);
+    put(&x, ARM_OLD, 250, "GET /small", 2);
+    put(&x, ARM_NEW, 250, "GET /big", 40);
+    put(&x, ARM_NEW, 2000, "GET /small", 2);
+    for (unsigned i = 0; i < RARE; i++) {
+        (void)snprintf(rare, sizeof rare, "GET /user/%u", i);
+        put(&x, ARM_OLD, 1, rare, 2);
+        put(&x, ARM_NEW, 1, rare, 2);
+    }
+    struct inner_answer a = inner_judge(&x);
+    CHECK(a.known && !a.lost && a.requests == 500 + RARE);
+    CHECK(a.new > 0.8 * a.old &&a.new < 1.2 * a.old);
+    inner_fini(&x);
+}
+
 // Of a trace of both versions it cannot be told which one lost something; one without its request is cut.
 TEST(inner_spans_of_mixed_and_cut_traces_do_not_count) {
     struct inner x;
