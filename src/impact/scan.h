@@ -126,7 +126,7 @@ struct signatures {
     struct signature_seen items[SIGNATURES_MAX];
     uint32_t n;
     struct scan_environments environments;
-    bool differ;  // some span has an exception event of another type than span.error.type
+    bool differ;  // some span is of another kind by an exception event than by span.error.type alone
     bool cut;     // there were more
     bool partial; // not all of the window, or not all of what was before, was looked at
 };

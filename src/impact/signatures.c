@@ -141,7 +141,7 @@ static enum err see_error(void *ctx, const struct visit_span *s) {
                                    .by_event = true };
     if (x->arm == ARM_COUNT || !like.type.len) return ERR_OK;
     x->typed = true;
-    if (x->type.len && !str_eq(buf_view(&x->type), like.type)) x->out->differ = true;
+    if (x->type.len && (like.frame.len || !str_eq(buf_view(&x->type), like.type))) x->out->differ = true;
     return see_kind(x, &like, s->trace_id);
 }
 
