@@ -92,15 +92,21 @@ static void put_line_without(struct buf *regex, const char *const *words, unsign
     buf_str(regex, STR(")?"));
 }
 
+// Lines that are no "at …", up to one that is or may be the innermost frame.
+static void put_lines_before_frame(struct buf *regex) {
+    static const char *const words[] = { "at " };
+    buf_str(regex, STR("(?:"));
+    put_line_without(regex, words, 1);
+    buf_str(regex, STR("\\n)*[ \\t]*"));
+}
+
 // Of a stack whose innermost frame is this: the first line "at …", or without any the last one "File "…"".
 static void put_frame(struct buf *b, struct str frame) {
     static const char *const words[] = { "at ", "File \"" };
     struct buf regex;
     bool file = str_starts(frame, STR("\""));
     buf_init(&regex, SCAN_FILTER_MAX);
-    buf_str(&regex, STR("(?:"));
-    put_line_without(&regex, words, 1);
-    buf_str(&regex, STR("\\n)*[ \\t]*"));
+    put_lines_before_frame(&regex);
     buf_str(&regex, file ? STR("File ") : STR("at [ \\t]*"));
     put_literally(&regex, frame);
     if (file) {
@@ -110,6 +116,18 @@ static void put_frame(struct buf *b, struct str frame) {
     } else {
         buf_str(&regex, STR("[ \\t]*(?:[(\\n].*)?"));
     }
+    put_matches(b, STACK, &regex);
+}
+
+// Of a stack without a frame: none of its lines is one, or the first line "at …" names none ("at (native)").
+static void put_no_line_of_frame(struct buf *b) {
+    buf_str(b, STR(STACK " !~ \"(?:.*\\\\n)?[ \\\\t]*(?:at [ \\\\t]*[^ \\\\t\\\\n]|File \\\").*\""));
+}
+static void put_frame_without_name(struct buf *b) {
+    struct buf regex;
+    buf_init(&regex, SCAN_FILTER_MAX);
+    put_lines_before_frame(&regex);
+    buf_str(&regex, STR("at [ \\t]*\\(.*"));
     put_matches(b, STACK, &regex);
 }
 
@@ -137,7 +155,12 @@ static void put_of_event(struct buf *b, const struct signatures *all, const stru
     } else if (frame) {
         buf_str(b, STR(" && " STACK " = nil) || ("));
         put_is(b, TYPE, s->type);
-        buf_str(b, STR(" && " STACK " !~ \"(?:.*\\\\n)?[ \\\\t]*(?:at |File \\\").*\""));
+        buf_str(b, STR(" && "));
+        put_no_line_of_frame(b);
+        buf_str(b, STR(") || ("));
+        put_is(b, TYPE, s->type);
+        buf_str(b, STR(" && "));
+        put_frame_without_name(b);
     }
     if (frame) buf_char(b, ')');
 }

@@ -188,7 +188,8 @@ ERRORS = [(None, [("A", JAVA)]), (None, [("A", JAVA.replace("com.shop.Cart.add("
           (None, [("A", PYTHON)]), (None, [("A", PYTHON + "\n  File \"/app/main.py\", line 9")]), (None, [("A", None)]),
           (None, [("A", "attention: no frame\n at\n a\n  File x")]), ("A", []), ("A", [("B", JAVA)]), (None, [("A", None), ("B", None)]),
           (None, [("A", JAVA), ("A", JAVA)]), (None, [('quo"te\\.*', None)]), ("A", [("", JAVA)]), ("A", [("A", None)]),
-          ("A", [("A", JAVA)])]
+          ("A", [("A", JAVA)]), (None, [("A", "a\n at  (native)\n at other(x)\n  File \"x\"")]), (None, [("A", "a\n at \t \n b")]),
+          (None, [("A", "a\n at \n\tat other(x)\n at (native)")])]
 ONE_TYPE = [("A", []), ("A", [("A", JAVA)])]  # no event has another type than its span
 LONG = "ä" * 199
 CALLS = [{"peer.service": "ledger", "server.address": "ledger.internal"}, {"server.address": "ledger.internal"},
