@@ -36,7 +36,7 @@ static void put_is_or_begins(struct buf *b, const char *field, struct str text, 
         put_is(b, field, text);
         return;
     }
-    buf_init(&regex, SCAN_FILTER_MAX);
+    buf_init(&regex, VISIT_REGEX_MAX);
     put_literally(&regex, text);
     buf_str(&regex, STR(".*"));
     put_matches(b, field, &regex);
@@ -105,7 +105,7 @@ static void put_frame(struct buf *b, struct str frame) {
     static const char *const words[] = { "at ", "File \"" };
     struct buf regex;
     bool file = str_starts(frame, STR("\""));
-    buf_init(&regex, SCAN_FILTER_MAX);
+    buf_init(&regex, VISIT_REGEX_MAX);
     put_lines_before_frame(&regex);
     buf_str(&regex, file ? STR("File ") : STR("at [ \\t]*"));
     put_literally(&regex, frame);
@@ -125,7 +125,7 @@ static void put_no_line_of_frame(struct buf *b) {
 }
 static void put_frame_without_name(struct buf *b) {
     struct buf regex;
-    buf_init(&regex, SCAN_FILTER_MAX);
+    buf_init(&regex, VISIT_REGEX_MAX);
     put_lines_before_frame(&regex);
     buf_str(&regex, STR("at [ \\t]*\\(.*"));
     put_matches(b, STACK, &regex);

@@ -7,10 +7,15 @@
 
 #include "query/stats.h"
 #include "span/value.h"
+#include "traceql/traceql.h"
 
 struct view;
 
-enum { VISIT_FIELDS_MAX = 16, VISIT_WHY_MAX = 200 };
+enum {
+    VISIT_FIELDS_MAX = 16,
+    VISIT_WHY_MAX = 200,
+    VISIT_REGEX_MAX = QL_REGEX_MAX, // bytes of a regular expression in a filter
+};
 
 struct visit_span {
     uint8_t trace_id[16];

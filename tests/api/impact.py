@@ -191,6 +191,7 @@ ERRORS = [(None, [("A", JAVA)]), (None, [("A", JAVA.replace("com.shop.Cart.add("
           ("A", [("A", JAVA)]), (None, [("A", "a\n at  (native)\n at other(x)\n  File \"x\"")]), (None, [("A", "a\n at \t \n b")]),
           (None, [("A", "a\n at \n\tat other(x)\n at (native)")])]
 ONE_TYPE = [("A", []), ("A", [("A", JAVA)])]  # no event has another type than its span
+LONG_FRAMES = [(None, [("A", f"at {'x' * n}")]) for n in (9000, 9990)]  # one of them is too long for a regular expression
 LONG = "ä" * 199
 CALLS = [{"peer.service": "ledger", "server.address": "ledger.internal"}, {"server.address": "ledger.internal"},
          {"peer.service": "ledger.internal"}, {"db.system.name": "mysql", "db.system": "old"}, {"db.system": "mysql"}, {"db.system": "old"},
@@ -232,13 +233,15 @@ def rows_of_kinds_open_to_their_traces(seed):
     dice = random.Random(seed)
     all_versions = ("1.0", "2.0", "v2.0", "3.0", None)
     for versions, phase, errors, kinds in ((all_versions, "concurrent", ERRORS, 40), (("2.0", "v2.0", "3.0"), "before-after", ERRORS, 40),
-                                           (all_versions, "concurrent", ONE_TYPE, 10)):
+                                           (all_versions, "concurrent", ONE_TYPE, 10), (all_versions, "concurrent", LONG_FRAMES, 10)):
         with Server(config="impact:\n  enabled: false\n") as server:
             assert server.request("PUT", "/api/takt/delivery/catalogue/shop", json.dumps({"names": ["shop-api"]}).encode())[0] == 200
             t = int(time.time()) // MINUTE * MINUTE - 60 * MINUTE
             concurrent = phase == "concurrent"
             for at, mine in ((t + 2, versions),) if concurrent else ((t - 10 * MINUTE + 2, ("1.0", None)), (t + 2, versions)):
-                assert server.post_traces(otlp.encode({"resourceSpans": odd_requests(dice, at, mine, errors, 3000)}))[0] == 200
+                spans = odd_requests(dice, at, mine, errors, 3000)
+                for part in (spans[:1500], spans[1500:]):
+                    assert server.post_traces(otlp.encode({"resourceSpans": part}))[0] == 200
             send(server, deploy("1.0", t - 20 * DAY, t - 20 * DAY + MINUTE) + deploy("2.0", t, t + (15 * MINUTE if concurrent else 1)))
             got = impact(server, rollouts(server)["2.0"]["id"], fresh=True)
             assert got["phase"] == phase, got["phase"]
@@ -247,6 +250,9 @@ def rows_of_kinds_open_to_their_traces(seed):
                 assert "why" not in got[part], got[part]
                 seen[part] = len(got[part]["kinds"])
                 for kind in got[part]["kinds"]:
+                    if len(kind.get("frame", "")) == 9990:
+                        assert "query" not in kind, kind
+                        continue
                     window = got["windows"]["new" if kind["new"] else "old"]
                     found = server.get_json("/api/search?" + urllib.parse.urlencode(
                         {"q": kind["query"], "start": window["from"], "end": window["to"], "limit": 5000}))["traces"]
