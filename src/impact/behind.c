@@ -70,7 +70,8 @@ static void put_environments(struct buf *b, const struct scan_environments *e) {
 
 static bool begin(struct buf *b, const struct impact_report *r, const struct scan_environments *e,
                   enum arm arm) {
-    if (r->ask->flag.len || (e->others && (e->cut || (!e->n && !e->untold)))) return false;
+    if (r->ask->flag.len || r->where_cut[arm] || (e->others && (e->cut || (!e->n && !e->untold))))
+        return false;
     impact_put_service(b, "=", &r->ask->of);
     if (r->where[arm].len) buf_fmt(b, " && %.*s", STR_ARG(r->where[arm]));
     put_environments(b, e);

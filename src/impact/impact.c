@@ -24,6 +24,17 @@ static bool is_version_of(const struct impact_ask *ask, struct str seen) {
            impact_same_version(ask->digest, seen);
 }
 
+// The same, noted. Memory that fails sticks in the arena.
+static bool note_version_of(struct computing *c, struct str seen) {
+    struct impact_new_names *names = &c->new_names;
+    if (!is_version_of(c->ask, seen)) return false;
+    for (uint32_t i = 0; i < names->n; i++)
+        if (str_eq(names->items[i], seen)) return true;
+    names->cut |= names->n == sizeof names->items / sizeof *names->items;
+    if (!names->cut) names->items[names->n++] = str_dup(c->a, seen);
+    return true;
+}
+
 uint64_t impact_requests_in(const struct versions *v, uint32_t i, struct impact_window w) {
     uint64_t n = 0;
     for (uint32_t m = 0; m < v->n_minutes; m++) {
@@ -68,7 +79,7 @@ static enum err find_versions(struct computing *c) {
     if (c->ask->flag.len) impact_choose_variant(c);
     for (uint32_t i = 0; i < c->versions.n; i++) {
         const struct version_seen *v = &c->versions.items[i];
-        c->is_new[i] = is_version_of(c->ask, v->version);
+        c->is_new[i] = note_version_of(c, v->version);
         c->new_seen |= c->is_new[i];
         if (c->is_new[i]) c->out->version = v->version;
         all += v->requests;
@@ -109,10 +120,10 @@ static void find_overlap(struct computing *c, uint64_t n[ARM_COUNT]) {
 // --- arms --------------------------------------------------------------------------------------------------
 
 static enum arm arm_by_version(void *ctx, struct str version, int64_t start) {
-    const struct computing *c = ctx;
+    struct computing *c = ctx;
     (void)start;
     if (c->old < VERSIONS_MAX && str_eq(version, c->versions.items[c->old].version)) return ARM_OLD;
-    return is_version_of(c->ask, version) ? ARM_NEW : ARM_COUNT;
+    return note_version_of(c, version) ? ARM_NEW : ARM_COUNT;
 }
 
 static bool within(struct impact_window w, int64_t t) {
@@ -120,8 +131,8 @@ static bool within(struct impact_window w, int64_t t) {
 }
 
 static enum arm arm_by_time(void *ctx, struct str version, int64_t start) {
-    const struct computing *c = ctx;
-    bool is_new = is_version_of(c->ask, version);
+    struct computing *c = ctx;
+    bool is_new = note_version_of(c, version);
     if (c->ask->flag.len && !version.len) return ARM_COUNT; // of neither variant
     if (within(c->before, start)) return c->new_seen && is_new ? ARM_COUNT : ARM_OLD;
     if (within(c->after, start)) return c->new_seen && !is_new ? ARM_COUNT : ARM_NEW;
@@ -293,27 +304,25 @@ static struct impact_window whole_window(const struct computing *c) {
 }
 
 // "resource.service.version = \"2.0\"": of all names that the new version has.
-static void put_new_version(struct buf *b, const struct computing *c) {
-    bool several = false, first = true;
-    for (uint32_t i = 0, n = 0; i < c->versions.n; i++) several |= c->is_new[i] && n++ > 0;
-    if (several) buf_char(b, '(');
-    for (uint32_t i = 0; i < c->versions.n; i++) {
-        if (!c->is_new[i]) continue;
-        buf_str(b, first ? STR("resource.service.version = ") : STR(" || resource.service.version = "));
-        visit_quote(b, c->versions.items[i].version);
-        first = false;
+static void put_new_version(struct buf *b, struct computing *c, enum arm arm) {
+    const struct impact_new_names *names = &c->new_names;
+    c->out->where_cut[arm] = names->cut;
+    if (names->n > 1) buf_char(b, '(');
+    for (uint32_t i = 0; i < names->n; i++) {
+        buf_str(b, i ? STR(" || resource.service.version = ") : STR("resource.service.version = "));
+        visit_quote(b, names->items[i]);
     }
-    if (several) buf_char(b, ')');
+    if (names->n > 1) buf_char(b, ')');
 }
 
-static void put_versions(struct buf *b, const struct computing *c, enum arm arm) {
+static void put_versions(struct buf *b, struct computing *c, enum arm arm) {
     struct str baseline = c->out->baseline;
     if (arm == ARM_NEW && c->new_seen) {
-        put_new_version(b, c);
+        put_new_version(b, c, arm);
     } else if (c->out->phase != IMPACT_CONCURRENT) { // all that is not the new one
         if (!c->new_seen) return;
         buf_str(b, STR("!("));
-        put_new_version(b, c);
+        put_new_version(b, c, arm);
         buf_char(b, ')');
     } else if (baseline.len) {
         buf_str(b, STR("resource.service.version = "));
@@ -423,9 +432,9 @@ static enum err compute(struct computing *c) {
     TRY(judge_concurrent(c, n));
     if (out->verdict == IMPACT_INSUFFICIENT) TRY(judge_before_after(c));
     if (out->phase != IMPACT_NO_PHASE) {
-        TRY(tell_versions(c));
         TRY(find_new_errors(c));
         TRY(find_calls(c));
+        TRY(tell_versions(c));
         TRY(count_roots(c));
     }
     TRY(find_others(c));

@@ -47,6 +47,7 @@ struct impact_report {
     const struct callees *callees;           // what it calls; NULL: not read
     struct impact_window windows[ARM_COUNT]; // that were compared
     struct str where[ARM_COUNT];             // which versions they have, in TraceQL; empty: all
+    bool where_cut[ARM_COUNT];               // they have more names than where has
     struct estimate excess;          // failing requests at the edge more than the old arm would have had
     uint32_t users;                  // distinct ones among failing requests of the new arm
     double users_most;               // weighted: no more than these, if each failed once

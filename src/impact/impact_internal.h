@@ -8,6 +8,13 @@
 #define HOUR_NS (3600 * 1000000000ll)
 #define SCALE_POINTS 100.0
 
+// What spans call the new version: requests, and others that were read. What finds spans of it asks for all.
+struct impact_new_names {
+    struct str items[2 * VERSIONS_MAX];
+    uint32_t n;
+    bool cut; // there were more
+};
+
 struct computing {
     struct arena *a;
     const struct impact_source *src;
@@ -19,6 +26,7 @@ struct computing {
     bool is_new[VERSIONS_MAX];
     uint32_t old; // index of the baseline; VERSIONS_MAX: none
     bool new_seen;
+    struct impact_new_names new_names;
     struct arms_told told;              // what the requests that were compared say of their sampling,
     uint64_t compared;                  // of so many
     struct impact_window before, after; // BEFORE_AFTER

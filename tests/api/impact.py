@@ -207,15 +207,16 @@ def odd_requests(dice, t, versions, errors, n):
     """Requests of a shop with each of these errors, of CALLS and OPERATIONS, of several names, versions and environments."""
     spans = []
     for _ in range(n):
-        about = resource(dice.choice(("shop", "shop", "shop-api")), dice.choice(versions), dice.choice(
+        service, version, environment = dice.choice(("shop", "shop", "shop-api")), dice.choice(versions), dice.choice(
             ({"deployment.environment.name": "production"}, {"deployment.environment": "prod"}, {"deployment.environment.name": "staging"},
-             {"deployment.environment.name": "Production"}, {})))
+             {"deployment.environment.name": "Production"}, {}))
+        by_worker = version in ("1.0", "2.0") and dice.random() < .3  # which has a name for the new version that no request tells
         at, (error, events) = int(dice.uniform(t, t + 595) * 10 ** 9), dice.choice(errors)
         span = lambda **more: {"traceId": trace, "spanId": f"{dice.getrandbits(64):016x}", "startTimeUnixNano": at,
                                "endTimeUnixNano": at + 10 ** 6, **more}
         trace = f"{dice.getrandbits(128):032x}"
         mine = [span(name="GET /cart", kind=2)]
-        for kind in (2, 3, 4):  # of an error in a server span, and two calls
+        for kind in (1 if by_worker else 2, 3, 4):  # of an error, and two calls
             mine.append(span(name=dice.choice(OPERATIONS), kind=kind, parentSpanId=mine[0]["spanId"]))
             mine[-1]["attributes"] = [attribute(k, v) for k, v in dice.choice(CALLS).items()] if kind > 2 else []
         if dice.random() < .6:
@@ -223,7 +224,8 @@ def odd_requests(dice, t, versions, errors, n):
             mine[1]["attributes"] += [attribute("error.type", error)] if error else []
             mine[1]["events"] = [{"timeUnixNano": at, "name": "exception", "attributes": [
                 attribute(k, v) for k, v in (("exception.type", kind), ("exception.stacktrace", stack)) if v is not None]} for kind, stack in events]
-        spans.append({"resource": about, "scopeSpans": [{"scope": {"name": "t"}, "spans": mine}]})
+        parts = ((version, mine[:1]), ("shop:2.0", mine[1:])) if by_worker else ((version, mine),)
+        spans += [{"resource": resource(service, told, environment), "scopeSpans": [{"scope": {"name": "t"}, "spans": part}]} for told, part in parts]
     return spans
 
 
