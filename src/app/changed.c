@@ -11,7 +11,8 @@ static void print_row(const struct doc_node *r, const char *first, const char *t
     size_t from = out->len;
     buf_str(out, STR("  "));
     plot_text(out, node_text(r, first));
-    for (size_t n = out->len - from; n < FIRST_WIDTH; n++) buf_char(out, ' ');
+    do buf_char(out, ' ');
+    while (out->len - from < FIRST_WIDTH);
     plot_text(out, node_text(r, then));
 }
 

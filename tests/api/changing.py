@@ -130,6 +130,20 @@ def lists_that_are_cut():
         assert "\x1b" not in out and "  on?[31m  f202 20" in out, out
 
 
+def long_words_stand_apart():
+    """`takt changed` sets a blank behind a first word that fills its column."""
+    with Server() as server:
+        t = int(time.time()) // HOUR * HOUR - DAY
+        send(server, [event("deploy", t + at, id=name, service="shop", environment="production", version=name, change_kind=kind,
+                            state="success", succeeded_at=t + at)
+                      for name, at, kind in (("v1", 0, "service"), ("i1", 5, "infrastructure"), ("v2", HOUR, "service"))])
+        send(server, [event("flag_change", t + at, id=flag, service="shop", flag=flag, action=action, changed_at=t + at)
+                      for flag, at, action in (("fast", 9, "segment updated"), ("wide", 10, "nine more"), ("slim", 11, "eight it"))])
+        code, out, err = takt("changed", rollouts(server)["v2"], "--server", f"http://127.0.0.1:{server.port()}")
+        assert code == 0 and "\n  infrastructure i1 20" in out and "\n  segment updated fast 20" in out, (out, err)
+        assert "\n  nine more wide 20" in out and "\n  eight it slim 20" in out, out
+
+
 def files_of_pushes():
     """No history was imported: the lists of pushes, folded over the commits that a rollout brought; also after a reprocess."""
     t = int(time.time()) // HOUR * HOUR - 2 * DAY
@@ -212,5 +226,5 @@ def a_shell_sees_one_word():
 
 
 def cases(tap):
-    for case in (files_of_a_repository, lists_that_are_cut, files_of_pushes, a_shell_sees_one_word):
+    for case in (files_of_a_repository, lists_that_are_cut, long_words_stand_apart, files_of_pushes, a_shell_sees_one_word):
         tap.case(case.__name__, case)
