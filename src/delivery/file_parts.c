@@ -64,15 +64,22 @@ static void add_packages(struct values *v, const struct doc_node *root) {
                 for (const struct doc_node *c = s->first; c; c = c->next) add(v, c->key, c->text);
 }
 
+// What the reader of JSON found may be the first byte of a value, so only the place is told.
+static struct str why_not(struct arena *a, bool json, enum err e, const struct err_ctx *ctx) {
+    if (json && e == ERR_INVALID)
+        return str_fmt(a, "line %u, column %u: this is not JSON", ctx->line, ctx->column);
+    return str_fmt(a, "%s", ctx->text[0] ? ctx->text : err_text(e));
+}
+
 static void read_tree(struct values *v, struct str name, struct str text, bool packages) {
-    struct err_ctx why = { 0 };
+    struct err_ctx ctx = { 0 };
     struct document d;
     if (!text.len) return;
-    enum err e = str_ends(name, STR(".json"))
-                     ? document_read_upto(text, FILE_PARTS_DEPTH_MAX, FILE_PARTS_VALUES_MAX, v->a, &d, &why)
-                     : yaml_read_upto(text, FILE_PARTS_VALUES_MAX, str_z(v->a, name), v->a, &d, &why);
+    bool json = str_ends(name, STR(".json"));
+    enum err e = json ? document_read_upto(text, FILE_PARTS_DEPTH_MAX, FILE_PARTS_VALUES_MAX, v->a, &d, &ctx)
+                      : yaml_read_upto(text, FILE_PARTS_VALUES_MAX, str_z(v->a, name), v->a, &d, &ctx);
     if (e != ERR_OK || !d.root)
-        v->why = str_fmt(v->a, "%s", why.text[0] ? why.text : err_text(e));
+        v->why = why_not(v->a, json, e, &ctx);
     else if (packages)
         add_packages(v, d.root);
     else

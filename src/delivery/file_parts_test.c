@@ -30,7 +30,11 @@ TEST(file_parts_are_keys_and_dependencies) {
         { "values.yaml", "", "a: 1\n", "A a(>)" },
         { "x/values.yaml", "a: [\n", "a: 1\n",
           "not read: before: values.yaml:2: this is not YAML: did not find expected node content" },
-        { "app.json", "", "{", "not read: expected a key or '}', found the end of the text" },
+        { "app.json", "", "{", "not read: line 1, column 2: this is not JSON" },
+        { "app.json", "{\n \"password\": s3cret}", "",
+          "not read: before: line 2, column 14: this is not JSON" },
+        { "package.json", "", "{\"dependencies\":{\"a\":\"1\" \x01",
+          "not read: line 1, column 26: this is not JSON" },
         { "main.tf", "a", "b", "" }, // of another format
         { "package.json", "{\"name\":\"x\",\"dependencies\":{\"a\":\"^1\",\"b\":\"2\"}}",
           "{\"name\":\"y\",\"dependencies\":{\"a\":\"^2\"},\"devDependencies\":{\"c\":\"3\"}}",
