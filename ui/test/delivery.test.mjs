@@ -583,6 +583,8 @@ it('a deploy: what changed, each figure with its rows, and kinds of errors with 
   await until('the address says it', () => query(page).get('changed') === 'config');
   await says(page.locator('[data-k=opened]'), /a\/<b>\.yaml\s+added\s+pool\.size added\s+1 of 70\s+old\.yaml\s+removed\s+not compared: more than 5000 names[\s\S]*2 of 703 are shown/);
   await checkAccess(page, 'what changed');
+  await part.getByRole('button', { name: '1 schema rollout' }).click();
+  await says(page.locator('[data-k=opened]'), /^7 success$/);
   await part.getByRole('button', { name: '203 changes of flags' }).click();
   await says(page.locator('[data-k=opened]'), /^new-layout on\s+1 of 203 are shown\.$/);
   await part.getByRole('button', { name: '1 call of another kind' }).click();
@@ -599,9 +601,9 @@ it('a deploy: what changed, each figure with its rows, and kinds of errors with 
   const gone = new URL(await errors.locator('tbody tr').nth(1).getByRole('link', { name: '80 traces' }).getAttribute('href'), full.url).searchParams;
   assert.equal(gone.get('q'), '{ event.exception.type = "Old\\"Bug" }');
   assert.deepEqual([gone.get('start'), gone.get('end')], ['1000', '2000']);
-  await change({ rollouts_n: 312 });
+  await change({ rollouts_n: 312, rollouts: [['schema', '7'], ['config', '8']].map(([kind, version]) => ({ id: version.repeat(16), change: kind, version, state: 'success' })) });
   await page.visit(`/deploys/${data.last.id}?changed=rollouts`);
-  await says(page.locator('[data-k=opened]'), /^7 success\s+1 of 312 are shown\.$/);
+  await says(page.locator('[data-k=opened]'), /^schema 7 success\s+config 8 success\s+2 of 312 are shown\.$/);
   await says(part, /312 other rollouts/);
   await page.unroute('**/api/takt/delivery/changed?*');
   await page.visit(`/deploys/${data.last.id}`);

@@ -112,9 +112,10 @@ function Files({ files, n, label }: { files: readonly File[]; n: number; label: 
 }
 
 function RolloutList({ rollouts, n }: { rollouts: Changed['rollouts']; n: number }): JSX.Element {
+  const cut = rollouts.length < n; // then its figure says no kind
   return (
     <>
-      <ul class="plain">{rollouts.map((r) => <li key={r.id}><a href={deployPath(r.id)}>{visible(r.version || r.id.slice(0, 8), 60)}</a> <span class="muted">{r.state} {when(r.finished)}</span></li>)}</ul>
+      <ul class="plain">{rollouts.map((r) => <li key={r.id}>{cut && `${visible(r.change, 40)} `}<a href={deployPath(r.id)}>{visible(r.version || r.id.slice(0, 8), 60)}</a> <span class="muted">{r.state} {when(r.finished)}</span></li>)}</ul>
       <Shown shown={rollouts.length} n={n} />
     </>
   );
