@@ -131,14 +131,34 @@ struct str hook_labelled_team(struct str label) {
     }
     return STR("");
 }
-void say_labelled_teams(struct say *s, struct doc labels, const char *key, bool told) {
-    struct buf b;
-    buf_init(&b, FACT_TEXT_MAX);
+unsigned hook_labelled_teams_add(struct buf *b, struct doc labels, const char *key) {
+    unsigned n = 0;
     for (struct doc c = doc_first(labels); c.node; c = doc_next(c)) {
         struct str team = hook_labelled_team(doc_text(c, key));
-        if (team.len) hook_list_add(&b, '\n', team);
+        if (!team.len) continue;
+        hook_list_add(b, '\n', team);
+        n++;
     }
-    say_teams(s, &b, told);
+    return n;
+}
+// Of those taken off the later leaves fewer, of those put on the later leaves more.
+static uint8_t rank_of_teams(enum team_label what, unsigned n) {
+    enum { COUNTED_MAX = 100 };
+    if (n > COUNTED_MAX) n = COUNTED_MAX;
+    if (what == TEAM_LABEL_REPEATED) return RANK_SAYS;
+    return (uint8_t)(what == TEAM_LABEL_TAKEN ? RANK_WAITS + COUNTED_MAX - n : RANK_RUNS + COUNTED_MAX + n);
+}
+void say_labelled_teams(struct hook_in *in, struct str incident, int64_t time, struct doc labels,
+                        const char *key, enum team_label what) {
+    struct buf b;
+    buf_init(&b, FACT_TEXT_MAX);
+    unsigned n = hook_labelled_teams_add(&b, labels, key);
+    if (!n && what != TEAM_LABEL_TAKEN) {
+        buf_fini(&b);
+        return;
+    }
+    struct say s = say_of(in, FACT_INCIDENT, incident, time, rank_of_teams(what, n));
+    say_teams(&s, &b, what == TEAM_LABEL_TAKEN);
 }
 void say_labels(struct say *s, enum fact_field f, struct doc labels, const char *key) {
     struct buf b;

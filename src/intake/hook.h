@@ -118,12 +118,18 @@ void say_artifact(struct say *s, struct str image_or_purl);
 
 // Alertmanager and Grafana send the same shape.
 NODISCARD enum err alerts_read(struct hook_in *in, const char *provider);
-// The teams that act on an incident, a line each: what lies at `key` of the items of a list; of labels those
-// that begin with "team:", "team::" or "team/".
+// The teams that act on an incident, a line each: what lies at `key` of the items of a list.
 void hook_teams_add(struct buf *b, struct doc list, const char *key);
 // told: that there are none is told, and ends what was told before. Ends the buffer.
 void say_teams(struct say *s, struct buf *b, bool told);
-struct str hook_labelled_team(struct str label); // empty: it names none
-void say_labelled_teams(struct say *s, struct doc labels, const char *key, bool told);
+// Of labels those that begin with "team:", "team::" or "team/".
+struct str hook_labelled_team(struct str label);                                     // empty: it names none
+unsigned hook_labelled_teams_add(struct buf *b, struct doc labels, const char *key); // how many
+// What the event is of such a label: none of its own, it was taken off, it was put on.
+enum team_label { TEAM_LABEL_REPEATED, TEAM_LABEL_TAKEN, TEAM_LABEL_PUT };
+// A claim of its own, for events of one second may tell different labels: one that only repeats them comes
+// first, one that puts a label on last, so that an exchange ends with the new team.
+void say_labelled_teams(struct hook_in *in, struct str incident, int64_t time, struct doc labels,
+                        const char *key, enum team_label what);
 // An object whose members are the names of fact.def's fields of the claim's kind.
 void say_plain(struct say *s, struct doc d);

@@ -119,6 +119,12 @@ static int64_t severity(struct doc issue) {
     return 0;
 }
 
+static enum team_label team_label(struct github *g) {
+    bool put = str_eq(g->action, STR("labeled")), taken = str_eq(g->action, STR("unlabeled"));
+    if (!(put || taken) || !hook_labelled_team(doc_text(g->d, "label.name")).len) return TEAM_LABEL_REPEATED;
+    return put ? TEAM_LABEL_PUT : TEAM_LABEL_TAKEN;
+}
+
 void github_issue(struct github *g) {
     static const struct say_path paths[] = {
         { INCIDENT_TITLE, "title" },
@@ -142,6 +148,6 @@ void github_issue(struct github *g) {
     say_word(&s, INCIDENT_STATE, closed ? "resolved" : "triggered");
     if (str_eq(g->action, STR("reopened"))) say_time(&s, INCIDENT_REOPENED, time);
     say_text(&s, INCIDENT_DETECTED_BY, doc_text(i, "user.login"));
-    bool taken = str_eq(g->action, STR("unlabeled")) && hook_labelled_team(doc_text(g->d, "label.name")).len;
-    say_labelled_teams(&s, doc_array(i, "labels"), "name", taken);
+    say_labelled_teams(g->in, key, time_or(time, g->in->r->received), doc_array(i, "labels"), "name",
+                       team_label(g));
 }

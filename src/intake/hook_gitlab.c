@@ -130,11 +130,20 @@ static const struct word *incident_state(struct gitlab *g) {
     return state ? state : step ? step : &opened;
 }
 
-// Among the labels before this event, where it tells that they changed.
-static bool had_team(struct gitlab *g) {
-    for (struct doc l = doc_first(doc_at(g->d, "changes.labels.previous")); l.node; l = doc_next(l))
-        if (hook_labelled_team(doc_text(l, "title")).len) return true;
-    return false;
+// By the labels before this event, where it tells that they changed. An exchange puts one on.
+static enum team_label team_label(struct gitlab *g) {
+    struct doc change = doc_at(g->d, "changes.labels");
+    struct buf was, is;
+    if (!change.node) return TEAM_LABEL_REPEATED;
+    buf_init(&was, FACT_TEXT_MAX);
+    buf_init(&is, FACT_TEXT_MAX);
+    unsigned n_was = hook_labelled_teams_add(&was, doc_at(change, "previous"), "title");
+    unsigned n_is = hook_labelled_teams_add(&is, doc_array(g->d, "labels"), "title");
+    if (was.failed || is.failed) g->in->arena->failed = true;
+    bool same = str_eq(buf_view(&was), buf_view(&is));
+    buf_fini(&was);
+    buf_fini(&is);
+    return same ? TEAM_LABEL_REPEATED : n_is < n_was ? TEAM_LABEL_TAKEN : TEAM_LABEL_PUT;
 }
 
 static void issue(struct gitlab *g) {
@@ -161,7 +170,7 @@ static void issue(struct gitlab *g) {
     if (str_eq(str_of(state->to), STR("resolved")))
         say_time(&s, INCIDENT_RESOLVED, time_or(doc_stamp(g->at, "closed_at"), time));
     if (str_eq(g->action, STR("reopen"))) say_time(&s, INCIDENT_REOPENED, time);
-    say_labelled_teams(&s, doc_array(g->d, "labels"), "title", had_team(g));
+    say_labelled_teams(g->in, key, time, doc_array(g->d, "labels"), "title", team_label(g));
 }
 
 // --- the rest ------------------------------------------------------------------------------------
