@@ -65,8 +65,9 @@ TEST(house_small_blocks_are_merged_and_nothing_is_forgotten) {
     struct trial t;
     trial_start(&t, (struct trial_opts){ .random = { .spans_max = 3, .duplicate_percent = 20 },
                                          .cut_spans = 200 });
-    for (int i = 0; i < 12; i++) {
-        submit_random(&t, 1);
+    for (uint64_t i = 1; i <= 12; i++) {
+        submit_random(&t, 1); // which may be nothing
+        submit_span(&t, i, 1);
         CHECK_OK(trial_flush(&t));
     }
     keep(&t);
@@ -185,7 +186,7 @@ TEST(house_what_others_keep_counts_in_the_disk_budget) {
         t.opts.beside = bytes_beside;
         t.opts.beside_ctx = &beside;
         CHECK_OK(trial_open(&t));
-        submit_random(&t, 3);
+        for (uint64_t i = 1; i <= 5; i++) submit_span(&t, i, 1);
         CHECK_OK(trial_flush(&t));
         keep(&t);
         struct ingest_stats s = stats_of(&t);
