@@ -92,8 +92,7 @@ static enum err see_alone(void *ctx, const struct visit_span *s) {
     return ERR_OK;
 }
 
-// By one thread at a time, however many make spans ready; what is remembered of split traces counts, to the
-// end.
+// By one thread at a time, however many make spans ready; what they took is given back.
 TEST(visit_by_several_threads_gives_one_by_one) {
     enum { TRACES = 300, PARTS = 4 };
     static const char *const fields[] = { "name" };
