@@ -7,6 +7,7 @@
 #include "base/slab.h"
 #include "block/postings.h"
 #include "os/thread.h"
+#include "span/parts.h"
 #include "span/services.h"
 
 enum {
@@ -344,10 +345,11 @@ static bool may_note(struct cached_column *x) {
     return cache.bytes + postings_bytes(&x->v) <= cache.limit;
 }
 
-static void note(struct cached_column *x) {
+// Of a pinned column. Another thread may be faster.
+static const struct postings *note(struct cached_column *x) {
     uint64_t bytes = postings_bytes(&x->v);
     void *room = piece_new(bytes);
-    if (!room) return;
+    if (!room) return NULL;
     struct postings *p = postings_make(room, &x->v);
     pthread_mutex_lock(&cache.lock);
     bool fits = !x->postings && cache.bytes + bytes <= cache.limit;
@@ -356,46 +358,33 @@ static void note(struct cached_column *x) {
         x->postings_bytes = bytes;
         cache.bytes += bytes;
     }
+    const struct postings *known = x->postings;
     pthread_mutex_unlock(&cache.lock);
     if (!fits) piece_free(room, bytes);
+    return known;
 }
 
 bool cache_rows_with(struct block_scan *s, const struct pq_chunk *c, uint32_t code, struct batch_rows *out) {
     struct column_places *p = c->opener;
-    bool notes = false;
     if (!s->uses_cache || cache.limit == 0 || !p) return false;
     pthread_mutex_lock(&cache.lock);
     struct cached_column *x = p->cached;
     if (x && (x->v.repr != PQ_CODES || !pin(s, x))) x = NULL;
-    if (x && !x->postings) notes = may_note(x);
-    pthread_mutex_unlock(&cache.lock);
-    if (notes) note(x);
-    pthread_mutex_lock(&cache.lock);
     const struct postings *known = x ? x->postings : NULL;
+    bool notes = x && !known && may_note(x);
     pthread_mutex_unlock(&cache.lock);
+    if (notes) known = note(x);
     if (known) *out = postings_of(known, code);
     return known;
 }
 
 // --- reading ---------------------------------------------------------------------------------------
 
-// The first value of a row that is not before `row`.
-static uint32_t first_from(const struct pq_vector *v, uint32_t row) {
-    uint32_t low = 0, high = v->n_values;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (v->rows[mid] < row)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
 static enum err slice(const struct pq_chunk *c, const struct pq_vector *v, uint32_t from, uint32_t to,
                       struct arena *a, struct pq_vector *out) {
     bool sparse = v->n_values < v->n_rows;
-    uint32_t first = sparse ? first_from(v, from) : from, end = sparse ? first_from(v, to) : to;
+    uint32_t first = sparse ? rows_find(v->rows, v->n_values, from) : from,
+             end = sparse ? rows_find(v->rows, v->n_values, to) : to;
     *out = *v;
     out->n_rows = to - from;
     out->n_values = end - first;

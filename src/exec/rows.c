@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/rows_internal.h"
+#include "span/parts.h"
 
 // --- which fields there are ------------------------------------------------------------------------
 
@@ -202,15 +203,8 @@ enum err rows_want(struct rows *r, uint32_t i, const uint64_t *bitmap) {
 // The index of the value at a row of the range, or UINT32_MAX.
 static uint32_t find_value(const struct vec *v, uint32_t row) {
     if (!v->rows) return row < v->n ? row : UINT32_MAX;
-    uint32_t low = 0, high = v->n;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (v->rows[mid] < row)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < v->n && v->rows[low] == row ? low : UINT32_MAX;
+    uint32_t at = rows_find(v->rows, v->n, row);
+    return at < v->n && v->rows[at] == row ? at : UINT32_MAX;
 }
 
 static struct value value_of(const struct batch_part *p, const struct vec *v, uint32_t i) {

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "exec/told.h"
+#include "span/parts.h"
 #include "span/services.h"
 
 // --- what is shown ---------------------------------------------------------------------------------
@@ -89,15 +90,7 @@ static enum err places_make(struct places *p, uint32_t n_bits, uint64_t most, st
 // Of a bit that is set: how many are set before it.
 static inline uint32_t place_of(struct places *p, uint32_t bit) {
     if (p->last > 0 && p->at[p->last - 1] == bit) return --p->last;
-    uint32_t low = 0, high = p->n;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (p->at[mid] < bit)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return p->last = low;
+    return p->last = rows_find(p->at, p->n, bit);
 }
 
 // A field's values by wanted row: where they lie side by side as codes, those are gathered in one pass, since
